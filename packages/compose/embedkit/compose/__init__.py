@@ -1,0 +1,1 @@
+"""The composer: glossaries and two-column tables to `pairs.jsonl`, split by concept, with mined hard negatives."""

@@ -1,0 +1,82 @@
+"""The command `embedkit`: collects each room's signatures and turns errors into messages and exit codes.
+
+Starts in about the time of `import typer`: nothing heavy is imported before a command's body runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError
+
+ROOMS = ("crawler", "compose", "trainer", "serving")
+
+app = typer.Typer(
+    name="embedkit",
+    help="From a glossary to a better embedding model, with proof that it is better.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from embedkit.extras import DISTRIBUTION
+
+        typer.echo(f"embedkit {version(DISTRIBUTION)}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From a glossary to a better embedding model, with proof that it is better."""
+
+
+@app.command()
+def doctor(
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what works on this machine: versions, extras, devices, models, folders."""
+    from embedkit.doctor import doctor as run
+
+    run(as_json=json_)
+
+
+for _room in ROOMS:
+    if find_spec(f"embedkit.{_room}") is not None:
+        importlib.import_module(f"embedkit.{_room}.commands").register(app)
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is a message, a bug a traceback."""
+    try:
+        app()
+    except EmbedkitError as error:
+        from embedkit.console import debug_wanted, say
+
+        if debug_wanted():
+            raise
+        say("{error}", error=error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our stdout has left (`| head`): nothing is wrong, and nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,229 @@
+"""Strict JSON configuration: every problem at once, each with file:line:col, and where each value came from.
+
+Flags beat `EMBEDKIT_*`, which beat the file, which beats the defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from rapidfuzz import process
+
+from embedkit.errors import UserError
+from embedkit.files import read_bytes
+
+M = TypeVar("M", bound=BaseModel)
+Keys = tuple[str | int, ...]
+_TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
+_ENV_PREFIX = "EMBEDKIT_"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[M]):
+    """A checked configuration and, for each dotted key, the layer that won: default, file, environment or flag."""
+
+    config: M
+    origins: Mapping[str, str]
+
+
+class ConfigError(UserError):
+    """All the problems of one configuration, a line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] = ()) -> Loaded[M]:
+    """Read `path` (None: defaults only) under the environment and `--set a.b=c` flags, strictly.
+
+    Raises:
+        ConfigError: bad JSON, unknown keys, wrong types or values: all of them, in the file's order.
+    """
+    text = "{}" if path is None else _decode(path)
+    places = {keys: _line_column(text, offset) for keys, offset in _positions(text)}
+    values = _parse(text, str(path))
+    origins: dict[str, str] = {_dotted(keys): "file" for keys in _leaves(values)}
+    for keys, value in _environment(model):
+        _put(values, keys, value)
+        origins[_dotted(keys)] = f"environment {_env_name(keys)}"
+    for keys, value in _flags(sets):
+        _put(values, keys, value)
+        origins[_dotted(keys)] = "flag --set"
+    try:
+        config = model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(
+            [_problem(e, model, str(path), places, origins) for e in error.errors()]
+        ) from None
+    for keys in _leaves(config.model_dump(mode="json")):
+        origins.setdefault(_dotted(keys), "default")
+    return Loaded(config, origins)
+
+
+def _decode(path: Path | str) -> str:
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError("not UTF-8", place=str(path), hint="save the file as UTF-8") from None
+
+
+def _parse(text: str, path: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text, object_pairs_hook=_no_duplicates)
+    except json.JSONDecodeError as error:
+        raise ConfigError([f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"]) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path}:1:1: {error}"]) from None
+    if not isinstance(values, dict):
+        raise ConfigError([f"{path}:1:1: expected an object {{...}}"])
+    return values
+
+
+def _no_duplicates(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in items:
+        if key in seen:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        seen[key] = value
+    return seen
+
+
+def _positions(text: str) -> Iterator[tuple[Keys, int]]:
+    """Yield `(path, offset)` of every key and list item of JSON text; stops silently where the text is broken."""
+    stack: list[list[Any]] = []  # per level: [is_object, current key or index, a key is expected]
+    for match in _TOKEN.finditer(text):
+        token, offset = match.group(1), match.start(1)
+        if token in "}]":
+            if stack:
+                stack.pop()
+            continue
+        if token == ":":
+            continue
+        if token == ",":
+            if stack and stack[-1][0]:
+                stack[-1][2] = True
+            elif stack:
+                stack[-1][1] += 1
+            continue
+        if stack and stack[-1][0] and stack[-1][2]:
+            try:
+                stack[-1][1] = json.loads(token)
+            except ValueError:
+                return
+            stack[-1][2] = False
+            yield tuple(level[1] for level in stack), offset
+            continue
+        if stack and not stack[-1][0]:
+            yield tuple(level[1] for level in stack), offset
+        if token == "{":
+            stack.append([True, "", True])
+        elif token == "[":
+            stack.append([False, 0, False])
+
+
+def _leaves(values: Any, keys: Keys = ()) -> Iterator[Keys]:
+    if isinstance(values, dict) and values:
+        for key, value in values.items():
+            yield from _leaves(value, (*keys, key))
+    elif keys:
+        yield keys
+
+
+def _fields(model: type[BaseModel], keys: Keys = ()) -> Iterator[Keys]:
+    for name, info in model.model_fields.items():
+        inner = _submodel(info.annotation)
+        if inner:
+            yield from _fields(inner, (*keys, name))
+        else:
+            yield (*keys, name)
+
+
+def _env_name(keys: Keys) -> str:
+    return _ENV_PREFIX + "__".join(str(key).upper() for key in keys)
+
+
+def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any]]:
+    for keys in _fields(model):
+        text = os.environ.get(_env_name(keys))
+        if text is not None:
+            yield keys, _scalar(text)
+
+
+def _flags(sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
+    for item in sets:
+        name, sign, text = item.partition("=")
+        if not sign or not name:
+            raise UserError(f"--set {item!r} is not KEY=VALUE", hint="for example --set train.epochs=2")
+        yield tuple(name.strip().split(".")), _scalar(text)
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _put(values: dict[str, Any], keys: Keys, value: Any) -> None:
+    for key in keys[:-1]:
+        inner = values.get(str(key))
+        if not isinstance(inner, dict):
+            inner = values[str(key)] = {}
+        values = inner
+    values[str(keys[-1])] = value
+
+
+def _dotted(keys: Keys) -> str:
+    return ".".join(str(key) for key in keys)
+
+
+def _problem(
+    error: Any, model: type[BaseModel], path: str, places: dict[Keys, str], origins: dict[str, str]
+) -> str:
+    keys: Keys = tuple(error["loc"])
+    place = _place(keys, path, places, origins)
+    if error["type"] == "extra_forbidden":
+        known = _siblings(model, keys)
+        guess = process.extractOne(str(keys[-1]), known, score_cutoff=60) if known else None
+        hint = f"did you mean {guess[0]!r}?" if guess else f"known here: {', '.join(known)}"
+        return f"{place}: unknown key {_dotted(keys)!r}; {hint}"
+    message = re.sub(r"^Value error, ", "", error["msg"])
+    found = json.dumps(error["input"], ensure_ascii=False, default=str)
+    shown = "" if len(found) > 60 or error["type"] == "missing" else f", found {found}"
+    return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}"
+
+
+def _place(keys: Keys, path: str, places: dict[Keys, str], origins: dict[str, str]) -> str:
+    origin = origins.get(_dotted(keys), "file")
+    if origin not in ("file", "default"):
+        return origin
+    known = (places[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in places)
+    return f"{path}:{next(known, '1:1')}"
+
+
+def _line_column(text: str, offset: int) -> str:
+    return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
+
+
+def _submodel(annotation: Any) -> type[BaseModel] | None:
+    """The config class in an annotation such as `Lora` or `Lora | None`."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _siblings(model: type[BaseModel], keys: Keys) -> list[str]:
+    current: type[BaseModel] | None = model
+    for key in keys[:-1]:
+        info = current.model_fields.get(str(key)) if current else None
+        current = _submodel(info.annotation) if info else None
+    return list(current.model_fields) if current else []

