@@ -57,6 +57,16 @@ def doctor(
     run(as_json=json_)
 
 
+@app.command()
+def demo(
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> None:
+    """Glossary pages to a better model, offline, with verdict and report, under runs/demo/."""
+    from embedkit.demo import demo as run
+
+    run(as_json=json_)
+
+
 for _room in ROOMS:
     if find_spec(f"embedkit.{_room}") is not None:
         importlib.import_module(f"embedkit.{_room}.commands").register(app)

@@ -45,11 +45,20 @@ def language_of(text: str, *, fallback: str = "en") -> str:
 
 
 def is_acronym(text: str) -> bool:
-    """Whether `text` looks like an abbreviation: one short token with at least two capitals, as PWM, I2C, MOSFET."""
-    if not 2 <= len(text) <= 12 or " " in text:
+    """Whether `text` looks like an abbreviation: one or two short tokens, each with capitals past its first letter.
+
+    PWM, I2C, MOSFET, dB and SAR ADC do; op-amp, Wien and ECC memory do not.
+    """
+    tokens = text.split()
+    return 1 <= len(tokens) <= 2 and all(_is_acronym_token(token) for token in tokens)
+
+
+def _is_acronym_token(token: str) -> bool:
+    letters = [c for c in token if c.isalpha()]
+    capitals = sum(c.isupper() for c in token)
+    if not 2 <= len(token) <= 12 or not any(c.isascii() for c in letters):
         return False
-    capitals = sum(c.isupper() for c in text)
-    return capitals >= 2 and capitals * 2 >= sum(c.isalpha() for c in text)
+    return (capitals >= 2 and capitals * 2 >= len(letters)) or (len(token) <= 3 and any(map(str.isupper, token[1:])))
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,53 @@
+# Everything happens in .venv, which any target creates with plain pip from pyproject.toml under constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INPUTS := pyproject.toml constraints.txt
+export HF_HUB_OFFLINE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs test-install test-browser clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: $(BIN)/python $(INPUTS)
+	@echo "installing into $(VENV) (about two minutes)"
+	$(INSTALL) -e '.[train,demo,report]'
+	@touch $@
+
+$(VENV)/.installed-test: $(BIN)/python $(INPUTS)
+	@echo "installing into $(VENV) (about two minutes)"
+	$(INSTALL) -e '.[train,demo,report,ann,dev]'
+	@touch $@ $(VENV)/.installed-demo
+
+demo: $(VENV)/.installed-demo ## glossary pages to a better model, offline, with verdict and report
+	$(BIN)/embedkit demo
+
+test: $(VENV)/.installed-test ## the tests, under ten minutes on two cores
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test ## one table per claim; takes long
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, the JSON Schemas and data/pages
+	$(BIN)/python scripts/build_docs.py
+	$(BIN)/python scripts/build_pages.py
+
+test-install: ## wheel, editable and torch-free installs in venvs of their own
+	PYTHON=$(PYTHON) bash scripts/test-install.sh
+
+test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (needs chromium)
+	$(BIN)/python scripts/test_browser.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
