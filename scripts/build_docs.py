@@ -1,0 +1,122 @@
+"""Write docs/cli.md, docs/configuration.md and the shipped JSON Schemas from the code that they describe.
+
+`--check` writes nothing and exits 1 when a file on disk differs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.testing import CliRunner
+
+from embedkit.cli import app
+from embedkit.schemas import FOLDER, FORMATS, row_schema
+from embedkit.trainer.config import RunConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+CLI_HEAD = """# Commands
+
+Generated from `--help` by `make docs`. Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 the work ran
+and the answer is no, 2 usage, configuration, bad input or environment, 130 Ctrl-C, 143 SIGTERM after a checkpoint.
+"""
+CONFIG_HEAD = """# cfg.json
+
+Generated from the configuration classes by `make docs`. Every key is optional; an unknown key is an error. A flag
+`--set train.epochs=2` beats the environment variable `EMBEDKIT_TRAIN__EPOCHS=2`, which beats the file, which beats the
+default. `embedkit config show --origin` says which won.
+
+| key | type | default | meaning |
+|---|---|---|---|
+"""
+
+
+def main() -> int:
+    """Write or check every generated file."""
+    os.environ["COLUMNS"] = "100"
+    stale = []
+    for path, text in generated():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path)
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(path.relative_to(ROOT))
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Each generated file and its text."""
+    yield ROOT / "docs" / "cli.md", cli_page()
+    yield ROOT / "docs" / "configuration.md", configuration_page()
+    for name in FORMATS:
+        yield FOLDER / f"{name}.schema.json", _json(row_schema(name))
+    yield FOLDER / "config.schema.json", _json(RunConfig.model_json_schema())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def cli_page() -> str:
+    """The help text of the command and every subcommand."""
+    runner = CliRunner()
+    blocks = []
+    for words in [[], *_commands(typer.main.get_command(app), [])]:
+        result = runner.invoke(app, [*words, "--help"], prog_name="embedkit", terminal_width=100)
+        title = " ".join(["embedkit", *words])
+        text = "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())
+        blocks.append(f"\n## {title}\n\n```text\n{text}\n```\n")
+    return CLI_HEAD + "".join(blocks)
+
+
+def _commands(group: Any, words: list[str]) -> Iterator[list[str]]:
+    for name, command in sorted(group.commands.items()):
+        yield [*words, name]
+        if hasattr(command, "commands"):
+            yield from _commands(command, [*words, name])
+
+
+def configuration_page() -> str:
+    """One table row per key, in the order of the classes."""
+    schema = RunConfig.model_json_schema()
+    rows = "".join(f"| {' | '.join(cells)} |\n" for cells in _keys(schema, schema, ""))
+    return CONFIG_HEAD + rows
+
+
+def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in schema["properties"].items():
+        reference = next((r for r in _references(field)), None)
+        if reference:
+            yield from _keys(whole["$defs"][reference], whole, f"{prefix}{name}.")
+            continue
+        default = json.dumps(field.get("default"), ensure_ascii=False) if "default" in field else ""
+        meaning = field.get("description", "").replace("|", "\\|").replace("\n", " ")
+        yield f"`{prefix}{name}`", _type(field), f"`{default}`" if default else "", meaning
+
+
+def _references(field: dict[str, Any]) -> Iterator[str]:
+    for option in (field, *field.get("allOf", ()), *field.get("anyOf", ())):
+        if "$ref" in option:
+            yield option["$ref"].rsplit("/", 1)[-1]
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " \\| ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " \\| ".join(_type(option) for option in field["anyOf"])
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    return str(field.get("type", field.get("const", "any")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Strict configuration: all problems at once, each with its place, and the layer that won."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from embedkit.config import ConfigError, load_config
+from embedkit.errors import UserError
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    epochs: int = Field(1, ge=1)
+    rates: tuple[float, ...] = ()
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    seed: int = 42
+    train: Inner = Inner()
+    extra: Inner | None = None
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "cfg.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_all_problems_are_named_at_once_with_their_places(tmp_path: Path) -> None:
+    path = write(tmp_path, '{\n  "sed": 1,\n  "train": {"epochs": 0,\n    "rates": [0.1, "x"]},\n\t"extra": {"epoch": 1}\n}')
+    with pytest.raises(ConfigError) as caught:
+        load_config(Config, path)
+    assert [problem.removeprefix(str(path)) for problem in caught.value.problems] == [
+        ":3:13: train.epochs: Input should be greater than or equal to 1, found 0",
+        ":4:20: train.rates.1: Input should be a valid number, unable to parse string as a number, found \"x\"",
+        ":5:12: unknown key 'extra.epoch'; did you mean 'epochs'?",
+        ":2:3: unknown key 'sed'; did you mean 'seed'?",
+    ]
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, '{"seed": 1, "train": {"epochs": 2}}')
+    monkeypatch.setenv("EMBEDKIT_SEED", "2")
+    monkeypatch.setenv("EMBEDKIT_TRAIN__EPOCHS", "3")
+    loaded = load_config(Config, path, sets=["train.epochs=4"])
+    assert (loaded.config.seed, loaded.config.train.epochs) == (2, 4)
+    assert loaded.origins["seed"] == "environment EMBEDKIT_SEED"
+    assert loaded.origins["train.epochs"] == "flag --set"
+    assert loaded.origins["train.rates"] == "default"
+
+
+def test_a_problem_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDKIT_SEED", "many")
+    with pytest.raises(ConfigError, match="environment EMBEDKIT_SEED: seed"):
+        load_config(Config, None)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"seed": 1,}', '{"seed": 1, "seed": 2}', '{"seed": NaN}'])
+def test_what_is_not_a_json_object_has_a_place(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"cfg\.json:\d+:\d+: "):
+        load_config(Config, write(tmp_path, text))
+
+
+def test_a_flag_without_a_value_is_refused() -> None:
+    with pytest.raises(UserError, match="KEY=VALUE"):
+        load_config(Config, None, sets=["seed"])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["seed", "train", "x"]) | st.text(), inner),
+)
+
+
+@given(value=json_values, indent=st.sampled_from([None, 2, "\t"]))
+def test_any_json_gives_a_config_or_named_problems(
+    tmp_path_factory: pytest.TempPathFactory, value: object, indent: int | str | None
+) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "cfg.json"
+    path.write_text(json.dumps(value, indent=indent), encoding="utf-8")
+    try:
+        load_config(Config, path)
+    except ConfigError as error:
+        assert all(problem.startswith(f"{path}:") for problem in error.problems)
