@@ -1,0 +1,205 @@
+"""Definition lists: `dl/dt/dd` of Wikipedia, Sphinx, docutils, DocBook, AsciiDoc, Markdown and plain HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from selectolax.lexbor import LexborNode
+
+from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.tree import Page, attribute, text_of
+from embedkit.glossary import Alias
+
+# Lists that pair names with something else: API signatures, field lists, footnotes, galleries, metadata.
+_OTHER_LIST = re.compile(
+    r"(?:^|\s)(?:py|c|cpp|js|rst|describe|class|function|method|data|exception|attribute|envvar|cmdoption|option-list"
+    r"|field-list|footnote|citation|docinfo|gallery|wp-caption|tabs?|metadata|meta|toctree|breadcrumb\S*|comments?)(?:\s|$)"
+)
+_GLOSSARY_CLASS = re.compile(r"gloss|terms?(?:$|\s|-)|definition", re.IGNORECASE)
+_DT, _DD, _DL = "dt", "dd", "dl"
+_PROSE_WORDS = 3
+_BARE = "terms without definitions"
+_SEE_CLASS = re.compile(r"glossseealso|seealso")
+
+
+@dataclass(slots=True)
+class _Open:
+    """An entry being collected: consecutive `dt`, then consecutive `dd`."""
+
+    dts: list[LexborNode] = field(default_factory=list)
+    dds: list[LexborNode] = field(default_factory=list)
+
+
+def definition_lists(page: Page, *, named: bool) -> tuple[list[Group], frozenset[int]]:
+    """The page's definition lists, good and refused, and the ids of all `dl` nodes. `named`: the page says it is a glossary."""
+    lists = [dl for dl in page.body.css(_DL) if not _nested(dl)]
+    read = [(dl, tuple(_entries(dl))) for dl in lists]
+    groups = [_judged(dl, found, named=named) for dl, found in read if found]
+    return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
+
+
+def _nested(dl: LexborNode) -> bool:
+    """Whether a list lies in another list's definition."""
+    parent = dl.parent
+    while parent is not None:
+        if parent.tag in (_DD, _DT):
+            return True
+        parent = parent.parent
+    return False
+
+
+def _entries(dl: LexborNode) -> Iterator[Found]:
+    for entry in _runs(_parts(dl)):
+        found = _found(entry)
+        if found is not None:
+            yield found
+
+
+def _parts(dl: LexborNode) -> Iterator[LexborNode]:
+    """The `dt` and `dd` of a list, also those that stand in a `div` or `span` of it."""
+    node = dl.child
+    while node is not None:
+        if node.tag in (_DT, _DD):
+            yield node
+        elif node.is_element_node and node.tag not in ("table", "ul", "ol"):
+            yield from (n for n in node.css("dt, dd") if not _between(n, node))
+        node = node.next
+
+
+def _between(node: LexborNode, top: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None and parent.mem_id != top.mem_id:
+        if parent.tag in (_DT, _DD):
+            return True
+        parent = parent.parent
+    return False
+
+
+def _runs(parts: Iterable[LexborNode]) -> Iterator[_Open]:
+    current = _Open()
+    for node in parts:
+        if node.tag == _DT and current.dds:
+            yield current
+            current = _Open()
+        if node.tag == _DT:
+            current.dts.append(node)
+        elif current.dts:
+            current.dds.append(node)
+    if current.dts:
+        yield current
+
+
+def _found(entry: _Open) -> Found | None:
+    heads, lead_in = _heads(entry.dts)
+    if not heads:
+        return None
+    aliases: list[Alias] = []
+    senses: list[str] = [lead_in] if lead_in else []
+    fragment = ""
+    for dd in entry.dds:
+        also = _also(dd)
+        if also is not None:
+            aliases += [Alias(name, labels.alias_kind(name)) for name in also]
+            continue
+        text = text_of(dd, drop="hatnote")
+        if not text or _SEE_CLASS.search(attribute(dd, "class")):
+            continue
+        link = dd.css_first("a[href*='#']")
+        fragment = fragment or (attribute(link, "href").partition("#")[2] if link else "")
+        senses = [f"{lead_in} {text}"] if senses == [lead_in] else [*senses, text]
+    return Found(
+        heads=tuple(heads),
+        senses=tuple(senses),
+        aliases=tuple(aliases),
+        anchors=tuple(a for dt in entry.dts for a in _anchors(dt)),
+        fragment=fragment,
+    )
+
+
+def _heads(dts: Sequence[LexborNode]) -> tuple[list[str], str]:
+    """The headwords, and the start of a definition that a `dt` holds after a bold "term:"."""
+    heads: list[str] = []
+    lead_in = ""
+    for dt in dts:
+        text = text_of(dt).replace("\n", " ")
+        bold = dt.css_first("b, strong")
+        lead = text_of(bold).replace("\n", " ") if bold else ""
+        if lead.endswith((":", "：")) and text.startswith(lead) and text != lead:
+            text, lead_in = lead, text[len(lead) :].strip()
+        name = labels.label(text)
+        if name:
+            heads.append(name)
+    return heads, lead_in
+
+
+def _anchors(dt: LexborNode) -> Iterator[str]:
+    for node in (dt, *dt.css("[id], a[name]")):
+        yield from (value for name in ("id", "name") if (value := attribute(node, name)))
+
+
+def _also(dd: LexborNode) -> tuple[str, ...] | None:
+    """The names that a hatnote-only definition ("Also **X** and **Y**.") gives; () for another hatnote."""
+    hatnote = dd.css_first(".hatnote")
+    if hatnote is None:
+        bold = [text_of(b) for b in dd.css("b, strong")]
+        return labels.also_names(text_of(dd).replace("\n", " "), bold) if bold else None
+    if text_of(dd, drop="hatnote"):
+        return None
+    return labels.also_names(text_of(hatnote).replace("\n", " "), [text_of(b) for b in hatnote.css("b, strong")]) or ()
+
+
+def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
+    marked = bool(_GLOSSARY_CLASS.search(attribute(dl, "class"))) or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
+    refused = _refusal(dl, found, marked=marked, named=named)
+    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id)
+
+
+def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: bool) -> str:
+    """Why a list is no glossary, or nothing. A list that is marked as one needs only terms and definitions."""
+    defined = [f for f in found if f.senses or f.aliases]
+    if not defined:
+        return _BARE
+    if marked:
+        return ""
+    if _OTHER_LIST.search(f"{attribute(dl, 'class')}"):
+        return "a list of another kind"
+    heads = [h for f in found for h in f.heads]
+    return _heads_refused(heads) or _senses_refused([s for f in defined for s in f.senses], named=named)
+
+
+def _heads_refused(heads: Sequence[str]) -> str:
+    if sum(h.endswith(("?", "？")) for h in heads) * 2 > len(heads):
+        return "questions, not terms"
+    if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):
+        return "options of a command, not terms"
+    if sum(not labels.is_label(h) for h in heads) * 2 > len(heads):
+        return "headwords as long as sentences"
+    if sum(bool(words.END_SECTION.match(h)) for h in heads) * 2 > len(heads):
+        return "headings of an article, not terms"
+    return ""
+
+
+def _senses_refused(senses: Sequence[str], *, named: bool) -> str:
+    if named or not senses:
+        return ""
+    if median(len(s.split()) if s.isascii() else len(s) / 3 for s in senses) < _PROSE_WORDS:
+        return "values, not definitions"
+    if sum(bool(re.match(r"^(?:#\s|[\d\W]+$)", s)) for s in senses) * 2 > len(senses):
+        return "values, not definitions"
+    return ""
+
+
+def _pseudo_headings(groups: list[Group], *, named: bool) -> list[Group]:
+    """Refuse all lists of a page where most `;` lines have no definition: they are its headings."""
+    good = [g for g in groups if not g.refused]
+    bare = sum(g.terms for g in groups if g.refused == _BARE)
+    bare += sum(not (f.senses or f.aliases) for g in good for f in g.found)
+    defined = sum(bool(f.senses or f.aliases) for g in good for f in g.found)
+    if bare > defined and not named:
+        return [replace(g, refused=g.refused or "headings of an article, not terms") for g in groups]
+    # On a glossary page a headword in a list of its own is still a headword that lacks its definition.
+    return [replace(g, refused="") if named and g.refused == _BARE else g for g in groups]

@@ -1,0 +1,151 @@
+"""Headings that are terms, with the paragraphs down to the next heading; also `details/summary` and one-term pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.leads import Numbered
+from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.tree import Line, Page
+from embedkit.glossary import Alias
+
+MAX_HEADING_WORDS = 7
+_MIN_HEADINGS = 3
+_SUMMARY = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, the lines down to the next one, and whether it stands under a letter ("A", "ㄱ")."""
+
+    number: int
+    heading: Line
+    body: tuple[Line, ...]
+    lettered: bool
+    container: bool
+
+
+def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
+    """The lines in which terms may stand: without See also and the like; on other pages only under "Glossary"."""
+    kept: list[Numbered] = []
+    ended, inside = 0, 0
+    for n, line in lines:
+        if line.kind == "heading" and line.level < _SUMMARY:
+            text = labels.trim(line.text)
+            if ended and line.level <= ended:
+                ended = 0
+            if inside and line.level <= inside:
+                inside = 0
+            if words.END_SECTION.match(text):
+                ended = ended or line.level
+            elif not inside and _names_glossary(text):
+                inside = line.level
+        if not ended and (named or inside):
+            kept.append((n, line))
+    return kept
+
+
+def _names_glossary(text: str) -> bool:
+    return bool(words.GLOSSARY.search(text)) and len(text.split()) <= MAX_HEADING_WORDS
+
+
+def sections(lines: Sequence[Numbered]) -> Iterator[Section]:
+    """Cut lines at headings. A section with deeper headings of its own that could be terms is their container."""
+    starts = [i for i, (_, line) in enumerate(lines) if line.kind == "heading"]
+    letter_level = 0
+    for position, start in enumerate(starts):
+        number, heading = lines[start]
+        if letter_level and heading.level <= letter_level:
+            letter_level = 0
+        if words.LETTER.match(labels.trim(heading.text)):
+            letter_level = letter_level or heading.level
+        end = starts[position + 1] if position + 1 < len(starts) else len(lines)
+        body = []
+        for _, line in lines[start + 1 : end]:
+            if line.kind == "end":
+                break
+            body.append(line)
+        below = _below(lines, starts[position + 1 :], heading.level)
+        yield Section(number, heading, tuple(body), bool(letter_level), below >= 2)
+
+
+def _below(lines: Sequence[Numbered], starts: Sequence[int], level: int) -> int:
+    count = 0
+    for start in starts:
+        heading = lines[start][1]
+        if heading.level <= level:
+            break
+        count += _is_name(heading)
+    return count
+
+
+def _is_name(heading: Line) -> bool:
+    text = labels.trim(heading.text)
+    return (
+        labels.is_label(text)
+        and len(text.split()) <= MAX_HEADING_WORDS
+        and not heading.text.rstrip().endswith(("?", "？", ":", "!", "…"))
+        and not any(p.match(text) for p in (words.LETTER, words.NOT_A_TERM, words.END_SECTION))
+        and not _names_glossary(text)
+    )
+
+
+def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
+    """Headings that are terms. `others`: the terms that other structures gave, which headings must outnumber."""
+    cut = list(sections(lines))
+    top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
+    good = [s for s in cut if _is_entry(s, top=top)]
+    lettered = [s for s in good if s.lettered]
+    if len(lettered) * 2 > len(good) or others:
+        chosen = lettered if others or len(lettered) >= _MIN_HEADINGS else good
+    else:
+        chosen = good
+    if not chosen or (chosen is good and not lettered and (len(good) < _MIN_HEADINGS or len(good) <= others)):
+        chosen = good if others == 0 and len(good) >= _MIN_HEADINGS else lettered
+    found = tuple(_found(s) for s in chosen)
+    return Group(structure="heading", found=found) if found else None
+
+
+def _is_entry(section: Section, *, top: bool) -> bool:
+    if (section.heading.level == 1 and not top) or section.container or not _is_name(section.heading):
+        return False
+    kinds = {line.kind for line in section.body}
+    return "p" in kinds or ("li" in kinds and "group" not in kinds)
+
+
+def _found(section: Section) -> Found:
+    term = labels.label(section.heading.text)
+    return Found(
+        heads=(term,),
+        senses=("\n".join(line.text for line in section.body if line.kind in ("p", "li")),),
+        aliases=tuple(_keywords(term, section.heading.keywords)),
+        anchors=(section.heading.anchor,) if section.heading.anchor else (),
+        line=section.number,
+    )
+
+
+def _keywords(term: str, keywords: Sequence[str]) -> Iterator[Alias]:
+    """LibreOffice help's index keywords: "CTL,definition" and "complex text layout, see CTL" are other names."""
+    for keyword in keywords:
+        parts = [p.strip() for p in keyword.replace(";", ",").split(",")]
+        if len(parts) == 2 and (parts[1] in ("definition", "definitions") or parts[1].startswith("see ")):
+            name = parts[0]
+            if labels.is_label(name) and name.casefold() != term.casefold():
+                yield Alias(name, labels.alias_kind(name))
+
+
+def one_term_page(page: Page, lines: Sequence[Numbered], *, url: str) -> Group | None:
+    """A page about one term of a glossary: its title or address says so, its h1 is the term."""
+    title_parts = words.TITLE_BREAK.split(page.title)
+    says = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(words.GLOSSARY_PATH.search(url))
+    if not says or not page.heading or _names_glossary(page.heading) or not labels.is_label(page.heading):
+        return None
+    for section in sections(lines):
+        if section.heading.level == 1 and labels.trim(section.heading.text) == labels.trim(page.heading):
+            body = tuple(line for line in section.body if line.kind == "p" and len(line.text.split()) > 3)[:3]
+            if body:
+                found = _found(Section(section.number, section.heading, body, False, False))
+                return Group(structure="page of one term", found=(found,))
+    return None

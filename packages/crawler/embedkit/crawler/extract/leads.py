@@ -1,0 +1,177 @@
+"""Lines that open with their term: bold bullets, bold paragraphs, `<br>` runs, `<p><dfn>`, and plain "term – text" lists."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+
+from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.tree import Line, attribute, plain
+from embedkit.glossary import Alias
+
+Numbered = tuple[int, Line]
+_SEPARATOR = re.compile(r"^\s*(?:[(（][^()（）]{1,80}[)）]\s*)?(?:[:：=,，.。;]|[–—―]|-{1,2}(?=\s|$)|→)\s*")
+_BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
+_LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
+_PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
+_MIN_LINES = 3
+_UNNAMED_LINES = 10
+
+
+def dfn_leads(lines: Sequence[Numbered], *, respec: bool) -> Group | None:
+    """Paragraphs and items that open with `<dfn>`; "**X**, see Y" lines between them are redirects."""
+    led = [(n, line) for n, line in lines if line.kind in ("p", "li") and line.mark == "dfn" and line.lead]
+    if len(led) < _MIN_LINES:
+        return None
+    pointing = [(n, line) for n, line in lines if line.mark == "b" and _points(line, respec=respec)]
+    found = [_found(n, line, (), respec=respec) for n, line in led]
+    found += [_found(n, line, (), respec=respec, counted=False) for n, line in pointing]
+    return Group(structure="dfn paragraph", found=tuple(found))
+
+
+def _points(line: Line, *, respec: bool) -> bool:
+    rest = plain(line.rest) if respec else line.rest
+    return labels.is_label(line.lead) and bool(labels.see_target(_SEPARATOR.sub("", rest, count=1)))
+
+
+def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
+    """Lists in which most items open with a bold, linked or plain term."""
+    lists: dict[int, list[Numbered]] = defaultdict(list)
+    for n, line in lines:
+        if line.kind == "li":
+            lists[line.owner].append((n, line))
+    nested = {line.item: n for n, line in lines if line.kind == "li"}
+    found = [f for rows in lists.values() for f in _list(rows, nested, named=named)]
+    found.sort(key=lambda f: f.line)
+    return Group(structure="bullet", found=tuple(found)) if found else None
+
+
+def _list(rows: Sequence[Numbered], nested: dict[int, int], *, named: bool) -> list[Found]:
+    items: dict[int, list[Numbered]] = defaultdict(list)
+    for n, line in rows:
+        items[line.item].append((n, line))
+    firsts = [lines[0][1] for lines in items.values()]
+    bold = sum(map(_bold_lead, firsts))
+    if bold and bold * 5 >= len(firsts) * 3 and (named or _certain(firsts)):
+        return [_item(lines) for lines in items.values() if _bold_lead(lines[0][1])]
+    if named and len(firsts) >= _MIN_LINES and sum(map(_soft_lead, firsts)) * 5 >= len(firsts) * 4:
+        return [_item(lines) for lines in items.values() if _soft_lead(lines[0][1])]
+    plain_leads = [_PLAIN_LEAD.match(line.text) for line in firsts]
+    if named and len(firsts) >= 5 and sum(bool(m) and labels.is_label(m["lead"]) for m in plain_leads if m) * 5 >= len(firsts) * 4:
+        return [
+            Found(heads=(labels.label(m["lead"]),), senses=("\n".join([m["rest"], *(t.text for _, t in lines[1:])]),),
+                  anchors=_anchors(lines[0][1]), line=lines[0][0])
+            for m, lines in zip(plain_leads, items.values(), strict=True)
+            if m
+        ]  # fmt: skip
+    return []
+
+
+def _bold_lead(line: Line) -> bool:
+    lead = line.lead.strip()
+    return (
+        line.mark in ("b", "dfn")
+        and labels.is_label(labels.label(lead))
+        and not lead.endswith(("?", "!", "？"))
+        and not words.SEE_ALSO.match(lead)
+    )
+
+
+def _soft_lead(line: Line) -> bool:
+    """A lead that is a link, italics or code: a term only where a separator and a text follow."""
+    separated = _SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead)
+    return bool(line.mark and separated and labels.is_label(line.lead)) and len(line.rest) > len(line.lead) // 2 + 5
+
+
+def _certain(firsts: Sequence[Line]) -> bool:
+    """Whether a list on a page that does not call itself a glossary is one nevertheless."""
+    led = [line for line in firsts if _bold_lead(line) and (_SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead))]
+    if len(led) < _UNNAMED_LINES or len(led) * 10 < len(firsts) * 9:
+        return False
+    distinct = len({line.lead for line in led})
+    return distinct == len(led) and median(len(line.rest.split()) for line in led) >= 5
+
+
+def _item(lines: Sequence[Numbered]) -> Found:
+    n, first = lines[0]
+    return _found(n, first, [line.text for _, line in lines[1:]])
+
+
+def paragraph_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
+    """Paragraphs, and lines between `<br>`, that open with a bold term; lines without one continue the last."""
+    flow = [(n, line) for n, line in lines if line.kind in ("p", "heading", "group", "end", "li")]
+    led = [i for i, (_, line) in enumerate(flow) if _paragraph_lead(line)]
+    if len(led) < _MIN_LINES or not named:
+        return None
+    spanned = [line for _, line in flow[led[0] : led[-1] + 1] if line.kind == "p"]
+    if len(led) * 3 < len(spanned):
+        return None
+    found = tuple(_paragraph(flow, i) for i in led)
+    if sum(bool(f.senses) for f in found) * 2 < len(found):
+        return None
+    return Group(structure="bold paragraph", found=found)
+
+
+def _paragraph_lead(line: Line) -> bool:
+    return line.kind == "p" and _bold_lead(line) and line.mark == "b" and not words.GLOSSARY.search(line.lead) \
+        and not words.LETTER.match(line.lead) and not words.NOT_A_TERM.match(line.lead) \
+        and not words.END_SECTION.match(labels.trim(line.lead))  # fmt: skip
+
+
+def _paragraph(flow: Sequence[Numbered], index: int) -> Found:
+    n, line = flow[index]
+    more: list[str] = []
+    for _, after in flow[index + 1 :]:
+        if after.kind not in ("p", "li") or _paragraph_lead(after) or words.LETTER.match(after.text):
+            break
+        more.append(after.text)
+    return _found(n, line, more)
+
+
+def _found(
+    number: int, line: Line, more: Iterable[str], *, respec: bool = False, counted: bool = True
+) -> Found:
+    rest, aliases = _after_bracket(line)
+    separated = _SEPARATOR.match(rest)
+    if separated:
+        rest = rest[separated.end() :]
+    elif rest and not _LEAD_END.search(line.lead) and line.mark != "dfn":
+        rest = f"{line.lead} {rest}"  # "**Deck** is a stack of cards": the sentence needs its subject
+    sense = "\n".join(t for t in (rest, *more) if t)
+    return Found(
+        heads=(labels.label(line.lead),),
+        senses=(plain(sense) if respec else sense,) if sense else (),
+        aliases=(*aliases, *_data_lt(line)),
+        anchors=_anchors(line),
+        line=number,
+        counted=counted,
+    )
+
+
+def _after_bracket(line: Line) -> tuple[str, tuple[Alias, ...]]:
+    """What follows the lead, and the names in the bracket right after it: "**난수**(亂數, random number): …"."""
+    match = _BRACKET.match(line.rest)
+    if not match:
+        return line.rest, ()
+    term, aliases = labels.split_label(f"{labels.label(line.lead)} ({match['inside']})")
+    return (line.rest[match.end() :], aliases) if aliases else (line.rest, ())
+
+
+def _data_lt(line: Line) -> Iterator[Alias]:
+    """The other texts by which ReSpec links to a `<dfn>`."""
+    if line.mark != "dfn" or line.node is None:
+        return
+    for name in attribute(line.node, "data-lt").split("|"):
+        if name.strip():
+            yield Alias(name.strip(), labels.alias_kind(name.strip()))
+    for name in attribute(line.node, "data-plurals").split("|"):
+        if name.strip():
+            yield Alias(name.strip(), "plural")
+
+
+def _anchors(line: Line) -> tuple[str, ...]:
+    own = attribute(line.node, "id") if line.node is not None else ""
+    return tuple(dict.fromkeys(a for a in (own, line.anchor) if a))

@@ -1,0 +1,77 @@
+"""What the extractor takes and gives: frozen records, from the raw finding on a page to the folded extraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from embedkit.glossary import Alias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One entry as its page shows it. `heads` are its headwords in order, `senses` texts with `\\n` between blocks."""
+
+    heads: tuple[str, ...]
+    senses: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    anchors: tuple[str, ...] = ()
+    fragment: str = ""
+    line: int = 0
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The entries that one structure gave, and why they are no glossary where `refused` is set. `node_id`: its element."""
+
+    structure: str
+    found: tuple[Found, ...]
+    refused: str = ""
+    node_id: int = 0
+
+    @property
+    def terms(self) -> int:
+        """Head words, before aliases and redirects are folded."""
+        return sum(len(f.heads) for f in self.found if f.counted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One entry: its name, a definition a sense, its other names, and the page's anchor for it."""
+
+    term: str
+    senses: tuple[str, ...]
+    aliases: tuple[Alias, ...] = ()
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a page is a glossary, and the evidence in one sentence."""
+
+    is_glossary: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """All that a page gave. `terms` counts its headwords before redirects and synonyms are folded into entries."""
+
+    terms: int = 0
+    entries: tuple[Term, ...] = ()
+    redirects: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason="the page is empty"))
+    lang: str = "en"
+    title: str = ""
+
+    @property
+    def aliases(self) -> int:
+        """Other names over all entries."""
+        return sum(len(e.aliases) for e in self.entries)
+
+    @property
+    def senses(self) -> int:
+        """Definitions over all entries: the rows of the CSV."""
+        return sum(len(e.senses) for e in self.entries)

@@ -1,0 +1,301 @@
+"""Tables whose header names a term column and a definition column, with rowspan and colspan expanded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from selectolax.lexbor import LexborNode
+
+from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.tree import Page, attribute, text_of
+from embedkit.glossary import Alias
+from embedkit.text import fold, is_acronym, language_of
+
+MAX_SPAN = 1000
+MAX_COLUMNS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell where it shows; a spanned one shows several times with the same `id`."""
+
+    text: str
+    id: int
+    header: bool
+    wide: bool
+    node: LexborNode
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which columns of a table (or of one of its repeated groups) hold what."""
+
+    term: int
+    definition: int
+    others: tuple[tuple[int, str], ...]  # column → "abbreviation", "synonym", "full_form" or a language
+
+
+def tables(page: Page, *, named: bool) -> tuple[list[Group], frozenset[int]]:
+    """The page's glossary tables and the ids of their nodes, for the line reader to pass over."""
+    groups: list[Group] = []
+    taken: set[int] = set()
+    for table in page.body.css("table"):
+        if len(table.css("table")) > 1 or _inside_definition(table):
+            continue
+        rows = _grid(table)
+        group = _read(rows, table.mem_id, named=named)
+        if group is not None:
+            groups.append(group)
+        if group is not None or _is_data(rows):
+            taken.add(table.mem_id)
+    return groups, frozenset(taken)
+
+
+def _inside_definition(table: LexborNode) -> bool:
+    parent = table.parent
+    while parent is not None:
+        if parent.tag in ("dd", "dt"):
+            return True
+        parent = parent.parent
+    return False
+
+
+def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
+    """Whether a table shows data: it has a header, or short cells in several columns. Others lay out a page."""
+    cells = {c.id: c for row in rows for c in row if c is not None}
+    return any(c.header for c in cells.values()) or (
+        len(cells) >= 4 and max(map(len, rows)) > 1 and all(len(c.text) < 400 for c in cells.values())
+    )
+
+
+def _grid(table: LexborNode) -> list[list[_Cell | None]]:
+    """The rows with every spanned cell repeated where it shows (HTML 4.9.12, "forming a table")."""
+    grid: list[list[_Cell | None]] = []
+    carried: dict[int, tuple[int, _Cell]] = {}  # column → rows left, cell
+    for tr in table.css("tr"):
+        row: list[_Cell | None] = []
+        for node in _cells(tr):
+            _fill(row, carried)
+            width, height = _span(node, "colspan", MAX_COLUMNS), _span(node, "rowspan", MAX_SPAN)
+            cell = _Cell(text_of(node), node.mem_id, node.tag == "th", width > 1, node)
+            for _ in range(width):
+                if height > 1:
+                    carried[len(row)] = (height - 1, cell)
+                row.append(cell)
+        _fill(row, carried)
+        grid.append(row)
+    return grid
+
+
+def _cells(tr: LexborNode) -> Iterator[LexborNode]:
+    node = tr.child
+    while node is not None:
+        if node.tag in ("td", "th"):
+            yield node
+        node = node.next
+
+
+def _fill(row: list[_Cell | None], carried: dict[int, tuple[int, _Cell]]) -> None:
+    while len(row) in carried:
+        column = len(row)
+        left, cell = carried.pop(column)
+        if left > 1:
+            carried[column] = (left - 1, cell)
+        row.append(cell)
+
+
+def _span(node: LexborNode, name: str, limit: int) -> int:
+    text = attribute(node, name).strip()
+    return min(max(int(text), 1), limit) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _read(rows: list[list[_Cell | None]], node_id: int, *, named: bool) -> Group | None:
+    """The group that a table makes; None when its header names no terms."""
+    at = _header_row(rows)
+    header = [_title(c) for c in rows[at]] if at is not None else []
+    body = rows[at + 1 :] if at is not None else rows
+    found: list[Found] = []
+    for start, end in _repeats(header):
+        columns = _columns(header[start:end], [r[start:end] for r in body], named=named)
+        if columns is not None:
+            found += _entries([r[start:end] for r in body], columns)
+    if not found and named and not any(header):
+        found += _headless(rows)
+    if not found:
+        return None
+    return Group(structure="table", found=tuple(found), refused=_refusal(found, named=named), node_id=node_id)
+
+
+def _header_row(rows: Sequence[Sequence[_Cell | None]]) -> int | None:
+    """The first row that titles columns: header cells, or cells that read like a header."""
+    for index, row in enumerate(rows[:3]):
+        cells = [c for c in row if c is not None]
+        if len({c.id for c in cells}) < 2:
+            continue
+        titles = [_title(c) for c in cells]
+        if all(c.header for c in cells) or _names_definition(titles):
+            return index
+        return None
+    return None
+
+
+def _names_definition(titles: Sequence[str]) -> bool:
+    return any(words.DEFINITION_HEADERS[0].match(t) for t in titles) and any(
+        p.match(t) for t in titles for p in words.TERM_HEADERS
+    )
+
+
+def _title(cell: _Cell | None) -> str:
+    return labels.trim(cell.text.replace("\n", " ")) if cell is not None else ""
+
+
+def _repeats(header: list[str]) -> list[tuple[int, int]]:
+    """The column groups of a header that says the same things several times over in one row."""
+    for size in range(2, len(header) // 2 + 1):
+        if len(header) % size == 0 and header == header[:size] * (len(header) // size):
+            return [(start, start + size) for start in range(0, len(header), size)]
+    return [(0, len(header))]
+
+
+def _columns(header: list[str], body: Sequence[Sequence[_Cell | None]], *, named: bool) -> _Columns | None:
+    strengths = words.DEFINITION_HEADERS if named else words.DEFINITION_HEADERS[:1]
+    defining = [i for pattern in strengths for i, t in enumerate(header) if pattern.match(t)]
+    if not defining:
+        return None
+    term = _term_column(header, defining, body, named=named)
+    rest = [i for i in defining if i != term]
+    if term is None or not rest:
+        return None
+    others = tuple((i, kind) for i, t in enumerate(header) if i not in (term, rest[0]) and (kind := _other(t)))
+    return _Columns(term, rest[0], others)
+
+
+def _term_column(
+    header: list[str], defining: list[int], body: Sequence[Sequence[_Cell | None]], *, named: bool
+) -> int | None:
+    for pattern in words.TERM_HEADERS:
+        for index, title in enumerate(header):
+            if index not in defining and pattern.match(title) and _has_names(body, index):
+                return index
+    languages = [i for i, t in enumerate(header) if any(p.match(t) for p in words.LANGUAGE_HEADERS.values())]
+    if languages:
+        return languages[0]
+    if any(words.SYMBOL_HEADER.match(t) for t in header) and len(defining) > 1:
+        # "Symbol | Meaning | Description": pictures have no name of their own, their meaning is the name.
+        return defining[0]
+    free = [i for i in range(len(header)) if i not in defining and header[i]]
+    if len(free) == 1 and (named or len(header) == 2) and _has_names(body, free[0]):
+        return free[0]
+    return free[0] if named and free and free[0] == 0 and _has_names(body, 0) else None
+
+
+def _has_names(body: Sequence[Sequence[_Cell | None]], column: int) -> bool:
+    """Whether most cells of a column can be read as names: they have letters, are short and are no numbers."""
+    texts = [r[column].text for r in body if column < len(r) and r[column] is not None]  # type: ignore[union-attr]
+    named = sum(bool(re.search(r"[^\W\d_]", t)) and labels.is_label(t) for t in texts)
+    return named * 2 > len(texts)
+
+
+def _other(title: str) -> str:
+    if words.ABBREVIATION_HEADER.match(title):
+        return "abbreviation"
+    if words.FULL_FORM_HEADER.match(title):
+        return "full_form"
+    if words.SYNONYM_HEADER.match(title):
+        return "synonym"
+    return next((lang for lang, p in words.LANGUAGE_HEADERS.items() if p.match(title)), "")
+
+
+def _entries(body: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+    """One entry a term cell: the rows that one cell spans, and rows that leave it empty, are its senses."""
+    pending: list[Sequence[_Cell | None]] = []
+    for row in body:
+        cells = [c for c in row if c is not None]
+        if len({c.id for c in cells}) < 2 or all(c.header for c in cells):
+            continue  # a letter across the table, or the header once more
+        if pending and not _same_term(pending[-1], row, columns):
+            yield from _entry(pending, columns)
+            pending = []
+        pending.append(row)
+    yield from _entry(pending, columns)
+
+
+def _same_term(before: Sequence[_Cell | None], row: Sequence[_Cell | None], columns: _Columns) -> bool:
+    old, new = _at(before, columns.term), _at(row, columns.term)
+    if old is None or new is None:
+        return new is None
+    return old.id == new.id
+
+
+def _at(row: Sequence[_Cell | None], column: int) -> _Cell | None:
+    return row[column] if column < len(row) else None
+
+
+def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+    cell = _at(rows[0], columns.term) if rows else None
+    if cell is None or not cell.text or cell.id == getattr(_at(rows[0], columns.definition), "id", None):
+        return
+    senses = [c.text for r in rows if (c := _at(r, columns.definition)) is not None and c.text]
+    aliases = [a for r in rows for column, kind in columns.others for a in _names(_at(r, column), kind)]
+    heads = _heads(cell)
+    if not heads:
+        return
+    yield Found(
+        heads=heads,
+        senses=tuple(dict.fromkeys(senses)),
+        aliases=tuple(dict.fromkeys(aliases)),
+        anchors=tuple(a for a in (attribute(cell.node, "id"), attribute(cell.node.parent, "id")) if a)
+        if cell.node.parent
+        else (),
+    )
+
+
+def _heads(cell: _Cell) -> tuple[str, ...]:
+    head = labels.label(cell.text.replace("\n", " "))
+    return (head,) if head else ()
+
+
+def _names(cell: _Cell | None, kind: str) -> Iterator[Alias]:
+    if cell is None:
+        return
+    for text in re.split(r"\s*[\n;；]\s*|,\s+|、|，", cell.text):
+        name = labels.trim(text)
+        if not labels.is_label(name) or not re.search(r"\w", name) or name.lower() in ("n/a", "none", "해당 없음", "없음"):
+            continue
+        if kind in ("abbreviation", "full_form", "synonym"):
+            yield Alias(name, kind)  # type: ignore[arg-type]
+        else:
+            yield Alias(name, "abbreviation" if is_acronym(name) and kind == "en" else "translation", _lang(name, kind))
+
+
+def _lang(name: str, column: str) -> str:
+    shown = language_of(name, fallback=column)
+    return column if shown == "en" else shown
+
+
+def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
+    """Two columns without a header on a page that says it is a glossary."""
+    pairs = [r for r in rows if len(r) == 2 and r[0] is not None and r[1] is not None and r[0].id != r[1].id]
+    full = [r for r in pairs if r[0] and r[1] and r[0].text and r[1].text]
+    if len(full) < 3 or not _has_names(full, 0):
+        return
+    texts = [r[1].text for r in full if r[1] is not None]
+    if median(map(len, texts)) > 15 and sum(t.count(" ") > 1 or not t.isascii() for t in texts) * 2 > len(texts):
+        yield from _entries(pairs, _Columns(0, 1, ()))
+
+
+def _refusal(found: Sequence[Found], *, named: bool) -> str:
+    senses = [s for f in found for s in f.senses]
+    if not senses:
+        return "terms without definitions"
+    if named:
+        return ""
+    if len(found) < 3:
+        return "fewer than three rows"
+    if median(len(s) for s in senses) < 6 or sum(fold(s).isdigit() for s in senses) * 2 > len(senses):
+        return "values, not definitions"
+    return ""
