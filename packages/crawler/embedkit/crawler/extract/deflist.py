@@ -149,11 +149,17 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
         return labels.also_names(text_of(dd).replace("\n", " "), bold) if bold else None
     if text_of(dd, drop="hatnote"):
         return None
-    return labels.also_names(text_of(hatnote).replace("\n", " "), [text_of(b) for b in hatnote.css("b, strong")]) or ()
+    return (
+        labels.also_names(text_of(hatnote).replace("\n", " "), [text_of(b) for b in hatnote.css("b, strong")])
+        or ()
+    )
 
 
 def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
-    marked = bool(_GLOSSARY_CLASS.search(attribute(dl, "class"))) or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
+    marked = (
+        bool(_GLOSSARY_CLASS.search(attribute(dl, "class")))
+        or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
+    )
     refused = _refusal(dl, found, marked=marked, named=named)
     return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id)
 

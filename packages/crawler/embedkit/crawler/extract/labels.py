@@ -13,14 +13,18 @@ MAX_LABEL_WORDS = 12
 MAX_LABEL_CHARS = 110
 _PAREN = re.compile(r"^(?P<term>.*\S)\s*[(（\[](?P<inside>[^()（）\[\]]+)[)）\]]\s*$")
 _PARTS = re.compile(r"\s*[,;，、；/]\s*")
-_LIST = re.compile(r"\s*(?:[,;，、；]\s*(?:(?:and|or|및|또는)\s+)?|\s(?:and|or|및|또는|und|et|y|e|o|ou|oder|и|или)\s)\s*")
+_LIST = re.compile(
+    r"\s*(?:[,;，、；]\s*(?:(?:and|or|및|또는)\s+)?|\s(?:and|or|및|또는|und|et|y|e|o|ou|oder|и|или)\s)\s*"
+)
 _TRIM = " \t\n:：;.。,，、–—-=|·•"
 _QUOTES = "\"'“”‘’«»「」『』<>《》"
 _ORDINAL = re.compile(r"^(?P<number>\d{1,3})[.)]\s+(?=\S)")
 _SENSE_MARK = re.compile(r"^[(\[]?(?:\d{1,2}|[a-z]|[①-⑳])[.)\]]\s+|^[①-⑳❶-❿]\s*")
 _HANGUL_OR_HAN = re.compile(r"[가-힣\u4e00-\u9fff\u3040-\u30ff]")
 _FOOTMARK = re.compile(r"\s*(?:\[\s*(?:\d{1,3}|[a-z]|citation needed|출처 ?필요|편집|edit|要出典)\s*\])+")
-_NOTE_WORDS = re.compile(r"^(?:n|v|vt|vi|adj|adv|noun|verb|adjective|abbr|명사|동사|형용사)\.?$", re.IGNORECASE)
+_NOTE_WORDS = re.compile(
+    r"^(?:n|v|vt|vi|adj|adv|noun|verb|adjective|abbr|명사|동사|형용사)\.?$", re.IGNORECASE
+)
 
 
 def trim(text: str) -> str:
@@ -115,7 +119,9 @@ def also_names(text: str, bold: Iterable[str]) -> tuple[str, ...] | None:
     rest = text[match.end() :]
     if len(rest) > MAX_LABEL_CHARS or re.search(r"[.。]\s+\S", rest):
         return None
-    names = [trim(b) for b in bold] or [trim(n) for n in _LIST.split(re.sub(r"^(?:called|known as)\s+", "", rest))]
+    names = [trim(b) for b in bold] or [
+        trim(n) for n in _LIST.split(re.sub(r"^(?:called|known as)\s+", "", rest))
+    ]
     return tuple(n for n in names if is_label(n)) or None
 
 
@@ -127,7 +133,12 @@ def see_target(text: str) -> str:
     match = words.SEE_BEFORE.match(line) or words.SEE_AFTER.match(line)
     if not match:
         return ""
-    target = re.sub(r"^(?:the term|also|auch|aussi|under|unter)\s*[:：]?\s+", "", match["target"].strip(), flags=re.IGNORECASE)
+    target = re.sub(
+        r"^(?:the term|also|auch|aussi|under|unter)\s*[:：]?\s+",
+        "",
+        match["target"].strip(),
+        flags=re.IGNORECASE,
+    )
     return trim(target).strip(_QUOTES).strip("#").strip()
 
 

@@ -60,7 +60,11 @@ def _list(rows: Sequence[Numbered], nested: dict[int, int], *, named: bool) -> l
     if named and len(firsts) >= _MIN_LINES and sum(map(_soft_lead, firsts)) * 5 >= len(firsts) * 4:
         return [_item(lines) for lines in items.values() if _soft_lead(lines[0][1])]
     plain_leads = [_PLAIN_LEAD.match(line.text) for line in firsts]
-    if named and len(firsts) >= 5 and sum(bool(m) and labels.is_label(m["lead"]) for m in plain_leads if m) * 5 >= len(firsts) * 4:
+    if (
+        named
+        and len(firsts) >= 5
+        and sum(bool(m) and labels.is_label(m["lead"]) for m in plain_leads if m) * 5 >= len(firsts) * 4
+    ):
         return [
             Found(heads=(labels.label(m["lead"]),), senses=("\n".join([m["rest"], *(t.text for _, t in lines[1:])]),),
                   anchors=_anchors(lines[0][1]), line=lines[0][0])
@@ -83,12 +87,19 @@ def _bold_lead(line: Line) -> bool:
 def _soft_lead(line: Line) -> bool:
     """A lead that is a link, italics or code: a term only where a separator and a text follow."""
     separated = _SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead)
-    return bool(line.mark and separated and labels.is_label(line.lead)) and len(line.rest) > len(line.lead) // 2 + 5
+    return (
+        bool(line.mark and separated and labels.is_label(line.lead))
+        and len(line.rest) > len(line.lead) // 2 + 5
+    )
 
 
 def _certain(firsts: Sequence[Line]) -> bool:
     """Whether a list on a page that does not call itself a glossary is one nevertheless."""
-    led = [line for line in firsts if _bold_lead(line) and (_SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead))]
+    led = [
+        line
+        for line in firsts
+        if _bold_lead(line) and (_SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead))
+    ]
     if len(led) < _UNNAMED_LINES or len(led) * 10 < len(firsts) * 9:
         return False
     distinct = len({line.lead for line in led})

@@ -45,7 +45,13 @@ def _groups(page: Page, *, url: str, gate: bool) -> Iterator[Group]:
 
 
 def _line_groups(
-    page: Page, open_lines: list[Numbered], numbered: list[Numbered], structured: list[Group], *, named: bool, url: str
+    page: Page,
+    open_lines: list[Numbered],
+    numbered: list[Numbered],
+    structured: list[Group],
+    *,
+    named: bool,
+    url: str,
 ) -> Iterator[Group]:
     others = sum(g.terms for g in structured if not g.refused)
     dfn = dfn_leads(open_lines, respec=page.respec)
@@ -73,7 +79,11 @@ def _in_scope(numbered: list[Numbered], structured: list[Group], *, named: bool)
     """The lines where terms may stand; refused lists and tables do not interrupt a definition."""
     accepted = {g.node_id for g in structured if not g.refused}
     return scoped(
-        [(n, x) for n, x in numbered if x.kind != "group" or (x.node is not None and x.node.mem_id in accepted)],
+        [
+            (n, x)
+            for n, x in numbered
+            if x.kind != "group" or (x.node is not None and x.node.mem_id in accepted)
+        ],
         named=named,
     )
 
@@ -178,7 +188,8 @@ def _entries(found: Sequence[Found], dropped: Counter[str]) -> tuple[tuple[Term,
         _take(item, heads, drafts, pointers, anchors, dropped)
     redirects = _follow(pointers, drafts, anchors, dropped)
     terms = tuple(
-        Term(term=d.term, senses=tuple(d.senses), aliases=tuple(d.aliases), anchor=d.anchor) for d in drafts.values()
+        Term(term=d.term, senses=tuple(d.senses), aliases=tuple(d.aliases), anchor=d.anchor)
+        for d in drafts.values()
     )
     return terms, redirects
 
@@ -248,5 +259,7 @@ def _follow(
             break
         left = waiting
     if left:
-        dropped["points to a term that is not here"] += sum(len(p.found.heads) for p in left if p.found.counted)
+        dropped["points to a term that is not here"] += sum(
+            len(p.found.heads) for p in left if p.found.counted
+        )
     return redirects

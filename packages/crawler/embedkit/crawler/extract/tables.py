@@ -170,7 +170,9 @@ def _columns(header: list[str], body: Sequence[Sequence[_Cell | None]], *, named
     rest = [i for i in defining if i != term]
     if term is None or not rest:
         return None
-    others = tuple((i, kind) for i, t in enumerate(header) if i not in (term, rest[0]) and (kind := _other(t)))
+    others = tuple(
+        (i, kind) for i, t in enumerate(header) if i not in (term, rest[0]) and (kind := _other(t))
+    )
     return _Columns(term, rest[0], others)
 
 
@@ -264,12 +266,20 @@ def _names(cell: _Cell | None, kind: str) -> Iterator[Alias]:
         return
     for text in re.split(r"\s*[\n;；]\s*|,\s+|、|，", cell.text):
         name = labels.trim(text)
-        if not labels.is_label(name) or not re.search(r"\w", name) or name.lower() in ("n/a", "none", "해당 없음", "없음"):
+        if (
+            not labels.is_label(name)
+            or not re.search(r"\w", name)
+            or name.lower() in ("n/a", "none", "해당 없음", "없음")
+        ):
             continue
         if kind in ("abbreviation", "full_form", "synonym"):
             yield Alias(name, kind)  # type: ignore[arg-type]
         else:
-            yield Alias(name, "abbreviation" if is_acronym(name) and kind == "en" else "translation", _lang(name, kind))
+            yield Alias(
+                name,
+                "abbreviation" if is_acronym(name) and kind == "en" else "translation",
+                _lang(name, kind),
+            )
 
 
 def _lang(name: str, column: str) -> str:
@@ -284,7 +294,9 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
     if len(full) < 3 or not _has_names(full, 0):
         return
     texts = [r[1].text for r in full if r[1] is not None]
-    if median(map(len, texts)) > 15 and sum(t.count(" ") > 1 or not t.isascii() for t in texts) * 2 > len(texts):
+    if median(map(len, texts)) > 15 and sum(t.count(" ") > 1 or not t.isascii() for t in texts) * 2 > len(
+        texts
+    ):
         yield from _entries(pairs, _Columns(0, 1, ()))
 
 

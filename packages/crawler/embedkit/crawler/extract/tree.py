@@ -36,7 +36,9 @@ _BLOCKS = frozenset(
 _HEADINGS = {f"h{n}": n for n in range(1, 7)} | {"summary": 7}
 _BOLD = frozenset(("b", "strong"))
 _SOFT = {"a": "a", "i": "i", "em": "i", "code": "code", "u": "i", "tt": "code", "span": "", "font": ""}
-_TERM_CLASS = re.compile(r"(?:^|[\s_-])(?:term|glossterm|gloss-term|glossary-term|bold|emph|strong|term-name|headword)(?:$|\s)")
+_TERM_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:term|glossterm|gloss-term|glossary-term|bold|emph|strong|term-name|headword)(?:$|\s)"
+)
 _DISPLAYSTYLE = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _XREF = re.compile(r"\[=\s*([^=\]|]+?)\s*(?:\|[^\]]*)?=\]|\[\[!?([\w-]+)\]\]")
 
@@ -113,7 +115,9 @@ def _math(body: LexborNode) -> None:
         tex = source.text() if source else attribute(image, "alt") if image else attribute(node, "alttext")
         if tex:
             node.replace_with(_tex(tex))
-    for node in body.css("img.tex[alt], img.mwe-math-fallback-image-inline[alt], img.mwe-math-fallback-png-inline[alt]"):
+    for node in body.css(
+        "img.tex[alt], img.mwe-math-fallback-image-inline[alt], img.mwe-math-fallback-png-inline[alt]"
+    ):
         node.replace_with(_tex(attribute(node, "alt")))
     for node in body.css("script[type^='math/tex']"):
         node.replace_with(_tex(node.text()))

@@ -69,7 +69,9 @@ TERM_HEADERS = (
         r"|сокращение|аббревиатура|skrót|afkorting)$",
         _I,
     ),
-    re.compile(r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I),
+    re.compile(
+        r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I
+    ),
 )
 ABBREVIATION_HEADER = TERM_HEADERS[2]
 SYMBOL_HEADER = TERM_HEADERS[3]
@@ -91,7 +93,8 @@ DEFINITION_HEADERS = (
     ),
 )
 FULL_FORM_HEADER = re.compile(
-    r"^(?:full form|full name|expansion|stands for|long form|원어|본말|전체 ?이름|正式名称|全称|расшифровка)$", _I
+    r"^(?:full form|full name|expansion|stands for|long form|원어|본말|전체 ?이름|正式名称|全称|расшифровка)$",
+    _I,
 )
 SYNONYM_HEADER = re.compile(
     r"^(?:synonyms?|aliases|alias|also known as|aka|a\.k\.a\.|other names?|alternative names?|variants?"
@@ -119,8 +122,13 @@ LANGUAGE_HEADERS = {
 }
 # "영어: hypothesis" inside a parenthesis.
 LANGUAGE_LABELS = {
-    "en": re.compile(r"^(?:영어|영문|英語|英文|英语|英|english|engl?\.|eng|en)\s*[:：]?\s+|^(?:영어|영|英語|英)\s*[:：]\s*", _I),
-    "zh": re.compile(r"^(?:한자|漢字|중국어|中国語|中文|chinese)\s*[:：]?\s+|^(?:한자|漢字|중국어)\s*[:：]\s*", _I),
+    "en": re.compile(
+        r"^(?:영어|영문|英語|英文|英语|英|english|engl?\.|eng|en)\s*[:：]?\s+|^(?:영어|영|英語|英)\s*[:：]\s*",
+        _I,
+    ),
+    "zh": re.compile(
+        r"^(?:한자|漢字|중국어|中国語|中文|chinese)\s*[:：]?\s+|^(?:한자|漢字|중국어)\s*[:：]\s*", _I
+    ),
     "ja": re.compile(r"^(?:일본어|日本語|japanese|jp)\s*[:：]?\s+|^일본어\s*[:：]\s*", _I),
     "ko": re.compile(r"^(?:한국어|한글|韓国語|korean)\s*[:：]?\s+|^(?:한국어|한글)\s*[:：]\s*", _I),
     "de": re.compile(r"^(?:독일어|독어|ドイツ語|독|german|deutsch|dt\.)\s*[:：]?\s+|^독일어\s*[:：]\s*", _I),

@@ -1,0 +1,154 @@
+"""What a crawl would do: its requests, pace and licence, and rows to look at, without a byte fetched or written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.console import out, out_json
+from embedkit.crawler import robots, sources, urls
+from embedkit.crawler.config import CUSTOM_URLS, WIKIPEDIA, FetchSettings
+from embedkit.crawler.extract.decode import decode
+from embedkit.crawler.extract.page import extract
+from embedkit.crawler.extract.records import Term
+from embedkit.crawler.fetch import Fetcher, user_agent
+from embedkit.crawler.sources import Source
+from embedkit.manifest import wrote
+from embedkit.shipped import data_path
+from embedkit.text import pad, shorten
+
+SAMPLE_ROWS = 3
+SAMPLE_PAGE = "pages/circuits.en.html"
+_TERM_COLUMNS, _TEXT_COLUMNS = 26, 76
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A few rows to look at, and where they come from."""
+
+    origin: str
+    terms: tuple[Term, ...]
+
+
+def show(
+    planned: Sequence[Source],
+    settings: FetchSettings,
+    *,
+    output: Path | str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Print the plan on stdout."""
+    fetcher = Fetcher(settings)
+    steps = [_step(source, fetcher) for source in planned]
+    note = _output_note(output)
+    if as_json:
+        out_json(
+            {
+                "dry_run": True,
+                "sources": steps,
+                "user_agent": user_agent(settings.contact),
+                "output": str(output),
+                "output_note": note,
+                "limit_per_source": limit,
+            }
+        )
+        return
+    for step in steps:
+        _print(step)
+    if any(s["requests"] for s in steps):
+        out(f"asks as   {user_agent(settings.contact)}")
+    out(f"would write {output}{note}")
+
+
+def _step(source: Source, fetcher: Fetcher) -> dict[str, Any]:
+    requests = _requests(source)
+    pace = sources.pace_s(source, fetcher)
+    sample = _sample(source)
+    return {
+        "source": source.kind,
+        "title": source.title,
+        "url": source.page_url or source.request,
+        "requests": requests,
+        "request": source.request,
+        "pace": _pace(source, pace, fetcher.settings) if requests else "",
+        "minutes": round(requests * pace / 60, 2),
+        "license": source.license or "as the page says",
+        "robots": _robots(source),
+        "sample": sample.origin,
+        "rows": [
+            {"term": t.term, "definition": t.senses[0], "aliases": [a.text for a in t.aliases]}
+            for t in sample.terms
+        ],
+    }
+
+
+def _requests(source: Source) -> int:
+    if source.kind == "file":
+        return 0
+    return 1 + (source.kind == CUSTOM_URLS and robots.known(source.request) is None)
+
+
+def _pace(source: Source, pace_s: float, settings: FetchSettings) -> str:
+    if not urls.is_wikimedia(source.request):
+        return f"one request every {pace_s:g} s, or as slowly as robots.txt asks"
+    if settings.contact:
+        return f"{settings.wikimedia_per_minute} requests a minute, with your contact in the User-Agent"
+    return f"{settings.wikimedia_per_minute} requests a minute without a contact; --contact you@example.org allows 200"
+
+
+def _robots(source: Source) -> str:
+    if source.kind == "file":
+        return "not asked: a file"
+    if source.kind == WIKIPEDIA:
+        return "not asked: the API is made for programs"
+    verdict = robots.known(source.request)
+    if verdict is None:
+        return "not known yet: robots.txt would be fetched first"
+    return "allows it" if verdict.allowed else "forbids it"
+
+
+def _sample(source: Source) -> Sample:
+    document = sources.cached(source)
+    if document is not None:
+        found = extract(document.html, lang=document.lang, url=document.url, title=document.title)
+        if found.entries:
+            origin = (
+                "this file" if source.kind == "file" else f"this source as fetched {document.retrieved_at}"
+            )
+            return Sample(origin, found.entries[:SAMPLE_ROWS])
+        return Sample(f"none: {found.verdict.reason}", ())
+    page = data_path(SAMPLE_PAGE)
+    terms = extract(decode(page.read_bytes())).entries[:SAMPLE_ROWS] if page.is_file() else ()
+    return Sample(f"sample page, not this source ({SAMPLE_PAGE})", terms)
+
+
+def _output_note(output: Path | str) -> str:
+    path = Path(output)
+    if str(output) == "-" or not path.exists():
+        return ""
+    if wrote(path, step="crawl"):
+        return " (replacing the earlier crawl's)"
+    return " (exists and would be kept: --force replaces it)"
+
+
+def _print(step: dict[str, Any]) -> None:
+    out(f"{step['source']}: {step['title']}")
+    out(f"  URL       {step['url']}")
+    out(
+        f"  requests  {step['requests']}" + (f" (first of all {step['request']})" if step["requests"] else "")
+    )
+    if step["requests"]:
+        out(f"  pace      {step['pace']}")
+        out(f"  minutes   {step['minutes']:g}")
+    out(f"  licence   {step['license']}")
+    out(f"  robots    {step['robots']}")
+    out(f"  rows      {step['sample']}")
+    for row in step["rows"]:
+        names = f"  [{', '.join(row['aliases'])}]" if row["aliases"] else ""
+        out(
+            f"    {pad(shorten(row['term'], _TERM_COLUMNS), _TERM_COLUMNS)}  {shorten(row['definition'], _TEXT_COLUMNS)}{names}"
+        )
+    out("")

@@ -1,0 +1,54 @@
+"""The user's own CSS selectors for terms and definitions, through BeautifulSoup, which knows all of CSS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from soupsieve import SelectorSyntaxError
+
+from embedkit.crawler.extract.labels import label
+from embedkit.crawler.extract.page import fold_groups
+from embedkit.crawler.extract.records import Extraction, Found, Group
+from embedkit.errors import UserError
+from embedkit.text import clean
+
+
+def extract_selected(html: str, *, term: str, definition: str, lang: str = "") -> Extraction:
+    """Pair each element matched by `term` with those matched by `definition` before the next term."""
+    soup = BeautifulSoup(html, "lxml")
+    terms, definitions = _ids(soup, term, "--select-term"), _ids(soup, definition, "--select-definition")
+    found = tuple(_found(soup, terms, definitions))
+    title = clean(soup.title.get_text()) if soup.title else ""
+    own = soup.html.get("lang") if soup.html else ""
+    groups = [Group(structure="your selectors", found=found)] if found else []
+    return fold_groups(groups, lang or str(own or "en").split("-")[0], title, gate=bool(not found))
+
+
+def _ids(soup: BeautifulSoup, selector: str, option: str) -> frozenset[int]:
+    try:
+        return frozenset(id(element) for element in soup.select(selector))
+    except (SelectorSyntaxError, ValueError, NotImplementedError) as error:
+        raise UserError(
+            f"not a CSS selector: {str(error).splitlines()[0]}", place=f"{option} {selector!r}"
+        ) from None
+
+
+def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[int]) -> Iterator[Found]:
+    heads: list[str] = []
+    senses: list[str] = []
+    anchors: list[str] = []
+    for element in soup.find_all(True):
+        if not isinstance(element, Tag):
+            continue
+        if id(element) in terms:
+            if senses:
+                yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
+                heads, senses, anchors = [], [], []
+            heads += [name for name in [label(clean(element.get_text()))] if name]
+            anchors += [str(element["id"])] if element.get("id") else []
+        elif id(element) in definitions and heads:
+            senses += [text for text in [clean(element.get_text())] if text]
+    if heads:
+        yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
