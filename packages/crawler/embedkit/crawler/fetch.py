@@ -90,8 +90,8 @@ class Fetcher:
     def _wait_s(self, error: _RetryError, attempt: int) -> float:
         if error.wait_s is not None:
             return error.wait_s
-        doubled = self.settings.backoff_s * 2 ** (attempt - 1)
-        return min(doubled * random.uniform(1.0, 1.5), self.settings.max_wait_s)
+        doubled = self.settings.backoff_s * 2.0 ** (attempt - 1)
+        return float(min(doubled * random.uniform(1.0, 1.5), self.settings.max_wait_s))
 
     def _follow(self, url: str, known: Answer | None, pace_s: float) -> Answer:
         """Follow redirects by hand: each hop is checked like the first address."""

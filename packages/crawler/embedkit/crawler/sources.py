@@ -13,12 +13,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from embedkit.crawler import cache, robots, urls
 from embedkit.crawler.cache import Answer
-from embedkit.crawler.config import CUSTOM_URLS, WIKIPEDIA
+from embedkit.crawler.config import WIKIPEDIA
 from embedkit.crawler.extract.decode import decode
 from embedkit.crawler.extract.markdown import markdown_to_html
 from embedkit.crawler.fetch import Fetcher
 from embedkit.errors import UserError
-from embedkit.files import STDIO, read_bytes
+from embedkit.files import read_bytes
 
 Kind = Literal["wikipedia_glossary", "custom_urls", "file"]
 CC_BY_SA = "CC BY-SA 4.0"

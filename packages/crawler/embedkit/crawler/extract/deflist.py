@@ -23,6 +23,8 @@ _GLOSSARY_CLASS = re.compile(r"gloss|terms?(?:$|\s|-)|definition", re.IGNORECASE
 _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _BARE = "terms without definitions"
+# The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
+_SIGNATURE = re.compile(r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)")
 _SEE_CLASS = re.compile(r"glossseealso|seealso")
 
 
@@ -34,11 +36,16 @@ class _Open:
     dds: list[LexborNode] = field(default_factory=list)
 
 
-def definition_lists(page: Page, *, named: bool) -> tuple[list[Group], frozenset[int]]:
-    """The page's definition lists, good and refused, and the ids of all `dl` nodes. `named`: the page says it is a glossary."""
+def definition_lists(
+    page: Page, *, named: bool, inside: frozenset[int] = frozenset()
+) -> tuple[list[Group], frozenset[int]]:
+    """The page's definition lists, good and refused, and the ids of all `dl` nodes.
+
+    `named`: the page calls itself a glossary; `inside`: the nodes under a heading that does.
+    """
     lists = [dl for dl in page.body.css(_DL) if not _nested(dl)]
     read = [(dl, tuple(_entries(dl))) for dl in lists]
-    groups = [_judged(dl, found, named=named) for dl, found in read if found]
+    groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
 
 
@@ -174,7 +181,10 @@ def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: b
     if _OTHER_LIST.search(f"{attribute(dl, 'class')}"):
         return "a list of another kind"
     heads = [h for f in found for h in f.heads]
-    return _heads_refused(heads) or _senses_refused([s for f in defined for s in f.senses], named=named)
+    senses = [s for f in defined for s in f.senses]
+    if any(_SIGNATURE.search(s) for s in senses):
+        return "a discussion"
+    return _heads_refused(heads) or _senses_refused(senses, named=named)
 
 
 def _heads_refused(heads: Sequence[str]) -> str:

@@ -40,14 +40,15 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
                 inside = 0
             if words.END_SECTION.match(text):
                 ended = ended or line.level
-            elif not inside and _names_glossary(text):
+            elif not inside and names_glossary(text):
                 inside = line.level
         if not ended and (named or inside):
             kept.append((n, line))
     return kept
 
 
-def _names_glossary(text: str) -> bool:
+def names_glossary(text: str) -> bool:
+    """Whether a heading announces a glossary."""
     return bool(words.GLOSSARY.search(text)) and len(text.split()) <= MAX_HEADING_WORDS
 
 
@@ -88,7 +89,7 @@ def _is_name(heading: Line) -> bool:
         and len(text.split()) <= MAX_HEADING_WORDS
         and not heading.text.rstrip().endswith(("?", "？", ":", "!", "…"))
         and not any(p.match(text) for p in (words.LETTER, words.NOT_A_TERM, words.END_SECTION))
-        and not _names_glossary(text)
+        and not names_glossary(text)
     )
 
 
@@ -133,14 +134,14 @@ def _keywords(term: str, keywords: Sequence[str]) -> Iterator[Alias]:
         if len(parts) == 2 and (parts[1] in ("definition", "definitions") or parts[1].startswith("see ")):
             name = parts[0]
             if labels.is_label(name) and name.casefold() != term.casefold():
-                yield Alias(name, labels.alias_kind(name))
+                yield Alias(name, labels.alias_kind(name, term))
 
 
 def one_term_page(page: Page, lines: Sequence[Numbered], *, url: str) -> Group | None:
     """A page about one term of a glossary: its title or address says so, its h1 is the term."""
     title_parts = words.TITLE_BREAK.split(page.title)
     says = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(words.GLOSSARY_PATH.search(url))
-    if not says or not page.heading or _names_glossary(page.heading) or not labels.is_label(page.heading):
+    if not says or not page.heading or names_glossary(page.heading) or not labels.is_label(page.heading):
         return None
     for section in sections(lines):
         if section.heading.level == 1 and labels.trim(section.heading.text) == labels.trim(page.heading):

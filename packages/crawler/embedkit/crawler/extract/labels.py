@@ -22,6 +22,7 @@ _ORDINAL = re.compile(r"^(?P<number>\d{1,3})[.)]\s+(?=\S)")
 _SENSE_MARK = re.compile(r"^[(\[]?(?:\d{1,2}|[a-z]|[①-⑳])[.)\]]\s+|^[①-⑳❶-❿]\s*")
 _HANGUL_OR_HAN = re.compile(r"[가-힣\u4e00-\u9fff\u3040-\u30ff]")
 _FOOTMARK = re.compile(r"\s*(?:\[\s*(?:\d{1,3}|[a-z]|citation needed|출처 ?필요|편집|edit|要出典)\s*\])+")
+_MATH = re.compile(r"<math[^>]*>(.*?)</math>", re.DOTALL)  # a wiki without the Math extension
 _NOTE_WORDS = re.compile(
     r"^(?:n|v|vt|vi|adj|adv|noun|verb|adjective|abbr|명사|동사|형용사)\.?$", re.IGNORECASE
 )
@@ -63,12 +64,11 @@ def split_label(text: str) -> tuple[str, tuple[Alias, ...]]:
     `가설 (假說, 영어: hypothesis)` is 가설 with two translations, `term (ABBR)` a term with an abbreviation,
     `PWM (pulse-width modulation)` an abbreviation with its full form. A qualifier, as in `dog (Canis)`, stays.
     """
-    match = _PAREN.match(text)
-    if not match:
-        return text, ()
-    term = match["term"].strip()
-    aliases = tuple(_inside(term, match["inside"]))
-    return (term, aliases) if aliases else (text, ())
+    term = text
+    aliases: list[Alias] = []
+    while (match := _PAREN.match(term)) and (names := list(_inside(match["term"].strip(), match["inside"]))):
+        term, aliases = match["term"].strip(), [*names, *aliases]
+    return term, tuple(aliases)
 
 
 def _inside(term: str, inside: str) -> Iterator[Alias]:
@@ -106,9 +106,11 @@ def _translation(term: str, text: str) -> Alias | None:
     return None
 
 
-def alias_kind(text: str) -> AliasKind:
+def alias_kind(text: str, term: str = "") -> AliasKind:
     """What a second headword of the same entry is."""
-    return "abbreviation" if is_acronym(text) else "synonym"
+    if term and fold(text) in (f"{fold(term)}s", f"{fold(term)}es"):
+        return "plural"
+    return "abbreviation" if is_acronym(text) and not is_acronym(term) else "synonym"
 
 
 def also_names(text: str, bold: Iterable[str]) -> tuple[str, ...] | None:
@@ -148,7 +150,9 @@ def definition(raw: str, *, numbered: bool = False) -> str:
     lines = [line for line in lines if line]
     while len(lines) > 1 and _is_tail(lines[-1]):
         lines.pop()
-    text = " ".join(lines)
+    text = _MATH.sub(r"$\1$", " ".join(lines))
+    shorter = words.SEE_ALSO_END.sub("", text).strip()
+    text = shorter if len(shorter.split()) > 1 or _HANGUL_OR_HAN.search(shorter) else text
     return (_SENSE_MARK.sub("", text, count=1) if numbered else text).strip()
 
 

@@ -17,6 +17,7 @@ _SEPARATOR = re.compile(r"^\s*(?:[(（][^()（）]{1,80}[)）]\s*)?(?:[:：=,，
 _BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
 _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
 _PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
+_OR = re.compile(r"^\s*or(?:, more formally,)?\s+(?:an?\s+|the\s+)?(?P<name>[^.:;,()]{2,50}?)[.:]\s+(?=\S)")
 _MIN_LINES = 3
 _UNNAMED_LINES = 10
 
@@ -145,7 +146,7 @@ def _paragraph(flow: Sequence[Numbered], index: int) -> Found:
 def _found(
     number: int, line: Line, more: Iterable[str], *, respec: bool = False, counted: bool = True
 ) -> Found:
-    rest, aliases = _after_bracket(line)
+    rest, aliases = _or_name(*_after_bracket(line))
     separated = _SEPARATOR.match(rest)
     if separated:
         rest = rest[separated.end() :]
@@ -167,8 +168,16 @@ def _after_bracket(line: Line) -> tuple[str, tuple[Alias, ...]]:
     match = _BRACKET.match(line.rest)
     if not match:
         return line.rest, ()
-    term, aliases = labels.split_label(f"{labels.label(line.lead)} ({match['inside']})")
+    _, aliases = labels.split_label(f"{labels.label(line.lead)} ({match['inside']})")
     return (line.rest[match.end() :], aliases) if aliases else (line.rest, ())
+
+
+def _or_name(rest: str, aliases: tuple[Alias, ...]) -> tuple[str, tuple[Alias, ...]]:
+    """Take "or, more formally, a X." off the start of a definition: X is another name."""
+    match = _OR.match(rest)
+    if not match or not labels.is_label(match["name"]):
+        return rest, aliases
+    return rest[match.end() :], (*aliases, Alias(match["name"], labels.alias_kind(match["name"])))
 
 
 def _data_lt(line: Line) -> Iterator[Alias]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.deflist import definition_lists
-from embedkit.crawler.extract.headings import heading_terms, one_term_page, scoped
+from embedkit.crawler.extract.headings import heading_terms, names_glossary, one_term_page, scoped
 from embedkit.crawler.extract.leads import Numbered, bullet_leads, dfn_leads, paragraph_leads
+from embedkit.crawler.extract.pairs import marked_pairs
 from embedkit.crawler.extract.records import Extraction, Found, Group, Term, Verdict
 from embedkit.crawler.extract.tables import tables
 from embedkit.crawler.extract.tree import Page, lines, parse, text_of
@@ -35,8 +36,9 @@ def extract(html: str, *, lang: str = "", url: str = "", title: str = "", gate: 
 
 def _groups(page: Page, *, url: str, gate: bool) -> Iterator[Group]:
     named = names_itself(page, url)
-    listed, list_ids = definition_lists(page, named=named)
-    tabled, table_ids = tables(page, named=named)
+    inside = _under_glossary(page)
+    listed, list_ids = definition_lists(page, named=named, inside=inside)
+    tabled, table_ids = tables(page, named=named, inside=inside)
     numbered = list(enumerate(lines(page.body, groups=list_ids | table_ids)))
     places = {line.node.mem_id: n for n, line in numbered if line.kind == "group" and line.node is not None}
     yield from (_placed(g, places.get(g.node_id, 0)) for g in (*listed, *tabled))
@@ -66,6 +68,10 @@ def _line_groups(
     if plain_heads is not None and plain_heads.terms > sum(g.terms for g in leads) and not others:
         yield plain_heads  # lists and bold words inside a heading's text belong to its definition
         return
+    marked = marked_pairs(page)
+    if marked is not None and marked.terms > sum(g.terms for g in (*leads, heads) if g is not None):
+        yield marked
+        return
     yield from leads
     if heads is not None:
         yield heads
@@ -73,6 +79,21 @@ def _line_groups(
         single = one_term_page(page, numbered, url=url)
         if single is not None:
             yield single
+
+
+def _under_glossary(page: Page) -> frozenset[int]:
+    """The lists and tables under a heading like "Glossary" or "Terms and definitions"."""
+    ids: list[int] = []
+    level = 0
+    for node in page.body.css("h1, h2, h3, h4, h5, h6, dl, table"):
+        tag = node.tag or ""
+        if tag in ("dl", "table"):
+            ids += [node.mem_id] if level else []
+        elif names_glossary(text_of(node)):
+            level = level or int(tag[1])
+        elif int(tag[1]) <= level:
+            level = 0
+    return frozenset(ids)
 
 
 def _in_scope(numbered: list[Numbered], structured: list[Group], *, named: bool) -> list[Numbered]:

@@ -39,7 +39,9 @@ class _Columns:
     others: tuple[tuple[int, str], ...]  # column → "abbreviation", "synonym", "full_form" or a language
 
 
-def tables(page: Page, *, named: bool) -> tuple[list[Group], frozenset[int]]:
+def tables(
+    page: Page, *, named: bool, inside: frozenset[int] = frozenset()
+) -> tuple[list[Group], frozenset[int]]:
     """The page's glossary tables and the ids of their nodes, for the line reader to pass over."""
     groups: list[Group] = []
     taken: set[int] = set()
@@ -47,7 +49,7 @@ def tables(page: Page, *, named: bool) -> tuple[list[Group], frozenset[int]]:
         if len(table.css("table")) > 1 or _inside_definition(table):
             continue
         rows = _grid(table)
-        group = _read(rows, table.mem_id, named=named)
+        group = _read(rows, table.mem_id, named=named or table.mem_id in inside)
         if group is not None:
             groups.append(group)
         if group is not None or _is_data(rows):

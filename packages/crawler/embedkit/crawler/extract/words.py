@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (Hangul and Han count twice in a line)
 """The words by which pages in many languages say term, definition, see, also, see also and glossary."""
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ LANGUAGE_LABELS = {
 SEE_BEFORE = re.compile(
     r"^(?:[\[(]\s*)?(?:(?:→|⇒|➔|=>|->|↑|☞)\s*(?:see\b\s*)?|(?:please )?see(?: the entry (?:for|on))?\b\s*[:：]?\s*"
     r"|siehe(?: unter)?\b\s*[:：]?\s*|s\.\s+|voir\b\s*[:：]?\s*|véase\b\s*[:：]?\s*|ver\b\s*[:：]?\s*|vedi\b\s*[:：]?\s*"
-    r"|zie\b\s*[:：]?\s*|см\.\s*|zobacz\b\s*[:：]?\s*|参照\s*[:：]\s*|参见\s*[:：]?\s*|參見\s*[:：]?\s*|参考\s*[:：]\s*"
+    r"|zie\b\s*[:：]?\s*|см\.\s*|zobacz\b\s*[:：]?\s*|参照\s*[:：]\s*|参见\s*[:：]?\s*|參見\s*[:：]?\s*|参考\s*[:：]\s*|참[고조]\s*[:：]\s*"
     r"|(?:another (?:term|name) for|same as|synonym (?:for|of)|a synonym (?:for|of)|alias of)\s+)(?P<target>.+)$",
     _I,
 )
@@ -156,7 +157,12 @@ SEE_ALSO = re.compile(
     r"|ver também|vedi anche|см\. также|zie ook|zobacz też|→|↔)\s*(?:[:：]|\b(?=\s))",
     _I,
 )
-SEE_ALSO_COLON = re.compile(r"[:：]")
+# "… facts. See also datum." and "… 값. → #유의 확률" at the end of a definition.
+SEE_ALSO_END = re.compile(
+    r"(?<=[.!?。)\]])\s*(?:[(\[]\s*)?(?:(?:see also|see|compare with|compare|cf\.|contrast with|siehe auch|vgl\.|voir aussi|véase también|см\. также)\b"
+    r"[^.!?。]{1,120}|(?:→|⇒|↔|➔|참고\s*[:：]|참조\s*[:：]|관련 ?용어\s*[:：])[^.!?。]{1,120})[.。)\]]*$",
+    _I,
+)
 ALSO = re.compile(
     r"^[\[(]?(?:also|also (?:called|known as|spelled|spelt|written|referred to as|termed)|sometimes|or|a\.?k\.?a\.?|abbreviated(?: as)?"
     r"|synonyms?|aliases|alternatively|또는|혹은|동의어|유의어|다른 ?이름|別名|同義語|または|亦称|又称|又稱|也称|auch|aussi|también|também|anche|также)"
