@@ -1,9 +1,96 @@
-"""Command signatures of the compose: Typer options and help, then one call into the room."""
+"""Command signatures of the composer: Typer options and help, then one call into the room."""
 
 from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 
+class MinerName(str, Enum):
+    """Ways to find hard negatives."""
+
+    auto = "auto"
+    lexical = "lexical"
+    dense = "dense"
+    hybrid = "hybrid"
+
+
+class Format(str, Enum):
+    """How `validate` prints what it found."""
+
+    text = "text"
+    github = "github"
+
+
+def compose(
+    input_: Annotated[
+        list[str],
+        typer.Option("--input", "-i", help="A glossary or two-column table: CSV, TSV or JSONL; - is stdin. Repeatable."),
+    ],
+    output: Annotated[str, typer.Option(help="The training rows; the other files lie beside it. - is stdout.")] = (
+        "data/pairs.jsonl"
+    ),
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="ROLE=COLUMN, as term=용어; a name or a number. Repeatable.")
+    ] = None,
+    kinds: Annotated[
+        str,
+        typer.Option(
+            help="Kinds of rows, comma-separated: term-definition, alias-definition, abbreviation, translation, pair, "
+            "definition-term; or all. Default: all but definition-term."
+        ),
+    ] = "",
+    split: Annotated[
+        str, typer.Option(help="Train, dev and test shares, by concept; a share may be 0. Default: 0.8/0.1/0.1.")
+    ] = "",
+    miner: Annotated[MinerName, typer.Option(help="How hard negatives are found.")] = MinerName.auto,
+    model: Annotated[str, typer.Option(help="The model of the dense miner. Default: all-MiniLM-L6-v2.")] = "",
+    hard_k: Annotated[int, typer.Option(min=0, max=1000, help="Hard negatives a row.")] = 3,
+    max_relative: Annotated[
+        float, typer.Option(min=0, max=1, help="Dense: no negative above this share of the positive's own score.")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but mining and writing.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
+    from embedkit.compose.compose import compose as run
+
+    run(
+        inputs=input_,
+        output=output,
+        mapping=map_ or (),
+        kinds=kinds,
+        split=split,
+        miner=miner.value,
+        model=model,
+        hard_k=hard_k,
+        max_relative=max_relative,
+        seed=seed,
+        strict=strict,
+        force=force,
+        dry_run=dry_run,
+        as_json=json_,
+    )
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="A glossary, a two-column table, pairs.jsonl or other training rows.")],
+    format_: Annotated[Format, typer.Option("--format", help="text, or github for annotations.")] = Format.text,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check a data file and print file:line: problem for each finding; exit 1 when there are any."""
+    from embedkit.compose.validate import validate as run
+
+    run(file, output_format=format_.value, as_json=json_)
+
+
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
+    app.command("compose")(compose)
+    app.command("validate")(validate)

@@ -2,8 +2,94 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+config_app = typer.Typer(name="config", help="Write, check and explain cfg.json.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="JSON config, - for stdin. Default: cfg.json where there is one, else defaults."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one field, as train.epochs=2. Repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+def train(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the run's last checkpoint, to the same final weights."),
+    ] = False,
+    force: ForceOption = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be trained, on what and where to; write nothing."),
+    ] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Train an embedding model on pairs.jsonl; the result is runs/NAME/."""
+    from embedkit.trainer.train import train as run
+
+    run(config=config, sets=sets or (), resume=resume, force=force, dry_run=dry_run, as_json=json_)
+
+
+@config_app.command("init")
+def config_init(
+    output: Annotated[Path, typer.Option("--output", help="File to write, - for stdout.")] = Path("cfg.json"),
+    force: ForceOption = False,
+) -> None:
+    """Write a config with the settings that measured best."""
+    from embedkit.trainer.settings import config_init as run
+
+    run(output=output, force=force)
+
+
+@config_app.command("validate")
+def config_validate(
+    file: Annotated[Path, typer.Argument(help="Config to check, - for stdin.")],
+    json_: JsonOption = False,
+) -> None:
+    """Check a config: every problem with its line and column."""
+    from embedkit.trainer.settings import config_validate as run
+
+    run(file, as_json=json_)
+
+
+@config_app.command("show")
+def config_show(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    origin: Annotated[
+        bool,
+        typer.Option("--origin", help="Say for each value which won: default, file, environment or flag."),
+    ] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Print the config that would be used, defaults filled in."""
+    from embedkit.trainer.settings import config_show as run
+
+    run(config=config, sets=sets or (), origin=origin, as_json=json_)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of cfg.json."""
+    from embedkit.trainer.settings import config_schema as run
+
+    run()
 
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
+    app.command("train")(train)
+    app.add_typer(config_app)

@@ -1,0 +1,130 @@
+"""Which encoding a table's bytes are in: marks and NULs, then UTF-8, then the East Asian code pages by what they spell.
+
+One pass over the bytes, about a second a gigabyte; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import IO
+
+HEAD_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20
+BAD = "\udcff"  # stands where bytes could not be decoded; no decoder ever yields it
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with BOM"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+_PLAUSIBLE = {
+    "cp949": re.compile(r"[\uac00-\ud7a3\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e·]"),
+    "cp932": re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e]"),
+    "euc_jp": re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e]"),
+    "gb18030": re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e]"),
+}
+_SIGNATURE = {
+    "cp949": re.compile(r"[\uac00-\ud7a3]"),
+    "cp932": re.compile(r"[\u3040-\u30ff]"),
+    "euc_jp": re.compile(r"[\u3040-\u30ff]"),
+    "gb18030": re.compile(r"[的一是不在有和了为]"),
+}
+_LABELS = {"cp949": "CP949 (EUC-KR)", "cp932": "Shift_JIS (CP932)", "euc_jp": "EUC-JP", "gb18030": "GB18030"}
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A codec name and the name people know it by."""
+
+    codec: str
+    label: str
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return BAD, error.end
+    raise error
+
+
+codecs.register_error("embedkit-mark", _mark)
+
+
+def detect(handle: IO[bytes]) -> Encoding:
+    """The encoding of a seekable file; the handle is left at its start."""
+    handle.seek(0)
+    head = handle.read(HEAD_BYTES)
+    try:
+        return _by_mark(head) or _by_nuls(head) or _utf8(handle) or _by_spelling(head)
+    finally:
+        handle.seek(0)
+
+
+def _by_mark(head: bytes) -> Encoding | None:
+    return next((Encoding(codec, label) for bom, codec, label in _BOMS if head.startswith(bom)), None)
+
+
+def _by_nuls(head: bytes) -> Encoding | None:
+    """UTF-16 without a mark: its ASCII (commas, line ends) shows as NULs on one side only."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if (even + odd) * 50 < len(head) or not head:
+        return None
+    if odd > 9 * even:
+        return Encoding("utf-16-le", "UTF-16 without BOM")
+    return Encoding("utf-16-be", "UTF-16 without BOM") if even > 9 * odd else None
+
+
+def _utf8(handle: IO[bytes]) -> Encoding | None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    handle.seek(0)
+    try:
+        while block := handle.read(BLOCK_BYTES):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return None
+    return Encoding("utf-8", "UTF-8")
+
+
+def _by_spelling(head: bytes) -> Encoding:
+    if _mostly_utf8(head):
+        return Encoding("utf-8", "UTF-8 with undecodable bytes")
+    codec = max(_PLAUSIBLE, key=lambda name: _score(head, name))
+    if _score(head, codec) > 0.5:
+        return Encoding(codec, _LABELS[codec])
+    return _by_statistics(head)
+
+
+def _mostly_utf8(head: bytes) -> bool:
+    """Whether most lines that are not ASCII are sound UTF-8: then the others are damage, not another encoding."""
+    lines = [line for line in head.splitlines() if not line.isascii()]
+    sound = sum(_decodes(line) for line in lines)
+    return sound * 2 > len(lines)
+
+
+def _decodes(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _score(head: bytes, codec: str) -> float:
+    """0..2: the share of plausible letters, plus one for letters that only this language writes; damage counts against."""
+    text = head.decode(codec, "embedkit-mark")
+    letters = len(_NON_ASCII.findall(text))
+    if not letters:
+        return 0.0
+    damage = text.count(BAD)
+    plausible = len(_PLAUSIBLE[codec].findall(text)) - damage
+    return plausible / letters * (0.6 + len(_SIGNATURE[codec].findall(text)) / letters)
+
+
+def _by_statistics(head: bytes) -> Encoding:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(head[: 1 << 16]).best()
+    codec = best.encoding if best and best.encoding != "ascii" else "cp1252"
+    return Encoding(codec, codec.replace("_", "-"))

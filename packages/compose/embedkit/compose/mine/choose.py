@@ -1,0 +1,108 @@
+"""Which miner mines: what was asked for, or for `auto` the best one that this machine and this text allow, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+from embedkit.compose.mine.base import Miner
+from embedkit.compose.mine.lexical import LexicalMiner
+from embedkit.compose.mine.select import Pool
+from embedkit.console import warn
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.models import DEFAULT_MODEL, ModelSource, resolve_model
+
+MINERS = ("auto", "lexical", "dense", "hybrid")
+UNREADABLE_SHARE = 0.05
+SAMPLE_TEXTS = 2000
+_JAMO = re.compile(r"^(?:##|▁|Ġ)?[\u1100-\u11ff\u3130-\u318f]$")
+_UNKNOWN = ("[UNK]", "<unk>")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The miner taken, the reason in words, and its model where it has one."""
+
+    miner: str
+    reason: str
+    source: ModelSource | None = None
+
+
+def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice:
+    """Decide between lexical, dense and hybrid.
+
+    Raises:
+        UserError: `miner` is not one of them, or a dense one was asked for and its model or torch is not there.
+    """
+    if miner not in MINERS:
+        raise UserError(f"--miner {miner!r} is not one of {', '.join(MINERS)}")
+    if miner == "lexical":
+        return Choice("lexical", "asked for")
+    if miner == "auto":
+        return _auto(texts, model or DEFAULT_MODEL)
+    require("sentence_transformers", extra="train")
+    source = resolve_model(model or DEFAULT_MODEL)
+    share = unreadable_share(source, texts)
+    if share > UNREADABLE_SHARE:
+        warn(
+            "{model} cannot read this text: {percent} % of the pieces are unknown or single letters of Hangul",
+            model=source.requested,
+            percent=round(share * 100),
+        )
+    return Choice(miner, "asked for", source)
+
+
+def _auto(texts: Iterable[str], model: str) -> Choice:
+    if find_spec("sentence_transformers") is None or find_spec("torch") is None:
+        return Choice("lexical", "sentence-transformers is not installed")
+    try:
+        source = resolve_model(model, network=False)
+    except UserError:
+        return Choice("lexical", f"{model} is not on this machine")
+    share = unreadable_share(source, texts)
+    if share > UNREADABLE_SHARE:
+        return Choice("lexical", f"{model} cannot read {round(share * 100)} % of the text's pieces")
+    return Choice("dense", f"{source}", source)
+
+
+def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
+    """The share of a sample's pieces that are unknown or single jamo; 0 where the tokenizer cannot be looked at."""
+    path = Path(source.path) / "tokenizer.json"
+    if not path.is_file() or find_spec("tokenizers") is None:
+        return 0.0
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    total = bad = 0
+    for text in islice(texts, SAMPLE_TEXTS):
+        pieces = tokenizer.encode(text, add_special_tokens=False).tokens
+        total += len(pieces)
+        bad += sum(piece in _UNKNOWN or bool(_JAMO.match(piece)) for piece in pieces)
+    return bad / total if total else 0.0
+
+
+def miner_factory(choice: Choice, *, max_relative: float) -> Callable[[Pool], Miner]:
+    """A function that makes the chosen miner over a pool; the model is loaded at the first text not in the cache."""
+    if choice.source is None:
+        return _lexical
+    from embedkit.compose.mine.dense import DenseMiner
+    from embedkit.compose.mine.hybrid import HybridMiner
+    from embedkit.vectors import Encoder
+
+    encoder = Encoder(choice.source)
+
+    def dense(pool: Pool) -> DenseMiner:
+        return DenseMiner(pool.texts, encoder, max_relative=max_relative)
+
+    if choice.miner == "dense":
+        return dense
+    return lambda pool: HybridMiner(_lexical(pool), dense(pool))
+
+
+def _lexical(pool: Pool) -> LexicalMiner:
+    return LexicalMiner(pool.texts, spelled=pool.role != "definition")

@@ -1,0 +1,74 @@
+"""Candidates by meaning: an exact, blocked matrix product of unit vectors, guarded over the whole row before the best are taken.
+
+Memory beyond the vectors is one block of scores, `BUDGET_BYTES`. The scores written are recomputed in double precision,
+so they do not depend on the block size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.compose.mine.base import SLACK, Indices, Question, Ranked, Scores, best_first
+from embedkit.vectors import Encoder
+
+BUDGET_BYTES = 128 << 20
+NOISE = 1e-5  # above the error of a single-precision product of unit vectors
+DECIMALS = 6
+Vectors = NDArray[np.float32]
+
+
+class DenseMiner:
+    """Cosine over one pool. No candidate above `max_relative` × the positive's own score is a negative."""
+
+    name = "dense"
+
+    def __init__(
+        self, pool: Sequence[str], encoder: Encoder, *, max_relative: float, budget_bytes: int = BUDGET_BYTES
+    ) -> None:
+        self._encoder = encoder
+        self._pool = encoder.encode(pool)
+        self._max_relative = max_relative
+        self._block = max(1, budget_bytes // (4 * max(1, len(pool)) * 2))
+
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+        """Yield one ranking a question, made of texts under the bar only."""
+        for start in range(0, len(questions), self._block):
+            part = questions[start : start + self._block]
+            anchors = self._encoder.encode([q.anchor for q in part], role="query")
+            bars = self._bars(part, anchors)
+            scores = anchors @ self._pool.T
+            scores[scores > (bars[:, None] + NOISE)] = -np.inf
+            for row, anchor, bar, question in zip(scores, anchors, bars, part, strict=True):
+                row[question.blocked] = -np.inf
+                yield self._ranked(row, anchor, float(bar), limit)
+
+    def admits(self, question: Question, indices: Indices) -> NDArray[np.bool_]:
+        """Which of the pool's texts `indices` stay under the question's bar."""
+        anchors = self._encoder.encode([question.anchor], role="query")
+        return _exact(anchors[0], self._pool[indices]) <= self._bars([question], anchors)[0]
+
+    def _bars(self, questions: Sequence[Question], anchors: Vectors) -> Scores:
+        positives = self._encoder.encode([q.positive for q in questions])
+        own = np.einsum("ij,ij->i", anchors.astype(np.float64), positives.astype(np.float64))
+        return np.round(own - (1 - self._max_relative) * np.abs(own), DECIMALS)
+
+    def _ranked(self, row: Vectors, anchor: Vectors, bar: float, limit: int) -> Ranked:
+        size = min(len(row), limit + SLACK)
+        taken = np.argpartition(-row, size - 1)[:size] if size < len(row) else np.arange(len(row))
+        floor = row[taken].min() + NOISE if size < len(row) else -np.inf
+        taken = taken[(row[taken] > floor) & np.isfinite(row[taken])]
+        complete = size == len(row) or not np.isfinite(floor)
+        if len(taken) < limit and not complete:
+            taken, complete = np.flatnonzero(np.isfinite(row)), True
+        scores = _exact(anchor, self._pool[taken])
+        keep = scores <= bar
+        ranked = best_first(taken[keep].astype(np.int64), scores[keep], len(taken))
+        return Ranked(ranked.indices, ranked.scores, complete)
+
+
+def _exact(anchor: Vectors, candidates: Vectors) -> Scores:
+    products = candidates.astype(np.float64) @ anchor.astype(np.float64)
+    return np.round(products, DECIMALS)

@@ -1,0 +1,326 @@
+"""Tables of any origin to records: CSV, TSV or JSON lines, glossary columns or two columns, one row at a time.
+
+A bad row is yielded as a `Reject` with its file, line and reason; nothing is passed over in silence.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+from embedkit.compose.encoding import BAD, Encoding, detect
+from embedkit.compose.table import (
+    NAMES,
+    ROLES,
+    SAMPLE_ROWS,
+    Dialect,
+    Line,
+    Row,
+    role_of,
+    roles_of_header,
+    sniff,
+    split,
+)
+from embedkit.console import say
+from embedkit.errors import UserError
+from embedkit.files import STDIO
+from embedkit.glossary import Alias, Entry, aliases_from_json
+from embedkit.shipped import data_path
+from embedkit.text import clean, is_acronym, language_of
+
+MAX_TEXT_CHARS = 10_000
+MAX_LINE_CHARS = 1_000_000
+SHOWN_CHARS = 500
+_JSON_SUFFIXES = (".jsonl", ".ndjson")
+_TEXT_COLUMNS = ("lang", "domain", "source", "source_url", "permalink", "revision", "license", "entry_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row that can be used. Of a two-column row (`stated_pair`) term and definition are anchor and positive."""
+
+    file: str
+    line: int
+    entry: Entry
+    stated_pair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that goes no further, as it stands in `pairs.rejected.jsonl`."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON object of the quarantine file."""
+        return {"file": self.file, "line": self.line, "reason": self.reason, "text": self.text}
+
+
+def locate(name: str) -> Path | str:
+    """The file meant by `--input NAME`: as given, else under `data/`, else what ships with embedkit; it says which.
+
+    Raises:
+        UserError: there is none, or it is a folder.
+    """
+    if name == STDIO:
+        return name
+    tried = (Path(name), Path("data") / name, data_path(name))
+    for path in tried:
+        if path.is_dir():
+            raise UserError("is a folder, not a file", place=name, hint="name a CSV, TSV or JSONL file in it")
+        if path.is_file():
+            if path != tried[0]:
+                say("{name} is not here; reading {path}", name=name, path=path)
+            return path
+    raise UserError(
+        "there is no such file",
+        place=name,
+        hint=f"looked at {name}, data/{name} and the data that ships with embedkit",
+    )
+
+
+def read(
+    path: Path | str, *, mapping: Mapping[str, str] | None = None, quiet: bool = False
+) -> Iterator[Record | Reject]:
+    """Yield every row of one table as a record or a reject.
+
+    Raises:
+        UserError: the file cannot be read, is empty, is a spreadsheet, or has one column only.
+    """
+    name = "stdin" if str(path) == STDIO else str(path)
+    with _opened(path) as handle:
+        encoding = _checked(handle, name)
+        text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")
+        lines = _lines(text)
+        sample = list(islice(lines, SAMPLE_ROWS))
+        if not any(line.text.strip("\ufeff \r\n\t") for line in sample):
+            raise UserError("is empty", place=name, hint="it needs at least one row with two columns")
+        is_json = name.endswith(_JSON_SUFFIXES) or _looks_like_json(sample)
+        reader = _read_json if is_json else _read_table
+        yield from reader(name, sample, lines, mapping or {}, encoding, quiet)
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[IO[bytes]]:
+    """A seekable handle; standard input is laid down in a temporary file first."""
+    try:
+        handle: Any = tempfile.TemporaryFile() if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
+    with handle:
+        if str(path) == STDIO:
+            while block := sys.stdin.buffer.read(1 << 20):
+                handle.write(block)
+        yield handle
+
+
+def _checked(handle: IO[bytes], name: str) -> Encoding:
+    try:
+        handle.seek(0)
+        head = handle.read(8)
+        if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            raise UserError(
+                "is a spreadsheet or archive, not text", place=name, hint="save it as CSV (UTF-8) and read that"
+            )
+        return detect(handle)
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", place=name) from error
+
+
+def _lines(text: IO[str]) -> Iterator[Line]:
+    number = 0
+    while line := text.readline(MAX_LINE_CHARS):
+        number += 1
+        over_long = len(line) == MAX_LINE_CHARS and not line.endswith(("\n", "\r"))
+        if over_long:
+            while (rest := text.readline(MAX_LINE_CHARS)) and not rest.endswith(("\n", "\r")):
+                continue
+        yield Line(number, line[:SHOWN_CHARS] if over_long else line, over_long)
+
+
+def _looks_like_json(sample: Sequence[Line]) -> bool:
+    first = next(line.text for line in sample if line.text.strip())
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _read_table(
+    name: str,
+    sample: list[Line],
+    lines: Iterator[Line],
+    mapping: Mapping[str, str],
+    encoding: Encoding,
+    quiet: bool,
+) -> Iterator[Record | Reject]:
+    dialect = sniff(sample, tab_first=name.endswith((".tsv", ".tab")))
+    rows = split(chain(sample, lines), dialect)
+    first = next(rows)
+    roles = _mapped(first, mapping, name) if mapping else roles_of_header(first.cells)
+    if dialect.width < 2:
+        raise UserError(
+            "has one column only",
+            place=name,
+            hint="a glossary needs the columns term and definition; a pair file needs two columns",
+        )
+    if not roles and dialect.width > 2:
+        raise UserError(
+            f"has {dialect.width} columns and no header that names term and definition",
+            place=name,
+            hint="name them: --map term=COLUMN --map definition=COLUMN (a name from the first row, or a number)",
+        )
+    if not quiet:
+        _state(name, encoding, dialect, first if roles else None, roles)
+    if not roles:
+        roles, rows = {"anchor": 0, "positive": 1}, chain((first,), rows)
+    for row in rows:
+        yield _from_row(name, row, roles, dialect.width)
+
+
+def _state(name: str, encoding: Encoding, dialect: Dialect, header: Row | None, roles: Mapping[str, int]) -> None:
+    shown = ", ".join(f"{role}={header.cells[at].strip()}" for role, at in roles.items()) if header else ""
+    say(
+        "{name}: {encoding}, {delimiter}-separated, {quoting}, {header}",
+        name=name,
+        encoding=encoding.label,
+        delimiter=NAMES[dialect.delimiter],
+        quoting='quote "' if dialect.quoted else "no quoting",
+        header=f"header {shown}" if header else "no header: anchor, positive",
+    )
+
+
+def parse_mapping(items: Iterable[str]) -> dict[str, str]:
+    """`--map term=용어` items to role → column. Raises `UserError` on an unknown role."""
+    mapping: dict[str, str] = {}
+    for item in items:
+        role, sign, column = item.partition("=")
+        if not sign or not column.strip() or role.strip() not in ROLES:
+            raise UserError(
+                f"--map {item!r} is not ROLE=COLUMN", hint=f"roles: {', '.join(r for r in ROLES)}"
+            )
+        mapping[role.strip()] = column.strip()
+    return mapping
+
+
+def _mapped(header: Row, mapping: Mapping[str, str], name: str) -> dict[str, int]:
+    """The header's own roles under those of `--map`; a mapped column loses the role its name had."""
+    names = [clean(cell) for cell in header.cells]
+    roles = {role: at for at, cell in enumerate(names) if (role := role_of(cell))}
+    for role, column in mapping.items():
+        at = names.index(column) if column in names else int(column) - 1 if column.isdecimal() else -1
+        if not 0 <= at < len(names):
+            raise UserError(f"has no column {column!r}", place=name, hint=f"its columns: {', '.join(names)}")
+        roles = {known: place for known, place in roles.items() if place != at} | {role: at}
+    if not (roles.keys() & {"term", "anchor"} and roles.keys() & {"definition", "positive"}):
+        raise UserError(
+            "--map leaves no pair of columns", place=name, hint="map term and definition, or anchor and positive"
+        )
+    return roles
+
+
+def _from_row(name: str, row: Row, roles: Mapping[str, int], width: int) -> Record | Reject:
+    cells = row.cells
+    if row.problem:
+        problem = row.problem
+    elif BAD in row.text:
+        problem = "undecodable"
+    elif len(cells) < width or any(cell.strip() for cell in cells[width:]):
+        problem = f"wrong column count ({len(cells)}, expected {width})"
+    else:
+        return _record(name, row.line, {role: cells[at] for role, at in roles.items()}, row.text)
+    return _reject(name, row.line, problem, row.text)
+
+
+def _reject(name: str, line: int, problem: str, text: str) -> Reject:
+    return Reject(name, line, problem, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
+
+
+def _record(name: str, line: int, cells: Mapping[str, str], text: str) -> Record | Reject:
+    left = "anchor" if "anchor" in cells else "term"
+    right = "positive" if "positive" in cells else "definition"
+    stated = left == "anchor" or right == "positive"
+    values = {role: clean(cell) for role, cell in cells.items() if role != "aliases"}
+    for role in (left, right):
+        if not values.get(role):
+            return _reject(name, line, f"missing cell ({role})", text)
+        if len(values[role]) > MAX_TEXT_CHARS:
+            return _reject(name, line, "over-long", text)
+    try:
+        aliases = _aliases(cells.get("aliases", ""), cells.get("abbreviation", ""))
+    except (ValueError, RecursionError) as error:
+        return _reject(name, line, f"bad aliases ({error})", text)
+    known = {column: sys.intern(values[column]) for column in _TEXT_COLUMNS if values.get(column)}
+    known.setdefault("lang", language_of(values[left] + " " + values[right]))
+    entry = Entry(term=values[left], definition=values[right], aliases=aliases, **known)
+    return Record(name, line, entry, stated)
+
+
+def _aliases(cell: str, abbreviations: str) -> tuple[Alias, ...]:
+    """A JSON list of aliases, or names with `;` or `|` between them as other people's tables have."""
+    if cell.lstrip().startswith(("[", "{")):
+        parsed = aliases_from_json(cell)
+    else:
+        parsed = tuple(
+            Alias(text, "abbreviation" if is_acronym(text) else "synonym") for text in _names(cell)
+        )
+    found = (*parsed, *(Alias(text, "abbreviation") for text in _names(abbreviations)))
+    cleaned = (Alias(clean(a.text), a.kind, clean(a.lang)) for a in found)
+    return tuple(dict.fromkeys(a for a in cleaned if a.text and len(a.text) <= MAX_TEXT_CHARS))
+
+
+def _names(cell: str) -> Iterator[str]:
+    return (text for part in cell.replace("|", ";").split(";") if (text := clean(part)))
+
+
+def _read_json(
+    name: str,
+    sample: list[Line],
+    lines: Iterator[Line],
+    mapping: Mapping[str, str],
+    encoding: Encoding,
+    quiet: bool,
+) -> Iterator[Record | Reject]:
+    if not quiet:
+        say("{name}: {encoding}, JSON lines", name=name, encoding=encoding.label)
+    renamed = {column: role for role, column in mapping.items()}
+    for line in chain(sample, lines):
+        if line.over_long:
+            yield _reject(name, line.number, "over-long", line.text)
+        elif line.text.strip("\ufeff \r\n\t"):
+            yield _from_json(name, line, renamed)
+
+
+def _from_json(name: str, line: Line, renamed: Mapping[str, str]) -> Record | Reject:
+    if BAD in line.text:
+        return _reject(name, line.number, "undecodable", line.text)
+    try:
+        value = json.loads(line.text)
+    except (ValueError, RecursionError) as error:
+        return _reject(name, line.number, f"not JSON ({getattr(error, 'msg', error)})", line.text)
+    if not isinstance(value, dict):
+        return _reject(name, line.number, "not a JSON object", line.text)
+    cells: dict[str, str] = {}
+    for key, item in value.items():
+        role = renamed.get(key) or role_of(key)
+        if role in ("term", "definition", "anchor", "positive") and not isinstance(item, str | None):
+            return _reject(name, line.number, f"not a text ({role})", line.text)
+        if role and item is not None:
+            cells.setdefault(role, item if isinstance(item, str) else json.dumps(item, ensure_ascii=False))
+    return _record(name, line.number, cells, line.text)
+
+
+def category(reason: str) -> str:
+    """The reason without its detail: `missing cell (term)` is counted as `missing cell`."""
+    return reason.partition(" (")[0]

@@ -1,0 +1,153 @@
+"""Term lists and acronym lists to entries: bad lines are set aside with file, line and reason, and counted."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedkit.compose.encoding import BAD, detect
+from embedkit.errors import UserError
+from embedkit.files import read_bytes
+from embedkit.report import Tally
+from embedkit.shipped import data_path
+from embedkit.text import clean, fold, language_of
+
+MAX_NAME_CHARS = 200
+MAX_DEFINITION_CHARS = 4000
+LISTED = 10  # rejected lines that are printed; all of them are written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One good line: a term (`acronym` empty) or an acronym with its full form, which is the `name`."""
+
+    name: str
+    acronym: str = ""
+    definition: str = ""
+    lang: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A line that goes no further."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+
+class LineError(ValueError):
+    """What is wrong with a line; the message is the reason under which it is counted."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What came of reading lists: the items, and the lines set aside."""
+
+    items: list[Item]
+    rejected: list[Rejected]
+    tally: Tally
+
+    @property
+    def lang(self) -> str:
+        """The language of most items: terms if there are any, else acronyms; English where they tie."""
+        terms = [item for item in self.items if not item.acronym] or self.items
+        counts = Counter(item.lang or language_of(item.name) for item in terms)
+        return max(counts, key=lambda lang: (counts[lang], lang == "en", lang), default="en")
+
+
+def find_list(name: str, *, lang: str, beside: Path | None = None) -> Path:
+    """The file that `name` means: itself, or under data/, beside the pack, or among the shipped data.
+
+    `terms.txt` also finds `terms.LANG.txt` in those places. Raises `UserError` when nothing is there.
+    """
+    path = Path(name)
+    if name == "-" or path.exists():
+        return path
+    folders = [Path("data"), *([beside] if beside else []), data_path(), data_path("synth")]
+    for candidate in (path, path.with_name(f"{path.stem}.{lang}{path.suffix}")):
+        for folder in [Path(), *folders]:
+            if not candidate.is_absolute() and (folder / candidate).is_file():
+                return folder / candidate
+    raise UserError("there is no such file, nor one under data/ or in the shipped data", place=name)
+
+
+def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
+    """Add the lines of one file to `reading`. Blank lines and lines that start with "# " are passed over.
+
+    Raises:
+        UserError: the file is missing or cannot be read.
+    """
+    parse = _acronym if acronyms else _term
+    for number, line in _lines(path):
+        text = line.strip("\r\n \u3000")
+        if not text.strip() or text.startswith("# "):
+            continue
+        reading.tally.taken_in += 1
+        try:
+            reading.items.append(parse(text, path.name))
+        except LineError as error:
+            reason = str(error)
+            reading.tally.reject(reason)
+            reading.rejected.append(Rejected(file=str(path), line=number, reason=reason, text=line.strip()))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    data = read_bytes(path)
+    text = data.decode(detect(io.BytesIO(data)).codec, "embedkit-mark")
+    yield from enumerate(text.split("\n"), start=1)
+
+
+def _term(line: str, file: str) -> Item:
+    name, *rest = line.split("\t")
+    if len(rest) > 1:
+        raise LineError("more than two columns")
+    return Item(name=_name(name, "term"), definition=_definition("".join(rest)), file=file)
+
+
+def _acronym(line: str, file: str) -> Item:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise LineError("not JSON") from None
+    if not isinstance(row, dict):
+        raise LineError("not a JSON object")
+    values = {key: row.get(key) for key in ("acronym", "full", "definition", "lang")}
+    for key, value in values.items():
+        if not isinstance(value, str) and (value is not None or key in ("acronym", "full")):
+            raise LineError(f"{key!r} is missing or is not a text")
+    acronym, full = _name(row["acronym"], "acronym"), _name(row["full"], "full form")
+    if fold(acronym) == fold(full):
+        raise LineError("the acronym and its full form are the same")
+    definition = _definition(values["definition"] or "")
+    return Item(name=full, acronym=acronym, definition=definition, lang=values["lang"] or "", file=file)
+
+
+def _name(text: str, what: str) -> str:
+    name = _sound(text)
+    if not name:
+        raise LineError(f"the {what} is empty")
+    if not any(c.isalnum() for c in fold(name)):
+        raise LineError(f"the {what} has no letter or digit")
+    if len(name) > MAX_NAME_CHARS:
+        raise LineError(f"the {what} is longer than {MAX_NAME_CHARS} characters")
+    return name
+
+
+def _definition(text: str) -> str:
+    definition = _sound(text)
+    if len(definition) > MAX_DEFINITION_CHARS:
+        raise LineError(f"the definition is longer than {MAX_DEFINITION_CHARS} characters")
+    return definition
+
+
+def _sound(text: str) -> str:
+    if BAD in text or "\ufffd" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise LineError("bytes that cannot be decoded")
+    return clean(text)

@@ -1,0 +1,157 @@
+"""Physical lines to rows of cells: delimiter, quoting and header are detected, a broken row never swallows its neighbours."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from embedkit.text import fold
+
+MAX_QUOTED_LINES = 200
+SAMPLE_ROWS = 300
+DELIMITERS = ("\t", ",", ";", "|")
+NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
+_QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
+_HEADER_WORDS = {
+    "term": "term word headword name entry 용어 단어 표제어 낱말 어휘 用語 術語 单词 術语 术语",
+    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 定義 説明 意味 定义 释义",
+    "anchor": "anchor query question sentence1 source_text 질문 질의 文1",
+    "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
+    "aliases": "aliases alias synonyms synonym 별칭 동의어 유의어",
+    "abbreviation": "abbreviation abbr acronym 약어 약자 略語",
+    "lang": "lang language 언어",
+    "domain": "domain field 분야",
+    "source": "source 출처",
+    "source_url": "source_url",
+    "permalink": "permalink",
+    "revision": "revision",
+    "license": "license licence 라이선스",
+    "retrieved_at": "retrieved_at",
+    "entry_id": "entry_id",
+    "hard_negatives": "hard_negatives",
+}
+ROLES: tuple[str, ...] = tuple(_HEADER_WORDS)
+_ROLE_OF = {fold(word): role for role, words in _HEADER_WORDS.items() for word in words.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One physical line; `over_long` when only its beginning was read."""
+
+    number: int
+    text: str
+    over_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are told apart. `width` is the number of columns of a right row."""
+
+    delimiter: str
+    quoted: bool
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of cells at a line, or the reason why there is none."""
+
+    line: int
+    cells: tuple[str, ...] = ()
+    problem: str = ""
+    text: str = ""
+
+
+def role_of(name: str) -> str:
+    """The role that a column's name stands for, or the empty string."""
+    return _ROLE_OF.get(fold(name), "")
+
+
+def roles_of_header(cells: Sequence[str]) -> dict[str, int]:
+    """Role to column number when `cells` is a header that names a pair of texts; else empty."""
+    roles: dict[str, int] = {}
+    for index, cell in enumerate(cells):
+        role = role_of(cell)
+        if role:
+            roles.setdefault(role, index)
+    left, right = roles.keys() & {"term", "anchor"}, roles.keys() & {"definition", "positive"}
+    return roles if left and right else {}
+
+
+def sniff(lines: Sequence[Line], *, tab_first: bool = False) -> Dialect:
+    """The dialect under which the most rows have the same number of columns, at least two.
+
+    `width` is 1 when nothing separates two columns.
+    """
+    best, best_score = Dialect(",", quoted=True, width=1), (False, 0.0, False)
+    for delimiter in DELIMITERS:
+        dialect = Dialect(delimiter, quoted=delimiter != "\t" or _has_quoted_cell(lines))
+        rows = list(islice(split(lines, dialect), SAMPLE_ROWS))
+        header = bool(rows and roles_of_header(rows[0].cells))
+        width, share = _usual_width(rows)
+        if header:
+            width = len(rows[0].cells)
+        score = (header, share, tab_first and delimiter == "\t")
+        if width >= 2 and score > best_score:
+            best, best_score = Dialect(delimiter, quoted=dialect.quoted, width=width), score
+    return best
+
+
+def _has_quoted_cell(lines: Iterable[Line]) -> bool:
+    return any('"' in line.text and _QUOTED_CELL.search(line.text) for line in lines)
+
+
+def _usual_width(rows: Sequence[Row]) -> tuple[int, float]:
+    widths = Counter(len(row.cells) for row in rows if len(row.cells) >= 2)
+    if not widths:
+        return 1, 0.0
+    width, count = max(widths.items(), key=lambda item: (item[1], -item[0]))
+    return width, count / len(rows)
+
+
+def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
+    """Yield each row; a quote that nothing closes costs its own line only."""
+    source, waiting = iter(lines), deque[Line]()
+    while True:
+        line = waiting.popleft() if waiting else next(source, None)
+        if line is None:
+            return
+        if line.over_long:
+            yield Row(line.number, problem="over-long", text=line.text)
+        elif line.text.strip():
+            yield _row(line, source, waiting, dialect)
+
+
+def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Row:
+    if not dialect.quoted or '"' not in line.text:
+        return Row(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
+    taken = [line]
+    cells = _cells(taken, dialect)
+    while cells is None and len(taken) < MAX_QUOTED_LINES:
+        more = waiting.popleft() if waiting else next(source, None)
+        if more is None:
+            break
+        taken.append(more)
+        if more.over_long:
+            break
+        if '"' in more.text:
+            cells = _cells(taken, dialect)
+    swallowed = len(taken) > 1 and dialect.width and len(cells or ()) != dialect.width
+    if not cells or swallowed:
+        waiting.extendleft(reversed(taken[1:]))
+        return Row(line.number, problem="broken quote", text=line.text)
+    return Row(line.number, cells, text="".join(part.text for part in taken))
+
+
+def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:
+    """The cells, None while a quote is open, or nothing at all when a quote is in the wrong place."""
+    try:
+        text = "".join(line.text for line in lines)
+        row = next(csv.reader([text], delimiter=dialect.delimiter, strict=True), None)
+    except csv.Error as error:
+        return None if "unexpected end of data" in str(error) else ()
+    return None if row is None else tuple(row)

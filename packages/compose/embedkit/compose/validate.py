@@ -1,0 +1,249 @@
+"""The command `validate`: every row of a data file looked at, every finding printed as `file:line: problem`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.compose.concepts import text_key
+from embedkit.compose.lint import Problem, lint
+from embedkit.compose.read import Record, read
+from embedkit.console import out, out_json, say
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.files import STDIO, read_bytes
+from embedkit.pairs import Pair, pair_from_object
+
+Check = Callable[[dict[str, Any]], str]
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found in one file."""
+
+    file: str
+    form: str
+    rows: int
+    problems: tuple[Problem, ...]
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON document of `--json`."""
+        return {
+            "file": self.file,
+            "format": self.form,
+            "rows": self.rows,
+            "problems": [
+                {"line": p.line, "level": _level(p), "code": p.code, "message": p.message} for p in self.problems
+            ],
+        }
+
+
+def validate(file: Path | str, *, output_format: str = "text", as_json: bool = False) -> Validation:
+    """Check one file of any row format that embedkit reads.
+
+    Raises:
+        UserError: the file cannot be read or is no table at all.
+        AnswerNoError: there are findings.
+    """
+    found = check(file)
+    if as_json:
+        out_json(found.to_object())
+    else:
+        for problem in found.problems:
+            out(_github(problem) if output_format == "github" else _plain(problem))
+    counts = Counter(problem.code for problem in found.problems)
+    say("{file}: {rows} rows of {form}", file=found.file, rows=found.rows, form=found.form)
+    if counts:
+        listed = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
+        raise AnswerNoError(f"{len(found.problems)} problems: {listed}", place=found.file)
+    say("no problems")
+    return found
+
+
+def check(file: Path | str) -> Validation:
+    """Look at every row of `file`; nothing is printed."""
+    if str(file) != STDIO and Path(file).is_dir():
+        raise UserError("is a folder, not a file", place=str(file), hint="name a CSV, TSV or JSONL file in it")
+    form = _json_form(file)
+    if form in _CHECKS:
+        return _check_json(file, form, _CHECKS[form])
+    return _check_table(file) if form != "pairs" else _check_pairs(file)
+
+
+def _level(problem: Problem) -> str:
+    return "error" if problem.error else "warning"
+
+
+def _plain(problem: Problem) -> str:
+    return f"{problem.file}:{problem.line}: {problem.code}: {problem.message}".replace("\n", " ")
+
+
+def _github(problem: Problem) -> str:
+    """A workflow command, escaped as GitHub asks for."""
+    message = f"{problem.code}: {problem.message}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    place = problem.file.replace("%", "%25").replace(",", "%2C").replace(":", "%3A")
+    return f"::{_level(problem)} file={place},line={problem.line}::{message}"
+
+
+def _json_form(file: Path | str) -> str:
+    """The row format of JSON lines by the keys of the first sound object; empty for a table of cells."""
+    if str(file) == STDIO or not str(file).endswith(_JSON_SUFFIXES):
+        return ""
+    for line in read_bytes(file).splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            return next((form for form, keys in _KEYS.items() if keys <= row.keys()), "")
+    return ""
+
+
+_KEYS: Mapping[str, frozenset[str]] = {
+    "triplets": frozenset(("anchor", "positive", "negative")),
+    "pairs": frozenset(("anchor", "positive")),
+    "nli": frozenset(("sentence1", "sentence2", "label")),
+    "scored": frozenset(("sentence1", "sentence2", "score")),
+    "labelled": frozenset(("text", "label")),
+}
+
+
+def _check_table(file: Path | str) -> Validation:
+    records: list[Record] = []
+    problems: list[Problem] = []
+    for item in read(file):
+        if isinstance(item, Record):
+            records.append(item)
+        else:
+            problems.append(Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True))
+    problems += lint(records)
+    rows = len(records) + sum(problem.error for problem in problems)
+    form = "a two-column table" if any(record.stated_pair for record in records) else "a glossary"
+    return Validation(str(file), form, rows, _sorted(problems))
+
+
+def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: problem.line))
+
+
+def _objects(file: Path | str) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield `(line, object)`, or what is wrong with the line."""
+    for number, line in enumerate(read_bytes(file).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError:
+            yield number, "not UTF-8"
+        except (ValueError, RecursionError) as error:
+            yield number, f"not JSON: {getattr(error, 'msg', error)}"
+        else:
+            yield number, value if isinstance(value, dict) else "not a JSON object"
+
+
+def _check_json(file: Path | str, form: str, check_row: Check) -> Validation:
+    problems: list[Problem] = []
+    rows = 0
+    seen: dict[str, int] = {}
+    for number, row in _objects(file):
+        rows += 1
+        reason = row if isinstance(row, str) else check_row(row)
+        if reason:
+            problems.append(Problem(str(file), number, "bad row", reason, error=True))
+            continue
+        first = seen.setdefault(json.dumps(row, sort_keys=True), number)
+        if first != number:
+            problems.append(Problem(str(file), number, "duplicate row", f"the same as line {first}"))
+    return Validation(str(file), form, rows, tuple(problems))
+
+
+def _texts(row: Mapping[str, Any], *names: str) -> str:
+    for name in names:
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            return f"{name!r} is missing or is not a text"
+    return ""
+
+
+def _labelled(row: dict[str, Any]) -> str:
+    label = row.get("label")
+    return _texts(row, "text") or ("" if isinstance(label, str | int) and label != "" else "'label' is missing")
+
+
+def _nli(row: dict[str, Any]) -> str:
+    classes = ("entailment", "neutral", "contradiction", 0, 1, 2)
+    fault = "'label' is not entailment, neutral or contradiction (or 0, 1, 2)"
+    label = row.get("label")
+    known = label in classes and not isinstance(label, bool | float) if not isinstance(label, list | dict) else False
+    return _texts(row, "sentence1", "sentence2") or ("" if known else fault)
+
+
+def _scored(row: dict[str, Any]) -> str:
+    score = row.get("score")
+    right = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
+    return _texts(row, "sentence1", "sentence2") or ("" if right else "'score' is not a number from 0 to 1")
+
+
+def _triplet(row: dict[str, Any]) -> str:
+    fault = _texts(row, "anchor", "positive", "negative")
+    if fault:
+        return fault
+    same = text_key(row["negative"]) in (text_key(row["anchor"]), text_key(row["positive"]))
+    return "the negative is the anchor or the positive" if same else ""
+
+
+_CHECKS: Mapping[str, Check] = {"labelled": _labelled, "nli": _nli, "scored": _scored, "triplets": _triplet}
+
+
+def _check_pairs(file: Path | str) -> Validation:
+    pairs: list[tuple[int, Pair]] = []
+    problems: list[Problem] = []
+    for number, row in _objects(file):
+        try:
+            pair = pair_from_object(row) if isinstance(row, dict) else row
+        except ValueError as error:
+            pair = str(error)
+        if isinstance(pair, str):
+            problems.append(Problem(str(file), number, "bad row", pair, error=True))
+        else:
+            pairs.append((number, pair))
+    rows = len(pairs) + len(problems)
+    problems += (Problem(str(file), n, code, message) for n, code, message in _pair_doubts(pairs))
+    return Validation(str(file), "pairs", rows, _sorted(problems))
+
+
+def _pair_doubts(pairs: Sequence[tuple[int, Pair]]) -> Iterator[tuple[int, str, str]]:
+    positives: defaultdict[str, set[str]] = defaultdict(set)
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for _, pair in pairs:
+        positives[text_key(pair.anchor)].add(text_key(pair.positive))
+        for text in (pair.anchor, pair.positive):
+            groups[text_key(text)].add(pair.group)
+    first: dict[tuple[str, str], int] = {}
+    for number, pair in pairs:
+        if pair.anchor == pair.positive:
+            yield number, "self pair", f"both sides are {pair.anchor!r}"
+        elif text_key(pair.anchor) == text_key(pair.positive):
+            yield number, "equal but for case or brackets", f"{pair.anchor!r} and {pair.positive!r}"
+        earlier = first.setdefault((pair.anchor, pair.positive), number)
+        if earlier != number:
+            yield number, "duplicate row", f"the same anchor and positive as line {earlier}"
+        for negative in pair.hard_negatives:
+            if fault := _false_negative(pair, negative, positives, groups):
+                yield number, "false negative", f"{negative!r} {fault}"
+
+
+def _false_negative(
+    pair: Pair, negative: str, positives: Mapping[str, set[str]], groups: Mapping[str, set[str]]
+) -> str:
+    key = text_key(negative)
+    if key == text_key(pair.anchor):
+        return "is the anchor"
+    if key in positives[text_key(pair.anchor)]:
+        return "is a positive of the anchor"
+    if pair.group and pair.group in groups.get(key, ()):
+        return "is of the row's own group"
+    return ""

@@ -1,0 +1,195 @@
+"""From rows to what the loss eats: each distinct text tokenised once, in a few groups of like length, and a plan of who is what.
+
+One pass over the distinct texts of a batch in length groups is what makes training with hard negatives fast: a text that
+stands in several rows is encoded once, and little padding is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embedkit.pairs import Pair
+from embedkit.trainer.data import Rows
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+MAX_GROUPS = 4
+# A group more costs about as much as this many padded tokens (kernel launches, smaller matrices).
+GROUP_COST_TOKENS = 256
+Features = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """Who is what among the U distinct texts of a batch of B rows with C distinct positives and hard negatives.
+
+    `anchors`, `positives` (B,) and `candidates` (C,) are places among the U texts; `targets` (B,) is the place of each row's
+    positive among the candidates. `same_concept` (B, C) marks candidates of the row's concept, `same_row_concept` (B, B)
+    rows of one concept.
+    """
+
+    anchors: torch.Tensor
+    positives: torch.Tensor
+    candidates: torch.Tensor
+    targets: torch.Tensor
+    same_concept: torch.Tensor
+    same_row_concept: torch.Tensor
+    rows: tuple[int, ...]
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> BatchPlan:
+        """The same plan on a device; training loops move batches by this method."""
+        moved = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name in self.__slots__
+            if isinstance(value := getattr(self, name), torch.Tensor)
+        }
+        return BatchPlan(**moved, rows=self.rows)
+
+
+class PairCollator:
+    """Makes a batch of row numbers into length groups of features (`g0_input_ids`, …) and, as `label`, the plan."""
+
+    valid_label_columns = ("label",)
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        rows: Rows,
+        *,
+        prompts: tuple[str, str],
+        pad_to_multiple_of: int | None = None,
+    ) -> None:
+        """`prompts` stand before an anchor and before a positive or negative."""
+        self._preprocess: Callable[..., Features] = model.preprocess
+        self._rows = rows
+        self._prompts = prompts
+        self._multiple = pad_to_multiple_of or 1
+        tokenizer = getattr(model, "tokenizer", None)
+        self._left = getattr(tokenizer, "padding_side", "right") == "left"
+
+    def __call__(self, numbers: Sequence[int]) -> Features:
+        pairs = [self._rows.store[n] for n in numbers]
+        query, document = self._prompts
+        asked = list(dict.fromkeys((query, p.anchor) for p in pairs))
+        candidates = list(
+            dict.fromkeys((document, text) for p in pairs for text in (p.positive, *p.hard_negatives))
+        )
+        groups, place = self._encode(list(dict.fromkeys((*asked, *candidates))))
+        batch: Features = {
+            f"g{i}_{key}": value for i, group in enumerate(groups) for key, value in group.items()
+        }
+        batch["label"] = self._plan(numbers, pairs, candidates, place)
+        return batch
+
+    def _encode(self, keys: Sequence[tuple[str, str]]) -> tuple[list[Features], dict[tuple[str, str], int]]:
+        """Length groups of all texts, and where each text stands when the groups are laid end to end."""
+        groups: list[Features] = []
+        place: dict[tuple[str, str], int] = {}
+        for prompt in dict.fromkeys(prompt for prompt, _ in keys):
+            texts = [text for own, text in keys if own == prompt]
+            features = self._preprocess(texts, prompt=prompt or None, **self._padding())
+            for members, group in split_by_length(features, left=self._left, multiple=self._multiple):
+                for member in members:
+                    place[prompt, texts[member]] = len(place)
+                groups.append(group)
+        return groups, place
+
+    def _padding(self) -> dict[str, Any]:
+        return (
+            {}
+            if self._multiple == 1
+            else {"processing_kwargs": {"text": {"pad_to_multiple_of": self._multiple}}}
+        )
+
+    def _plan(
+        self,
+        numbers: Sequence[int],
+        pairs: Sequence[Pair],
+        candidates: Sequence[tuple[str, str]],
+        place: Mapping[tuple[str, str], int],
+    ) -> BatchPlan:
+        query, document = self._prompts
+        column = {text: j for j, (_, text) in enumerate(candidates)}
+        targets = [column[p.positive] for p in pairs]
+        own = self._rows.concepts.row_concepts[list(numbers)]
+        same = self._membership(own, [text for _, text in candidates])
+        same[np.arange(len(targets)), targets] = True
+        return BatchPlan(
+            anchors=torch.tensor([place[query, p.anchor] for p in pairs]),
+            positives=torch.tensor([place[document, p.positive] for p in pairs]),
+            candidates=torch.tensor([place[key] for key in candidates]),
+            targets=torch.tensor(targets),
+            same_concept=torch.from_numpy(same),
+            same_row_concept=torch.from_numpy(own[:, None] == own[None, :]),
+            rows=tuple(numbers),
+        )
+
+    def _membership(self, own: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.bool_]:
+        """`(B, C)`: whether text C belongs to the concept of row B."""
+        member = np.zeros((len(own), len(texts)), dtype=np.bool_)
+        for j, text in enumerate(texts):
+            concepts = self._rows.concepts.concepts_of(text)
+            if concepts:
+                member[:, j] = np.isin(own, list(concepts))
+        return member
+
+
+def split_by_length(
+    features: Features, *, left: bool = False, multiple: int = 1, max_groups: int = MAX_GROUPS
+) -> list[tuple[list[int], Features]]:
+    """Cut padded features `(U, L)` into groups of like length, without the padding that a group does not need.
+
+    Features that carry no mask (bags of words, packed inputs) stay one group.
+    """
+    mask = features.get("attention_mask")
+    if not isinstance(mask, torch.Tensor) or mask.dim() != 2:
+        count = len(next(iter(features.values())))
+        if "offsets" in features:
+            count = len(features["offsets"])
+        return [(list(range(count)), features)]
+    lengths = mask.sum(dim=1).numpy()
+    order = np.argsort(lengths, kind="stable")
+    groups = []
+    for start, stop in cut_points(lengths[order], max_groups=max_groups):
+        members = order[start:stop]
+        longest = int(lengths[members].max())
+        width = min(-(-longest // multiple) * multiple, mask.shape[1])
+        window = slice(-width, None) if left else slice(0, width)
+        groups.append((members.tolist(), _take(features, members, window, mask.shape)))
+    return groups
+
+
+def cut_points(lengths: NDArray[np.int64], *, max_groups: int = MAX_GROUPS) -> list[tuple[int, int]]:
+    """Where to cut ascending `lengths` (U,) so that padded tokens plus the cost of groups are fewest."""
+    count = len(lengths)
+    starts, stops = np.arange(count)[:, None], np.arange(1, count + 1)[None, :]
+    cost = np.where(stops > starts, (stops - starts) * lengths[None, :] + GROUP_COST_TOKENS, np.inf)
+    best = cost[0]
+    choices: list[NDArray[np.int64]] = []
+    totals = [float(best[-1])]
+    for _ in range(1, min(max_groups, count)):
+        # through[i, j]: texts 0..i in the groups so far, i+1..j in one more.
+        through = best[:-1, None] + cost[1:, :]
+        choices.append(through.argmin(axis=0))
+        best = through.min(axis=0)
+        totals.append(float(best[-1]))
+    cuts = [count]
+    for choice in reversed(choices[: int(np.argmin(totals))]):
+        cuts.append(int(choice[cuts[-1] - 1]) + 1)
+    edges = [0, *reversed(cuts)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _take(features: Features, members: NDArray[np.int64], window: slice, shape: torch.Size) -> Features:
+    index = torch.from_numpy(members)
+    return {
+        key: value[index][:, window] if isinstance(value, torch.Tensor) and value.shape == shape else value
+        for key, value in features.items()
+    }

@@ -1,0 +1,100 @@
+"""Command signatures of evaluation and use: evaluate, report, search."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """What a report can be."""
+
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+
+
+def evaluate(
+    model: Annotated[str, typer.Option(help="The model to judge: a run, a folder or a hub id.")],
+    baseline: Annotated[
+        str | None, typer.Option(help="The model to compare with; by default the one the run started from.")
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(help="Test pairs; by default the run's, data/pairs.test.jsonl or pairs.test.jsonl."),
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Texts to search: a glossary or pairs; by default the positives of all splits."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for metrics.json and report.html; by default the run.")
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None, typer.Option(help="Exit 1 below this, as ndcg@10=0.6; may be repeated.")
+    ] = None,
+    fail_under_delta: Annotated[
+        float | None, typer.Option(help="Exit 1 when nDCG@10 gains less than this over the baseline.")
+    ] = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap and permutation resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    json_: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+) -> None:
+    """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
+    from embedkit.trainer.evaluation.evaluate import evaluate as run
+
+    run(
+        model=model,
+        baseline=baseline,
+        test=test,
+        corpus=corpus,
+        output=output,
+        fail_under=fail_under or (),
+        fail_under_delta=fail_under_delta,
+        allow_leak=allow_leak,
+        resamples=resamples,
+        seed=seed,
+        as_json=json_,
+    )
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Evaluated runs or folders with a metrics.json.")],
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="html rewrites one run's report.html; md and json go to stdout."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Render an evaluation again, or compare several runs in one table."""
+    from embedkit.trainer.report.report import report as run
+
+    run(runs, format=format_.value if format_ else None, as_json=json_)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    model: Annotated[str, typer.Option(help="A run, a folder or a hub id.")],
+    corpus: Annotated[
+        Path | None, typer.Option(help="A glossary or pairs file; by default what the run was trained on.")
+    ] = None,
+    top_k: Annotated[int, typer.Option(min=1, help="How many entries.")] = 5,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Find the glossary entries nearest to a question or a term."""
+    from embedkit.trainer.tasks.search import search as run
+
+    run(query, model=model, corpus=corpus, top_k=top_k, as_json=json_)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("evaluate")(evaluate)
+    app.command("report")(report)
+    app.command("search")(search)

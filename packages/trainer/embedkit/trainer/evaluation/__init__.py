@@ -1,0 +1,1 @@
+"""Evaluation: held-out queries ranked before and after, and whether the difference is real."""

@@ -1,0 +1,77 @@
+"""BM25 over words and Hangul syllable pairs: the row that tells whether an embedding is needed at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from embedkit.text import clean
+from embedkit.trainer.evaluation.retrieval import Floats
+
+_WORD = re.compile(r"[가-힣]+|[^\W_가-힣]+")
+_K1 = 1.2
+_B = 0.75
+
+
+def tokens(text: str) -> list[str]:
+    """Words in lower case; a Hangul word gives its syllable pairs, so that particles do not hide it."""
+    found: list[str] = []
+    for word in _WORD.findall(clean(text).casefold()):
+        hangul = "가" <= word[0] <= "힣" and len(word) > 1
+        found += [word[i : i + 2] for i in range(len(word) - 1)] if hangul else [word]
+    return found
+
+
+@dataclass(slots=True)
+class Bm25Scorer:
+    """Robertson & Zaragoza 2009 with k1 = 1.2, b = 0.75; the sparse matrices hold only what occurs."""
+
+    queries: Sequence[str]
+    corpus: Sequence[str]
+    _query_matrix: sparse.csr_array = field(init=False)
+    _corpus_matrix: sparse.csr_array = field(init=False)
+
+    def __post_init__(self) -> None:
+        vocabulary: dict[str, int] = {}
+        counts = _count(self.corpus, vocabulary, grow=True)
+        self._corpus_matrix = _weigh(counts)
+        self._query_matrix = _count(self.queries, vocabulary, grow=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(queries, corpus texts)`."""
+        return len(self.queries), len(self.corpus)
+
+    def block(self, queries: slice, corpus: slice) -> Floats:
+        """One sparse product."""
+        product = self._query_matrix[queries] @ self._corpus_matrix[corpus].T
+        return np.asarray(product.toarray(), dtype=np.float32)
+
+
+def _count(texts: Sequence[str], vocabulary: dict[str, int], *, grow: bool) -> sparse.csr_array:
+    rows: list[int] = []
+    columns: list[int] = []
+    for row, text in enumerate(texts):
+        for token in tokens(text):
+            column = vocabulary.setdefault(token, len(vocabulary)) if grow else vocabulary.get(token, -1)
+            if column >= 0:
+                rows.append(row)
+                columns.append(column)
+    ones = np.ones(len(rows), dtype=np.float64)
+    return sparse.coo_array((ones, (rows, columns)), shape=(len(texts), len(vocabulary))).tocsr()
+
+
+def _weigh(counts: sparse.csr_array) -> sparse.csr_array:
+    total, _ = counts.shape
+    lengths = np.asarray(counts.sum(axis=1)).ravel()
+    found_in = np.bincount(counts.indices, minlength=counts.shape[1])
+    idf = np.log1p((total - found_in + 0.5) / (found_in + 0.5))
+    norm = _K1 * (1 - _B + _B * lengths / max(lengths.mean(), 1e-9))
+    weighted = counts.copy()
+    per_cell = np.repeat(norm, np.diff(counts.indptr))
+    weighted.data = idf[counts.indices] * counts.data * (_K1 + 1) / (counts.data + per_cell)
+    return weighted

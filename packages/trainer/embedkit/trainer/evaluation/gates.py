@@ -1,0 +1,54 @@
+"""Bounds a model must keep: `ndcg@10=0.6` for its own metrics, a least gain in nDCG@10 over the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.trainer.evaluation.metrics import METRICS, PRIMARY
+from embedkit.trainer.evaluation.records import Gate, MetricResult
+
+_SPELLINGS = {name: name for name in METRICS} | {"map": "map@100", "mrr": "mrr@10", "ndcg": "ndcg@10"}
+
+
+def parse_bounds(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """`("nDCG@10=0.6",)` to `(("ndcg@10", 0.6),)`. Raises `UserError`."""
+    return tuple(_bound(text) for text in texts)
+
+
+def _bound(text: str) -> tuple[str, float]:
+    name, sign, number = text.partition("=")
+    metric = _SPELLINGS.get(name.strip().lower())
+    if not sign or metric is None:
+        raise UserError(
+            f"--fail-under {text!r} is not METRIC=NUMBER",
+            hint=f"for example ndcg@10=0.6; the metrics are {', '.join(METRICS)}",
+        )
+    try:
+        least = float(number)
+    except ValueError:
+        least = math.nan
+    if not 0 <= least <= 1:
+        raise UserError(f"--fail-under {text!r}: {number!r} is not a number from 0 to 1")
+    return metric, least
+
+
+def check(
+    metrics: Sequence[MetricResult], *, bounds: Sequence[tuple[str, float]], least_gain: float | None
+) -> Iterator[Gate]:
+    """Compare the model's metrics with every bound; a value equal to its bound passes."""
+    by_name = {metric.name: metric for metric in metrics}
+    for name, least in bounds:
+        found = by_name[name].after
+        yield Gate(name=name, least=least, found=found, passed=found >= least)
+    if least_gain is not None:
+        found = by_name[PRIMARY].difference
+        yield Gate(name=f"{PRIMARY} gain", least=least_gain, found=found, passed=found >= least_gain)
+
+
+def require_passed(gates: Sequence[Gate]) -> None:
+    """Raise `AnswerNoError` naming every missed gate."""
+    missed = [f"{g.name} is {g.found:.4f}, under {g.least:g}" for g in gates if not g.passed]
+    if missed:
+        raise AnswerNoError(f"gate missed: {'; '.join(missed)}")

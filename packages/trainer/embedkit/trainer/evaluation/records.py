@@ -1,0 +1,202 @@
+"""What an evaluation found, as frozen records: `metrics.json` is these records and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from embedkit.errors import UserError
+from embedkit.files import read_bytes, write_text
+from embedkit.trainer.evaluation.statistics import Interval, McNemar
+
+Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]
+SCHEMA_VERSION = 1
+FILE_NAME = "metrics.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricResult:
+    """One metric before (baseline) and after (model), each with its interval, and the paired difference."""
+
+    name: str
+    before: float
+    after: float
+    difference: float
+    before_interval: Interval
+    after_interval: Interval
+    difference_interval: Interval
+    permutation_p: float
+    bm25: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """The metrics of the queries that share a kind, a language or both. `value` names the share."""
+
+    dimension: str
+    value: str
+    queries: int
+    concepts: int
+    word: Word
+    metrics: tuple[MetricResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One answer of a ranking."""
+
+    text: str
+    score: float
+    relevant: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A query whose first answer became right or wrong. A rank of 0 means beyond the hundredth."""
+
+    query: str
+    kind: str
+    lang: str
+    expected: tuple[str, ...]
+    rank_before: int
+    rank_after: int
+    before: tuple[Ranked, ...]
+    after: tuple[Ranked, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarities:
+    """Cosines of the queries with one sort of text: counts in forty equal bins from -1 to 1, the mean, and the AUC.
+
+    `auc` is the share of (positive, other) pairs in which the positive is nearer; 1 for the positives themselves.
+    """
+
+    system: Literal["before", "after"]
+    against: Literal["positive", "hard negative", "random text"]
+    counts: tuple[int, ...]
+    mean: float
+    auc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """Test rows that training has seen: the same text, the same text when folded, or only the same concept."""
+
+    side: Literal["model", "baseline"]
+    known: bool
+    train_file: str
+    rows: int
+    exact: int
+    normalised: int
+    concept: int
+    examples: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """Test rows with any overlap."""
+        return self.exact + self.normalised + self.concept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A bound set by `--fail-under` or `--fail-under-delta`, and whether the model keeps it."""
+
+    name: str
+    least: float
+    found: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model as it was evaluated. `weights` is the hash its vectors are cached under."""
+
+    name: str
+    origin: str
+    weights: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRows:
+    """Rows of one file by source and licence."""
+
+    file: str
+    source: str
+    license: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One curve of the training log."""
+
+    name: str
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The whole result. `files` maps each file read to its SHA-256; `run_config` is the run's own config.json."""
+
+    schema_version: int
+    word: Word
+    sentence: str
+    model: ModelInfo
+    baseline: ModelInfo
+    queries: int
+    concepts: int
+    corpus_texts: int
+    corpus: str
+    dropped: Mapping[str, int]
+    metrics: tuple[MetricResult, ...]
+    slices: tuple[Slice, ...]
+    mcnemar: McNemar
+    similarities: tuple[Similarities, ...]
+    fixed: tuple[Change, ...]
+    broken: tuple[Change, ...]
+    curves: tuple[Series, ...]
+    leaks: tuple[Leak, ...]
+    gates: tuple[Gate, ...]
+    sources: tuple[SourceRows, ...]
+    files: Mapping[str, str]
+    run_config: Mapping[str, Any]
+    resamples: int
+    seed: int
+    versions: Mapping[str, str]
+
+    def metric(self, name: str) -> MetricResult:
+        """The result of one metric over all queries."""
+        return next(m for m in self.metrics if m.name == name)
+
+
+def to_object(evaluation: Evaluation) -> dict[str, Any]:
+    """The JSON form."""
+    from pydantic import TypeAdapter
+
+    value: dict[str, Any] = TypeAdapter(Evaluation).dump_python(evaluation, mode="json")
+    return value
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write `metrics.json`, whole."""
+    write_text(path, json.dumps(to_object(evaluation), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read a `metrics.json`; `UserError` when it is missing or is not one."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Evaluation).validate_json(read_bytes(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"not an evaluation of this version ({'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']})",
+            place=str(path),
+            hint="embedkit evaluate writes it anew",
+        ) from None

@@ -1,0 +1,106 @@
+"""Exact top-k of many queries over a large corpus, in blocks: memory is one score block, whatever the corpus holds.
+
+A score and its corpus place are packed into one 64-bit key, so that equal scores always rank by place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
+QUERY_BLOCK = 256
+CORPUS_BLOCK = 16_384
+_SIGN = np.uint32(0x8000_0000)
+_LOW = np.uint64(0xFFFF_FFFF)
+
+
+class Scorer(Protocol):
+    """Whatever can score a block of queries against a block of the corpus (higher is nearer)."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(queries, corpus texts)`."""
+
+    def block(self, queries: slice, corpus: slice) -> Floats:
+        """Scores `(queries, corpus texts)` of one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class CosineScorer:
+    """Cosine of unit vectors: `queries` `(Q, D)`, `corpus` `(N, D)`."""
+
+    queries: Floats
+    corpus: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(Q, N)`."""
+        return len(self.queries), len(self.corpus)
+
+    def block(self, queries: slice, corpus: slice) -> Floats:
+        """One matrix product."""
+        return self.queries[queries] @ self.corpus[corpus].T
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """`places` and `scores`, both `(Q, k)`, best first; place -1 where the corpus had no more to offer."""
+
+    places: Places
+    scores: Floats
+
+
+def rank(scorer: Scorer, *, top_k: int, excluded: Sequence[Places] | None = None) -> Ranking:
+    """The `top_k` best corpus places of every query; `excluded[q]` (sorted) is left out of query q's ranking."""
+    query_count, corpus_count = scorer.shape
+    keep = min(top_k, corpus_count)
+    places = np.full((query_count, keep), -1, dtype=np.int64)
+    scores = np.full((query_count, keep), -np.inf, dtype=np.float32)
+    for queries in _slices(query_count, QUERY_BLOCK):
+        best = np.zeros((queries.stop - queries.start, 0), dtype=np.uint64)
+        for corpus in _slices(corpus_count, CORPUS_BLOCK):
+            block = np.ascontiguousarray(scorer.block(queries, corpus), dtype=np.float32)
+            if excluded is not None:
+                _mask(block, excluded[queries], corpus)
+            best = _best(np.hstack([best, _keys(block, corpus.start)]), keep)
+        best = np.sort(best, axis=1)[:, ::-1]
+        scores[queries], places[queries] = _unpack(best)
+    places[np.isneginf(scores)] = -1
+    return Ranking(places, scores)
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _mask(block: Floats, excluded: Sequence[Places], corpus: slice) -> None:
+    for row, places in enumerate(excluded):
+        inside = places[(places >= corpus.start) & (places < corpus.stop)]
+        block[row, inside - corpus.start] = -np.inf
+
+
+def _keys(block: Floats, start: int) -> NDArray[np.uint64]:
+    """Order-preserving keys: the float's bits made monotone in the upper half, the place counted down in the lower."""
+    bits = (block + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0: they are one score
+    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
+    places = np.arange(start, start + block.shape[1], dtype=np.uint64)
+    keys: NDArray[np.uint64] = (ordered << np.uint64(32)) | (_LOW - places)
+    return keys
+
+
+def _best(keys: NDArray[np.uint64], keep: int) -> NDArray[np.uint64]:
+    if keys.shape[1] <= keep:
+        return keys
+    return np.partition(keys, keys.shape[1] - keep, axis=1)[:, -keep:]
+
+
+def _unpack(keys: NDArray[np.uint64]) -> tuple[Floats, Places]:
+    ordered = (keys >> np.uint64(32)).astype(np.uint32)
+    bits = np.where(ordered & _SIGN, ordered ^ _SIGN, ~ordered).astype(np.uint32)
+    return bits.view(np.float32), (_LOW - (keys & _LOW)).astype(np.int64)

@@ -1,0 +1,95 @@
+"""What a run knows about itself: its config, its base model, the pairs it was trained on, its training log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.errors import UserError
+from embedkit.files import read_bytes
+from embedkit.jsonl import read_objects
+from embedkit.models import ModelSource
+from embedkit.pairs import DEFAULT_PATHS, split_path
+from embedkit.trainer.evaluation.records import Series
+
+CONFIG = "config.json"
+LOG = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run folder and its resolved config. `pairs` is its training file, None where that cannot be found."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    pairs: Path | None
+
+    @property
+    def base_model(self) -> str:
+        """The model that training started from."""
+        return str(self.config.get("model_id") or "")
+
+
+def run_of(source: ModelSource) -> Run | None:
+    """The run that a model belongs to: `--model RUN` and `--model RUN/model` both mean it."""
+    folder = Path(source.path).parent
+    if source.origin not in ("run", "folder") or Path(source.path).name != "model":
+        return None
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        config = json.loads(read_bytes(folder / CONFIG))
+    except ValueError as error:
+        raise UserError(f"not JSON: {error}", place=str(folder / CONFIG)) from None
+    if not isinstance(config, dict):
+        raise UserError("expected an object {...}", place=str(folder / CONFIG))
+    return Run(folder=folder, config=config, pairs=_pairs(folder, config))
+
+
+def _pairs(folder: Path, config: Mapping[str, Any]) -> Path | None:
+    data = config.get("data")
+    named = data.get("pairs_path") if isinstance(data, dict) else None
+    candidates = (Path(named), folder / named) if named else DEFAULT_PATHS
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def default_test_file(run: Run | None) -> Path:
+    """The test split beside the run's training file, else beside the default pairs files.
+
+    Raises:
+        UserError: none of them is there.
+    """
+    trained_on = [run.pairs] if run and run.pairs else []
+    looked = [split_path(path, "test") for path in (*trained_on, *DEFAULT_PATHS)]
+    for path in looked:
+        if path.is_file():
+            return path
+    raise UserError(
+        f"no test file: looked for {', '.join(map(str, dict.fromkeys(looked)))}",
+        hint="name one with --test, or make one with embedkit compose --split 0.8/0.1/0.1",
+    )
+
+
+def curves(folder: Path) -> tuple[Series, ...]:
+    """Every number that the training log carries with a step: losses, learning rate, dev metrics."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for step, name, value in _logged(folder / LOG):
+        points.setdefault(name, []).append((step, value))
+    return tuple(
+        Series(name=name, steps=tuple(s for s, _ in p), values=tuple(v for _, v in p))
+        for name, p in points.items()
+    )
+
+
+def _logged(path: Path) -> Iterator[tuple[float, str, float]]:
+    if not path.is_file():
+        return
+    for _, row in read_objects(path):
+        step = row.get("step")
+        if isinstance(step, int | float):
+            for name, value in row.items():
+                if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
+                    yield float(step), name, float(value)

@@ -1,0 +1,153 @@
+"""Test rows to queries over a corpus: what counts as right, and what is left out of a query's ranking.
+
+A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and its own
+text, are neither right nor wrong: a ranking leaves them out. Two texts that fold alike (`text.fold`) are one text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from embedkit.errors import UserError
+from embedkit.glossary import read_glossary
+from embedkit.pairs import Pair, read_pairs, split_path
+from embedkit.text import fold, language_of
+from embedkit.trainer.evaluation.retrieval import Places
+
+NO_POSITIVE = "no positive of the query is in the corpus"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One query. `relevant` and `excluded` are sorted corpus places; `concept` is what the bootstrap resamples."""
+
+    text: str
+    kind: str
+    lang: str
+    concept: str
+    relevant: Places
+    excluded: Places
+    hard_negatives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSet:
+    """Queries and the corpus they search. `rows` are the test file's; `dropped` counts queries by reason."""
+
+    __test__ = False  # the name is not a test class
+
+    queries: tuple[Query, ...]
+    corpus: tuple[str, ...]
+    rows: tuple[Pair, ...]
+    dropped: Mapping[str, int]
+    corpus_name: str
+    files: tuple[Path, ...]
+
+
+def sibling_files(test: Path) -> tuple[Path, ...]:
+    """The files of one split: for `pairs.test.jsonl` also `pairs.jsonl` and `pairs.dev.jsonl` where they are there."""
+    if not test.stem.endswith(".test"):
+        return (test,)
+    train = test.with_name(test.stem.removesuffix(".test") + test.suffix)
+    beside = (train, split_path(train, "dev"))
+    return (*(path for path in beside if path.is_file()), test)
+
+
+def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
+    """Read the test file, its siblings and the corpus (a glossary's definitions or a pairs file's positives).
+
+    Raises:
+        UserError: a bad row, an empty file, or no query with an answer in the corpus.
+    """
+    by_file = {path: tuple(read_pairs(path)) for path in sibling_files(test)}
+    rows = by_file[test]
+    if not rows:
+        raise UserError("holds no test rows", place=str(test))
+    known = [pair for pairs in by_file.values() for pair in pairs]
+    texts = _distinct(corpus_texts(corpus) if corpus else (pair.positive for pair in known))
+    queries, dropped = _queries(rows, texts, _members(known))
+    if not queries:
+        raise UserError(
+            f"none of the {dropped.total()} queries has an answer in the corpus",
+            place=str(corpus or test),
+            hint="--corpus must hold the positives of the test rows",
+        )
+    return TestSet(
+        queries=tuple(queries),
+        corpus=tuple(texts),
+        rows=rows,
+        dropped=dict(dropped),
+        corpus_name=str(corpus) if corpus else " + ".join(path.name for path in by_file),
+        files=(*by_file, *((corpus,) if corpus else ())),
+    )
+
+
+def corpus_texts(path: Path) -> Iterable[str]:
+    """The definitions of a glossary, or the positives of a pairs file (`.jsonl`)."""
+    if path.suffix == ".jsonl":
+        return (pair.positive for pair in read_pairs(path))
+    return (entry.definition for entry in read_glossary(path))
+
+
+def concept_of(pair: Pair) -> str:
+    """The row's `group`; without one, its folded anchor."""
+    return pair.group or f"anchor {fold(pair.anchor)}"
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    """The first spelling of every text, in the order of their hashes: equal scores then favour nobody."""
+    spelling: dict[str, str] = {}
+    for text in texts:
+        spelling.setdefault(fold(text), text)
+    return sorted(spelling.values(), key=lambda text: sha256(fold(text).encode()).digest())
+
+
+def _members(pairs: Iterable[Pair]) -> dict[str, set[str]]:
+    """Each concept's folded texts."""
+    members: dict[str, set[str]] = {}
+    for pair in pairs:
+        members.setdefault(concept_of(pair), set()).update((fold(pair.anchor), fold(pair.positive)))
+    return members
+
+
+def _queries(
+    rows: Sequence[Pair], texts: Sequence[str], members: Mapping[str, set[str]]
+) -> tuple[list[Query], Counter[str]]:
+    place = {fold(text): index for index, text in enumerate(texts)}
+    grouped: dict[tuple[str, str], list[Pair]] = {}
+    for pair in rows:
+        grouped.setdefault((pair.anchor, pair.kind), []).append(pair)
+    queries: list[Query] = []
+    dropped: Counter[str] = Counter()
+    for pairs in grouped.values():
+        query = _query(pairs, place, members)
+        if len(query.relevant):
+            queries.append(query)
+        else:
+            dropped[NO_POSITIVE] += 1
+    return queries, dropped
+
+
+def _query(pairs: Sequence[Pair], place: Mapping[str, int], members: Mapping[str, set[str]]) -> Query:
+    first = pairs[0]
+    right = {fold(pair.positive) for pair in pairs}
+    own = set().union({fold(first.anchor)}, *(members[concept_of(pair)] for pair in pairs))
+    return Query(
+        text=first.anchor,
+        kind=first.kind or "pair",
+        lang=first.lang or language_of(first.anchor),
+        concept=concept_of(first),
+        relevant=_places(right, place),
+        excluded=_places(own - right, place),
+        hard_negatives=tuple(dict.fromkeys(n for pair in pairs for n in pair.hard_negatives)),
+    )
+
+
+def _places(keys: Iterable[str], place: Mapping[str, int]) -> Places:
+    return np.array(sorted(place[key] for key in keys if key in place), dtype=np.int64)

@@ -1,0 +1,188 @@
+"""The training loop: sentence-transformers' trainer with our batches, our checkpoints' weights and a stop at a lost loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, TrainerCallback
+
+from embedkit.errors import UserError
+from embedkit.trainer.batch import BatchPlan, PairCollator
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.data import EpochBatches, Rows
+from embedkit.trainer.losses import BatchLoss
+from embedkit.trainer.precision import DTypeName
+from embedkit.trainer.resume import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_WEIGHTS = "weights.safetensors"
+_OPTIMISERS = {"adamw": "adamw_torch_fused"}  # our name -> the training library's, where they differ
+_NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
+
+
+class Arguments(SentenceTransformerTrainingArguments):  # type: ignore[misc]
+    """One process trains on one device: several GPUs are several processes (torchrun), never threads of one."""
+
+    @property
+    def n_gpu(self) -> int:
+        """At most one."""
+        return min(1, super().n_gpu)
+
+
+class NumberedRows(torch.utils.data.Dataset[int]):
+    """A dataset whose rows are their own numbers: the collator looks them up."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._count = len(rows)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """SentenceTransformerTrainer over `Rows`. Overrides what concerns data, the weights in a checkpoint, and nothing else."""
+
+    def __init__(
+        self,
+        *,
+        model: SentenceTransformer,
+        loss: BatchLoss,
+        rows: Rows,
+        collator: PairCollator,
+        config: RunConfig,
+        args: Arguments,
+        callbacks: list[TrainerCallback],
+        on_loss: Callable[[float], None],
+    ) -> None:
+        self._rows = rows
+        self._config = config
+        self._on_loss = on_loss
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=NumberedRows(rows),
+            loss=loss,
+            data_collator=collator,
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)
+
+    def preprocess_dataset(self, dataset: Any = None, dataset_name: str | None = None) -> Any:
+        """Our rows need no preparation."""
+        return dataset
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Our model card is written from the run, not collected while training."""
+
+    def get_train_dataloader(self) -> DataLoader[int]:
+        """Batches in an order that depends on seed and epoch alone."""
+        train = self._config.train
+        batches = EpochBatches(
+            len(self._rows),
+            batch_size=train.batch_size,
+            seed=self._config.seed,
+            batches_per_epoch=train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps,
+        )
+        loader: DataLoader[int] = DataLoader(
+            self.train_dataset,
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            num_workers=train.num_workers,
+            pin_memory=self.args.device.type == "cuda",
+        )
+        prepared: DataLoader[int] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The batch's loss.
+
+        Raises:
+            UserError: it is not a number any more.
+        """
+        plan: BatchPlan = inputs["label"]
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        value = float(loss[0] if isinstance(loss, tuple) else loss)
+        if value != value or value in (float("inf"), float("-inf")):
+            raise self._lost(value, plan)
+        self._on_loss(value)
+        return loss
+
+    def _lost(self, value: float, plan: BatchPlan) -> UserError:
+        anchors = [self._rows.store[number].anchor for number in plan.rows[:3]]
+        shown = ", ".join(repr(anchor[:40]) for anchor in anchors)
+        return UserError(
+            f"the loss is {value} at step {self.state.global_step + 1}, in the batch of {shown}, …",
+            hint="lower optim.lr, or raise train.temperature or optim.warmup_ratio; with dtype float16 try float32",
+        )
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """A checkpoint's weights: everything that is trained, the loss's own parameters too, and no model card."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({n: p.detach().cpu().contiguous() for n, p in self._trained()}, folder / _WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / _WEIGHTS)
+        with torch.no_grad():
+            for name, parameter in self._trained():
+                parameter.copy_(saved[name])
+
+    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return [(name, p) for name, p in self.loss.named_parameters() if p.requires_grad]
+
+
+def training_arguments(
+    config: RunConfig, *, run: Path, device: str, dtype: DTypeName, has_dev: bool
+) -> Arguments:
+    """Our config in the words of the training library; `UserError` when an optimiser's package is missing."""
+    train, optim, output = config.train, config.optim, config.output
+    if optim.name in _NEEDS_BITSANDBYTES:
+        _require_bitsandbytes(optim.name)
+    scheduler = optim.scheduler
+    return Arguments(
+        output_dir=str(run / CHECKPOINTS),
+        run_name=run.name,
+        seed=config.seed,
+        use_cpu=device == "cpu",
+        bf16=dtype == "bfloat16",
+        fp16=dtype == "float16",
+        per_device_train_batch_size=train.batch_size,
+        num_train_epochs=train.epochs,
+        gradient_accumulation_steps=train.grad_accum_steps,
+        gradient_checkpointing=train.grad_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if train.grad_checkpointing else None,
+        learning_rate=optim.lr,
+        weight_decay=optim.weight_decay,
+        warmup_steps=optim.warmup_ratio,
+        lr_scheduler_type="constant_with_warmup" if scheduler == "constant" else scheduler,
+        optim=_OPTIMISERS.get(optim.name, optim.name),
+        max_grad_norm=optim.max_grad_norm,
+        save_strategy="no",
+        eval_strategy="no",
+        logging_steps=output.log_steps,
+        logging_nan_inf_filter=False,
+        report_to=list(output.report_to) or "none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+    )
+
+
+def _require_bitsandbytes(name: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("bitsandbytes") is None:
+        raise UserError(
+            f"optim.name {name} needs the package 'bitsandbytes', which is not installed",
+            hint="pip install bitsandbytes, or set optim.name to adamw",
+        )

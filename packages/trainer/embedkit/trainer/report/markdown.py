@@ -1,0 +1,67 @@
+"""Evaluations as Markdown: a summary for a pull request, and a table of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from embedkit.messages import tr
+from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
+from embedkit.trainer.evaluation.records import Evaluation, MetricResult
+from embedkit.trainer.evaluation.statistics import Interval
+from embedkit.trainer.evaluation.verdict import language_lines, sentence
+
+_SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM25")
+_COMPARISON_HEAD = ("model", "verdict", "before", "after", "difference", "95 % interval")
+
+
+def summary(evaluation: Evaluation) -> Iterator[str]:
+    """The verdict, its languages and the table of metrics."""
+    primary = evaluation.metric(PRIMARY)
+    said = sentence(evaluation.word, primary, queries=evaluation.queries, concepts=evaluation.concepts)
+    yield f"**{_safe(said)}**"
+    yield ""
+    for line in language_lines(evaluation):
+        yield f"- {_safe(line)}"
+    yield ""
+    yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
+    yield ""
+    yield f"{_safe(evaluation.model.name)} `{evaluation.model.weights}` · {_safe(evaluation.baseline.name)} `{evaluation.baseline.weights}`"
+
+
+def comparison(evaluations: Sequence[Evaluation]) -> Iterator[str]:
+    """One line a run: its verdict and nDCG@10."""
+    yield from _table(_COMPARISON_HEAD, [_run_cells(evaluation) for evaluation in evaluations])
+
+
+def _metric_cells(metric: MetricResult) -> tuple[str, ...]:
+    return (
+        TITLES[metric.name],
+        f"{metric.before:.3f}",
+        f"{metric.after:.3f}",
+        f"{metric.difference:+.3f}",
+        _range(metric.difference_interval),
+        f"{metric.bm25:.3f}",
+    )
+
+
+def _run_cells(evaluation: Evaluation) -> tuple[str, ...]:
+    cells = _metric_cells(evaluation.metric(PRIMARY))
+    return (evaluation.model.name, evaluation.word, *cells[1:5])
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.low:+.3f} … {interval.high:+.3f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield _line([tr(name) for name in head])
+    yield _line(["---"] * len(head))
+    yield from (_line([_safe(cell) for cell in row]) for row in rows)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _safe(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,0 +1,93 @@
+"""`embedkit config`: write a good cfg.json, check one, show what would be used and where each value came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embedkit.config import ConfigError, Loaded, load_config
+from embedkit.console import out, out_json, say
+from embedkit.errors import AnswerNoError
+from embedkit.files import STDIO, refuse_existing, write_text
+from embedkit.trainer.config import RunConfig
+
+DEFAULT_CONFIG = Path("cfg.json")
+# What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
+_FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "train": ("loss", "batch_size", "epochs", "max_length", "temperature"),
+    "optim": ("lr", "warmup_ratio", "scheduler"),
+    "data": ("pairs_path",),
+    "output": ("save_dir", "save_name"),
+}
+
+
+def find_config(path: Path | None) -> Path | None:
+    """The config file that a command without `--config` uses: cfg.json, where there is one."""
+    return DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.is_file() else path
+
+
+def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[RunConfig]:
+    """Read and check cfg.json under environment and flags; `ConfigError` holds all problems."""
+    return load_config(RunConfig, find_config(path), sets=sets)
+
+
+def starter_config() -> dict[str, Any]:
+    """The JSON object that `config init` writes."""
+    values = RunConfig().model_dump(mode="json")
+    sections = {name: {key: values[name][key] for key in keys} for name, keys in _FIRST_FIELDS.items()}
+    return {"model_id": values["model_id"], "seed": values["seed"], **sections}
+
+
+def config_init(*, output: Path, force: bool = False) -> None:
+    """Write the starter config."""
+    refuse_existing(output, force=force)
+    write_text(output, json.dumps(starter_config(), ensure_ascii=False, indent=2) + "\n")
+    if str(output) != STDIO:
+        say("{path} written; `embedkit config show --config {path} --origin` explains it", path=output)
+
+
+def config_validate(file: Path, *, as_json: bool = False) -> None:
+    """Say whether `file` is a right config.
+
+    Raises:
+        AnswerNoError: it is not; the message holds every problem.
+    """
+    try:
+        load_config(RunConfig, file)
+    except ConfigError as error:
+        if as_json:
+            out_json({"valid": False, "problems": list(error.problems)})
+        raise AnswerNoError(str(error)) from None
+    if as_json:
+        out_json({"valid": True, "problems": []})
+    else:
+        say("{path} is valid", path=file)
+
+
+def config_show(
+    *, config: Path | None, sets: Sequence[str] = (), origin: bool = False, as_json: bool = False
+) -> None:
+    """Print the resolved config as JSON, or a line per field with its origin."""
+    loaded = load_run_config(config, sets=sets)
+    values = loaded.config.model_dump(mode="json")
+    if as_json:
+        out_json({"config": values, "origins": dict(loaded.origins)} if origin else values)
+    elif origin:
+        for key, won in sorted(loaded.origins.items()):
+            out(f"{key} = {json.dumps(_lookup(values, key), ensure_ascii=False)}  ({won})")
+    else:
+        out(json.dumps(values, ensure_ascii=False, indent=2))
+
+
+def config_schema() -> None:
+    """Print the JSON Schema that editors check cfg.json with."""
+    out(json.dumps(RunConfig.model_json_schema(), ensure_ascii=False, indent=2))
+
+
+def _lookup(values: dict[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,193 @@
+"""A model made ready to train: tokenizer, length, pooling, prompts, frozen parts, LoRA; and saved as a plain folder after."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model
+from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_NOISY_LOGGERS = ("transformers", "sentence_transformers", "accelerate", "huggingface_hub", "peft")
+
+
+def find_model(config: RunConfig) -> ModelSource:
+    """Where the base model is; `UserError` when nowhere."""
+    return resolve_model(
+        config.model_id, revision=config.hf.revision or "", network=not config.hf.local_files_only
+    )
+
+
+def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> SentenceTransformer:
+    """Load the base model and apply everything in the config that changes it.
+
+    Raises:
+        UserError: it cannot be loaded, or the config asks for what it does not have.
+    """
+    options = LoadOptions(
+        device=device,
+        revision=config.hf.revision or "",
+        trust_remote_code=config.hf.trust_remote_code,
+        local_files_only=config.hf.local_files_only,
+    )
+    model = load_model(source, options)
+    if config.tokenizer_id is not None:
+        _replace_tokenizer(model, config)
+    _set_length(model, config.train.max_length)
+    _set_pooling(model, config.train)
+    _set_prompts(model, config.train)
+    _freeze(model, config.train)
+    if config.lora is not None:
+        _add_lora(model, config.lora)
+    return model
+
+
+def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
+    """The prompts that `encode_query` and `encode_document` put before a text: training uses the same."""
+    document = next((p for n in ("document", "passage", "corpus") if (p := model.prompts.get(n))), None)
+    default = model.prompts.get(model.default_prompt_name or "") or ""
+    query = model.prompts.get("query")
+    return (default if query is None else query), (default if document is None else document)
+
+
+def save_model(model: SentenceTransformer, folder: Path) -> None:
+    """Write a plain SentenceTransformer folder, whole or not at all; LoRA is merged into the weights (in place)."""
+    _merge_lora(model)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(str(part), create_model_card=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Hold back what the training libraries say on their own; their errors still come through."""
+    from transformers.utils import logging as hf_logging
+
+    before = {name: logging.getLogger(name).level for name in _NOISY_LOGGERS}
+    had_bars = hf_logging.is_progress_bar_enabled()
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    hf_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # pin_memory is asked for by default and means nothing without a GPU.
+            warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        if had_bars:
+            hf_logging.enable_progress_bar()
+
+
+def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
+    name = str(config.tokenizer_id)
+    path = name if Path(name).is_dir() else resolve_model(name, network=not config.hf.local_files_only).path
+    transformers = require("transformers", extra="train")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            path, trust_remote_code=config.hf.trust_remote_code, local_files_only=config.hf.local_files_only
+        )
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(f"no tokenizer could be loaded: {first}", place=name) from error
+    rows = _encoder(model).get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"the tokenizer has {len(tokenizer)} tokens, the model knows {rows}",
+            place=name,
+            hint="choose a tokenizer that was made for the model",
+        )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_seq_length or 512)
+    model.tokenizer = tokenizer
+
+
+def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
+    if max_length is None:
+        return
+    limit = getattr(getattr(model.transformers_model, "config", None), "max_position_embeddings", None)
+    if limit is not None and max_length > limit:
+        raise UserError(
+            f"train.max_length is {max_length}, but the model reads {limit} tokens at most",
+            hint=f"set train.max_length to {limit} or less",
+        )
+    model.max_seq_length = max_length
+
+
+def _set_pooling(model: SentenceTransformer, train: TrainSection) -> None:
+    if train.pooling is None:
+        return
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    for name, module in model.named_children():
+        if isinstance(module, Pooling):
+            model._modules[name] = Pooling(module.embedding_dimension, pooling_mode=train.pooling)
+            return
+    raise UserError("the model has no pooling to change", hint="remove train.pooling from the config")
+
+
+def _set_prompts(model: SentenceTransformer, train: TrainSection) -> None:
+    given = {"query": train.query_prompt, "document": train.document_prompt}
+    model.prompts.update({name: prompt for name, prompt in given.items() if prompt is not None})
+
+
+def _encoder(model: SentenceTransformer) -> Any:
+    """The Hugging Face model inside; `UserError` where there is none."""
+    encoder = model.transformers_model
+    if encoder is None:
+        raise UserError("the model has no transformer inside, so this setting has nothing to act on")
+    return encoder
+
+
+def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
+    if train.freeze_embeddings:
+        _encoder(model).get_input_embeddings().requires_grad_(False)
+    if train.freeze_layers:
+        layers = _layers(model)
+        if train.freeze_layers > len(layers):
+            raise UserError(f"train.freeze_layers is {train.freeze_layers}, but the model has {len(layers)} layers")
+        for layer in layers[: train.freeze_layers]:
+            layer.requires_grad_(False)
+
+
+def _layers(model: SentenceTransformer) -> list[Any]:
+    """The encoder's blocks: the longest list of modules in it."""
+    from torch import nn
+
+    lists = [module for module in _encoder(model).modules() if isinstance(module, nn.ModuleList)]
+    return list(max(lists, key=len, default=[]))
+
+
+def _add_lora(model: SentenceTransformer, lora: LoraSection) -> None:
+    peft = require("peft", extra="train")
+    settings = peft.LoraConfig(
+        task_type="FEATURE_EXTRACTION",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+    )
+    try:
+        model[0].model = peft.get_peft_model(_encoder(model), settings)
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            f"LoRA does not fit this model: {str(error).splitlines()[0]}", hint="check lora.target_modules"
+        ) from None
+
+
+def _merge_lora(model: SentenceTransformer) -> None:
+    inner = getattr(model[0], "model", None)
+    if hasattr(inner, "merge_and_unload"):
+        model[0].model = inner.merge_and_unload()

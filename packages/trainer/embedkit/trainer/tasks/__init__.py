@@ -1,0 +1,1 @@
+"""Tasks: the model at work, from a query to the nearest entries."""

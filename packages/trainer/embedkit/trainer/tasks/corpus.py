@@ -1,0 +1,77 @@
+"""What a search searches: entries with a term and a text, from a glossary, a pairs file or what a run was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedkit.errors import UserError
+from embedkit.files import sha256_file
+from embedkit.glossary import read_glossary
+from embedkit.manifest import manifest_path, read_manifest
+from embedkit.pairs import Pair, read_pairs, split_path
+from embedkit.text import fold
+from embedkit.trainer.evaluation.runs import Run
+
+DEFINITION_KINDS = ("term-definition", "alias-definition")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One searchable entry: the text that is compared, and the term it explains."""
+
+    term: str
+    text: str
+    lang: str = ""
+
+
+def load_corpus(path: Path) -> tuple[Item, ...]:
+    """The entries of a glossary, or of a pairs file (`.jsonl`). Raises `UserError`."""
+    items = tuple(_pair_items([path]) if path.suffix == ".jsonl" else _glossary_items(path))
+    if not items:
+        raise UserError("holds no entries", place=str(path))
+    return items
+
+
+def corpus_of(run: Run | None, *, model: str) -> tuple[tuple[Item, ...], str]:
+    """A run's own corpus and its name: the glossary its pairs were composed from, else the pairs' own texts.
+
+    Raises:
+        UserError: the model is no run, or its data is not where it was.
+    """
+    if run is None or run.pairs is None:
+        raise UserError(
+            "no corpus is known for this model", place=model, hint="name one with --corpus glossary.csv"
+        )
+    glossary = _composed_from(run.pairs)
+    if glossary:
+        return load_corpus(glossary), str(glossary)
+    parts = (split_path(run.pairs, part) for part in ("train", "dev", "test"))
+    return tuple(_pair_items([path for path in parts if path.is_file()])), str(run.pairs)
+
+
+def _composed_from(pairs: Path) -> Path | None:
+    """The glossary that the pairs' manifest names, where a file of that name and content is beside them."""
+    manifest = manifest_path(pairs)
+    if not manifest.is_file():
+        return None
+    for name, digest in read_manifest(manifest).inputs.items():
+        for path in (Path(name), pairs.parent / Path(name).name):
+            if path.suffix == ".csv" and path.is_file() and sha256_file(path) == digest:
+                return path
+    return None
+
+
+def _glossary_items(path: Path) -> Iterator[Item]:
+    return (Item(term=e.term, text=e.definition, lang=e.lang) for e in read_glossary(path))
+
+
+def _pair_items(paths: Iterable[Path]) -> Iterator[Item]:
+    """The distinct positives with the first anchor that has them; definitions alone where the rows say what they are."""
+    rows = [pair for path in paths for pair in read_pairs(path)]
+    definitions = [pair for pair in rows if pair.kind in DEFINITION_KINDS]
+    first: dict[str, Pair] = {}
+    for pair in definitions or rows:
+        first.setdefault(fold(pair.positive), pair)
+    return (Item(term=p.anchor, text=p.positive, lang=p.lang) for p in first.values())
