@@ -16,6 +16,8 @@ from embedkit.trainer.evaluation.records import Leak
 Side = Literal["model", "baseline"]
 _TEXT_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _EXAMPLES = 3
+SEEN = "leak gate, {side}: of {rows} test rows {exact} exact, {normalised} normalised, {concept} same concept"
+UNKNOWN = "leak gate, {side}: unknown, its training data cannot be seen"
 
 
 def find_leaks(rows: Sequence[Pair], *, train: Path | None, side: Side) -> Leak:
@@ -70,7 +72,7 @@ def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
         _tell(leak)
         if leak.total and not allow_leak:
             raise AnswerNoError(
-                f"{leak.total} of {leak.rows} test rows were trained on, for example {', '.join(leak.examples)}",
+                f"{leak.total} of {leak.rows} test rows were trained on, as {', '.join(leak.examples)}",
                 place=leak.train_file,
                 hint="split by concept with embedkit compose, or --allow-leak to evaluate all the same",
             )
@@ -78,11 +80,11 @@ def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
 
 def _tell(leak: Leak) -> None:
     if not leak.known:
-        say("leak gate, {side}: unknown, its training data cannot be seen", side=leak.side)
+        say(UNKNOWN, side=leak.side)
         return
     tell = warn if leak.total else say
     tell(
-        "leak gate, {side}: of {rows} test rows {exact} exact, {normalised} normalised, {concept} same concept",
+        SEEN,
         side=leak.side,
         rows=leak.rows,
         exact=leak.exact,

@@ -1,4 +1,4 @@
-"""Retrieval metrics of each query from its ranking: recall@k, MRR@10, nDCG@10 and MAP@100 with binary relevance."""
+"""Retrieval metrics of each query from its ranking, with binary relevance: recall@k, MRR, nDCG, MAP."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def relevance(places: Places, relevant: Sequence[Places]) -> NDArray[np.bool_]:
 def query_metrics(places: Places, relevant: Sequence[Places]) -> Values:
     """Every metric of every query: `(Q, len(METRICS))`, in the order of `METRICS`.
 
-    recall@k divides by the number of relevant texts; nDCG's ideal has min(relevant, 10) hits (Järvelin & Kekäläinen
-    2002); MAP@100 divides by min(relevant, 100), as sentence-transformers does.
+    recall@k divides by the number of relevant texts; nDCG's ideal has min(relevant, 10) hits (Järvelin &
+    Kekäläinen 2002); MAP@100 divides by min(relevant, 100), as sentence-transformers does.
     """
     hits = relevance(places[:, :DEPTH], relevant)
     counts = np.array([len(wanted) for wanted in relevant], dtype=np.float64)

@@ -69,9 +69,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similarities:
-    """Cosines of the queries with one sort of text: counts in forty equal bins from -1 to 1, the mean, and the AUC.
+    """Cosines of the queries with one sort of text: counts in forty equal bins from -1 to 1, the mean, the AUC.
 
-    `auc` is the share of (positive, other) pairs in which the positive is nearer; 1 for the positives themselves.
+    `auc` is the share of (positive, other) pairs in which the positive is nearer, ties as half.
     """
 
     system: Literal["before", "after"]
@@ -83,7 +83,7 @@ class Similarities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """Test rows that training has seen: the same text, the same text when folded, or only the same concept."""
+    """Test rows that training has seen: the same text, the same text when folded, or the same concept."""
 
     side: Literal["model", "baseline"]
     known: bool
@@ -141,7 +141,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The whole result. `files` maps each file read to its SHA-256; `run_config` is the run's own config.json."""
+    """The whole result. `files` maps each file read to its SHA-256; `run_config` is its config.json."""
 
     schema_version: int
     word: Word
@@ -196,7 +196,7 @@ def read_evaluation(path: Path) -> Evaluation:
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
-            f"not an evaluation of this version ({'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']})",
+            f"not an evaluation ({'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']})",
             place=str(path),
             hint="embedkit evaluate writes it anew",
         ) from None

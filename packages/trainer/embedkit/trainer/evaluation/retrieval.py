@@ -1,4 +1,4 @@
-"""Exact top-k of many queries over a large corpus, in blocks: memory is one score block, whatever the corpus holds.
+"""Exact top-k of many queries over a large corpus, in blocks: memory is one block, whatever the corpus holds.
 
 A score and its corpus place are packed into one 64-bit key, so that equal scores always rank by place.
 """
@@ -57,7 +57,7 @@ class Ranking:
 
 
 def rank(scorer: Scorer, *, top_k: int, excluded: Sequence[Places] | None = None) -> Ranking:
-    """The `top_k` best corpus places of every query; `excluded[q]` (sorted) is left out of query q's ranking."""
+    """The `top_k` best corpus places of every query; query q's ranking leaves out `excluded[q]`."""
     query_count, corpus_count = scorer.shape
     keep = min(top_k, corpus_count)
     places = np.full((query_count, keep), -1, dtype=np.int64)
@@ -86,7 +86,7 @@ def _mask(block: Floats, excluded: Sequence[Places], corpus: slice) -> None:
 
 
 def _keys(block: Floats, start: int) -> NDArray[np.uint64]:
-    """Order-preserving keys: the float's bits made monotone in the upper half, the place counted down in the lower."""
+    """Order-preserving keys: upper half the float's bits made monotone, lower half the place counted down."""
     bits = (block + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0: they are one score
     ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
     places = np.arange(start, start + block.shape[1], dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""What a run knows about itself: its config, its base model, the pairs it was trained on, its training log."""
+"""What a run knows about itself: config, base model, the pairs it was trained on, training log."""
 
 from __future__ import annotations
 

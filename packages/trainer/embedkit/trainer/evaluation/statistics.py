@@ -1,7 +1,7 @@
 """Whether a difference is real: paired bootstrap over concepts, sign-flip permutation test, McNemar on hit@1.
 
-Queries of one concept rise and fall together, so whole concepts are resampled. 10,000 resamples of 1,000 concepts
-take about two seconds and 64 MiB.
+Queries of one concept rise and fall together, so whole concepts are resampled. 10,000 resamples of 1,000
+concepts take about two seconds and 64 MiB.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar:
-    """Queries whose first answer only one of two models gets right, and the exact two-sided p of that split."""
+    """Queries whose first answer only one of two models gets right, and the exact two-sided p."""
 
     fixed: int
     broken: int
@@ -42,8 +42,8 @@ def intervals(
 ) -> tuple[Interval, ...]:
     """The interval of each column's mean over queries `(Q, M)`, concepts `(Q,)` resampled with replacement.
 
-    Columns share their resamples, so a column of differences is a paired test. The percentiles are widened for small
-    samples (Hesterberg 2015, "expanded percentile"): plain ones are too narrow below some fifty concepts.
+    Columns share their resamples, so a column of differences is a paired test. The percentiles are widened for
+    small samples (Hesterberg 2015, "expanded percentile"): plain ones are too narrow below some fifty concepts.
     """
     sums, counts = _by_concept(values, concepts)
     means = np.concatenate(
@@ -55,7 +55,7 @@ def intervals(
 
 
 def permutation_p(differences: Values, concepts: NDArray[np.int64], *, resamples: int, seed: int) -> Values:
-    """Two-sided p of each column's mean `(M,)` when each concept's sign is flipped at random (Fisher 1935)."""
+    """Two-sided p of each column's mean `(M,)` when concepts' signs are flipped at random (Fisher 1935)."""
     sums, _ = _by_concept(differences, concepts)
     observed = np.abs(sums.sum(axis=0)) - 1e-12
     rng = np.random.default_rng(seed)

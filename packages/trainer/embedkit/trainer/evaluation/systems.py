@@ -24,7 +24,7 @@ System = Literal["before", "after"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A model's ranking of the test set: per-query metrics `(Q, M)`, first ranks `(Q,)`, hits of the first answer `(Q,)`."""
+    """A system's ranking of the test set, its metrics `(Q, M)` and the rank of each first right answer `(Q,)`."""
 
     ranking: Ranking
     metrics: Values
@@ -34,7 +34,8 @@ class Outcome:
     @property
     def hit(self) -> NDArray[np.bool_]:
         """Whether the first answer is right."""
-        return self.first_ranks == 1
+        first: NDArray[np.bool_] = self.first_ranks == 1
+        return first
 
 
 def run_encoder(
@@ -70,7 +71,7 @@ def changes(tests: TestSet, before: Outcome, after: Outcome, *, fixed: bool) -> 
     far = np.where(before.first_ranks == 0, DEPTH + 1, before.first_ranks) - np.where(
         after.first_ranks == 0, DEPTH + 1, after.first_ranks
     )
-    for index in sorted(np.flatnonzero(flipped), key=lambda i: (-abs(int(far[i])), i)):
+    for index in sorted(np.flatnonzero(flipped).tolist(), key=lambda i: (-abs(int(far[i])), i)):
         query = tests.queries[index]
         yield Change(
             query=query.text,
@@ -127,7 +128,8 @@ def _random_places(queries: Sequence[Query], corpus_texts: int, seed: int) -> tu
 
 
 def _cosines(left: Floats, right: Floats) -> Values:
-    return np.einsum("nd,nd->n", left, right).astype(np.float64)
+    cosines: Values = np.einsum("nd,nd->n", left, right).astype(np.float64)
+    return cosines
 
 
 def _summary(
@@ -143,7 +145,7 @@ def _summary(
         against=against,
         counts=tuple(int(c) for c in counts),
         mean=float(cosines.mean()),
-        auc=1.0 if against == "positive" else _auc(positives, cosines),
+        auc=_auc(positives, cosines),
     )
 
 

@@ -1,7 +1,7 @@
 """Test rows to queries over a corpus: what counts as right, and what is left out of a query's ranking.
 
-A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and its own
-text, are neither right nor wrong: a ranking leaves them out. Two texts that fold alike (`text.fold`) are one text.
+A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and its
+own text, are neither right nor wrong: a ranking leaves them out. Texts that fold alike (`text.fold`) are one text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_POSITIVE = "no positive of the query is in the corpus"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One query. `relevant` and `excluded` are sorted corpus places; `concept` is what the bootstrap resamples."""
+    """One query. `relevant` and `excluded` are corpus places; `concept` is what the bootstrap resamples."""
 
     text: str
     kind: str
@@ -51,7 +51,7 @@ class TestSet:
 
 
 def sibling_files(test: Path) -> tuple[Path, ...]:
-    """The files of one split: for `pairs.test.jsonl` also `pairs.jsonl` and `pairs.dev.jsonl` where they are there."""
+    """The files of one split: `pairs.test.jsonl` with `pairs.jsonl` and `pairs.dev.jsonl`, where there."""
     if not test.stem.endswith(".test"):
         return (test,)
     train = test.with_name(test.stem.removesuffix(".test") + test.suffix)

@@ -17,7 +17,10 @@ _OVERALL: dict[Word, str] = {
     + ".",
     "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _NUMBERS + ".",
 }
-_TOO_FEW = "NO DIFFERENCE: {concepts} concepts are too few to tell (six at least); {metric} goes from {before} to {after}."
+_TOO_FEW = (
+    "NO DIFFERENCE: {concepts} concepts are too few to tell (six at least); "
+    "{metric} goes from {before} to {after}."
+)
 _LANGUAGE: dict[Word, str] = {
     "SHIP": "{lang} gains: {metric} {before} to {after} " + _NUMBERS,
     "NO DIFFERENCE": "{lang} gains nothing that can be told from chance: {metric} {before} to {after} "
@@ -33,7 +36,7 @@ def sentence(word: Word, primary: MetricResult, *, queries: int, concepts: int) 
 
 
 def language_lines(evaluation: Evaluation) -> Iterator[str]:
-    """A line for each language of the queries, where there are several: a gain in one may hide a loss in another."""
+    """A line for each language, where there are several: a gain in one may hide a loss in another."""
     parts = [part for part in evaluation.slices if part.dimension == "lang"]
     for part in parts if len(parts) > 1 else ():
         yield _language_line(part)

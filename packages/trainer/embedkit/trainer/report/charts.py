@@ -1,4 +1,4 @@
-"""The charts of a report as Vega-Lite specifications, drawn with Altair; colours are the page's own CSS variables."""
+"""The charts of a report as Vega-Lite specifications, by Altair; colours are the page's CSS variables."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def summary(evaluation: Evaluation) -> Iterator[str]:
     yield ""
     yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
     yield ""
-    yield f"{_safe(evaluation.model.name)} `{evaluation.model.weights}` · {_safe(evaluation.baseline.name)} `{evaluation.baseline.weights}`"
+    models = (evaluation.model, evaluation.baseline)
+    yield " · ".join(f"{_safe(model.name)} `{model.weights}`" for model in models)
 
 
 def comparison(evaluations: Sequence[Evaluation]) -> Iterator[str]:

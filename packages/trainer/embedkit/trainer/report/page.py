@@ -8,6 +8,7 @@ from typing import Any
 
 from embedkit.extras import require
 from embedkit.messages import language, tr
+from embedkit.trainer.evaluation.leak import SEEN, UNKNOWN
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation
 from embedkit.trainer.evaluation.verdict import language_lines, sentence
@@ -38,6 +39,8 @@ def render_page(evaluation: Evaluation) -> str:
         lang=language(),
         titles=TITLES,
         primary=PRIMARY,
+        leak_seen=SEEN,
+        leak_unknown=UNKNOWN,
         sentence=sentence(evaluation.word, primary, queries=evaluation.queries, concepts=evaluation.concepts),
         language_lines=list(language_lines(evaluation)),
         charts=specs,

@@ -41,7 +41,7 @@ def report(
 
 
 def try_write_page(path: Path, evaluation: Evaluation) -> Path | None:
-    """Write the page where the extra `report` is installed; else say what is missing and leave no older page behind."""
+    """Write the page; without the extra `report` say what is missing, and leave no older page behind."""
     try:
         page = render_page(evaluation)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What a search searches: entries with a term and a text, from a glossary, a pairs file or what a run was trained on."""
+"""What a search searches: entries with term and text, from a glossary, from pairs, or a run's own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _glossary_items(path: Path) -> Iterator[Item]:
 
 
 def _pair_items(paths: Iterable[Path]) -> Iterator[Item]:
-    """The distinct positives with the first anchor that has them; definitions alone where the rows say what they are."""
+    """The distinct positives, each with its first anchor; definitions alone where rows are marked so."""
     rows = [pair for path in paths for pair in read_pairs(path)]
     definitions = [pair for pair in rows if pair.kind in DEFINITION_KINDS]
     first: dict[str, Pair] = {}

@@ -1,4 +1,4 @@
-"""`embedkit search`: the entries nearest to a question; vectors of the corpus come from the cache the second time."""
+"""`embedkit search`: the entries nearest to a question; the corpus is encoded once and cached."""
 
 from __future__ import annotations
 
