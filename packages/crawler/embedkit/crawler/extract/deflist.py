@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Found, Group
-from embedkit.crawler.extract.tree import Page, attribute, text_of
+from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 from embedkit.glossary import Alias
 
 # Lists that pair names with something else: API signatures, field lists, footnotes, galleries, metadata.
@@ -20,6 +20,7 @@ _OTHER_LIST = re.compile(
     r"|field-list|footnote|citation|docinfo|gallery|wp-caption|tabs?|metadata|meta|toctree|breadcrumb\S*|comments?)(?:\s|$)"
 )
 _GLOSSARY_CLASS = re.compile(r"gloss|terms?(?:$|\s|-)|definition", re.IGNORECASE)
+_CODE = "code, tt, kbd, samp, .option, .varname, .replaceable, .command, .envar, .parameter, .function"
 _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _BARE = "terms without definitions"
@@ -46,6 +47,8 @@ def definition_lists(
     lists = [dl for dl in page.body.css(_DL) if not _nested(dl)]
     read = [(dl, tuple(_entries(dl))) for dl in lists]
     groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
+    if not named and any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
+        groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
 
 
@@ -182,6 +185,8 @@ def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: b
         return "a list of another kind"
     heads = [h for f in found for h in f.heads]
     senses = [s for f in defined for s in f.senses]
+    if not named and _in_code(dl, heads):
+        return "names in code, not terms"
     if any(_SIGNATURE.search(s) for s in senses):
         return "a discussion"
     return _heads_refused(heads) or _senses_refused(senses, named=named)
@@ -192,11 +197,23 @@ def _heads_refused(heads: Sequence[str]) -> str:
         return "questions, not terms"
     if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):
         return "options of a command, not terms"
-    if sum(not labels.is_label(h) for h in heads) * 2 > len(heads):
+    if sum(not labels.is_label(h) for h in heads) * 2 > len(heads) or median(len(h.split()) for h in heads) > 7:
         return "headwords as long as sentences"
     if sum(bool(words.END_SECTION.match(h)) for h in heads) * 2 > len(heads):
         return "headings of an article, not terms"
     return ""
+
+
+def _in_code(dl: LexborNode, heads: Sequence[str]) -> bool:
+    """Whether most headwords are set as code or written like it."""
+    marked = sum(is_code_node(dt) for dt in _parts(dl) if dt.tag == _DT)
+    return marked * 2 > len(heads) or sum(map(labels.is_code, heads)) * 2 > len(heads)
+
+
+def is_code_node(node: LexborNode) -> bool:
+    """Whether most of an element's text is set as code."""
+    code = sum(len(n.text()) for n in node.css(_CODE) if not within(n, ("code", "tt", "kbd", "samp")))
+    return code * 10 >= len(node.text().strip()) * 6 > 0
 
 
 def _senses_refused(senses: Sequence[str], *, named: bool) -> str:

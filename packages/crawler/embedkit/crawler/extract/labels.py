@@ -23,6 +23,9 @@ _SENSE_MARK = re.compile(r"^[(\[]?(?:\d{1,2}|[a-z]|[①-⑳])[.)\]]\s+|^[①-⑳
 _HANGUL_OR_HAN = re.compile(r"[가-힣\u4e00-\u9fff\u3040-\u30ff]")
 _FOOTMARK = re.compile(r"\s*(?:\[\s*(?:\d{1,3}|[a-z]|citation needed|출처 ?필요|편집|edit|要出典)\s*\])+")
 _MATH = re.compile(r"<math[^>]*>(.*?)</math>", re.DOTALL)  # a wiki without the Math extension
+_CODE = re.compile(
+    r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|\w[\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+)$"
+)
 _NOTE_WORDS = re.compile(
     r"^(?:n|v|vt|vi|adj|adv|noun|verb|adjective|abbr|명사|동사|형용사)\.?$", re.IGNORECASE
 )
@@ -45,6 +48,11 @@ def label(text: str) -> str:
 def is_label(text: str) -> bool:
     """Whether `text` can name a term: something to read, and short."""
     return bool(text) and len(text) <= MAX_LABEL_CHARS and len(text.split()) <= MAX_LABEL_WORDS
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` is written as programs write: a path, an option, a signature, a dotted or under_scored name."""
+    return bool(_CODE.match(text))
 
 
 def ordinal(text: str) -> int | None:

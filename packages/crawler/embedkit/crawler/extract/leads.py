@@ -104,6 +104,8 @@ def _certain(firsts: Sequence[Line]) -> bool:
     if len(led) < _UNNAMED_LINES or len(led) * 10 < len(firsts) * 9:
         return False
     distinct = len({line.lead for line in led})
+    if sum(labels.is_code(labels.label(line.lead)) for line in led) * 2 > len(led):
+        return False
     return distinct == len(led) and median(len(line.rest.split()) for line in led) >= 5
 
 

@@ -13,7 +13,7 @@ from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Page, attribute, text_of
 from embedkit.glossary import Alias
-from embedkit.text import fold, is_acronym, language_of
+from embedkit.text import clean, fold, is_acronym, language_of
 
 MAX_SPAN = 1000
 MAX_COLUMNS = 60
@@ -49,7 +49,7 @@ def tables(
         if len(table.css("table")) > 1 or _inside_definition(table):
             continue
         rows = _grid(table)
-        group = _read(rows, table.mem_id, named=named or table.mem_id in inside)
+        group = _read(rows, table, named=named or table.mem_id in inside)
         if group is not None:
             groups.append(group)
         if group is not None or _is_data(rows):
@@ -115,7 +115,7 @@ def _span(node: LexborNode, name: str, limit: int) -> int:
     return min(max(int(text), 1), limit) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
-def _read(rows: list[list[_Cell | None]], node_id: int, *, named: bool) -> Group | None:
+def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> Group | None:
     """The group that a table makes; None when its header names no terms."""
     at = _header_row(rows)
     header = [_title(c) for c in rows[at]] if at is not None else []
@@ -129,7 +129,8 @@ def _read(rows: list[list[_Cell | None]], node_id: int, *, named: bool) -> Group
         found += _headless(rows)
     if not found:
         return None
-    return Group(structure="table", found=tuple(found), refused=_refusal(found, named=named), node_id=node_id)
+    refused = _refusal(found, table, named=named)
+    return Group(structure="table", found=tuple(found), refused=refused, node_id=table.mem_id)
 
 
 def _header_row(rows: Sequence[Sequence[_Cell | None]]) -> int | None:
@@ -302,7 +303,7 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
         yield from _entries(pairs, _Columns(0, 1, ()))
 
 
-def _refusal(found: Sequence[Found], *, named: bool) -> str:
+def _refusal(found: Sequence[Found], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
         return "terms without definitions"
@@ -310,6 +311,10 @@ def _refusal(found: Sequence[Found], *, named: bool) -> str:
         return ""
     if len(found) < 3:
         return "fewer than three rows"
+    code = {clean(node.text()) for node in table.css("code, tt, kbd, samp, .literal")}
+    heads = [h for f in found for h in f.heads]
+    if sum(h in code or labels.is_code(h) for h in heads) * 2 > len(heads):
+        return "names in code, not terms"
     if median(len(s) for s in senses) < 6 or sum(fold(s).isdigit() for s in senses) * 2 > len(senses):
         return "values, not definitions"
     return ""

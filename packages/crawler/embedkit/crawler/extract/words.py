@@ -9,10 +9,10 @@ _I = re.IGNORECASE
 
 # A page's title, first heading or first sentence that says what it is.
 GLOSSARY = re.compile(
-    r"\bglossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
+    r"glossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
     r"|\bwoordenlijst\w*|\bbegriffs\w*|\blexi(?:con|que|kon)\b|\bterminolog\w+|\bvocabular(?:y|ies)\b|\bthesaurus\b"
     r"|\bjargon\b|\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
-    r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$|^concepts$"
+    r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$"
     r"|\blist of [\w\s]*(?:abbreviations|acronyms|initialisms|symbols|definitions)\b|^(?:abbreviations|acronyms)"
     r"|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
     r"|용어|낱말\s?(?:풀이|사전)|약어|약자|단어장|사전$|用語|術語|术语|词汇|詞彙|名词解释|глоссари\w*|словар\w+|термин\w*",
@@ -178,3 +178,4 @@ LETTER = re.compile(
 # Where a page's title ends and its site's name begins.
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
+MANUAL_PAGE = re.compile(r"\(\d\w?\)(?: Manual Page)?\s*$|\bman(?:ual)? page\b", _I)
