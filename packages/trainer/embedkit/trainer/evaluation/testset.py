@@ -1,7 +1,8 @@
 """Test rows to queries over a corpus: what counts as right, and what is left out of a query's ranking.
 
-A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and its
-own text, are neither right nor wrong: a ranking leaves them out. Texts that fold alike (`text.fold`) are one text.
+A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and
+its own text, are neither right nor wrong: a ranking leaves them out. Texts that fold alike (`text.fold`) are
+one text.
 """
 
 from __future__ import annotations
