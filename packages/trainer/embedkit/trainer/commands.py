@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from embedkit.trainer import commands_evaluate
+
 config_app = typer.Typer(name="config", help="Write, check and explain cfg.json.", no_args_is_help=True)
 
 ConfigOption = Annotated[
@@ -93,3 +95,5 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("train")(train)
     app.add_typer(config_app)
+    commands_evaluate.register(app)
+    commands_evaluate.register(app)

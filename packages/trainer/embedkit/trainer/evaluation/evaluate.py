@@ -76,8 +76,8 @@ def evaluate(
     """Rank the test queries with both models and say whether the difference is real.
 
     A query is an anchor of the test rows with its kind; the positives of its rows are right. Other texts of
-    its own concept, and its own text, are left out of its ranking: neither right nor wrong. `metrics.json` and
-    `report.html` go to the run or to `output`, replacing an earlier evaluation.
+    its own concept, and its own text, are left out of its ranking: neither right nor wrong. `metrics.json`
+    and `report.html` go to the run or to `output`, replacing an earlier evaluation.
 
     Raises:
         UserError: a file or model is missing or bad.
