@@ -47,7 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self._endless(body)
             return
-        self.send_header("Content-Length", str(len(body)))
+        if "content-length" not in extra:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 

@@ -46,7 +46,9 @@ def test_shipped_page_gives_every_entry(page: str, lang: str) -> None:
 def test_shipped_pages_say_what_the_shipped_glossary_says(lang: str) -> None:
     with data_path(f"electronics.{lang}.csv").open(encoding="utf-8", newline="") as handle:
         expected = {(r["term"], r["definition"]) for r in csv.DictReader(handle)}
-    pages = [extract(_read(data_path(f"pages/{p}.{lang}.html"))[0]) for p in ("components", "circuits", "digital")]
+    pages = [
+        extract(_read(data_path(f"pages/{p}.{lang}.html"))[0]) for p in ("components", "circuits", "digital")
+    ]
     assert {(t.term, s) for p in pages for t in p.entries for s in t.senses} == expected
 
 
@@ -54,7 +56,13 @@ def test_sample_wiki_page_has_its_redirect_and_names(shared: Path) -> None:
     html, title = _read(shared / "samples/glossaries/mediawiki/synth_en.parse.json")
     found = extract(html, title=title)
     names = {(a.text, a.kind) for t in found.entries for a in t.aliases}
-    assert {("α-test", "synonym"), ("assertion", "synonym"), ("bug", "redirect"), ("TO", "abbreviation"), ("data", "plural")} <= names
+    assert {
+        ("α-test", "synonym"),
+        ("assertion", "synonym"),
+        ("bug", "redirect"),
+        ("TO", "abbreviation"),
+        ("data", "plural"),
+    } <= names
     assert found.redirects == 1
 
 

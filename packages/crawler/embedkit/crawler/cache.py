@@ -1,4 +1,4 @@
-"""Every answer that was fetched, in one SQLite file: what is not changed is not fetched twice, and serves `--offline`."""
+"""Every answer that was fetched, in one SQLite file: for revalidation and for `--offline`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from embedkit.cache import cache_dir
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS answers (url TEXT PRIMARY KEY, status INTEGER NOT NULL, final_url TEXT NOT NULL,"
-    " headers TEXT NOT NULL, body BLOB NOT NULL, fetched_at TEXT NOT NULL)"
+    "CREATE TABLE IF NOT EXISTS answers (url TEXT PRIMARY KEY, status INTEGER NOT NULL,"
+    " final_url TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, fetched_at TEXT NOT NULL)"
 )
 
 

@@ -15,7 +15,7 @@ SOURCES = (WIKIPEDIA, CUSTOM_URLS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSettings:
-    """Limits and manners of one crawl. `contact` is the operator's, `private_hosts` may have private addresses."""
+    """Limits and manners of one crawl. `contact` is the operator's; `private_hosts` are fetched too."""
 
     contact: str = ""
     private_hosts: frozenset[str] = frozenset()

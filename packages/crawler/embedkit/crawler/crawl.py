@@ -1,4 +1,4 @@
-"""The work of `embedkit crawl`: sources to documents to entries to one `glossary.csv` with its manifest and notice."""
+"""The work of `embedkit crawl`: sources to entries to `glossary.csv`, its manifest and notice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ STEP = "crawl"
 DEFAULT_OUTPUT = Path("data/glossary.csv")
 NOTICE = "NOTICE.md"
 _DOMAIN = (
-    re.compile(r"^(?:a )?(?:glossary|list|dictionary|lexicon) of (?:common |basic |key )?(?P<domain>.+?)(?: (?:terms?|terminology|topics|jargon|concepts|abbreviations|acronyms))*$", re.IGNORECASE),
+    re.compile(
+        r"^(?:a )?(?:glossary|list|dictionary|lexicon) of (?:common |basic |key )?(?P<domain>.+?)"
+        r"(?: (?:terms?|terminology|topics|jargon|concepts|abbreviations|acronyms))*$",
+        re.IGNORECASE,
+    ),
     re.compile(r"^(?P<domain>.+?)(?: terms?)? (?:glossary|terminology|dictionary)$", re.IGNORECASE),
     re.compile(r"^(?P<domain>.+?)\s*(?:분야\s*)?(?:용어|약어)(?:\s*(?:목록|사전|집|정리|해설))*$"),
     re.compile(r"^(?P<domain>.+?)(?:に関する)?用語(?:集|一覧|辞典)?$"),
@@ -58,9 +62,10 @@ class SourceReport:
     def to_object(self) -> dict[str, Any]:
         """The JSON form that `--json` prints and the manifest carries."""
         return {
-            "name": self.name, "title": self.title, "url": self.url, "terms": self.terms, "entries": self.entries,
-            "redirects": self.redirects, "aliases": self.aliases, "senses": self.senses, "dropped": dict(self.dropped),
-            "reason": self.reason, "revision": self.revision, "license": self.license,
+            "name": self.name, "title": self.title, "url": self.url, "terms": self.terms,
+            "entries": self.entries, "redirects": self.redirects, "aliases": self.aliases,
+            "senses": self.senses, "dropped": dict(self.dropped), "reason": self.reason,
+            "revision": self.revision, "license": self.license,
         }  # fmt: skip
 
 
@@ -268,7 +273,7 @@ def _row(
 
 
 def domain_of(title: str) -> str:
-    """The domain that a glossary's title names: "video game" of "Glossary of video game terms"; else empty."""
+    """The domain that a title names: "video game" of "Glossary of video game terms"; else empty."""
     text = clean(re.sub(r"<[^>]+>", "", title))
     for pattern in _DOMAIN:
         match = pattern.match(text)
@@ -356,14 +361,18 @@ def _notice_path(output: Path) -> Path:
 def notice_text(name: str, crawled: Iterable[_Crawled]) -> str:
     """The attribution that CC licences ask for: title, authors, source, licence, and what was changed."""
     lines = [
-        f"- “{c.document.title or c.document.url}”, by its contributors: <{c.document.permalink or c.document.url}>,"
+        f"- “{c.document.title or c.document.url}”, by its contributors:"
+        f" <{c.document.permalink or c.document.url}>,"
         f" {c.document.license}{_licence_link(c.document.license)}"
         for c in crawled
         if c.document.license.startswith("CC BY")
     ]
     if not lines:
         return ""
-    changed = "Changed: terms, definitions and other names were taken from the pages; references, pictures, links and markup were removed."
+    changed = (
+        "Changed: terms, definitions and other names were taken from the pages; references, pictures, links"
+        " and markup were removed."
+    )
     share = "Where a licence says SA, what you make from these rows has to carry that licence too."
     return "\n".join(
         [f"# Notice for {name}", "", "The rows of this file come from:", "", *lines, "", changed, share, ""]
@@ -390,7 +399,8 @@ def _tell(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
         )
     for report in result.sources:
         say(
-            "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names, {redirects} redirects folded",
+            "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names,"
+            " {redirects} redirects folded",
             name=report.title or report.name,
             terms=report.terms,
             entries=report.entries,

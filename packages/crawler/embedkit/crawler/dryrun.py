@@ -1,4 +1,4 @@
-"""What a crawl would do: its requests, pace and licence, and rows to look at, without a byte fetched or written."""
+"""What a crawl would do: requests, pace, licence and rows to look at; no byte is fetched or written."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def _pace(source: Source, pace_s: float, settings: FetchSettings) -> str:
         return f"one request every {pace_s:g} s, or as slowly as robots.txt asks"
     if settings.contact:
         return f"{settings.wikimedia_per_minute} requests a minute, with your contact in the User-Agent"
-    return f"{settings.wikimedia_per_minute} requests a minute without a contact; --contact you@example.org allows 200"
+    per_minute = settings.wikimedia_per_minute
+    return f"{per_minute} requests a minute without a contact; --contact you@example.org allows 200"
 
 
 def _robots(source: Source) -> str:
@@ -148,7 +149,6 @@ def _print(step: dict[str, Any]) -> None:
     out(f"  rows      {step['sample']}")
     for row in step["rows"]:
         names = f"  [{', '.join(row['aliases'])}]" if row["aliases"] else ""
-        out(
-            f"    {pad(shorten(row['term'], _TERM_COLUMNS), _TERM_COLUMNS)}  {shorten(row['definition'], _TEXT_COLUMNS)}{names}"
-        )
+        term = pad(shorten(row["term"], _TERM_COLUMNS), _TERM_COLUMNS)
+        out(f"    {term}  {shorten(row['definition'], _TEXT_COLUMNS)}{names}")
     out("")

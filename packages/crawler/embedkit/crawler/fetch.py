@@ -1,4 +1,4 @@
-"""One polite request at a time: identified, paced, capped while streaming, backed off, revalidated from the cache."""
+"""One polite request at a time: identified, paced, capped while streaming, backed off, revalidated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Fetcher:
         self._session.headers["User-Agent"] = user_agent(self.settings.contact)
 
     def get(self, url: str, *, pace_s: float | None = None, fresh_s: float = 0.0) -> Answer:
-        """Fetch `url`, or take it from the cache when it is younger than `fresh_s` or the server says it is unchanged.
+        """Fetch `url`, or take it from the cache when younger than `fresh_s` or, the server says, unchanged.
 
         Raises:
             UserError: the network, the server or the answer is at fault; offline and not in the cache.
@@ -71,7 +71,7 @@ class Fetcher:
         return answer
 
     def _persist(self, url: str, known: Answer | None, pace_s: float) -> Answer:
-        """Try until it works or `attempts` are used up, waiting as the server asks or twice as long each time."""
+        """Try until `attempts` are used up, waiting as long as the server asks or twice as long each time."""
         for attempt in range(1, self.settings.attempts + 1):
             try:
                 return self._follow(url, known, pace_s)
@@ -137,7 +137,7 @@ class Fetcher:
             raise UserError(f"cannot be fetched ({_reason(error)})", place=url) from None
 
     def _take_turn(self, host: str, pace_s: float) -> None:
-        """Wait until `pace_s` have passed since the last request to the host; hosts allowed by name are not paced."""
+        """Wait until the host may be asked again; hosts that were allowed by name are not paced."""
         wait_s = self._free_at.get(host, 0.0) - time.monotonic()
         if wait_s > 0 and host not in self.settings.private_hosts:
             time.sleep(wait_s)

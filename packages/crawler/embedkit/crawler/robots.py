@@ -31,7 +31,7 @@ def robots_url(url: str) -> str:
 
 
 def ask(url: str, fetcher: Fetcher) -> RobotsVerdict:
-    """The verdict for `url`, fetching the rules when the cache has none. A site without rules allows everything."""
+    """The verdict for `url`; its rules are fetched when not in the cache. No rules allow everything."""
     try:
         answer = fetcher.get(robots_url(url), fresh_s=FRESH_S)
     except UserError as error:

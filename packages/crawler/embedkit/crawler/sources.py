@@ -1,4 +1,4 @@
-"""What is crawled: MediaWiki pages through `action=parse`, pages of any site, and files; each becomes one document."""
+"""What is crawled: MediaWiki pages by `action=parse`, pages of any site, files; each becomes a document."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ MARKDOWN_SUFFIXES = frozenset((".md", ".markdown", ".mdx", ".mkd", ".txt"))
 PAGE_SUFFIXES = HTML_SUFFIXES | MARKDOWN_SUFFIXES | {".json"}
 MAX_TITLE_CHARS = 255
 _MAGIC = {
-    b"%PDF-": "a PDF file", b"PK\x03\x04": "a ZIP file", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture", b"\x1f\x8b": "a gzip file", b"\x7fELF": "a program", b"\xd0\xcf\x11\xe0": "an Office file",
+    b"%PDF-": "a PDF file", b"PK\x03\x04": "a ZIP file", b"\x89PNG": "a picture", b"GIF8": "a picture",
+    b"\xff\xd8\xff": "a picture", b"\x1f\x8b": "a gzip file", b"\x7fELF": "a program",
+    b"\xd0\xcf\x11\xe0": "an Office file",
 }  # fmt: skip
 _TAG = re.compile(
     rb"<(?:!doctype|\?xml|html|head|body|div|p|dl|table|h[1-6]|ul|ol|section|article|span|a|b)\b",
@@ -44,7 +45,7 @@ _LICENCE_LINK = re.compile(r"<(?:a|link)\b[^>]*\brel=[\"']?[^\"'>]*licen[sc]e[^>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One page to come. `name` is what entry ids are made from, `request` the address or path that is read."""
+    """One page to come: entry ids are made from `name`; `request` is the address or path that is read."""
 
     kind: Kind
     name: str
@@ -93,8 +94,8 @@ def mediawiki_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator
 def parse_request(endpoint: str, title: str) -> str:
     """The address of `action=parse` for one page, redirects followed."""
     query = {
-        "action": "parse", "format": "json", "formatversion": "2", "redirects": "1", "disableeditsection": "1",
-        "disablelimitreport": "1", "prop": "text|revid|displaytitle", "maxlag": "5", "page": title,
+        "action": "parse", "format": "json", "formatversion": "2", "redirects": "1",
+        "disableeditsection": "1", "disablelimitreport": "1", "prop": "text|revid", "page": title,
     }  # fmt: skip
     return f"{endpoint}?{urlencode(query)}"
 
@@ -250,7 +251,7 @@ def _from_site(source: Source, fetcher: Fetcher) -> Document:
 
 
 def _unvalidated(source: Source) -> bool:
-    """Whether the cached answer carries nothing to ask the server about, so that only its age can be judged."""
+    """Whether the cached answer has no ETag and no date to ask about, so that only its age can be judged."""
     known = cache.lookup(source.request)
     return known is not None and not known.headers.get("etag") and not known.headers.get("last-modified")
 
@@ -278,7 +279,7 @@ def _site_document(source: Source, answer: Answer) -> Document:
 def to_html(
     body: bytes, *, place: str, suffix: str = "", kind: str = "", charset: str = ""
 ) -> tuple[str, str]:
-    """`(html, title)` of HTML, Markdown or a MediaWiki answer, told apart by the bytes and then by the name."""
+    """`(html, title)` of HTML, Markdown or a MediaWiki answer, told apart by bytes and then by name."""
     if not body.strip():
         raise UserError("empty", place=place)
     for magic, what in _MAGIC.items():

@@ -13,13 +13,14 @@ from embedkit.files import STDIO, read_bytes
 
 PORTS = {"http": 80, "https": 443}
 _WIKIMEDIA = (
-    ".wikipedia.org", ".wiktionary.org", ".wikimedia.org", ".wikibooks.org", ".wikiversity.org", ".wikidata.org",
+    ".wikipedia.org", ".wiktionary.org", ".wikimedia.org", ".wikibooks.org", ".wikiversity.org",
+    ".wikidata.org",
     ".wikisource.org", ".wikivoyage.org", ".wikiquote.org", ".mediawiki.org",
 )  # fmt: skip
 
 
 def read_urls(values: Iterable[str]) -> tuple[str, ...]:
-    """The addresses in `--url` values: each is an address, a file of addresses (a line each), or `-` for stdin."""
+    """The addresses in `--url` values: each is an address, a file with one a line, or `-` for stdin."""
     return tuple(dict.fromkeys(url for value in values for url in _expanded(value)))
 
 
@@ -64,7 +65,7 @@ def is_wikimedia(url: str) -> bool:
 
 
 def require_public(url: str, private_hosts: frozenset[str]) -> None:
-    """Raise `UserError` unless every address of the host is on the public internet or the host was allowed by name."""
+    """Raise `UserError` unless the host was allowed by name or all its addresses are public."""
     host = host_of(url)
     if host in private_hosts:
         return

@@ -25,7 +25,9 @@ _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _BARE = "terms without definitions"
 # The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
-_SIGNATURE = re.compile(r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)")
+_SIGNATURE = re.compile(
+    r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)"
+)
 _SEE_CLASS = re.compile(r"glossseealso|seealso")
 
 
@@ -175,7 +177,7 @@ def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
 
 
 def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: bool) -> str:
-    """Why a list is no glossary, or nothing. A list that is marked as one needs only terms and definitions."""
+    """Why a list is no glossary, or nothing. One that is marked as such needs only terms and definitions."""
     defined = [f for f in found if f.senses or f.aliases]
     if not defined:
         return _BARE
@@ -197,7 +199,10 @@ def _heads_refused(heads: Sequence[str]) -> str:
         return "questions, not terms"
     if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):
         return "options of a command, not terms"
-    if sum(not labels.is_label(h) for h in heads) * 2 > len(heads) or median(len(h.split()) for h in heads) > 7:
+    if (
+        sum(not labels.is_label(h) for h in heads) * 2 > len(heads)
+        or median(len(h.split()) for h in heads) > 7
+    ):
         return "headwords as long as sentences"
     if sum(bool(words.END_SECTION.match(h)) for h in heads) * 2 > len(heads):
         return "headings of an article, not terms"

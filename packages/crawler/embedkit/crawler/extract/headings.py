@@ -1,4 +1,4 @@
-"""Headings that are terms, with the paragraphs down to the next heading; also `details/summary` and one-term pages."""
+"""Headings that are terms, with the text down to the next heading; `details/summary`; one-term pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Section:
 
 
 def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
-    """The lines in which terms may stand: without See also and the like; on other pages only under "Glossary"."""
+    """The lines where terms may stand: none under "See also"; on other pages only those under "Glossary"."""
     kept: list[Numbered] = []
     ended, inside = 0, 0
     for n, line in lines:
@@ -53,7 +53,7 @@ def names_glossary(text: str) -> bool:
 
 
 def sections(lines: Sequence[Numbered]) -> Iterator[Section]:
-    """Cut lines at headings. A section with deeper headings of its own that could be terms is their container."""
+    """Cut lines at headings. A section with deeper headings that could be terms is their container."""
     starts = [i for i, (_, line) in enumerate(lines) if line.kind == "heading"]
     letter_level = 0
     for position, start in enumerate(starts):
@@ -94,7 +94,7 @@ def _is_name(heading: Line) -> bool:
 
 
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
-    """Headings that are terms. `others`: the terms that other structures gave, which headings must outnumber."""
+    """Headings that are terms. `others`: the number of terms by other structures, to be outnumbered."""
     cut = list(sections(lines))
     top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
     good = [s for s in cut if _is_entry(s, top=top)]
@@ -128,7 +128,7 @@ def _found(section: Section) -> Found:
 
 
 def _keywords(term: str, keywords: Sequence[str]) -> Iterator[Alias]:
-    """LibreOffice help's index keywords: "CTL,definition" and "complex text layout, see CTL" are other names."""
+    """Names in LibreOffice help's index keywords: "CTL,definition" and "complex text layout, see CTL"."""
     for keyword in keywords:
         parts = [p.strip() for p in keyword.replace(";", ",").split(",")]
         if len(parts) == 2 and (parts[1] in ("definition", "definitions") or parts[1].startswith("see ")):

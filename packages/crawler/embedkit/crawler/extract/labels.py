@@ -51,7 +51,7 @@ def is_label(text: str) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether `text` is written as programs write: a path, an option, a signature, a dotted or under_scored name."""
+    """Whether `text` is written as in programs: a path, option, signature, dotted or under_scored name."""
     return bool(_CODE.match(text))
 
 
@@ -70,7 +70,7 @@ def split_label(text: str) -> tuple[str, tuple[Alias, ...]]:
     """The term in a headword and the names in its parenthesis.
 
     `가설 (假說, 영어: hypothesis)` is 가설 with two translations, `term (ABBR)` a term with an abbreviation,
-    `PWM (pulse-width modulation)` an abbreviation with its full form. A qualifier, as in `dog (Canis)`, stays.
+    `PWM (pulse-width modulation)` an abbreviation with its full form. The qualifier of `dog (Canis)` stays.
     """
     term = text
     aliases: list[Alias] = []
@@ -136,7 +136,7 @@ def also_names(text: str, bold: Iterable[str]) -> tuple[str, ...] | None:
 
 
 def see_target(text: str) -> str:
-    """The term that a whole definition points to ("See X.", "→ X", "X 참조"); empty when it defines something."""
+    """The term that a whole definition points to ("See X.", "→ X", "X 참조"); empty when it defines."""
     line = text.strip().strip("()[]").strip()
     if len(line) > MAX_LABEL_CHARS or re.search(r"[.。;]\s+\S", line):
         return ""

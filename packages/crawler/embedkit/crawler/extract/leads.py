@@ -1,4 +1,4 @@
-"""Lines that open with their term: bold bullets, bold paragraphs, `<br>` runs, `<p><dfn>`, and plain "term – text" lists."""
+"""Lines that open with their term: bold bullets and paragraphs, `<br>` runs, `<dfn>`, plain lists."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
 _PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
 _OR = re.compile(r"^\s*or(?:, more formally,)?\s+(?:an?\s+|the\s+)?(?P<name>[^.:;,()]{2,50}?)[.:]\s+(?=\S)")
 _MIN_LINES = 3
+_PLAIN_LINES = 5
 _UNNAMED_LINES = 10
 
 
@@ -44,13 +45,12 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
     for n, line in lines:
         if line.kind == "li":
             lists[line.owner].append((n, line))
-    nested = {line.item: n for n, line in lines if line.kind == "li"}
-    found = [f for rows in lists.values() for f in _list(rows, nested, named=named)]
+    found = [f for rows in lists.values() for f in _list(rows, named=named)]
     found.sort(key=lambda f: f.line)
     return Group(structure="bullet", found=tuple(found)) if found else None
 
 
-def _list(rows: Sequence[Numbered], nested: dict[int, int], *, named: bool) -> list[Found]:
+def _list(rows: Sequence[Numbered], *, named: bool) -> list[Found]:
     items: dict[int, list[Numbered]] = defaultdict(list)
     for n, line in rows:
         items[line.item].append((n, line))
@@ -60,19 +60,24 @@ def _list(rows: Sequence[Numbered], nested: dict[int, int], *, named: bool) -> l
         return [_item(lines) for lines in items.values() if _bold_lead(lines[0][1])]
     if named and len(firsts) >= _MIN_LINES and sum(map(_soft_lead, firsts)) * 5 >= len(firsts) * 4:
         return [_item(lines) for lines in items.values() if _soft_lead(lines[0][1])]
-    plain_leads = [_PLAIN_LEAD.match(line.text) for line in firsts]
-    if (
-        named
-        and len(firsts) >= 5
-        and sum(bool(m) and labels.is_label(m["lead"]) for m in plain_leads if m) * 5 >= len(firsts) * 4
-    ):
-        return [
-            Found(heads=(labels.label(m["lead"]),), senses=("\n".join([m["rest"], *(t.text for _, t in lines[1:])]),),
-                  anchors=_anchors(lines[0][1]), line=lines[0][0])
-            for m, lines in zip(plain_leads, items.values(), strict=True)
-            if m
-        ]  # fmt: skip
-    return []
+    return _plain_list(list(items.values())) if named else []
+
+
+def _plain_list(items: Sequence[Sequence[Numbered]]) -> list[Found]:
+    """A list of "term – text" or "term: text" without any markup of the term."""
+    matches = [_PLAIN_LEAD.match(lines[0][1].text) for lines in items]
+    led = [(m, lines) for m, lines in zip(matches, items, strict=True) if m and labels.is_label(m["lead"])]
+    if len(items) < _PLAIN_LINES or len(led) * 5 < len(items) * 4:
+        return []
+    return [
+        Found(
+            heads=(labels.label(match["lead"]),),
+            senses=("\n".join([match["rest"], *(line.text for _, line in lines[1:])]),),
+            anchors=_anchors(lines[0][1]),
+            line=lines[0][0],
+        )
+        for match, lines in led
+    ]
 
 
 def _bold_lead(line: Line) -> bool:
@@ -115,7 +120,7 @@ def _item(lines: Sequence[Numbered]) -> Found:
 
 
 def paragraph_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
-    """Paragraphs, and lines between `<br>`, that open with a bold term; lines without one continue the last."""
+    """Paragraphs, and lines between `<br>`, that open with a bold term; others continue the last one."""
     flow = [(n, line) for n, line in lines if line.kind in ("p", "heading", "group", "end", "li")]
     led = [i for i, (_, line) in enumerate(flow) if _paragraph_lead(line)]
     if len(led) < _MIN_LINES or not named:
@@ -130,9 +135,11 @@ def paragraph_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
 
 
 def _paragraph_lead(line: Line) -> bool:
-    return line.kind == "p" and _bold_lead(line) and line.mark == "b" and not words.GLOSSARY.search(line.lead) \
-        and not words.LETTER.match(line.lead) and not words.NOT_A_TERM.match(line.lead) \
-        and not words.END_SECTION.match(labels.trim(line.lead))  # fmt: skip
+    if line.kind != "p" or line.mark != "b" or not _bold_lead(line):
+        return False
+    lead = labels.trim(line.lead)
+    other = (words.LETTER, words.NOT_A_TERM, words.END_SECTION)
+    return not words.GLOSSARY.search(lead) and not any(p.match(lead) for p in other)
 
 
 def _paragraph(flow: Sequence[Numbered], index: int) -> Found:
@@ -166,7 +173,7 @@ def _found(
 
 
 def _after_bracket(line: Line) -> tuple[str, tuple[Alias, ...]]:
-    """What follows the lead, and the names in the bracket right after it: "**난수**(亂數, random number): …"."""
+    """What follows the lead, and the names in a bracket right after it: "**난수**(亂數, random): …"."""
     match = _BRACKET.match(line.rest)
     if not match:
         return line.rest, ()

@@ -1,4 +1,4 @@
-"""Markdown to HTML by markdown-it, with tables and the "term, then `: definition`" lists of Markdown Extra."""
+"""Markdown to HTML by markdown-it, with tables and the definition lists of Markdown Extra."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _definition_lists(text: str, engine: MarkdownIt) -> str:
 
 
 def _entry_length(lines: list[str], at: int) -> int:
-    """How many lines from `at` are one entry: a term, perhaps a blank line, definitions with what continues them."""
+    """How many lines from `at` are one entry: a term, a blank line or none, definitions and their rest."""
     if (_NOT_TERM.match(lines[at]) and not _BOLD_START.match(lines[at])) or not lines[at].strip():
         return 0
     first = at + 1

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.deflist import definition_lists
@@ -24,7 +25,7 @@ _REDIRECT_HOPS = 4
 
 
 def extract(html: str, *, lang: str = "", url: str = "", title: str = "", gate: bool = True) -> Extraction:
-    """The terms of a page. `title` and `url` add to what the page says of itself; without the gate all is taken."""
+    """The terms of a page. `title` and `url` add to what it says of itself; without the gate all is taken."""
     page = parse(html, lang=lang)
     if page is None:
         return Extraction()
@@ -114,7 +115,7 @@ def _placed(group: Group, line: int) -> Group:
 
 
 def names_itself(page: Page, url: str) -> bool:
-    """Whether the page calls itself a glossary: title, first heading, address, or headings that are an alphabet."""
+    """Whether the page calls itself a glossary (title, h1, address) or has an alphabet of headings."""
     titles = [part for t in (page.heading, page.title) for part in words.TITLE_BREAK.split(t)]
     if any(words.GLOSSARY.search(clean(t)) and len(t.split()) <= _TITLE_WORDS for t in titles):
         return True
@@ -218,7 +219,7 @@ def _entries(found: Sequence[Found], dropped: Counter[str]) -> tuple[tuple[Term,
 def _ordinals(heads: Sequence[str]) -> bool:
     """Whether heads are numbered on purpose: at least two, one following another."""
     numbers = [n for h in heads if (n := labels.ordinal(h)) is not None]
-    return any(b == a + 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    return any(b == a + 1 for a, b in pairwise(numbers))
 
 
 def _take(
@@ -247,7 +248,7 @@ def _take(
     draft = drafts.setdefault(term, _Draft(term, anchor=item.anchors[0] if item.anchors else ""))
     draft.senses += [s for s in real if s not in draft.senses]
     draft.add(names)
-    anchors.update({a: term for a in item.anchors})
+    anchors.update(dict.fromkeys(item.anchors, term))
 
 
 def _other_heads(heads: Sequence[str]) -> Iterator[Alias]:

@@ -1,4 +1,4 @@
-"""Pairs that their markup names: schema.org DefinedTerm, and elements with the classes term and definition."""
+"""Pairs that their markup names: schema.org DefinedTerm, and classes like term and definition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 
 _OWN = r"(?:gloss(?:ary)?|term|dictionary|lexicon|vocab(?:ulary)?)(?:[-_]*(?:item|entry|card|list))?[-_]*"
-_TERM = re.compile(rf"^(?:{_OWN}(?:term|title|name|word|heading|label)|term|headword|lemma|word)$", re.IGNORECASE)
+_TERM = re.compile(
+    rf"^(?:{_OWN}(?:term|title|name|word|heading|label)|term|headword|lemma|word)$", re.IGNORECASE
+)
 _DEFINITION = re.compile(
     rf"^(?:{_OWN}(?:definition|description|desc|def|text|content|meaning|body|explanation)|definition|meaning)$",
     re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""What the extractor takes and gives: frozen records, from the raw finding on a page to the folded extraction."""
+"""What the extractor finds and gives: frozen records, from the raw finding to the folded extraction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from embedkit.glossary import Alias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One entry as its page shows it. `heads` are its headwords in order, `senses` texts with `\\n` between blocks."""
+    """One entry as its page shows it: its headwords in order, its senses with a line a block."""
 
     heads: tuple[str, ...]
     senses: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The entries that one structure gave, and why they are no glossary where `refused` is set. `node_id`: its element."""
+    """The entries that one structure gave; `refused` says why they are none, `node_id` is its element."""
 
     structure: str
     found: tuple[Found, ...]
@@ -56,7 +56,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """All that a page gave. `terms` counts its headwords before redirects and synonyms are folded into entries."""
+    """All that a page gave. `terms` counts headwords before redirects and synonyms are folded."""
 
     terms: int = 0
     entries: tuple[Term, ...] = ()

@@ -67,7 +67,7 @@ def _inside_definition(table: LexborNode) -> bool:
 
 
 def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
-    """Whether a table shows data: it has a header, or short cells in several columns. Others lay out a page."""
+    """Whether a table shows data (a header, or short cells in columns) and does not lay out a page."""
     cells = {c.id: c for row in rows for c in row if c is not None}
     return any(c.header for c in cells.values()) or (
         len(cells) >= 4 and max(map(len, rows)) > 1 and all(len(c.text) < 400 for c in cells.values())
@@ -199,8 +199,8 @@ def _term_column(
 
 
 def _has_names(body: Sequence[Sequence[_Cell | None]], column: int) -> bool:
-    """Whether most cells of a column can be read as names: they have letters, are short and are no numbers."""
-    texts = [r[column].text for r in body if column < len(r) and r[column] is not None]  # type: ignore[union-attr]
+    """Whether most cells of a column can be names: they are short, have letters and are no numbers."""
+    texts = [cell.text for row in body if (cell := _at(row, column)) is not None]
     named = sum(bool(re.search(r"[^\W\d_]", t)) and labels.is_label(t) for t in texts)
     return named * 2 > len(texts)
 

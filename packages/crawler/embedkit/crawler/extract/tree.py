@@ -1,4 +1,4 @@
-"""A page as a browser would build it (lexbor, 20 ms for 838 KB), without what is not its text, and as lines of text."""
+"""A page as a browser would build it (lexbor, 20 ms for 838 KB), without what is no text, and as lines."""
 
 from __future__ import annotations
 
@@ -16,23 +16,28 @@ Kind = Literal["heading", "p", "li", "td", "group", "end"]
 
 # Elements that never hold a term or a definition, by element, by MediaWiki, by Sphinx and by blog engines.
 _NOISE = (
-    "script, style, noscript, template, nav, footer, button, select, textarea, input, iframe, object, svg, canvas,"
-    "video, audio, img, picture, figure, map, dialog, rt, rp, title, link,"
-    "[role=navigation], [role=search], [role=banner], [role=contentinfo], [role=complementary], [aria-hidden=true],"
-    ".navbox, .vertical-navbox, .navbar, .toc, #toc, #table-of-contents, .infobox, .metadata, .ambox, .tmbox, .mbox-small, .noprint,"
-    ".mw-editsection, .editsection, sup.reference, .mw-ref, .reflist, .references, .mw-references-wrap, .catlinks,"
-    ".mw-cite-backlink, .printfooter, .gallery, .gallerybox, .gallery-item, .thumb, .tright, .tleft, .shortdescription,"
-    ".mw-jump-link, .sistersitebox, .authority-control, .mw-authority-control, .Template-Fact, .mw-empty-elt, #mw-navigation, #mw-panel, #mw-head, #siteSub,"
-    ".ext-discussiontools-init-replylink-buttons, .mw-indicators, #footer, #mw-hidden-catlinks, .mw-portlet,"
-    ".headerlink, .hash-link, .anchor-link, .anchorjs-link, .header-anchor, .heading-anchor, .permalink, .viewcode-link, .sphinxsidebar, .toctree-wrapper,"
-    ".toc-tree, .sidebar-tree, .sidebar-drawer, .wy-nav-side, .related, .classifier, .classifier-delimiter,"
-    ".breadcrumb, .breadcrumbs, .pagination, .prev-next, .sharedaddy, .widget, .widget-area, #comments, .comments-area,"
-    ".comment-list, .commentlist, .cookie-notice, .screen-reader-text, .sr-only, .visually-hidden, .MathJax, .MathJax_Preview, .MathJax_Display"
+    "script, style, noscript, template, nav, footer, button, select, textarea, input, iframe, object, "
+    "svg, canvas, video, audio, img, picture, figure, map, dialog, rt, rp, title, link, "
+    "[role=navigation], [role=search], [role=banner], [role=contentinfo], [role=complementary], "
+    "[aria-hidden=true], .navbox, .vertical-navbox, .navbar, .toc, #toc, #table-of-contents, .infobox, "
+    ".metadata, .ambox, .tmbox, .mbox-small, .noprint, .mw-editsection, .editsection, sup.reference, "
+    ".mw-ref, .reflist, .references, .mw-references-wrap, .catlinks, .mw-cite-backlink, .printfooter, "
+    ".gallery, .gallerybox, .gallery-item, .thumb, .tright, .tleft, .shortdescription, .mw-jump-link, "
+    ".sistersitebox, .authority-control, .mw-authority-control, .Template-Fact, .mw-empty-elt, "
+    "#mw-navigation, #mw-panel, #mw-head, #siteSub, .ext-discussiontools-init-replylink-buttons, "
+    ".mw-indicators, #footer, #mw-hidden-catlinks, .mw-portlet, .headerlink, .hash-link, .anchor-link, "
+    ".anchorjs-link, .header-anchor, .heading-anchor, .permalink, .viewcode-link, .sphinxsidebar, "
+    ".toctree-wrapper, .toc-tree, .sidebar-tree, .sidebar-drawer, .wy-nav-side, .related, .classifier, "
+    ".classifier-delimiter, .breadcrumb, .breadcrumbs, .pagination, .prev-next, .sharedaddy, .widget, "
+    ".widget-area, #comments, .comments-area, .comment-list, .commentlist, .cookie-notice, "
+    ".screen-reader-text, .sr-only, .visually-hidden, .MathJax, .MathJax_Preview, .MathJax_Display"
 )
-_BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption footer form h1 h2"
-    " h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table tbody td tfoot th thead tr ul caption".split()
-)
+_BLOCK_NAMES = """
+    address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption
+    footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table tbody
+    td tfoot th thead tr ul caption
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _HEADINGS = {f"h{n}": n for n in range(1, 7)} | {"summary": 7}
 _BOLD = frozenset(("b", "strong"))
 _SOFT = {"a": "a", "i": "i", "em": "i", "code": "code", "u": "i", "tt": "code", "span": "", "font": ""}
@@ -45,7 +50,7 @@ _XREF = re.compile(r"\[=\s*([^=\]|]+?)\s*(?:\|[^\]]*)?=\]|\[\[!?([\w-]+)\]\]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line as a reader sees it. `lead` is what stands out at its start, `mark` how (dfn, b, a, i, code)."""
+    """One line as a reader sees it: `lead` stands out at its start, by `mark` (dfn, b, a, i, code)."""
 
     kind: Kind
     text: str = ""
@@ -74,7 +79,7 @@ class Page:
 
 
 def parse(html: str, *, lang: str = "") -> Page | None:
-    """Parse and clean a page; None when there is nothing in it. `lang` overrides what the page says of itself."""
+    """Parse and clean a page; None when nothing is in it. `lang` overrides what the page says of itself."""
     parser = LexborHTMLParser(html)
     body = parser.body
     if body is None:
@@ -177,8 +182,8 @@ def walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
                 return
 
 
-def text_of(root: LexborNode, *, skip: frozenset[int] = frozenset(), drop: str = "") -> str:
-    """The text below `root`, `\\n` between blocks and at `<br>`; subtrees in `skip` or with the class `drop` left out."""
+def text_of(root: LexborNode, *, drop: str = "") -> str:
+    """The text below `root`, a line a block, without subtrees that have the class `drop`."""
     parts: list[str] = []
     hidden = 0
     for entering, node in walk(root):
@@ -187,7 +192,7 @@ def text_of(root: LexborNode, *, skip: frozenset[int] = frozenset(), drop: str =
                 parts.append(re.sub(r"\s+", " ", node.text_content or ""))
             continue
         tag = node.tag
-        if (skip and node.mem_id in skip) or (drop and drop in attribute(node, "class")):
+        if drop and drop in attribute(node, "class"):
             hidden += 1 if entering else -1
         if not hidden and (tag in _BLOCKS or tag == "br"):
             parts.append("\n")
