@@ -1,1 +1,1 @@
-"""The composer: glossaries and two-column tables to `pairs.jsonl`, split by concept, with mined hard negatives."""
+"""The composer: glossaries and two-column tables to `pairs.jsonl`, split by concept, with hard negatives."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from embedkit.compose import commands_synth
 
-class MinerName(str, Enum):
+
+class MinerName(StrEnum):
     """Ways to find hard negatives."""
 
     auto = "auto"
@@ -18,7 +20,7 @@ class MinerName(str, Enum):
     hybrid = "hybrid"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How `validate` prints what it found."""
 
     text = "text"
@@ -28,29 +30,34 @@ class Format(str, Enum):
 def compose(
     input_: Annotated[
         list[str],
-        typer.Option("--input", "-i", help="A glossary or two-column table: CSV, TSV or JSONL; - is stdin. Repeatable."),
+        typer.Option(
+            "--input", "-i", help="A glossary or two-column table: CSV, TSV or JSONL; - is stdin. Repeatable."
+        ),
     ],
-    output: Annotated[str, typer.Option(help="The training rows; the other files lie beside it. - is stdout.")] = (
-        "data/pairs.jsonl"
-    ),
+    output: Annotated[
+        str, typer.Option(help="The training rows; the other files lie beside it. - is stdout.")
+    ] = ("data/pairs.jsonl"),
     map_: Annotated[
-        list[str] | None, typer.Option("--map", help="ROLE=COLUMN, as term=용어; a name or a number. Repeatable.")
+        list[str] | None,
+        typer.Option("--map", help="ROLE=COLUMN, as term=용어; a name or a number. Repeatable."),
     ] = None,
     kinds: Annotated[
         str,
         typer.Option(
-            help="Kinds of rows, comma-separated: term-definition, alias-definition, abbreviation, translation, pair, "
-            "definition-term; or all. Default: all but definition-term."
+            help="Kinds of rows, comma-separated: term-definition, alias-definition, abbreviation-full_form, "
+            "term-translation, pair, definition-term; or all. Default: all but definition-term."
         ),
     ] = "",
     split: Annotated[
-        str, typer.Option(help="Train, dev and test shares, by concept; a share may be 0. Default: 0.8/0.1/0.1.")
+        str,
+        typer.Option(help="Train, dev and test shares, by concept; a share may be 0. Default: 0.8/0.1/0.1."),
     ] = "",
     miner: Annotated[MinerName, typer.Option(help="How hard negatives are found.")] = MinerName.auto,
     model: Annotated[str, typer.Option(help="The model of the dense miner. Default: all-MiniLM-L6-v2.")] = "",
     hard_k: Annotated[int, typer.Option(min=0, max=1000, help="Hard negatives a row.")] = 3,
     max_relative: Annotated[
-        float, typer.Option(min=0, max=1, help="Dense: no negative above this share of the positive's own score.")
+        float,
+        typer.Option(min=0, max=1, help="Dense: no negative above this share of the positive's own score."),
     ] = 0.95,
     seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
@@ -80,8 +87,12 @@ def compose(
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="A glossary, a two-column table, pairs.jsonl or other training rows.")],
-    format_: Annotated[Format, typer.Option("--format", help="text, or github for annotations.")] = Format.text,
+    file: Annotated[
+        Path, typer.Argument(help="A glossary, a two-column table, pairs.jsonl or other training rows.")
+    ],
+    format_: Annotated[
+        Format, typer.Option("--format", help="text, or github for annotations.")
+    ] = Format.text,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a data file and print file:line: problem for each finding; exit 1 when there are any."""
@@ -94,3 +105,4 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("compose")(compose)
     app.command("validate")(validate)
+    commands_synth.register(app)

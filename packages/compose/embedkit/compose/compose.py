@@ -1,4 +1,4 @@
-"""The command `compose`: read, find concepts, make rows, split, prove, mine, and write all files at the end."""
+"""The command `compose`: read, find concepts, make rows, split, mine, prove, write all files at the end."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ from embedkit.models import weights_hash
 from embedkit.pairs import Pair, pair_to_object, split_path
 from embedkit.report import Tally
 
+STATED_SELF_PAIR = "self pair (pair)"
+SHOWN_REJECTS = 20
+TEXTS_PER_SECOND = 300  # what one core encodes with a model of MiniLM's size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -53,12 +57,14 @@ class ComposeResult:
     read: Tally
     made: Tally
     lint: Mapping[str, int]
+    texts: int
     concepts: int
     largest_concept: int
     leak: LeakProof
     miner: str
     miner_reason: str
     rows_short_of_k: int
+    stated_self_pairs: int
     rules: Mapping[str, int]
 
     def to_object(self) -> dict[str, Any]:
@@ -69,6 +75,7 @@ class ComposeResult:
         """The counts that the manifest carries too."""
         return {
             "rows": dict(self.rows),
+            "texts": self.texts,
             "read": self.read.to_object(),
             "made": self.made.to_object(),
             "lint": dict(self.lint),
@@ -101,6 +108,7 @@ class _Made:
     drafts: tuple[Draft, ...]
     rejects: tuple[Reject, ...]
     tally: Tally
+    stated_self_pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,7 @@ def compose(
     _summary(result, settings, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
-    rejected = result.read.rejected.total() + result.made.rejected.total()
+    rejected = result.read.rejected.total() + result.stated_self_pairs
     if strict and rejected:
         raise AnswerNoError(f"{rejected} rows were rejected", hint="--strict makes that a failure")
     return result
@@ -166,7 +174,8 @@ def _refuse(output: Path | str, *, force: bool, dry_run: bool) -> None:
     for path in _all_paths(output):
         refuse_existing(path, force=force)
     if not dry_run:
-        require_writable(output.parent)
+        # Only what is already there is probed: a run that fails later leaves no new folder behind.
+        require_writable(next(folder for folder in output.absolute().parents if folder.exists()))
 
 
 def _rejected_path(output: Path) -> Path:
@@ -183,15 +192,25 @@ def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
     _say_concepts(concepts)
     made = _make(found.records, settings.kinds)
     if not made.drafts:
-        raise UserError("not one usable row", place=", ".join(map(str, settings.inputs)), hint=_why(found, made))
+        raise UserError(
+            "not one usable row", place=", ".join(map(str, settings.inputs)), hint=_why(found, made)
+        )
     divided = _divide(made.drafts, concepts, settings)
     choice = _choose(made.drafts, settings)
-    negatives = [()] * len(made.drafts) if dry_run else _mine(made.drafts, divided, concepts, choice, settings)
+    negatives = (
+        [()] * len(made.drafts) if dry_run else _mine(made.drafts, divided, concepts, choice, settings)
+    )
     leak = _proof(made.drafts, divided, concepts, negatives)
     result = _result(settings, found, made, concepts, divided, leak, choice, negatives)
     if not dry_run:
         pairs = _pairs(made.drafts, found.records, concepts, negatives)
-        _write(settings, result, list(zip(divided.parts, pairs, strict=True)), (*found.rejects, *made.rejects), choice)
+        _write(
+            settings,
+            result,
+            list(zip(divided.parts, pairs, strict=True)),
+            (*found.rejects, *made.rejects),
+            choice,
+        )
     return result
 
 
@@ -217,7 +236,7 @@ def _read_all(settings: Settings) -> _Read:
 
 def _say_concepts(concepts: Concepts) -> None:
     say(
-        "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} ambiguous names join nothing",
+        "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} names are ambiguous",
         count=len(concepts.ids),
         largest=concepts.largest,
         name=concepts.largest_name,
@@ -225,7 +244,7 @@ def _say_concepts(concepts: Concepts) -> None:
     )
     if concepts.over_merged:
         warn(
-            "the largest concept holds {percent} % of the texts: a name may join what does not belong together",
+            "the largest concept holds {percent} % of the texts: does one name join too much?",
             percent=round(100 * concepts.largest / concepts.texts, 1),
         )
 
@@ -247,7 +266,8 @@ def _make(records: Sequence[Record], kinds: Iterable[str]) -> _Made:
             drafts[draft.anchor, draft.positive] = draft
     tally.given_out = len(drafts)
     tally.print()
-    return _Made(tuple(drafts.values()), tuple(rejects), tally)
+    stated = sum(reject.reason == STATED_SELF_PAIR for reject in rejects)
+    return _Made(tuple(drafts.values()), tuple(rejects), tally, stated)
 
 
 def _why(found: _Read, made: _Made) -> str:
@@ -282,7 +302,7 @@ def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
 def _mine(
     drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, choice: Choice, settings: Settings
 ) -> list[tuple[Negative, ...]]:
-    """Each part is mined among its own texts: train never sees a held-out text, and dev and test never see train's."""
+    """Each part is mined among its own texts, so that none ever sees a text of another."""
     found: list[tuple[Negative, ...]] = [()] * len(drafts)
     if not settings.hard_k:
         return found
@@ -333,12 +353,14 @@ def _result(
         read=found.tally,
         made=made.tally,
         lint=found.lint,
+        texts=len({text for draft in made.drafts for text in (draft.anchor, draft.positive)}),
         concepts=len(concepts.ids),
         largest_concept=concepts.largest,
         leak=leak,
         miner=choice.miner if settings.hard_k else "none",
         miner_reason=choice.reason,
         rows_short_of_k=sum(len(row) < settings.hard_k for row in negatives),
+        stated_self_pairs=made.stated_self_pairs,
         rules=dict(sorted(Counter(n.mining.rule for row in negatives for n in row).items())),
     )
 
@@ -347,9 +369,10 @@ def _outputs(output: Path | str, counts: Mapping[Part, int], *, rejected: bool) 
     """Which files there will be, by what they hold; an empty dev or test part has none."""
     if isinstance(output, str):
         return {"train": output}
-    parts = {part: str(split_path(output, part)) for part in PARTS if counts.get(part) or part == "train"}
-    parts |= {"rejected": str(_rejected_path(output))} if rejected else {}
-    return {**parts, "manifest": str(manifest_path(output))}
+    paths: dict[str, str] = {p: str(split_path(output, p)) for p in PARTS if counts.get(p) or p == "train"}
+    if rejected:
+        paths["rejected"] = str(_rejected_path(output))
+    return {**paths, "manifest": str(manifest_path(output))}
 
 
 def _pairs(
@@ -385,29 +408,45 @@ def _write(
     for tally in (result.read, result.made):
         if not tally.balanced:
             raise RuntimeError(f"{tally.step}: the counts do not add up; this is a bug in embedkit")
-    rows: dict[str, list[dict[str, Any]]] = {part: [] for part in result.outputs if part != "manifest"}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in result.outputs if name != "manifest"}
     for part, pair in pairs:
         rows[part].append(pair_to_object(pair))
     if "rejected" in rows:
         rows["rejected"] = [reject.to_object() for reject in rejects]
     hashes: dict[str, str] = {}
     with ExitStack() as stack:
-        for part, objects in rows.items():
-            handle = stack.enter_context(atomic(result.outputs[part]))
+        for name, objects in rows.items():
+            handle = stack.enter_context(atomic(result.outputs[name]))
             digest = hashlib.sha256()
             for value in objects:
                 line = dumps(value) + "\n"
                 digest.update(line.encode())
                 handle.write(line)
-            hashes[Path(result.outputs[part]).name] = digest.hexdigest()
-    if isinstance(settings.output, Path):
+            hashes[Path(result.outputs[name]).name] = digest.hexdigest()
+    if isinstance(settings.output, str):
+        _say_rejects(rejects)
+    else:
         for stale in set(_all_paths(settings.output)) - {Path(path) for path in result.outputs.values()}:
             stale.unlink(missing_ok=True)
         _write_manifest(settings, result, hashes, choice)
 
 
-def _write_manifest(settings: Settings, result: ComposeResult, hashes: Mapping[str, str], choice: Choice) -> None:
-    model = {"model": choice.source.requested, "weights": weights_hash(choice.source.path)} if choice.source else {}
+def _say_rejects(rejects: Sequence[Reject]) -> None:
+    """With the rows on standard output there is no quarantine file: the places go to stderr."""
+    for reject in rejects[:SHOWN_REJECTS]:
+        say("{file}:{line}: {reason}", file=reject.file, line=reject.line, reason=reject.reason)
+    if len(rejects) > SHOWN_REJECTS:
+        say("and {count} more", count=len(rejects) - SHOWN_REJECTS)
+
+
+def _write_manifest(
+    settings: Settings, result: ComposeResult, hashes: Mapping[str, str], choice: Choice
+) -> None:
+    model = (
+        {"model": choice.source.requested, "weights": weights_hash(choice.source.path)}
+        if choice.source
+        else {}
+    )
     manifest = Manifest(
         step="compose",
         inputs={str(path): sha256_file(path) for path in settings.inputs if isinstance(path, Path)},
@@ -434,6 +473,12 @@ def _summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> Non
             "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts",
             count=result.rows_short_of_k,
             k=settings.hard_k,
+        )
+    if dry_run and settings.hard_k and result.miner in ("dense", "hybrid"):
+        say(
+            "would encode up to {count} texts, about {seconds} s on one core",
+            count=result.texts,
+            seconds=-(-result.texts // TEXTS_PER_SECOND),
         )
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"

@@ -1,7 +1,7 @@
-"""Which records speak of the same concept: union-find over folded names, aliases, redirects and shared definitions.
+"""Which records speak of one concept: union-find over folded names, aliases, redirects, definitions.
 
-A name that several concepts claim (an ambiguous abbreviation, an everyday word) joins none of them, but it belongs to
-all of them: whoever asks what must not be a negative gets every one. Linear in the number of names.
+A name that several concepts claim (an ambiguous abbreviation, an everyday word) joins none of them and
+belongs to all: whoever asks what must not be a negative gets every one. Linear in the number of names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Claim = Literal["name", "abbreviation", "alias", "definition"]
 
 @dataclass(frozen=True, slots=True)
 class Concepts:
-    """The outcome. `of_record[i]` numbers record i's concept; `of_key` gives all concepts that claim a text's key."""
+    """`of_record[i]` numbers record i's concept; `of_key` gives all the concepts that claim a text's key."""
 
     of_record: tuple[int, ...]
     ids: tuple[str, ...]
@@ -143,7 +143,7 @@ def _stated_claims(text: str, partner: str) -> Iterator[tuple[str, Claim]]:
 
 
 def _is_weak(key: str, claimants: dict[int, Claim]) -> bool:
-    """Whether joining by `key` needs a second look: an abbreviation, an alias of several, or a word of many."""
+    """Whether joining by `key` needs a second look: an abbreviation, an alias, or a word that many claim."""
     if len(claimants) < 2:
         return False
     kinds = claimants.values()

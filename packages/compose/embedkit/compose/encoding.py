@@ -1,4 +1,4 @@
-"""Which encoding a table's bytes are in: marks and NULs, then UTF-8, then the East Asian code pages by what they spell.
+"""Which encoding a table is in: marks and NULs, then UTF-8, then East Asian code pages by what they spell.
 
 One pass over the bytes, about a second a gigabyte; nothing is kept.
 """
@@ -97,7 +97,7 @@ def _by_spelling(head: bytes) -> Encoding:
 
 
 def _mostly_utf8(head: bytes) -> bool:
-    """Whether most lines that are not ASCII are sound UTF-8: then the others are damage, not another encoding."""
+    """Whether most lines that are not ASCII are sound UTF-8: then the others are damaged."""
     lines = [line for line in head.splitlines() if not line.isascii()]
     sound = sum(_decodes(line) for line in lines)
     return sound * 2 > len(lines)
@@ -112,7 +112,7 @@ def _decodes(line: bytes) -> bool:
 
 
 def _score(head: bytes, codec: str) -> float:
-    """0..2: the share of plausible letters, plus one for letters that only this language writes; damage counts against."""
+    """The share of plausible letters, more for those that only this language writes, less for damage."""
     text = head.decode(codec, "embedkit-mark")
     letters = len(_NON_ASCII.findall(text))
     if not letters:

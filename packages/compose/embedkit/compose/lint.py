@@ -15,8 +15,10 @@ LONG_CHARS = 2000
 CIRCULAR_WORDS = 2
 _WORD = re.compile(r"\w+")
 _SEE = re.compile(
-    r"^(?:(?:see(?: also)?|refer to|synonym (?:of|for)|same as)[: ]+|[→⇒]\s*)[\"'“]?(?P<after>[^.;\n]{1,80}?)[\"'”]?[.。]?$"
-    r"|^[\"'“‘]?(?P<before>[^.;\n]{1,60}?)[\"'”’]?(?:을|를)?\s*(?:참조|참고|보라|보기)(?:하라|하시오|할 것|하십시오)?[.。]?$",
+    r"^(?:(?:see(?: also)?|refer to|synonym (?:of|for)|same as)[: ]+|[→⇒]\s*)"
+    r"[\"'“]?(?P<after>[^.;\n]{1,80}?)[\"'”]?[.。]?$"
+    r"|^[\"'“‘]?(?P<before>[^.;\n]{1,60}?)[\"'”’]?(?:을|를)?\s*"
+    r"(?:참조|참고|보라|보기)(?:하라|하시오|할 것|하십시오)?[.。]?$",
     re.IGNORECASE,
 )
 
@@ -56,7 +58,9 @@ def _alone(record: Record) -> Iterator[Problem]:
     elif text_key(term) == text_key(definition):
         yield _problem(record, "equal but for case or brackets", f"{_short(term)} and {_short(definition)}")
     elif not record.stated_pair and _is_circular(term, definition):
-        yield _problem(record, "circular definition", f"{_short(term)} is explained by itself: {_short(definition)}")
+        yield _problem(
+            record, "circular definition", f"{_short(term)} is explained by itself: {_short(definition)}"
+        )
     if see_target(definition):
         yield _problem(record, "See stub", f"{_short(term)} is only a pointer: {_short(definition)}")
     if max(len(term), len(definition)) > LONG_CHARS:
@@ -70,7 +74,9 @@ def _beside_others(record: Record, seen: _Seen) -> Iterator[Problem]:
         first = seen.definitions.setdefault(definition, record)
         if text_key(first.entry.term) != term:
             yield _problem(
-                record, "one definition on many terms", f"{_short(entry.term)} has that of {_named(first, record)}"
+                record,
+                "one definition on many terms",
+                f"{_short(entry.term)} has that of {_named(first, record)}",
             )
     if not record.stated_pair:
         first = seen.terms.setdefault((term, entry.lang, entry.source), record)
@@ -79,7 +85,9 @@ def _beside_others(record: Record, seen: _Seen) -> Iterator[Problem]:
         back = seen.renames.get((definition, term))
         if back is not None:
             yield _problem(
-                record, "circular definition", f"{_short(entry.term)} and {_named(back, record)} explain each other"
+                record,
+                "circular definition",
+                f"{_short(entry.term)} and {_named(back, record)} explain each other",
             )
         seen.renames.setdefault((term, definition), record)
 

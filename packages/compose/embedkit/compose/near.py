@@ -1,7 +1,6 @@
 """Texts that are nearly the same: names of the same words, sentences that differ in a word or two.
 
-Only texts that share one of their rarest words are ever compared, so the cost grows with the texts and not with their
-square: about 20 µs a text.
+Only texts that share one of their rarest words are compared: the cost grows with the texts, not their square.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _SMALL_WORDS = frozenset(("a", "an", "the", "of", "for", "in", "on", "and", "to"
 
 
 def near_duplicates(left: str, right: str) -> bool:
-    """Whether two texts are so alike that neither may be a negative of the other, nor stand across a split."""
+    """Whether two texts are too alike to be negatives of each other or to stand across a split."""
     if min(len(left), len(right)) < SENTENCE_CHARS:
         return name_key(left) == name_key(right)
     return _alike(left.casefold(), right.casefold())
@@ -84,4 +83,6 @@ def _features(text: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    return (
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    )

@@ -1,4 +1,4 @@
-"""Tables of any origin to records: CSV, TSV or JSON lines, glossary columns or two columns, one row at a time.
+"""Tables of any origin to records, a row at a time: CSV, TSV or JSON lines, glossary columns or two columns.
 
 A bad row is yielded as a `Reject` with its file, line and reason; nothing is passed over in silence.
 """
@@ -45,7 +45,7 @@ _TEXT_COLUMNS = ("lang", "domain", "source", "source_url", "permalink", "revisio
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row that can be used. Of a two-column row (`stated_pair`) term and definition are anchor and positive."""
+    """A row that can be used. A `stated_pair` has its anchor and positive as term and definition."""
 
     file: str
     line: int
@@ -68,7 +68,7 @@ class Reject:
 
 
 def locate(name: str) -> Path | str:
-    """The file meant by `--input NAME`: as given, else under `data/`, else what ships with embedkit; it says which.
+    """The file meant by `--input NAME`: as given, else under `data/`, else what ships; it says which.
 
     Raises:
         UserError: there is none, or it is a folder.
@@ -131,7 +131,9 @@ def _checked(handle: IO[bytes], name: str) -> Encoding:
         head = handle.read(8)
         if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
             raise UserError(
-                "is a spreadsheet or archive, not text", place=name, hint="save it as CSV (UTF-8) and read that"
+                "is a spreadsheet or archive, not text",
+                place=name,
+                hint="save it as CSV (UTF-8) and read that",
             )
         return detect(handle)
     except OSError as error:
@@ -179,7 +181,7 @@ def _read_table(
         raise UserError(
             f"has {dialect.width} columns and no header that names term and definition",
             place=name,
-            hint="name them: --map term=COLUMN --map definition=COLUMN (a name from the first row, or a number)",
+            hint="name them: --map term=COLUMN --map definition=COLUMN (a name, or a number from 1)",
         )
     if not quiet:
         _state(name, encoding, dialect, first if roles else None, roles)
@@ -189,8 +191,11 @@ def _read_table(
         yield _from_row(name, row, roles, dialect.width)
 
 
-def _state(name: str, encoding: Encoding, dialect: Dialect, header: Row | None, roles: Mapping[str, int]) -> None:
-    shown = ", ".join(f"{role}={header.cells[at].strip()}" for role, at in roles.items()) if header else ""
+def _state(
+    name: str, encoding: Encoding, dialect: Dialect, header: Row | None, roles: Mapping[str, int]
+) -> None:
+    used = [role for role in roles if role in ("term", "definition", "anchor", "positive", "aliases")]
+    shown = ", ".join(f"{role}={header.cells[roles[role]].strip()}" for role in used) if header else ""
     say(
         "{name}: {encoding}, {delimiter}-separated, {quoting}, {header}",
         name=name,
@@ -225,7 +230,9 @@ def _mapped(header: Row, mapping: Mapping[str, str], name: str) -> dict[str, int
         roles = {known: place for known, place in roles.items() if place != at} | {role: at}
     if not (roles.keys() & {"term", "anchor"} and roles.keys() & {"definition", "positive"}):
         raise UserError(
-            "--map leaves no pair of columns", place=name, hint="map term and definition, or anchor and positive"
+            "--map leaves no pair of columns",
+            place=name,
+            hint="map term and definition, or anchor and positive",
         )
     return roles
 

@@ -1,4 +1,4 @@
-"""Records to training rows of the wanted kinds, before anything is mined: anchor, positive and what each of them is."""
+"""Records to training rows of the wanted kinds, before anything is mined: anchor, positive, their roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from embedkit.errors import UserError
 from embedkit.glossary import Alias, Entry
 from embedkit.text import fold, is_acronym, language_of
 
-Kind = Literal["term-definition", "alias-definition", "abbreviation", "translation", "definition-term", "pair"]
+Kind = Literal[
+    "term-definition",
+    "alias-definition",
+    "abbreviation-full_form",
+    "term-translation",
+    "definition-term",
+    "pair",
+]
 Role = Literal["definition", "name", "abbreviation"]
 KINDS: tuple[str, ...] = get_args(Kind)
 DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "definition-term")
@@ -44,11 +51,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
         return DEFAULT_KINDS
     if text == "all":
         return KINDS
-    wanted = tuple(part.strip().replace("_", "-") for part in text.split(",") if part.strip())
-    unknown = [kind for kind in wanted if kind not in KINDS]
-    if unknown or not wanted:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or any(part not in KINDS for part in parts):
         raise UserError(f"--kinds {text!r} is not a list of kinds", hint=f"kinds: {', '.join(KINDS)} or all")
-    return wanted
+    return tuple(kind for kind in KINDS if kind in parts)
 
 
 def draft_rows(records: Sequence[Record], *, kinds: Iterable[str] = DEFAULT_KINDS) -> Iterator[Draft]:
@@ -63,8 +69,8 @@ def draft_rows(records: Sequence[Record], *, kinds: Iterable[str] = DEFAULT_KIND
 def is_self_pair(draft: Draft, *, stated: bool) -> bool:
     """Whether both sides are one text.
 
-    Rows that we make fold both sides first. A row that a person wrote is a self pair only when its texts are identical:
-    two spellings of one name are theirs to keep (lint reports them).
+    Rows that we make fold both sides first. A row that a person wrote is a self pair only when its texts are
+    identical: two spellings of one name are theirs to keep (lint reports them).
     """
     if stated:
         return draft.anchor == draft.positive
@@ -118,12 +124,12 @@ def _abbreviations(entry: Entry, number: int) -> Iterator[Draft]:
     for abbreviation in short:
         for name in full:
             lang = language_of(name, fallback=entry.lang)
-            yield Draft(abbreviation, name, "abbreviation", number, lang, "abbreviation", "name")
-            yield Draft(name, abbreviation, "abbreviation", number, lang, "name", "abbreviation")
+            yield Draft(abbreviation, name, "abbreviation-full_form", number, lang, "abbreviation", "name")
+            yield Draft(name, abbreviation, "abbreviation-full_form", number, lang, "name", "abbreviation")
 
 
 def _translations(entry: Entry, number: int) -> Iterator[Draft]:
     for alias in _of_kind(entry, "translation"):
         lang = _alias_lang(alias, entry)
-        yield Draft(entry.term, alias.text, "translation", number, entry.lang, "name", "name")
-        yield Draft(alias.text, entry.term, "translation", number, lang, "name", "name")
+        yield Draft(entry.term, alias.text, "term-translation", number, entry.lang, "name", "name")
+        yield Draft(alias.text, entry.term, "term-translation", number, lang, "name", "name")

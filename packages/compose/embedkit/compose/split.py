@@ -29,7 +29,9 @@ class LeakProof:
     @property
     def clean(self) -> bool:
         """Whether nothing is shared."""
-        return not (self.shared_concepts or self.shared_texts or self.near_duplicates or self.held_out_negatives)
+        return not (
+            self.shared_concepts or self.shared_texts or self.near_duplicates or self.held_out_negatives
+        )
 
 
 def parse_split(text: str) -> tuple[float, float, float]:
@@ -42,7 +44,8 @@ def parse_split(text: str) -> tuple[float, float, float]:
     right = len(numbers) == 3 and all(0 <= n < 1e9 for n in numbers) and numbers[0] > 0
     if not right or not (abs(total - 1) < 1e-6 or all(n.is_integer() for n in numbers)):
         raise UserError(
-            f"--split {text!r} is not TRAIN/DEV/TEST", hint="for example 0.8/0.1/0.1, or 1/0/0 for no held-out rows"
+            f"--split {text!r} is not TRAIN/DEV/TEST",
+            hint="for example 0.8/0.1/0.1, or 1/0/0 for no held-out rows",
         )
     return numbers[0] / total, numbers[1] / total, numbers[2] / total
 
@@ -57,7 +60,7 @@ def assign(
 ) -> list[Part]:
     """The part of each draft. What shares a text or nearly one stays together; the shares are met by rows.
 
-    The order in which clusters fill test, then dev, is a hash of the seed and the cluster: more input moves little.
+    Clusters fill test, then dev, in the order of a hash of the seed and the cluster: more input moves little.
     """
     forest = Forest(len(concepts.ids))
     for claimants in concepts.of_key.values():
@@ -72,11 +75,13 @@ def assign(
 def _fill(
     rows: Counter[int], concepts: Concepts, shares: tuple[float, float, float], seed: int
 ) -> dict[int, Part]:
-    """Fill test and dev up to their shares with clusters in hashed order; a cluster too large for the rest is train's."""
+    """Fill test and dev up to their shares, in hashed order; a cluster that does not fit is train's."""
     wanted = {"test": shares[2] * rows.total(), "dev": shares[1] * rows.total()}
     part_of: dict[int, Part] = {}
     for cluster in sorted(rows, key=lambda number: _draw(seed, concepts.ids[number])):
-        fitting: list[Part] = [p for p in ("test", "dev") if rows[cluster] <= wanted[p] + 0.5 and wanted[p] > 0]
+        fitting: list[Part] = [
+            p for p in ("test", "dev") if rows[cluster] <= wanted[p] + 0.5 and wanted[p] > 0
+        ]
         part: Part = fitting[0] if fitting else "train"
         part_of[cluster] = part
         if part != "train":

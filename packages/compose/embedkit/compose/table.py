@@ -1,4 +1,4 @@
-"""Physical lines to rows of cells: delimiter, quoting and header are detected, a broken row never swallows its neighbours."""
+"""Physical lines to rows of cells: delimiter, quoting, header detected; a broken row costs itself only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
 _HEADER_WORDS = {
     "term": "term word headword name entry 용어 단어 표제어 낱말 어휘 用語 術語 单词 術语 术语",
-    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 定義 説明 意味 定义 释义",
+    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 "
+    "定義 説明 意味 定义 释义",
     "anchor": "anchor query question sentence1 source_text 질문 질의 文1",
     "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
     "aliases": "aliases alias synonyms synonym 별칭 동의어 유의어",

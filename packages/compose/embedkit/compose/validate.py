@@ -1,4 +1,4 @@
-"""The command `validate`: every row of a data file looked at, every finding printed as `file:line: problem`."""
+"""The command `validate`: each row of a data file looked at, findings printed as `file:line: problem`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Validation:
             "format": self.form,
             "rows": self.rows,
             "problems": [
-                {"line": p.line, "level": _level(p), "code": p.code, "message": p.message} for p in self.problems
+                {"line": p.line, "level": _level(p), "code": p.code, "message": p.message}
+                for p in self.problems
             ],
         }
 
@@ -67,7 +68,9 @@ def validate(file: Path | str, *, output_format: str = "text", as_json: bool = F
 def check(file: Path | str) -> Validation:
     """Look at every row of `file`; nothing is printed."""
     if str(file) != STDIO and Path(file).is_dir():
-        raise UserError("is a folder, not a file", place=str(file), hint="name a CSV, TSV or JSONL file in it")
+        raise UserError(
+            "is a folder, not a file", place=str(file), hint="name a CSV, TSV or JSONL file in it"
+        )
     form = _json_form(file)
     if form in _CHECKS:
         return _check_json(file, form, _CHECKS[form])
@@ -84,7 +87,9 @@ def _plain(problem: Problem) -> str:
 
 def _github(problem: Problem) -> str:
     """A workflow command, escaped as GitHub asks for."""
-    message = f"{problem.code}: {problem.message}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    message = (
+        f"{problem.code}: {problem.message}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    )
     place = problem.file.replace("%", "%25").replace(",", "%2C").replace(":", "%3A")
     return f"::{_level(problem)} file={place},line={problem.line}::{message}"
 
@@ -119,7 +124,9 @@ def _check_table(file: Path | str) -> Validation:
         if isinstance(item, Record):
             records.append(item)
         else:
-            problems.append(Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True))
+            problems.append(
+                Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
+            )
     problems += lint(records)
     rows = len(records) + sum(problem.error for problem in problems)
     form = "a two-column table" if any(record.stated_pair for record in records) else "a glossary"
@@ -170,14 +177,20 @@ def _texts(row: Mapping[str, Any], *names: str) -> str:
 
 def _labelled(row: dict[str, Any]) -> str:
     label = row.get("label")
-    return _texts(row, "text") or ("" if isinstance(label, str | int) and label != "" else "'label' is missing")
+    return _texts(row, "text") or (
+        "" if isinstance(label, str | int) and label != "" else "'label' is missing"
+    )
 
 
 def _nli(row: dict[str, Any]) -> str:
     classes = ("entailment", "neutral", "contradiction", 0, 1, 2)
     fault = "'label' is not entailment, neutral or contradiction (or 0, 1, 2)"
     label = row.get("label")
-    known = label in classes and not isinstance(label, bool | float) if not isinstance(label, list | dict) else False
+    known = (
+        label in classes and not isinstance(label, bool | float)
+        if not isinstance(label, list | dict)
+        else False
+    )
     return _texts(row, "sentence1", "sentence2") or ("" if known else fault)
 
 

@@ -1,1 +1,1 @@
-"""Hard negatives: candidates by words (lexical) or vectors (dense), guards, and the choice among what is left."""
+"""Hard negatives: candidates by words (lexical) or vectors (dense), guards, the choice among what is left."""

@@ -16,11 +16,12 @@ SLACK = 32  # candidates kept beyond the number asked for, so that a later guard
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row to mine for. `blocked` are the pool's texts that are no negatives of it, as sorted numbers."""
+    """One row to mine for. `blocked` numbers the texts that are no negatives; `about` defines the positive."""
 
     anchor: str
     positive: str
     blocked: Indices
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

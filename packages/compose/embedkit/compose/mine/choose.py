@@ -1,4 +1,4 @@
-"""Which miner mines: what was asked for, or for `auto` the best one that this machine and this text allow, and why."""
+"""Which miner mines: the one asked for, or for `auto` the best that this machine and this text allow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice
     """Decide between lexical, dense and hybrid.
 
     Raises:
-        UserError: `miner` is not one of them, or a dense one was asked for and its model or torch is not there.
+        UserError: `miner` is not one of them, or a dense one is asked for and its model or torch is missing.
     """
     if miner not in MINERS:
         raise UserError(f"--miner {miner!r} is not one of {', '.join(MINERS)}")
@@ -50,7 +50,7 @@ def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice
     share = unreadable_share(source, texts)
     if share > UNREADABLE_SHARE:
         warn(
-            "{model} cannot read this text: {percent} % of the pieces are unknown or single letters of Hangul",
+            "{model} cannot read this text: {percent} % of its pieces are unknown or single jamo",
             model=source.requested,
             percent=round(share * 100),
         )
@@ -71,7 +71,7 @@ def _auto(texts: Iterable[str], model: str) -> Choice:
 
 
 def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
-    """The share of a sample's pieces that are unknown or single jamo; 0 where the tokenizer cannot be looked at."""
+    """The share of a sample's pieces that are unknown or single jamo; 0 where there is no fast tokenizer."""
     path = Path(source.path) / "tokenizer.json"
     if not path.is_file() or find_spec("tokenizers") is None:
         return 0.0
@@ -87,7 +87,7 @@ def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
 
 
 def miner_factory(choice: Choice, *, max_relative: float) -> Callable[[Pool], Miner]:
-    """A function that makes the chosen miner over a pool; the model is loaded at the first text not in the cache."""
+    """What makes the chosen miner over a pool; the model is loaded at the first text not in the cache."""
     if choice.source is None:
         return _lexical
     from embedkit.compose.mine.dense import DenseMiner
@@ -105,4 +105,6 @@ def miner_factory(choice: Choice, *, max_relative: float) -> Callable[[Pool], Mi
 
 
 def _lexical(pool: Pool) -> LexicalMiner:
-    return LexicalMiner(pool.texts, spelled=pool.role != "definition")
+    return LexicalMiner(
+        pool.texts, spelled=pool.role != "definition", about=[pool.about.get(text, "") for text in pool.texts]
+    )

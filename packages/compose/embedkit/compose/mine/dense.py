@@ -1,18 +1,21 @@
-"""Candidates by meaning: an exact, blocked matrix product of unit vectors, guarded over the whole row before the best are taken.
+"""Candidates by meaning: an exact, blocked matrix product, with the guards applied to the whole row.
 
-Memory beyond the vectors is one block of scores, `BUDGET_BYTES`. The scores written are recomputed in double precision,
-so they do not depend on the block size.
+Memory beyond the vectors is one block of scores, `BUDGET_BYTES`. The scores written are recomputed in double
+precision, so they do not depend on the block size.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.mine.base import SLACK, Indices, Question, Ranked, Scores, best_first
-from embedkit.vectors import Encoder
+from embedkit.models import ModelSource
+from embedkit.vectors import Encoder, Role
 
 BUDGET_BYTES = 128 << 20
 NOISE = 1e-5  # above the error of a single-precision product of unit vectors
@@ -29,6 +32,7 @@ class DenseMiner:
         self, pool: Sequence[str], encoder: Encoder, *, max_relative: float, budget_bytes: int = BUDGET_BYTES
     ) -> None:
         self._encoder = encoder
+        self._query: Role = query_role(encoder.source)
         self._pool = encoder.encode(pool)
         self._max_relative = max_relative
         self._block = max(1, budget_bytes // (4 * max(1, len(pool)) * 2))
@@ -37,7 +41,7 @@ class DenseMiner:
         """Yield one ranking a question, made of texts under the bar only."""
         for start in range(0, len(questions), self._block):
             part = questions[start : start + self._block]
-            anchors = self._encoder.encode([q.anchor for q in part], role="query")
+            anchors = self._encoder.encode([q.anchor for q in part], role=self._query)
             bars = self._bars(part, anchors)
             scores = anchors @ self._pool.T
             scores[scores > (bars[:, None] + NOISE)] = -np.inf
@@ -47,13 +51,17 @@ class DenseMiner:
 
     def admits(self, question: Question, indices: Indices) -> NDArray[np.bool_]:
         """Which of the pool's texts `indices` stay under the question's bar."""
-        anchors = self._encoder.encode([question.anchor], role="query")
-        return _exact(anchors[0], self._pool[indices]) <= self._bars([question], anchors)[0]
+        anchors = self._encoder.encode([question.anchor], role=self._query)
+        admitted: NDArray[np.bool_] = (
+            _exact(anchors[0], self._pool[indices]) <= self._bars([question], anchors)[0]
+        )
+        return admitted
 
     def _bars(self, questions: Sequence[Question], anchors: Vectors) -> Scores:
         positives = self._encoder.encode([q.positive for q in questions])
         own = np.einsum("ij,ij->i", anchors.astype(np.float64), positives.astype(np.float64))
-        return np.round(own - (1 - self._max_relative) * np.abs(own), DECIMALS)
+        bars: Scores = np.round(own - (1 - self._max_relative) * np.abs(own), DECIMALS)
+        return bars
 
     def _ranked(self, row: Vectors, anchor: Vectors, bar: float, limit: int) -> Ranked:
         size = min(len(row), limit + SLACK)
@@ -67,6 +75,15 @@ class DenseMiner:
         keep = scores <= bar
         ranked = best_first(taken[keep].astype(np.int64), scores[keep], len(taken))
         return Ranked(ranked.indices, ranked.scores, complete)
+
+
+def query_role(source: ModelSource) -> Role:
+    """`query` for a model with a prompt for queries; without one, one vector serves a text in both roles."""
+    config = Path(source.path) / "config_sentence_transformers.json"
+    if source.origin == "hub" or not config.is_file():
+        return "query"
+    prompts = json.loads(config.read_text(encoding="utf-8")).get("prompts") or {}
+    return "query" if any(prompts.values()) else "document"
 
 
 def _exact(anchor: Vectors, candidates: Vectors) -> Scores:

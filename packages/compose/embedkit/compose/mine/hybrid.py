@@ -1,4 +1,4 @@
-"""Words and meaning together: reciprocal rank fusion of the lexical and the dense ranking, under the dense bar.
+"""Words and meaning together: reciprocal rank fusion of both rankings, under the dense bar.
 
 Cormack, Clarke & Büttcher, "Reciprocal Rank Fusion outperforms Condorcet" (2009), with their constant 60.
 """
@@ -36,7 +36,7 @@ class HybridMiner:
             for indices in (admitted, by_meaning.indices):
                 for rank, index in enumerate(indices.tolist(), start=1):
                     fused[index] += 1 / (FUSION + rank)
-            scores = np.round(np.fromiter(fused.values(), dtype=np.float64, count=len(fused)), DECIMALS)
-            ranked = best_first(np.fromiter(fused, dtype=np.int64, count=len(fused)), scores, len(fused))
+            scores = np.array([round(score, DECIMALS) for score in fused.values()], dtype=np.float64)
+            ranked = best_first(np.array(list(fused), dtype=np.int64), scores, len(fused))
             complete = by_words.complete and by_meaning.complete
             yield Ranked(ranked.indices, ranked.scores, complete)

@@ -1,16 +1,16 @@
-"""From rankings to hard negatives: pools of texts that look like the positive, guards, and a ladder so that no row is lost.
+"""From rankings to hard negatives: pools of texts like the positive, guards, a ladder so that no row is lost.
 
-Never a negative: any text of any concept that the anchor or the positive belongs to, and near duplicates of those.
-The rungs, written as `rule`: `bar` (all guards passed), `hub` (a text already used often), `draw` (a seeded draw among
-the pool's remaining texts), `language` (a draw from other languages). The last rungs still obey the concept mask.
+Never a negative: a text of any concept that the anchor or the positive belongs to, or nearly such a text. The
+rungs, written as `rule`: `bar` (all guards passed), `hub` (a text already used often), `draw` (a seeded draw
+among the pool's other texts), `language` (a draw from other languages). All obey the concept mask.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,11 +37,12 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The candidates of one role and language, in text order, which is how ties are broken."""
+    """The candidates of one role and language, in text order, which breaks ties; `about` defines names."""
 
     role: Role
     lang: str
     texts: tuple[str, ...]
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 MakeMiner = Callable[[Pool], Miner]
@@ -77,7 +78,9 @@ def mine(
     done = 0
     for (role, lang), members in _by_pool(drafts).items():
         others = [pool for pool in pools.values() if pool.role == role and pool.lang != lang]
-        chooser = _Chooser(pools[role, lang], others, mask, make_miner, hard_k=hard_k, seed=seed, rows=len(members))
+        chooser = _Chooser(
+            pools[role, lang], others, mask, make_miner, hard_k=hard_k, seed=seed, rows=len(members)
+        )
         for number, negatives in zip(members, chooser.choose([drafts[n] for n in members]), strict=True):
             found[number] = negatives
             done += 1
@@ -94,7 +97,20 @@ def _pools(drafts: Sequence[Draft]) -> dict[tuple[Role, str], Pool]:
     for draft in drafts:
         texts[draft.anchor_role, _language(draft.anchor, draft)].add(draft.anchor)
         texts[draft.positive_role, _language(draft.positive, draft)].add(draft.positive)
-    return {key: Pool(key[0], key[1], tuple(sorted(texts[key]))) for key in sorted(texts)}
+    about = _definitions(drafts)
+    return {
+        (role, lang): Pool(role, lang, tuple(sorted(texts[role, lang])), about.get(lang, {}))
+        for role, lang in sorted(texts)
+    }
+
+
+def _definitions(drafts: Sequence[Draft]) -> dict[str, dict[str, str]]:
+    """For each language, what names are explained as in it."""
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for draft in drafts:
+        if draft.positive_role == "definition" and draft.anchor_role != "definition":
+            found[_language(draft.positive, draft)].setdefault(draft.anchor, draft.positive)
+    return found
 
 
 def _by_pool(drafts: Sequence[Draft]) -> dict[tuple[Role, str], list[int]]:
@@ -147,19 +163,21 @@ class _Chooser:
         for start in range(0, len(drafts), CHUNK):
             part = drafts[start : start + CHUNK]
             questions = [self._question(draft) for draft in part]
-            for draft, question, ranked in zip(part, questions, self._miner.rank(questions, self._k), strict=True):
+            for draft, question, ranked in zip(
+                part, questions, self._miner.rank(questions, self._k), strict=True
+            ):
                 yield self._row(draft, question, ranked)
 
     def _question(self, draft: Draft) -> Question:
         blocked = self._concepts.forbidden(self._mask.of_row(draft))
-        return Question(draft.anchor, draft.positive, blocked)
+        return Question(draft.anchor, draft.positive, blocked, self._pool.about.get(draft.positive, ""))
 
     def _row(self, draft: Draft, question: Question, ranked: Ranked) -> tuple[Negative, ...]:
         picked = self._under_cap(ranked)
         if len(picked) < self._k and not ranked.complete:
             ranked = next(iter(self._miner.rank([question], len(self._pool.texts))))
             picked = self._under_cap(ranked)
-        taken = {at: "bar" for at in picked}
+        taken = dict.fromkeys(picked, "bar")
         for at, _ in self._distinct(ranked):
             if len(taken) >= self._k:
                 break
@@ -194,7 +212,7 @@ class _Chooser:
         return Negative(text, Mining(score=score, rank=at + 1, miner=self._miner.name, rule=rule))
 
     def _drawn(self, draft: Draft, question: Question, chosen: set[int], wanted: int) -> Iterator[Negative]:
-        """The last rungs: the same language, then the others, in an order drawn from the row's id and the seed."""
+        """The last rungs: the same language, then the others, drawn by the row's id and the seed."""
         if wanted <= 0:
             return
         here = _draws(len(self._pool.texts), {*chosen, *question.blocked.tolist()}, wanted, self._key(draft))
