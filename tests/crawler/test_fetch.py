@@ -127,7 +127,10 @@ def test_redirect_to_another_kind_of_address_is_refused(site: Site, target: str)
         _fetcher().get(f"{site.url}/a")
 
 
-NOT_PUBLIC = "127.0.0.1 10.1.2.3 100.64.0.1 0.0.0.0 224.0.0.1 ::1 fe80::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::"
+NOT_PUBLIC = (
+    "127.0.0.1 10.1.2.3 100.64.0.1 0.0.0.0 224.0.0.1"
+    " ::1 fe80::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::"
+)
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC.split())

@@ -173,7 +173,11 @@ def _from_file(source: Source) -> Document:
 
 
 def _from_wiki(source: Source, fetcher: Fetcher) -> Document:
-    answer = fetcher.get(source.request, pace_s=pace_s(source, fetcher), fresh_s=fetcher.settings.fresh_s)
+    pace, fresh = pace_s(source, fetcher), fetcher.settings.fresh_s
+    try:
+        answer = fetcher.get(source.request, pace_s=pace, fresh_s=fresh)
+    except UserError as error:
+        raise UserError(error.problem, place=source.page_url, hint=error.hint) from None
     try:
         return _wiki_document(source, answer)
     except UserError:

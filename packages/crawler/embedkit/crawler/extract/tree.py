@@ -38,6 +38,7 @@ _BLOCK_NAMES = """
     td tfoot th thead tr ul caption
 """
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
+_TEX_IMAGES = "img.tex[alt], img.mwe-math-fallback-image-inline[alt], img.mwe-math-fallback-png-inline[alt]"
 _HEADINGS = {f"h{n}": n for n in range(1, 7)} | {"summary": 7}
 _BOLD = frozenset(("b", "strong"))
 _SOFT = {"a": "a", "i": "i", "em": "i", "code": "code", "u": "i", "tt": "code", "span": "", "font": ""}
@@ -110,24 +111,32 @@ def attribute(node: LexborNode, name: str) -> str:
     return node.attributes.get(name) or ""
 
 
+def _inner_first(body: LexborNode, selector: str) -> list[LexborNode]:
+    """The matches, each once and the inner ones first, so that taking one out never takes another with it."""
+    found = {node.mem_id: node for node in body.css(selector) if node.tag != "body"}
+    return list(found.values())[::-1]
+
+
 def _math(body: LexborNode) -> None:
     """Replace formulas by their TeX between dollar signs."""
-    for node in body.css(".mwe-math-element, .katex, mjx-container, math"):
-        if node.parent is None:
-            continue
-        source = node.css_first("annotation[encoding*=tex], annotation[encoding*=TeX]")
-        image = node.css_first("img[alt]")
-        tex = source.text() if source else attribute(image, "alt") if image else attribute(node, "alttext")
-        if tex:
-            node.replace_with(_tex(tex))
-    for node in body.css(
-        "img.tex[alt], img.mwe-math-fallback-image-inline[alt], img.mwe-math-fallback-png-inline[alt]"
-    ):
+    for node in _inner_first(body, ".mwe-math-element, .katex, mjx-container"):
+        _replace_formula(node)
+    for node in _inner_first(body, "math"):
+        _replace_formula(node)
+    for node in _inner_first(body, _TEX_IMAGES):
         node.replace_with(_tex(attribute(node, "alt")))
-    for node in body.css("script[type^='math/tex']"):
+    for node in _inner_first(body, "script[type^='math/tex']"):
         node.replace_with(_tex(node.text()))
-    for node in body.css("span.math, div.math"):
+    for node in _inner_first(body, "span.math, div.math"):
         node.replace_with(_tex(re.sub(r"^\s*\\[(\[]|\\[)\]]\s*$", "", node.text())))
+
+
+def _replace_formula(node: LexborNode) -> None:
+    source = node.css_first("annotation[encoding*=tex], annotation[encoding*=TeX]")
+    image = node.css_first("img[alt]")
+    tex = source.text() if source else attribute(image, "alt") if image else attribute(node, "alttext")
+    if tex:
+        node.replace_with(_tex(tex))
 
 
 def _tex(source: str) -> str:
@@ -136,15 +145,15 @@ def _tex(source: str) -> str:
 
 
 def _prune(body: LexborNode) -> None:
-    for node in body.css(_NOISE):
-        if node.tag != "body":
-            node.decompose()
-    for node in body.css("[hidden]"):
-        # LibreOffice help hides both wordings of a switch and shows one by script: the default one is the text.
+    for node in _inner_first(body, _NOISE):
+        node.decompose()
+    for node in _inner_first(body, "[hidden]"):
+        # LibreOffice help hides both wordings of a switch and shows one by script: the default one.
         if not attribute(node, "id").startswith("default"):
             node.decompose()
-    for node in body.css("aside"):
-        if not within(node, ("main", "article", "dd", "li")):
+    told = {node.mem_id for node in body.css("main aside, article aside, dd aside, li aside")}
+    for node in _inner_first(body, "aside"):
+        if node.mem_id not in told:
             node.decompose()
 
 
