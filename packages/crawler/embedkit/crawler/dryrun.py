@@ -20,7 +20,7 @@ from embedkit.shipped import data_path
 from embedkit.text import pad, shorten
 
 SAMPLE_ROWS = 3
-SAMPLE_PAGE = "pages/circuits.en.html"
+SAMPLE_PAGES = {"ko": "pages/circuits.ko.html", "en": "pages/circuits.en.html"}
 _TERM_COLUMNS, _TEXT_COLUMNS = 26, 76
 
 
@@ -121,9 +121,10 @@ def _sample(source: Source) -> Sample:
             )
             return Sample(origin, found.entries[:SAMPLE_ROWS])
         return Sample(f"none: {found.verdict.reason}", ())
-    page = data_path(SAMPLE_PAGE)
+    name = SAMPLE_PAGES.get(source.lang, SAMPLE_PAGES["en"])
+    page = data_path(name)
     terms = extract(decode(page.read_bytes())).entries[:SAMPLE_ROWS] if page.is_file() else ()
-    return Sample(f"sample page, not this source ({SAMPLE_PAGE})", terms)
+    return Sample(f"sample page, not this source ({name})", terms)
 
 
 def _output_note(output: Path | str) -> str:

@@ -183,7 +183,7 @@ def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: b
         return _BARE
     if marked:
         return ""
-    if _OTHER_LIST.search(f"{attribute(dl, 'class')}"):
+    if _OTHER_LIST.search(attribute(dl, "class")):
         return "a list of another kind"
     heads = [h for f in found for h in f.heads]
     senses = [s for f in defined for s in f.senses]

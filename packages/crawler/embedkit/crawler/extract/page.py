@@ -20,6 +20,7 @@ from embedkit.glossary import Alias
 from embedkit.text import clean, fold
 
 _TITLE_WORDS = 8
+_LETTER_CHARS = 3
 _MIN_TERMS = 2
 _REDIRECT_HOPS = 4
 
@@ -121,7 +122,8 @@ def names_itself(page: Page, url: str) -> bool:
         return True
     if re.search(r"gloss|terminolog|용어", url, re.IGNORECASE):
         return True
-    letters = {t for h in page.body.css("h1, h2, h3, h4") if words.LETTER.match(t := labels.trim(text_of(h)))}
+    heads = (labels.trim(text_of(h)) for h in page.body.css("h1, h2, h3, h4"))
+    letters = {t for t in heads if len(t) <= _LETTER_CHARS and words.LETTER.match(t)}
     return len(letters) >= 3 or bool(letters and _opens_as_glossary(page))
 
 

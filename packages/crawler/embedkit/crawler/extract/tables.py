@@ -26,7 +26,6 @@ class _Cell:
     text: str
     id: int
     header: bool
-    wide: bool
     node: LexborNode
 
 
@@ -83,7 +82,7 @@ def _grid(table: LexborNode) -> list[list[_Cell | None]]:
         for node in _cells(tr):
             _fill(row, carried)
             width, height = _span(node, "colspan", MAX_COLUMNS), _span(node, "rowspan", MAX_SPAN)
-            cell = _Cell(text_of(node), node.mem_id, node.tag == "th", width > 1, node)
+            cell = _Cell(text_of(node), node.mem_id, node.tag == "th", node)
             for _ in range(width):
                 if height > 1:
                     carried[len(row)] = (height - 1, cell)

@@ -62,7 +62,6 @@ class Line:
     node: LexborNode | None = None
     owner: int = 0
     item: int = 0
-    depth: int = 0
     anchor: str = ""
     keywords: tuple[str, ...] = ()
 
@@ -312,7 +311,6 @@ def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iter
     lead, rest, mark, at = draft.split()
     kind: Kind = "heading" if heading else "td" if node.tag in ("td", "th") else "li" if item else "p"
     owner = item.parent.mem_id if item is not None and item.parent is not None else node.mem_id
-    depth = sum(b.tag in ("ul", "ol") for b in blocks)
     yield Line(
         kind=kind,
         text=text,
@@ -323,7 +321,6 @@ def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iter
         node=at,
         owner=owner,
         item=item.mem_id if item is not None else 0,
-        depth=depth,
         anchor=_anchor(heading or item or node),
         keywords=tuple(keywords) if heading else (),
     )
