@@ -6,8 +6,9 @@ stands in several rows is encoded once, and little padding is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ MAX_GROUPS = 4
 # A group more costs about as much as this many padded tokens (kernel launches, smaller matrices).
 GROUP_COST_TOKENS = 256
 Features = dict[str, Any]
+TextKey = tuple[str, str]  # prompt, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +71,40 @@ class PairCollator:
         """`prompts` stand before an anchor and before a positive or negative."""
         self._preprocess: Callable[..., Features] = model.preprocess
         self._rows = rows
-        self._prompts = prompts
+        self.prompts = prompts
         self._multiple = pad_to_multiple_of or 1
         tokenizer = getattr(model, "tokenizer", None)
         self._left = getattr(tokenizer, "padding_side", "right") == "left"
 
     def __call__(self, numbers: Sequence[int]) -> Features:
         pairs = [self._rows.store[n] for n in numbers]
-        query, document = self._prompts
-        asked = list(dict.fromkeys((query, p.anchor) for p in pairs))
-        candidates = list(
-            dict.fromkeys((document, text) for p in pairs for text in (p.positive, *p.hard_negatives))
-        )
-        groups, place = self._encode(list(dict.fromkeys((*asked, *candidates))))
+        groups, place = self._encode(_distinct((*self._asked(pairs), *self._candidates(pairs))))
         batch: Features = {
             f"g{i}_{key}": value for i, group in enumerate(groups) for key, value in group.items()
         }
-        batch["label"] = self._plan(numbers, pairs, candidates, place)
+        batch["label"] = self._plan(numbers, pairs, place)
         return batch
 
-    def _encode(self, keys: Sequence[tuple[str, str]]) -> tuple[list[Features], dict[tuple[str, str], int]]:
+    def distinct(self, numbers: Sequence[int]) -> list[TextKey]:
+        """The distinct texts of some rows, each with its prompt."""
+        pairs = [self._rows.store[n] for n in numbers]
+        return _distinct((*self._asked(pairs), *self._candidates(pairs)))
+
+    def plan(self, numbers: Sequence[int], place: Mapping[TextKey, int]) -> BatchPlan:
+        """The plan of a batch whose texts stand at `place` among vectors that are already there."""
+        return self._plan(numbers, [self._rows.store[n] for n in numbers], place)
+
+    def _asked(self, pairs: Sequence[Pair]) -> list[TextKey]:
+        return [(self.prompts[0], pair.anchor) for pair in pairs]
+
+    def _candidates(self, pairs: Sequence[Pair]) -> list[TextKey]:
+        texts = dict.fromkeys(text for p in pairs for text in (p.positive, *p.hard_negatives))
+        return [(self.prompts[1], text) for text in texts]
+
+    def _encode(self, keys: Sequence[TextKey]) -> tuple[list[Features], dict[TextKey, int]]:
         """Length groups of all texts, and where each text stands when the groups are laid end to end."""
         groups: list[Features] = []
-        place: dict[tuple[str, str], int] = {}
+        place: dict[TextKey, int] = {}
         for prompt in dict.fromkeys(prompt for prompt, _ in keys):
             texts = [text for own, text in keys if own == prompt]
             features = self._preprocess(texts, prompt=prompt or None, **self._padding())
@@ -108,22 +121,16 @@ class PairCollator:
             else {"processing_kwargs": {"text": {"pad_to_multiple_of": self._multiple}}}
         )
 
-    def _plan(
-        self,
-        numbers: Sequence[int],
-        pairs: Sequence[Pair],
-        candidates: Sequence[tuple[str, str]],
-        place: Mapping[tuple[str, str], int],
-    ) -> BatchPlan:
-        query, document = self._prompts
+    def _plan(self, numbers: Sequence[int], pairs: Sequence[Pair], place: Mapping[TextKey, int]) -> BatchPlan:
+        candidates = self._candidates(pairs)
         column = {text: j for j, (_, text) in enumerate(candidates)}
         targets = [column[p.positive] for p in pairs]
         own = self._rows.concepts.row_concepts[list(numbers)]
         same = self._membership(own, [text for _, text in candidates])
         same[np.arange(len(targets)), targets] = True
         return BatchPlan(
-            anchors=torch.tensor([place[query, p.anchor] for p in pairs]),
-            positives=torch.tensor([place[document, p.positive] for p in pairs]),
+            anchors=torch.tensor([place[key] for key in self._asked(pairs)]),
+            positives=torch.tensor([place[candidates[target]] for target in targets]),
             candidates=torch.tensor([place[key] for key in candidates]),
             targets=torch.tensor(targets),
             same_concept=torch.from_numpy(same),
@@ -184,7 +191,11 @@ def cut_points(lengths: NDArray[np.int64], *, max_groups: int = MAX_GROUPS) -> l
     for choice in reversed(choices[: int(np.argmin(totals))]):
         cuts.append(int(choice[cuts[-1] - 1]) + 1)
     edges = [0, *reversed(cuts)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
+
+
+def _distinct(keys: Iterable[TextKey]) -> list[TextKey]:
+    return list(dict.fromkeys(keys))
 
 
 def _take(features: Features, members: NDArray[np.int64], window: slice, shape: torch.Size) -> Features:

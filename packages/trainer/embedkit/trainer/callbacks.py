@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, set_seed
 
@@ -18,8 +18,11 @@ from embedkit.console import say
 from embedkit.jsonl import dumps
 from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
 from embedkit.trainer.config import OutputSection
-from embedkit.trainer.dev import DevMetrics
+from embedkit.trainer.dev import DevMetrics, evaluate_dev
 from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_complete
+
+if TYPE_CHECKING:
+    from embedkit.trainer.plan import Ready
 
 
 class StopFlag:
@@ -109,7 +112,14 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         speed = (state.global_step - before) * self._rows / max(now - then, 1e-9)
         names = ("loss", "learning_rate", "grad_norm")
         numbers = {name: float(logs[name]) for name in names if name in logs}
-        self.write({"step": state.global_step, "epoch": round(state.epoch, 4), **numbers, "samples_per_second": speed})
+        self.write(
+            {
+                "step": state.global_step,
+                "epoch": round(state.epoch, 4),
+                **numbers,
+                "samples_per_second": speed,
+            }
+        )
 
     def write_dev(self, metrics: DevMetrics, *, step: int, epoch: float) -> None:
         """One line for a look at the dev rows."""
@@ -119,6 +129,39 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         """Append one line and let it reach the file at once."""
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(dumps(row) + "\n")
+
+
+class DevLooks(TrainerCallback):  # type: ignore[misc]
+    """Measures the dev rows before the first step and after each epoch."""
+
+    def __init__(self, ready: Ready, log: MetricsLog | None, stop: StopFlag) -> None:
+        self._ready = ready
+        self._log = log
+        self._stop = stop
+        self.seen: list[tuple[int, DevMetrics]] = []
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look, unless the run is about to stop."""
+        if not self._stop.raised:
+            self.look(step=state.global_step, epoch=round(state.epoch))
+
+    def look(self, *, step: int, epoch: int) -> None:
+        """Measure, tell and log."""
+        ready = self._ready
+        if ready.dev is None or ready.dev_collator is None:
+            return
+        size = ready.config.train.batch_size
+        metrics = evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
+        self.seen.append((epoch, metrics))
+        if self._log is not None:
+            self._log.write_dev(metrics, step=step, epoch=epoch)
+        say(
+            "dev after epoch {epoch}: loss {loss}, nDCG@10 {ndcg}, recall@1 {recall}",
+            epoch=epoch,
+            loss=f"{metrics.loss:.4f}",
+            ndcg=f"{metrics.ndcg_at_10:.4f}",
+            recall=f"{metrics.recall_at_1:.4f}",
+        )
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]

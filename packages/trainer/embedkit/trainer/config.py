@@ -21,85 +21,92 @@ class TrainSection(_Section):
     """The loss and how the rows are fed to it."""
 
     loss: Literal["masked_mnrl", "mnrl"] = Field(
-        "masked_mnrl",
+        default="masked_mnrl",
         description="Loss. mnrl: InfoNCE over the positives and hard negatives of the batch. masked_mnrl: the same "
         "without the false negatives, that is texts of the anchor's own concept and those that false_negative_margin "
         "finds.",
     )
     batch_size: int = Field(
-        32,
+        default=32,
         ge=1,
         le=65536,
         description="Rows per step and device. The other rows' texts are the in-batch negatives.",
     )
-    epochs: int = Field(1, ge=1, description="Passes over the rows.")
+    epochs: int = Field(default=1, ge=1, description="Passes over the rows.")
     max_length: int | None = Field(
-        None,
+        default=None,
         ge=4,
         description="Tokens per text; longer texts are cut. It is saved as the model's max_seq_length. "
         "null: the model's own.",
     )
     grad_accum_steps: int = Field(
-        1,
+        default=1,
         ge=1,
         description="Batches whose gradients are added up before one optimiser step. It saves memory; it does not "
         "give an anchor more negatives.",
     )
     steps_per_epoch: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Optimiser steps per epoch. Each epoch goes on where the last one stopped in the shuffled rows. "
         "null: as many as all rows need.",
     )
     grad_checkpointing: bool = Field(
-        False, description="Recompute activations in the backward pass: less memory, about a third slower."
+        default=False,
+        description="Recompute activations in the backward pass: less memory, about a third slower.",
     )
     num_workers: int = Field(
-        0, ge=0, le=256, description="Processes that tokenise batches ahead. 0: in the training process."
+        default=0,
+        ge=0,
+        le=256,
+        description="Processes that tokenise batches ahead. 0: in the training process.",
     )
     pad_to_multiple_of: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Pad token lengths up to a multiple of this; 8 suits tensor cores. null: no more than needed.",
     )
     temperature: float = Field(
-        0.05,
+        default=0.05,
         gt=0,
         le=10,
         description="Cosine similarities are divided by this before the softmax; lower is sharper.",
     )
     symmetric: bool = Field(
-        False,
+        default=False,
         description="Also tell each positive's anchor from the batch's other anchors, and average both losses.",
     )
     same_concept: Literal["mask", "positive"] = Field(
-        "mask",
+        default="mask",
         description="masked_mnrl: what the batch's other texts of an anchor's concept are: left out, or more positives.",
     )
     false_negative_margin: float | None = Field(
-        None,
+        default=None,
         ge=-2,
         le=2,
         description="masked_mnrl: leave out a negative whose cosine similarity is above the positive's by more than this. "
         "null: leave none out for its score.",
     )
     query_prompt: str | None = Field(
-        None,
+        default=None,
         description='Text put before each anchor, such as "query: ". null: the model\'s own. Saved with the model.',
     )
     document_prompt: str | None = Field(
-        None,
+        default=None,
         description='Text put before each positive and negative, such as "passage: ". null: the model\'s own. '
         "Saved with the model.",
     )
     pooling: Literal["mean", "cls", "max", "lasttoken"] | None = Field(
-        None, description="How token vectors become one. null: the model's own; mean for a bare encoder."
+        default=None,
+        description="How token vectors become one. null: the model's own; mean for a bare encoder.",
     )
     freeze_embeddings: bool = Field(
-        False,
+        default=False,
         description="Leave the token embeddings as they are: much faster where the vocabulary is large.",
     )
-    freeze_layers: int = Field(0, ge=0, description="Number of lowest encoder layers to leave as they are.")
+    freeze_layers: int = Field(
+        default=0, ge=0, description="Number of lowest encoder layers to leave as they are."
+    )
 
 
 class OptimSection(_Section):
@@ -107,62 +114,70 @@ class OptimSection(_Section):
 
     name: Literal[
         "adamw", "adamw_8bit", "paged_adamw_8bit", "lion_8bit", "adafactor", "sgd", "rmsprop", "adagrad"
-    ] = Field("adamw", description="Optimiser. The 8-bit ones need the package bitsandbytes and a GPU.")
-    lr: float = Field(5e-5, gt=0, le=10, description="Highest learning rate.")
+    ] = Field(
+        default="adamw", description="Optimiser. The 8-bit ones need the package bitsandbytes and a GPU."
+    )
+    lr: float = Field(default=5e-5, gt=0, le=10, description="Highest learning rate.")
     weight_decay: float = Field(
-        0.01, ge=0, le=10, description="Weight decay; biases and normalisation weights have none."
+        default=0.01, ge=0, le=10, description="Weight decay; biases and normalisation weights have none."
     )
     warmup_ratio: float = Field(
-        0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises from 0 to lr."
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Share of all steps in which the learning rate rises from 0 to lr.",
     )
     scheduler: Literal[
         "linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt", "constant"
-    ] = Field("linear", description="How the learning rate falls after the warm-up.")
-    max_grad_norm: float = Field(1.0, ge=0, description="Longer gradients are cut to this norm. 0: never.")
+    ] = Field(default="linear", description="How the learning rate falls after the warm-up.")
+    max_grad_norm: float = Field(
+        default=1.0, ge=0, description="Longer gradients are cut to this norm. 0: never."
+    )
 
 
 class DataSection(_Section):
     """The rows."""
 
     pairs_path: Text | None = Field(
-        None, description="pairs.jsonl to train on, - for stdin. null: data/pairs.jsonl, then pairs.jsonl."
+        default=None,
+        description="pairs.jsonl to train on, - for stdin. null: data/pairs.jsonl, then pairs.jsonl.",
     )
     stream: bool = Field(
-        False,
+        default=False,
         description="Leave the rows on disk and read each when it is needed (8 bytes of memory per row and 16 for its "
         "concept): the same order and the same result as without.",
     )
     dev_path: Text | None = Field(
-        None,
+        default=None,
         description="Rows that are measured each epoch. null: the .dev.jsonl beside pairs_path, where there is one.",
     )
-    use_dev: bool = Field(True, description="Measure the dev rows each epoch. false: train without.")
-    max_rows: int | None = Field(None, ge=1, description="Use the first rows only. null: all.")
+    use_dev: bool = Field(default=True, description="Measure the dev rows each epoch. false: train without.")
+    max_rows: int | None = Field(default=None, ge=1, description="Use the first rows only. null: all.")
     max_hard_negatives: int | None = Field(
-        None, ge=0, description="Use the first hard negatives of each row only. null: all."
+        default=None, ge=0, description="Use the first hard negatives of each row only. null: all."
     )
 
 
 class OutputSection(_Section):
     """Where the run lies and what is kept of it."""
 
-    save_dir: Text = Field("runs", description="Folder that holds the runs.")
+    save_dir: Text = Field(default="runs", description="Folder that holds the runs.")
     save_name: str = Field(
-        "",
+        default="",
         pattern=r"^[^/\\]*$",
         description="The run's name. Empty: the config file's name without its ending.",
     )
     save_metrics: bool = Field(
-        True, description="Write metrics.jsonl: loss, learning rate, speed, dev metrics."
+        default=True, description="Write metrics.jsonl: loss, learning rate, speed, dev metrics."
     )
-    log_steps: int = Field(10, ge=1, description="Steps between two lines of metrics.jsonl.")
+    log_steps: int = Field(default=10, ge=1, description="Steps between two lines of metrics.jsonl.")
     checkpoint_steps: int | None = Field(
-        200,
+        default=200,
         ge=1,
         description="Steps between two checkpoints; one is also written after each epoch but the last. "
         "null: after epochs only.",
     )
-    checkpoint_keep: int = Field(1, ge=1, description="Checkpoints to keep, the newest.")
+    checkpoint_keep: int = Field(default=1, ge=1, description="Checkpoints to keep, the newest.")
     report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
         default_factory=list, description="Trackers that get the same numbers; each must be installed."
     )
@@ -171,21 +186,23 @@ class OutputSection(_Section):
 class HfSection(_Section):
     """How the model is fetched from the hub."""
 
-    trust_remote_code: bool = Field(False, description="Run Python code that comes with the model.")
-    local_files_only: bool = Field(False, description="Never reach for the network.")
-    revision: Text | None = Field(None, description="Branch, tag or commit of the model. null: the newest.")
+    trust_remote_code: bool = Field(default=False, description="Run Python code that comes with the model.")
+    local_files_only: bool = Field(default=False, description="Never reach for the network.")
+    revision: Text | None = Field(
+        default=None, description="Branch, tag or commit of the model. null: the newest."
+    )
 
 
 class LoraSection(_Section):
     """Train small added matrices instead of all weights; they are merged into the saved model."""
 
-    r: int = Field(16, ge=1, le=4096, description="Rank of the added matrices.")
-    alpha: float = Field(32, gt=0, description="The added matrices are scaled by alpha / r.")
+    r: int = Field(default=16, ge=1, le=4096, description="Rank of the added matrices.")
+    alpha: float = Field(default=32, gt=0, description="The added matrices are scaled by alpha / r.")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of the inputs of the added matrices dropped in training."
+        default=0.0, ge=0, lt=1, description="Share of the inputs of the added matrices dropped in training."
     )
     target_modules: Text | list[Text] = Field(
-        "all-linear", description="Names of the layers that get them: a list, or all-linear."
+        default="all-linear", description="Names of the layers that get them: a list, or all-linear."
     )
 
 
@@ -193,24 +210,27 @@ class RunConfig(_Section):
     """A whole training run."""
 
     model_id: Text = Field(
-        DEFAULT_MODEL, description="Model to start from: a folder, a run, or a Hugging Face id (owner/name)."
+        default=DEFAULT_MODEL,
+        description="Model to start from: a folder, a run, or a Hugging Face id (owner/name).",
     )
     tokenizer_id: Text | None = Field(
-        None,
+        default=None,
         description="Tokenizer in place of the model's own: a folder or a Hugging Face id. null: the model's own.",
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
-        "auto", description="Device. auto: cuda, then mps, then cpu, whichever is there."
+        default="auto", description="Device. auto: cuda, then mps, then cpu, whichever is there."
     )
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto",
+        default="auto",
         description="Number format of the forward and backward pass (weights stay float32). auto: bfloat16 where the "
         "hardware has it and the loss of the first batch agrees with float32.",
     )
-    seed: int = Field(42, ge=0, le=2**31, description="Seed of the row order, dropout and new weights.")
+    seed: int = Field(
+        default=42, ge=0, le=2**31, description="Seed of the row order, dropout and new weights."
+    )
     train: TrainSection = Field(default_factory=TrainSection, description=str(TrainSection.__doc__))
     optim: OptimSection = Field(default_factory=OptimSection, description=str(OptimSection.__doc__))
     data: DataSection = Field(default_factory=DataSection, description=str(DataSection.__doc__))
     output: OutputSection = Field(default_factory=OutputSection, description=str(OutputSection.__doc__))
     hf: HfSection = Field(default_factory=HfSection, description=str(HfSection.__doc__))
-    lora: LoraSection | None = Field(None, description=str(LoraSection.__doc__))
+    lora: LoraSection | None = Field(default=None, description=str(LoraSection.__doc__))

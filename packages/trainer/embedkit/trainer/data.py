@@ -12,7 +12,7 @@ import json
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -246,10 +246,9 @@ class EpochBatches:
             lap, skip = lap + 1, 0
 
 
-def distinct_texts(rows: Rows, *, limit: int, seed: int) -> Sequence[str]:
-    """Up to `limit` different positives of a random sample of rows, for a corpus or a length histogram."""
-    order = epoch_order(len(rows), seed=seed, lap=0)[: limit * 4]
-    return list(dict.fromkeys(rows.store[int(i)].positive for i in order))[:limit]
+def sample_rows(rows: Rows, *, limit: int, seed: int) -> Iterator[Pair]:
+    """Up to `limit` rows drawn at random, the same for the same seed."""
+    return (rows.store[int(i)] for i in epoch_order(len(rows), seed=seed, lap=0)[:limit])
 
 
 def _scan(path: str, *, streamed: bool) -> Iterator[tuple[int, Pair]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from embedkit.trainer.batch import BatchPlan, Features, PairCollator
-from embedkit.trainer.data import Rows, distinct_texts
+from embedkit.trainer.batch import BatchPlan, Features, PairCollator, TextKey
+from embedkit.trainer.data import Rows, sample_rows
 from embedkit.trainer.evaluation.metrics import DEPTH, METRICS, query_metrics
 from embedkit.trainer.evaluation.retrieval import CosineScorer, Places, rank
 from embedkit.trainer.losses import BatchLoss
@@ -18,8 +18,8 @@ from embedkit.trainer.losses import BatchLoss
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-# Train positives that stand in the corpus beside those of the dev rows, so that finding is not trivially easy.
-TRAIN_TEXTS = 1000
+# Train rows whose positives stand in the corpus beside those of the dev rows, so that finding is not trivially easy.
+TRAIN_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,41 +35,67 @@ class DevMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevSet:
-    """Dev anchors, the corpus they search, and for each anchor the places of its concept's positives in it."""
+    """Dev anchors and the corpus they search; `relevant` and `excluded` are sorted corpus places of each anchor.
+
+    Excluded are the other texts of the anchor's own concept and the anchor itself: neither right nor wrong.
+    """
 
     rows: Rows
     queries: Sequence[str]
     corpus: Sequence[str]
     relevant: Sequence[Places]
+    excluded: Sequence[Places]
 
 
 def make_dev_set(dev: Rows, train: Rows, *, seed: int) -> DevSet:
     """Pair every distinct dev anchor with a corpus of all dev positives and a sample of train positives."""
-    pairs = [dev.store[i] for i in range(len(dev))]
-    positives = dict.fromkeys(pair.positive for pair in pairs)
-    corpus = list(positives | dict.fromkeys(distinct_texts(train, limit=TRAIN_TEXTS, seed=seed)))
+    numbered = [(number, dev.store[number]) for number in range(len(dev))]
+    positives = dict.fromkeys(pair.positive for _, pair in numbered)
+    others = dict.fromkeys(pair.positive for pair in sample_rows(train, limit=TRAIN_ROWS, seed=seed))
+    corpus = list(positives | others)
     place = {text: i for i, text in enumerate(corpus)}
     right: dict[str, set[int]] = {}
-    for pair in pairs:
+    own: dict[str, set[int]] = {}
+    members: dict[int, set[int]] = {}
+    for number, pair in numbered:
+        concept = int(dev.concepts.row_concepts[number])
         right.setdefault(pair.anchor, set()).add(place[pair.positive])
+        own.setdefault(pair.anchor, set()).add(concept)
+        members.setdefault(concept, set()).update(
+            place[t] for t in (pair.anchor, pair.positive) if t in place
+        )
+    related = {anchor: set().union(*(members[c] for c in concepts)) for anchor, concepts in own.items()}
     return DevSet(
-        rows=dev, queries=list(right), corpus=corpus, relevant=[np.array(sorted(found)) for found in right.values()]
+        rows=dev,
+        queries=list(right),
+        corpus=corpus,
+        relevant=[_places(found) for found in right.values()],
+        excluded=[_places(related[anchor] - found) for anchor, found in right.items()],
     )
 
 
 def evaluate_dev(
     model: SentenceTransformer, loss: BatchLoss, collator: PairCollator, dev: DevSet, *, batch_size: int
 ) -> DevMetrics:
-    """Measure the model as it is. Nothing random is drawn, so training goes on as if it had not been looked at."""
+    """Measure the model as it is, each distinct text encoded once.
+
+    Nothing random is drawn, so training goes on as if nobody had looked.
+    """
+    query, document = collator.prompts
+    keys = [
+        *collator.distinct(range(len(dev.rows))),
+        *((query, text) for text in dev.queries),
+        *((document, text) for text in dev.corpus),
+    ]
     was_training = loss.training
     loss.eval()
-    with torch.inference_mode():
-        mean_loss = _mean_loss(loss, collator, rows=len(dev.rows), batch_size=batch_size)
-        options = {"batch_size": batch_size, "show_progress_bar": False, "normalize_embeddings": True}
-        queries = model.encode_query(list(dev.queries), **options)
-        corpus = model.encode_document(list(dev.corpus), **options)
+    place, vectors = _encode(model, dict.fromkeys(keys), batch_size=batch_size)
+    mean_loss = _mean_loss(loss, collator, place, vectors, rows=len(dev.rows), batch_size=batch_size)
     loss.train(was_training)
-    places = rank(CosineScorer(queries, corpus), top_k=DEPTH).places
+    unit = vectors.cpu().numpy()
+    asked = unit[[place[query, text] for text in dev.queries]]
+    corpus = unit[[place[document, text] for text in dev.corpus]]
+    places = rank(CosineScorer(asked, corpus), top_k=DEPTH, excluded=dev.excluded).places
     means = dict(zip(METRICS, query_metrics(places, dev.relevant).mean(axis=0).tolist(), strict=True))
     return DevMetrics(
         loss=mean_loss,
@@ -96,11 +122,39 @@ def on_device(batch: Features, device: torch.device) -> Features:
     return {key: value.to(device) if hasattr(value, "to") else value for key, value in batch.items()}
 
 
-def _mean_loss(loss: BatchLoss, collator: PairCollator, *, rows: int, batch_size: int) -> float:
+def _places(found: set[int]) -> Places:
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _encode(
+    model: SentenceTransformer, keys: Iterable[TextKey], *, batch_size: int
+) -> tuple[dict[TextKey, int], torch.Tensor]:
+    """Unit vectors `(N, D)` of texts under their prompts, and where each stands among them."""
+    place: dict[TextKey, int] = {}
+    parts = []
+    by_prompt: dict[str, list[str]] = {}
+    for prompt, text in keys:
+        by_prompt.setdefault(prompt, []).append(text)
+    for prompt, texts in by_prompt.items():
+        place |= {(prompt, text): len(place) + i for i, text in enumerate(texts)}
+        options = {"batch_size": batch_size, "show_progress_bar": False, "convert_to_tensor": True}
+        parts.append(model.encode(texts, prompt=prompt, normalize_embeddings=True, **options).float())
+    return place, torch.cat(parts)
+
+
+def _mean_loss(
+    loss: BatchLoss,
+    collator: PairCollator,
+    place: Mapping[TextKey, int],
+    vectors: torch.Tensor,
+    *,
+    rows: int,
+    batch_size: int,
+) -> float:
     total = 0.0
-    device = next(loss.parameters()).device
     for start in range(0, rows, batch_size):
         numbers = range(start, min(start + batch_size, rows))
-        groups, plan = features_of(on_device(collator(numbers), device))
-        total += float(loss(groups, plan)) * len(numbers)
+        plan = collator.plan(numbers, place).to(vectors.device)
+        with torch.inference_mode():
+            total += float(loss.score(vectors, plan)) * len(numbers)
     return total / rows

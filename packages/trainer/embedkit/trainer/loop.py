@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +36,10 @@ class Arguments(SentenceTransformerTrainingArguments):  # type: ignore[misc]
     @property
     def n_gpu(self) -> int:
         """At most one."""
-        return min(1, super().n_gpu)
+        return min(1, int(super().n_gpu))
 
 
-class NumberedRows(torch.utils.data.Dataset[int]):
+class NumberedRows(torch.utils.data.Dataset[int]):  # type: ignore[misc]
     """A dataset whose rows are their own numbers: the collator looks them up."""
 
     def __init__(self, rows: Rows) -> None:
@@ -112,7 +114,7 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """
         plan: BatchPlan = inputs["label"]
         loss = super().compute_loss(model, inputs, *args, **kwargs)
-        value = float(loss[0] if isinstance(loss, tuple) else loss)
+        value = float((loss[0] if isinstance(loss, tuple) else loss).detach())
         if value != value or value in (float("inf"), float("-inf")):
             raise self._lost(value, plan)
         self._on_loss(value)
@@ -143,12 +145,10 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
 
 def training_arguments(
-    config: RunConfig, *, run: Path, device: str, dtype: DTypeName, has_dev: bool
+    config: RunConfig, *, run: Path, device: str, dtype: DTypeName, steps: int
 ) -> Arguments:
-    """Our config in the words of the training library; `UserError` when an optimiser's package is missing."""
+    """Our config in the words of the training library."""
     train, optim, output = config.train, config.optim, config.output
-    if optim.name in _NEEDS_BITSANDBYTES:
-        _require_bitsandbytes(optim.name)
     scheduler = optim.scheduler
     return Arguments(
         output_dir=str(run / CHECKPOINTS),
@@ -160,11 +160,9 @@ def training_arguments(
         per_device_train_batch_size=train.batch_size,
         num_train_epochs=train.epochs,
         gradient_accumulation_steps=train.grad_accum_steps,
-        gradient_checkpointing=train.grad_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if train.grad_checkpointing else None,
         learning_rate=optim.lr,
         weight_decay=optim.weight_decay,
-        warmup_steps=optim.warmup_ratio,
+        warmup_steps=math.ceil(steps * optim.warmup_ratio),
         lr_scheduler_type="constant_with_warmup" if scheduler == "constant" else scheduler,
         optim=_OPTIMISERS.get(optim.name, optim.name),
         max_grad_norm=optim.max_grad_norm,
@@ -178,11 +176,14 @@ def training_arguments(
     )
 
 
-def _require_bitsandbytes(name: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("bitsandbytes") is None:
-        raise UserError(
-            f"optim.name {name} needs the package 'bitsandbytes', which is not installed",
-            hint="pip install bitsandbytes, or set optim.name to adamw",
-        )
+def require_packages(config: RunConfig) -> None:
+    """Raise `UserError` when a tracker or an optimiser that the config names is not installed."""
+    wanted: dict[str, str] = {name: f"output.report_to {name}" for name in config.output.report_to}
+    if config.optim.name in _NEEDS_BITSANDBYTES:
+        wanted["bitsandbytes"] = f"optim.name {config.optim.name}"
+    for package, setting in wanted.items():
+        if find_spec(package) is None:
+            raise UserError(
+                f"{setting} needs the package {package!r}, which is not installed",
+                hint=f"pip install {package}, or change {setting.split()[0]}",
+            )

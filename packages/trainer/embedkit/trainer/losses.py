@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXCLUDED = -1e4
 
 
-class BatchLoss(nn.Module):
+class BatchLoss(nn.Module):  # type: ignore[misc]
     """Base: encodes the batch once and hands unit vectors `(U, D)` in float32 to `score`."""
 
     def __init__(self, model: SentenceTransformer) -> None:

@@ -45,7 +45,7 @@ def choose_device(wanted: str) -> str:
 def device_name(device: str) -> str:
     """What a person calls the device."""
     if device == "cuda":
-        return torch.cuda.get_device_name()
+        return str(torch.cuda.get_device_name())
     return platform.processor() or platform.machine()
 
 

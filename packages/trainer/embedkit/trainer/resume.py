@@ -23,7 +23,14 @@ OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD,
 _MARK = "complete"
 _PREFIX = "checkpoint-"
 # What may differ between the two halves of a run without changing its weights.
-_FREE = ("output.", "data.stream", "data.use_dev", "data.dev_path", "train.num_workers", "hf.local_files_only")
+_FREE = (
+    "output.",
+    "data.stream",
+    "data.use_dev",
+    "data.dev_path",
+    "train.num_workers",
+    "hf.local_files_only",
+)
 
 
 def mark_complete(checkpoint: Path) -> None:

@@ -49,6 +49,8 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
     _freeze(model, config.train)
     if config.lora is not None:
         _add_lora(model, config.lora)
+    if config.train.grad_checkpointing:
+        _encoder(model).gradient_checkpointing_enable({"use_reentrant": False})
     return model
 
 
@@ -157,7 +159,9 @@ def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
     if train.freeze_layers:
         layers = _layers(model)
         if train.freeze_layers > len(layers):
-            raise UserError(f"train.freeze_layers is {train.freeze_layers}, but the model has {len(layers)} layers")
+            raise UserError(
+                f"train.freeze_layers is {train.freeze_layers}, but the model has {len(layers)} layers"
+            )
         for layer in layers[: train.freeze_layers]:
             layer.requires_grad_(False)
 
@@ -188,6 +192,6 @@ def _add_lora(model: SentenceTransformer, lora: LoraSection) -> None:
 
 
 def _merge_lora(model: SentenceTransformer) -> None:
-    inner = getattr(model[0], "model", None)
+    inner: Any = getattr(model[0], "model", None)
     if hasattr(inner, "merge_and_unload"):
         model[0].model = inner.merge_and_unload()

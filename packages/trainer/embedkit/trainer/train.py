@@ -1,0 +1,314 @@
+"""`embedkit train`: from cfg.json and pairs.jsonl to runs/NAME/, a model that plain sentence-transformers loads.
+
+Everything that can be wrong is found before the first byte is written; a run that is cut off goes on with `--resume`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedkit.console import out_json, say, warn
+from embedkit.errors import TerminatedError
+from embedkit.extras import require
+from embedkit.files import STDIO, require_writable, write_text
+from embedkit.trainer import resume as runs
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.settings import find_config, load_run_config
+
+if TYPE_CHECKING:
+    from embedkit.trainer.callbacks import MetricsLog, StopFlag
+    from embedkit.trainer.dev import DevMetrics
+    from embedkit.trainer.loop import PairTrainer
+    from embedkit.trainer.plan import Ready, TrainPlan
+
+MANY_CUT = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the base model."""
+
+    run: Path
+    model: Path
+    steps: int
+    loss: float
+    dev: tuple[tuple[int, DevMetrics], ...]
+    seconds: float
+    samples_per_second: float
+    device: str
+    dtype: str
+    resumed_from_step: int
+
+
+def train(
+    *,
+    config: Path | None,
+    sets: Sequence[str] = (),
+    resume: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> TrainPlan | TrainResult:
+    """Train as the config file says, and tell the person how it went.
+
+    Raises:
+        UserError: config, model, rows or folder are not right; nothing has been written then.
+        TerminatedError: SIGTERM came, and a checkpoint was written.
+    """
+    path = find_config(config)
+    loaded = named(load_run_config(path, sets=sets).config, path)
+    done: TrainPlan | TrainResult
+    if dry_run:
+        done = plan_training(loaded, resume=resume, force=force)
+        tell_plan(done)
+    else:
+        done = run_training(loaded, resume=resume, force=force)
+        _tell_result(done)
+    if as_json:
+        out_json(json.loads(json.dumps(asdict(done), default=str)))
+    return done
+
+
+def named(config: RunConfig, path: Path | None) -> RunConfig:
+    """The config with its run's name: the file's own name where output.save_name is empty."""
+    stem = "run" if path is None or str(path) == STDIO else path.stem
+    output = config.output.model_copy(update={"save_name": config.output.save_name or stem})
+    return config.model_copy(update={"output": output})
+
+
+def plan_training(config: RunConfig, *, resume: bool = False, force: bool = False) -> TrainPlan:
+    """Load and check all that `run_training` would, and write nothing."""
+    return _prepare(config, resume=resume, force=force).plan
+
+
+def run_training(config: RunConfig, *, resume: bool = False, force: bool = False) -> TrainResult:
+    """Train one run whole: the folder `output.save_dir/output.save_name` holds the result.
+
+    With `resume` a run that was cut off goes on from its last whole checkpoint and ends with the weights it would have
+    had; a run that is not there, or has no checkpoint yet, starts. With `force` an earlier run is replaced.
+    """
+    ready = _prepare(config, resume=resume, force=force)
+    tell_plan(ready.plan)
+    checkpoint = runs.last_checkpoint(ready.folder) if resume else None
+    if resume and checkpoint is None:
+        say("there is no checkpoint to go on from: the run starts at the beginning")
+    if checkpoint is None:
+        runs.clear(ready.folder)
+    _open_run(ready, checkpoint)
+    try:
+        return _execute(ready, checkpoint)
+    except KeyboardInterrupt:
+        _interrupted(ready.folder)
+        raise
+    except BaseException:
+        if runs.last_checkpoint(ready.folder) is None:
+            runs.clear(ready.folder)
+        raise
+
+
+def _prepare(config: RunConfig, *, resume: bool, force: bool) -> Ready:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    require("sentence_transformers", extra="train")
+    from embedkit.trainer.plan import prepare
+    from embedkit.trainer.setup import quiet_libraries
+
+    with quiet_libraries():
+        return prepare(config, resume=resume, force=force)
+
+
+def _open_run(ready: Ready, checkpoint: Path | None) -> None:
+    """Make the folder what a run of this config looks like at its first, or at the checkpoint's, step."""
+    from embedkit.trainer.card import write_environment
+
+    require_writable(ready.folder)
+    if checkpoint is not None:
+        runs.cut_metrics(ready.folder, step=runs.checkpoint_step(checkpoint))
+        return
+    values = ready.config.model_dump(mode="json")
+    write_text(ready.folder / runs.CONFIG, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+    write_environment(
+        ready.folder,
+        device=ready.config.device,
+        precision=ready.precision,
+        rows=ready.rows.summary,
+        config=ready.config,
+    )
+
+
+def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
+    from embedkit.trainer.callbacks import MetricsLog, Progress, StopFlag
+    from embedkit.trainer.setup import quiet_libraries, save_model
+
+    stop, rows_per_step = StopFlag(), ready.plan.effective_batch_size
+    progress = Progress(rows_per_step=rows_per_step)
+    log = MetricsLog(ready.folder, rows_per_step=rows_per_step) if ready.config.output.save_metrics else None
+    started = time.monotonic()
+    with quiet_libraries(), stop.on_sigterm():
+        trainer, dev = _trainer(ready, stop, log, progress)
+        if checkpoint is None:
+            dev.look(step=0, epoch=0)
+        try:
+            outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            progress.close()
+        if stop.raised:
+            raise _terminated(ready.folder)
+        seconds = time.monotonic() - started
+        save_model(ready.model, ready.folder / runs.MODEL)
+    first = runs.checkpoint_step(checkpoint) if checkpoint else 0
+    trained = float(outcome.metrics["train_runtime"])
+    result = TrainResult(
+        run=ready.folder,
+        model=ready.folder / runs.MODEL,
+        steps=trainer.state.global_step,
+        loss=outcome.training_loss,
+        dev=tuple(dev.seen),
+        seconds=seconds,
+        samples_per_second=(trainer.state.global_step - first) * rows_per_step / max(trained, 1e-9),
+        device=ready.config.device,
+        dtype=ready.precision.dtype,
+        resumed_from_step=first,
+    )
+    _write_card(ready, result)
+    return result
+
+
+def _trainer(ready: Ready, stop: StopFlag, log: MetricsLog | None, progress: Any) -> tuple[PairTrainer, Any]:
+    from embedkit.trainer.callbacks import Checkpoints, DevLooks, StepSeed
+    from embedkit.trainer.loop import PairTrainer, training_arguments
+
+    config = ready.config
+    dev = DevLooks(ready, log, stop)
+    callbacks = [StepSeed(config.seed), dev, Checkpoints(ready.folder, config.output, stop), progress]
+    trainer = PairTrainer(
+        model=ready.model,
+        loss=ready.loss,
+        rows=ready.rows,
+        collator=ready.collator,
+        config=config,
+        args=training_arguments(
+            config,
+            run=ready.folder,
+            device=config.device,
+            dtype=ready.precision.dtype,
+            steps=ready.plan.steps,
+        ),
+        callbacks=[*callbacks, log] if log else callbacks,
+        on_loss=progress.saw_loss,
+    )
+    return trainer, dev
+
+
+def _write_card(ready: Ready, result: TrainResult) -> None:
+    from embedkit.trainer.card import CardFacts, write_card
+
+    example = ready.rows.store[0]
+    facts = CardFacts(
+        config=ready.config,
+        rows=ready.rows.summary,
+        dev=result.dev,
+        steps=result.steps,
+        seconds=result.seconds,
+        precision=ready.precision,
+        example=(example.anchor, example.positive),
+        dimensions=ready.model.get_embedding_dimension() or 0,
+        max_length=ready.model.max_seq_length or 0,
+    )
+    write_card(ready.folder, facts)
+
+
+def _terminated(run: Path) -> TerminatedError:
+    checkpoint = runs.last_checkpoint(run)
+    step = runs.checkpoint_step(checkpoint) if checkpoint else 0
+    return TerminatedError(
+        f"stopped by SIGTERM at step {step}", place=str(run), hint="--resume goes on from there"
+    )
+
+
+def _interrupted(run: Path) -> None:
+    checkpoint = runs.last_checkpoint(run)
+    if checkpoint is None:
+        runs.clear(run)
+        say("{run}: stopped before the first checkpoint; nothing is kept", run=run)
+        return
+    step = runs.checkpoint_step(checkpoint)
+    say("{run}: stopped; --resume goes on from the checkpoint at step {step}", run=run, step=step)
+
+
+def tell_plan(plan: TrainPlan) -> None:
+    """Say on stderr what a run does, in the terms a person would check it by."""
+    say(
+        "model: {model}, {trained} of {all} parameters trained",
+        model=plan.model,
+        trained=f"{plan.trained_parameters:,}",
+        all=f"{plan.parameters:,}",
+    )
+    say(
+        "device: {device}, {dtype} ({reason})", device=plan.device, dtype=plan.dtype, reason=plan.dtype_reason
+    )
+    say(
+        "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}",
+        rows=plan.rows,
+        concepts=plan.concepts,
+        negatives=plan.hard_negatives,
+        dev=plan.dev_rows,
+    )
+    say(
+        "batch: {batch} rows ({effective} a step), about {negatives} negatives an anchor; loss {loss}",
+        batch=plan.batch_size,
+        effective=plan.effective_batch_size,
+        negatives=f"{plan.negatives_per_anchor:.0f}",
+        loss=plan.loss,
+    )
+    _tell_lengths(plan)
+    say(
+        "steps: {steps} ({epochs} × {each}); output: {run}",
+        steps=plan.steps,
+        epochs=plan.epochs,
+        each=plan.steps_per_epoch,
+        run=plan.run,
+    )
+    if plan.negatives_per_anchor < 1:
+        warn(
+            "there are no negatives in a batch: nothing can be learnt; raise train.batch_size or add hard negatives"
+        )
+
+
+def _tell_lengths(plan: TrainPlan) -> None:
+    lengths = plan.lengths
+    if lengths is None:
+        return
+    share = f"{lengths.cut_share:.1%}"
+    say(
+        "tokens a text: median {median}, 95 % up to {p95}, longest {longest}; {share} cut at {limit}",
+        median=lengths.median,
+        p95=lengths.p95,
+        longest=lengths.longest,
+        share=share,
+        limit=lengths.limit,
+    )
+    if lengths.cut_share > MANY_CUT:
+        warn(
+            "{share} of the texts are longer than the model reads; raise train.max_length if it can",
+            share=share,
+        )
+
+
+def _tell_result(result: TrainResult) -> None:
+    from embedkit.trainer.callbacks import duration
+
+    say(
+        "trained {steps} steps in {time}, {rate} samples/s, mean loss {loss}",
+        steps=result.steps - result.resumed_from_step,
+        time=duration(result.seconds),
+        rate=f"{result.samples_per_second:.1f}",
+        loss=f"{result.loss:.4f}",
+    )
+    say("model: {model}", model=result.model)
+    say("next: embedkit evaluate --model {run}", run=result.run)
