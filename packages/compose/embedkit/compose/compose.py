@@ -12,7 +12,7 @@ from typing import Any
 
 from embedkit.compose.concepts import Concepts, build
 from embedkit.compose.lint import lint, resolve_stubs
-from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory
+from embedkit.compose.mine.choose import Choice, check_miner, choose_miner, miner_factory
 from embedkit.compose.mine.select import Mask, Negative, mine
 from embedkit.compose.near import near_pairs
 from embedkit.compose.read import Record, Reject, category, locate, parse_mapping, read
@@ -142,6 +142,7 @@ def compose(
     """
     if not inputs:
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
+    check_miner(miner, model)
     shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
     if output == STDIO and shares[0] < 1:
         raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
@@ -188,13 +189,13 @@ def _all_paths(output: Path) -> tuple[Path, ...]:
 
 def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
     found = _read_all(settings)
+    if not found.records:
+        raise _nothing(settings, found.rejects)
     concepts = build(found.records)
     _say_concepts(concepts)
     made = _make(found.records, settings.kinds)
     if not made.drafts:
-        raise UserError(
-            "not one usable row", place=", ".join(map(str, settings.inputs)), hint=_why(found, made)
-        )
+        raise _nothing(settings, (*found.rejects, *made.rejects))
     divided = _divide(made.drafts, concepts, settings)
     choice = _choose(made.drafts, settings)
     negatives = (
@@ -270,12 +271,12 @@ def _make(records: Sequence[Record], kinds: Iterable[str]) -> _Made:
     return _Made(tuple(drafts.values()), tuple(rejects), tally, stated)
 
 
-def _why(found: _Read, made: _Made) -> str:
-    rejects = (*found.rejects, *made.rejects)
-    if not rejects:
-        return "nothing stands under the header, or --kinds leaves nothing out of it"
-    first = rejects[0]
-    return f"{len(rejects)} rejected; the first at {first.file}:{first.line}: {first.reason}"
+def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
+    why = "nothing stands under the header, or --kinds leaves nothing of it"
+    if rejects:
+        first = rejects[0]
+        why = f"{len(rejects)} rejected; the first at {first.file}:{first.line}: {first.reason}"
+    return UserError("not one usable row", place=", ".join(map(str, settings.inputs)), hint=why)
 
 
 def _divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> _Divided:

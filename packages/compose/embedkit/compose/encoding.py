@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import IO
 
@@ -31,6 +32,8 @@ _SIGNATURE = {
     "gb18030": re.compile(r"[的一是不在有和了为]"),
 }
 _LABELS = {"cp949": "CP949 (EUC-KR)", "cp932": "Shift_JIS (CP932)", "euc_jp": "EUC-JP", "gb18030": "GB18030"}
+_WESTERN = re.compile(r"[àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÀÁÂÄÅÆÇÈÉÊËÍÎÑÓÔÖØÜ‘’“”–—…€£§°·µ±×²³«»¿¡®™©]")
+STATISTICS_LEAST = 30
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -40,6 +43,9 @@ class Encoding:
 
     codec: str
     label: str
+
+
+DAMAGED_UTF8 = Encoding("utf-8", "UTF-8 with undecodable bytes")
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -89,11 +95,11 @@ def _utf8(handle: IO[bytes]) -> Encoding | None:
 
 def _by_spelling(head: bytes) -> Encoding:
     if _mostly_utf8(head):
-        return Encoding("utf-8", "UTF-8 with undecodable bytes")
+        return DAMAGED_UTF8
     codec = max(_PLAUSIBLE, key=lambda name: _score(head, name))
     if _score(head, codec) > 0.5:
         return Encoding(codec, _LABELS[codec])
-    return _by_statistics(head)
+    return _single_byte(head)
 
 
 def _mostly_utf8(head: bytes) -> bool:
@@ -117,12 +123,33 @@ def _score(head: bytes, codec: str) -> float:
     letters = len(_NON_ASCII.findall(text))
     if not letters:
         return 0.0
-    damage = text.count(BAD)
-    plausible = len(_PLAUSIBLE[codec].findall(text)) - damage
+    plausible = len(_PLAUSIBLE[codec].findall(text)) - text.count(BAD)
+    if codec == "cp949":
+        plausible -= 2 * _rare_hangul(text)
     return plausible / letters * (0.6 + len(_SIGNATURE[codec].findall(text)) / letters)
 
 
-def _by_statistics(head: bytes) -> Encoding:
+def _rare_hangul(text: str) -> int:
+    """Syllables outside KS X 1001: hardly ever written, but what Japanese bytes look like in CP949."""
+    counts = Counter(_SIGNATURE["cp949"].findall(text))
+    return sum(count for syllable, count in counts.items() if not _in_ks_x_1001(syllable))
+
+
+def _in_ks_x_1001(syllable: str) -> bool:
+    try:
+        return len(syllable.encode("euc_kr")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
+def _single_byte(head: bytes) -> Encoding:
+    """Western European when nearly all are its accents; else by statistics, given enough; else damage."""
+    text = head.decode("cp1252", "embedkit-mark")
+    letters = _NON_ASCII.findall(text)
+    if len(_WESTERN.findall(text)) * 10 >= 8 * len(letters):
+        return Encoding("cp1252", "Windows-1252")
+    if len(letters) < STATISTICS_LEAST:
+        return DAMAGED_UTF8
     from charset_normalizer import from_bytes
 
     best = from_bytes(head[: 1 << 16]).best()

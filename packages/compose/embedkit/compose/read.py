@@ -301,6 +301,8 @@ def _read_json(
 ) -> Iterator[Record | Reject]:
     if not quiet:
         say("{name}: {encoding}, JSON lines", name=name, encoding=encoding.label)
+        if any('"hard_negatives": ["' in line.text for line in sample):
+            say("{name}: its hard negatives are not taken over; they are mined anew", name=name)
     renamed = {column: role for role, column in mapping.items()}
     for line in chain(sample, lines):
         if line.over_long:

@@ -33,7 +33,6 @@ _HEADER_WORDS = {
     "license": "license licence 라이선스",
     "retrieved_at": "retrieved_at",
     "entry_id": "entry_id",
-    "hard_negatives": "hard_negatives",
 }
 ROLES: tuple[str, ...] = tuple(_HEADER_WORDS)
 _ROLE_OF = {fold(word): role for role, words in _HEADER_WORDS.items() for word in words.split()}

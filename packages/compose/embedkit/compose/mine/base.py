@@ -16,7 +16,7 @@ SLACK = 32  # candidates kept beyond the number asked for, so that a later guard
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row to mine for. `blocked` numbers the texts that are no negatives; `about` defines the positive."""
+    """One row to mine for: `blocked` numbers the texts that are none, `about` defines the positive."""
 
     anchor: str
     positive: str

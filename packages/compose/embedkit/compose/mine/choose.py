@@ -33,19 +33,22 @@ class Choice:
     source: ModelSource | None = None
 
 
-def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice:
-    """Decide between lexical, dense and hybrid.
-
-    Raises:
-        UserError: `miner` is not one of them, or a dense one is asked for and its model or torch is missing.
-    """
+def check_miner(miner: str, model: str) -> None:
+    """Raise `UserError` before any work when `miner` is unknown or wants what is not installed."""
     if miner not in MINERS:
         raise UserError(f"--miner {miner!r} is not one of {', '.join(MINERS)}")
+    if miner in ("dense", "hybrid"):
+        if find_spec("sentence_transformers") is None:
+            require("sentence_transformers", extra="train")
+        resolve_model(model or DEFAULT_MODEL)
+
+
+def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice:
+    """Decide between lexical, dense and hybrid; raises what `check_miner` raises."""
     if miner == "lexical":
         return Choice("lexical", "asked for")
     if miner == "auto":
         return _auto(texts, model or DEFAULT_MODEL)
-    require("sentence_transformers", extra="train")
     source = resolve_model(model or DEFAULT_MODEL)
     share = unreadable_share(source, texts)
     if share > UNREADABLE_SHARE:

@@ -2,7 +2,8 @@
 
 Never a negative: a text of any concept that the anchor or the positive belongs to, or nearly such a text. The
 rungs, written as `rule`: `bar` (all guards passed), `hub` (a text already used often), `draw` (a seeded draw
-among the pool's other texts), `language` (a draw from other languages). All obey the concept mask.
+among the pool's other texts), `other` (a draw from other languages, for a row without a kind also from texts of
+another length). All obey the concept mask.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def mine(
     ticker = Ticker("mine", len(drafts))
     done = 0
     for (role, lang), members in _by_pool(drafts).items():
-        others = [pool for pool in pools.values() if pool.role == role and pool.lang != lang]
+        others = sorted((p for key, p in pools.items() if key != (role, lang)), key=lambda p: p.role != role)
         chooser = _Chooser(
             pools[role, lang], others, mask, make_miner, hard_k=hard_k, seed=seed, rows=len(members)
         )
@@ -158,6 +159,7 @@ class _Chooser:
         self._k, self._seed = hard_k, seed
         self._cap = max(HUB_LEAST, HUB_FACTOR * -(-rows * hard_k // len(pool.texts)))
         self._used: Counter[int] = Counter()
+        self._keys = [text_key(text) for text in pool.texts]
 
     def choose(self, drafts: Sequence[Draft]) -> Iterator[tuple[Negative, ...]]:
         for start in range(0, len(drafts), CHUNK):
@@ -201,7 +203,7 @@ class _Chooser:
         """Place and number of each candidate, one of several spellings of the same text only."""
         seen: set[str] = set()
         for at, index in enumerate(ranked.indices.tolist()):
-            key = text_key(self._pool.texts[index])
+            key = self._keys[index]
             if key not in seen:
                 seen.add(key)
                 yield at, index
@@ -212,7 +214,7 @@ class _Chooser:
         return Negative(text, Mining(score=score, rank=at + 1, miner=self._miner.name, rule=rule))
 
     def _drawn(self, draft: Draft, question: Question, chosen: set[int], wanted: int) -> Iterator[Negative]:
-        """The last rungs: the same language, then the others, drawn by the row's id and the seed."""
+        """The last rungs: this pool, then the others, drawn by the row's id and the seed."""
         if wanted <= 0:
             return
         here = _draws(len(self._pool.texts), {*chosen, *question.blocked.tolist()}, wanted, self._key(draft))
@@ -221,11 +223,13 @@ class _Chooser:
         for number, pool in enumerate(self._others):
             if wanted <= 0:
                 return
+            if pool.role != self._pool.role and draft.kind != "pair":
+                continue
             if number not in self._other_concepts:
                 self._other_concepts[number] = _Concepts(pool, self._mask)
             blocked = self._other_concepts[number].forbidden(self._mask.of_row(draft))
             there = _draws(len(pool.texts), set(blocked.tolist()), wanted, self._key(draft))
-            yield from (_draw_receipt(pool.texts[index], "language") for index in there)
+            yield from (_draw_receipt(pool.texts[index], "other") for index in there)
             wanted -= len(there)
 
     def _key(self, draft: Draft) -> str:

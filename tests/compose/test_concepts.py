@@ -1,0 +1,140 @@
+"""The concept graph: what joins, what does not, and what a row must never meet as a negative."""
+
+from __future__ import annotations
+
+from embedkit.compose.concepts import build, variants
+from embedkit.compose.lint import lint, resolve_stubs, see_target
+from embedkit.compose.read import Record
+from embedkit.glossary import Alias, AliasKind, Entry
+
+
+def entry(term: str, definition: str, *aliases: tuple[str, AliasKind], source: str = "") -> Record:
+    found = tuple(Alias(text, kind) for text, kind in aliases)
+    return Record(
+        "t.csv", 2, Entry(term=term, definition=definition, aliases=found, lang="en", source=source)
+    )
+
+
+def pair(anchor: str, positive: str) -> Record:
+    return Record("t.csv", 1, Entry(term=anchor, definition=positive), stated_pair=True)
+
+
+def groups(*records: Record) -> list[int]:
+    return list(build(records).of_record)
+
+
+def test_spellings_of_a_name_are_one_concept() -> None:
+    assert groups(entry("Pulse-Width Modulation", "a"), entry("pulse width modulations", "b")) == [0, 0]
+
+
+def test_korean_spacing_brackets_and_hanja_are_one_concept() -> None:
+    assert groups(entry("펄스 폭 변조(PWM)", "a"), entry("펄스폭변조", "b")) == [0, 0]
+    assert groups(entry("전압(電壓)", "a"), entry("전압", "b")) == [0, 0]
+
+
+def test_a_disambiguation_in_brackets_stays_apart() -> None:
+    assert groups(entry("set (mathematics)", "a"), entry("set (theatre)", "b")) == [0, 1]
+    assert "set" not in variants("set (mathematics)")
+
+
+def test_aliases_and_translations_join() -> None:
+    english = entry("pulse-width modulation", "a", ("펄스 폭 변조", "translation"))
+    assert groups(english, entry("펄스 폭 변조", "b", ("PWM", "abbreviation"))) == [0, 0]
+
+
+def test_a_shared_definition_joins() -> None:
+    assert groups(
+        entry("SRAM", "memory that keeps its bits"), entry("static RAM", "Memory that keeps its bits.")
+    ) == [
+        0,
+        0,
+    ]
+
+
+def test_chains_of_stated_pairs_are_one_concept() -> None:
+    assert groups(pair("a1", "b1"), pair("b1", "c1"), pair("c1", "d1"), pair("x1", "y1")) == [0, 0, 0, 1]
+
+
+def test_an_ambiguous_abbreviation_joins_nothing_but_belongs_to_both() -> None:
+    board = entry("printed circuit board", "a flat carrier", ("PCB", "abbreviation"))
+    oil = entry("polychlorinated biphenyl", "an oily liquid", ("PCB", "abbreviation"))
+    concepts = build([board, oil])
+    assert concepts.of_record == (0, 1)
+    assert concepts.of_text("PCB") == (0, 1)
+    assert concepts.ambiguous == 1
+
+
+def test_an_ambiguous_abbreviation_in_two_columns_joins_nothing() -> None:
+    assert groups(pair("PCB", "printed circuit board"), pair("PCB", "polychlorinated carbon biphenyl")) == [
+        0,
+        1,
+    ]
+
+
+def test_an_abbreviation_of_one_concept_joins_its_own_entry() -> None:
+    assert groups(entry("pulse-width modulation", "a", ("PWM", "abbreviation")), entry("PWM", "b")) == [0, 0]
+
+
+def test_a_word_of_many_concepts_joins_none() -> None:
+    many = [entry(f"thing {n} of its kind", f"text {n}", ("device", "synonym")) for n in range(12)]
+    assert len(set(groups(*many))) == 12
+
+
+def test_an_alias_that_stands_in_most_definitions_joins_nothing() -> None:
+    filler = [entry(f"name{n}", f"a current of kind {n}") for n in range(60)]
+    left, right = (
+        entry("electric current", "flow", ("current", "synonym")),
+        entry("river current", "water", ("current", "synonym")),
+    )
+    concepts = build([*filler, left, right])
+    assert concepts.of_record[60] != concepts.of_record[61]
+
+
+def test_ids_do_not_depend_on_the_order_of_the_records() -> None:
+    records = [entry("a thing", "x"), entry("b thing", "y"), entry("c thing", "z", ("b thing", "redirect"))]
+    assert set(build(records).ids) == set(build(records[::-1]).ids)
+
+
+def test_a_large_concept_is_noticed() -> None:
+    chain = [pair(f"name {n} x", f"name {n + 1} x") for n in range(20)]
+    assert build(chain).over_merged
+    assert not build([pair(f"left {n} x", f"right {n} x") for n in range(20)]).over_merged
+
+
+def test_pointers_are_recognised() -> None:
+    for text in ("See diode.", "see also: diode", "→ diode", "Synonym of diode"):
+        assert see_target(text) == "diode"
+    assert see_target("다이오드 참조.") == "다이오드"
+    assert see_target("A device through which one can see light.") == ""
+
+
+def test_a_pointer_becomes_a_name_of_its_target() -> None:
+    target = entry("diode", "conducts one way")
+    resolved = list(resolve_stubs([entry("rectifier valve", "See diode."), target]))
+    assert resolved[0].entry.definition == "conducts one way"
+    assert resolved[0].entry.aliases[0] == Alias("rectifier valve", "redirect")
+    assert build(resolved).of_record == (0, 0)
+
+
+def test_a_pointer_to_nothing_stays_as_it_is() -> None:
+    stub = entry("valve", "See tube.")
+    assert list(resolve_stubs([stub])) == [stub]
+
+
+def codes(*records: Record) -> list[str]:
+    return [problem.code for problem in lint(records)]
+
+
+def test_lint_finds_what_is_doubtful() -> None:
+    assert codes(entry("a", "same text"), entry("b", "same text")) == ["one definition on many terms"]
+    assert codes(entry("a", "one text"), entry("a", "another text")) == ["conflicting definitions"]
+    assert codes(pair("x", "x")) == ["self pair"]
+    assert codes(pair("Pulse-Width", "pulse width")) == ["equal but for case or brackets"]
+    assert codes(entry("fast memory", "A memory that is fast")) == ["circular definition"]
+    assert codes(entry("a b", "c d"), entry("c d", "a b")) == ["circular definition"]
+    assert codes(entry("valve", "See tube")) == ["See stub"]
+    assert codes(entry("valve", "x" * 2001)) == ["long text"]
+
+
+def test_lint_is_silent_about_a_sound_glossary() -> None:
+    assert codes(entry("diode", "conducts one way"), entry("resistor", "opposes current")) == []

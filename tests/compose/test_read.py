@@ -1,0 +1,239 @@
+"""Reading tables: encodings, dialects, headers, bad rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embedkit.compose.read import Record, Reject, locate, parse_mapping, read
+from embedkit.errors import UserError
+
+KOREAN = "용어,뜻\n저항,전류의 흐름을 방해하는 소자\n다이오드,한 방향으로만 전류를 흘리는 소자\n"
+JAPANESE = "用語,意味\n抵抗,電流の流れを妨げる素子です\nダイオード,一方向にだけ電流を流す素子\n"
+
+
+def table(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read_all(path: Path, **mapping: str) -> tuple[list[Record], list[Reject]]:
+    items = list(read(path, mapping=mapping))
+    return [i for i in items if isinstance(i, Record)], [i for i in items if isinstance(i, Reject)]
+
+
+def pairs(path: Path, **mapping: str) -> list[tuple[str, str]]:
+    return [(r.entry.term, r.entry.definition) for r in read_all(path, **mapping)[0]]
+
+
+@pytest.mark.parametrize(
+    ("codec", "label"),
+    [
+        ("utf-8", "UTF-8"),
+        ("utf-8-sig", "UTF-8 with BOM"),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16 without BOM"),
+        ("cp949", "CP949 (EUC-KR)"),
+        ("euc_kr", "CP949 (EUC-KR)"),
+    ],
+)
+def test_a_korean_table_is_read_in_its_encoding_and_that_is_said(
+    tmp_path: Path, codec: str, label: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pairs(table(tmp_path, KOREAN.encode(codec)))
+    assert rows[1] == ("다이오드", "한 방향으로만 전류를 흘리는 소자")
+    assert f"{label}, comma-separated" in capsys.readouterr().err
+
+
+def test_shift_jis_is_not_taken_for_korean(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, JAPANESE.encode("shift_jis")))[0] == ("抵抗", "電流の流れを妨げる素子です")
+
+
+def test_accents_of_a_western_code_page_are_kept(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "café,lieu où l'on boit\n".encode("cp1252"))) == [
+        ("café", "lieu où l'on boit")
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
+    text = f"a{delimiter}one thing\nb{delimiter}another thing\n"
+    assert pairs(table(tmp_path, text)) == [("a", "one thing"), ("b", "another thing")]
+
+
+def test_tabs_beat_commas_inside_definitions(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "a\tone, two\nb\tthree, four\n"))[0] == ("a", "one, two")
+
+
+@pytest.mark.parametrize(
+    "header", ["term,definition", "anchor,positive", "용어,뜻", "Term,Definition", "query,answer"]
+)
+def test_a_header_is_no_row(tmp_path: Path, header: str) -> None:
+    assert pairs(table(tmp_path, f"{header}\na,b\n")) == [("a", "b")]
+
+
+def test_without_a_header_the_first_row_counts(tmp_path: Path) -> None:
+    assert len(pairs(table(tmp_path, "diode,valve\na,b\n"))) == 2
+
+
+@pytest.mark.parametrize("word", ["NA", "null", "None", "nan", "N/A", "true", "007"])
+def test_words_that_other_readers_swallow_stay_text(tmp_path: Path, word: str) -> None:
+    assert pairs(table(tmp_path, f"term,definition\n{word},{word} is a text\n"))[0][0] == word
+
+
+def test_a_column_can_be_named_or_numbered(tmp_path: Path) -> None:
+    path = table(tmp_path, "번호,명칭,내용\n1,저항,방해하는 소자\n")
+    assert pairs(path, term="명칭", definition="3") == [("저항", "방해하는 소자")]
+
+
+def test_mapping_a_missing_column_names_the_columns(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no column 'x'") as caught:
+        read_all(table(tmp_path, "a,b\n1,2\n"), term="x")
+    assert "a, b" in caught.value.hint
+
+
+def test_an_unknown_role_is_refused() -> None:
+    with pytest.raises(UserError, match="not ROLE=COLUMN"):
+        parse_mapping(["trem=용어"])
+
+
+def test_many_columns_without_a_known_header_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="3 columns and no header"):
+        read_all(table(tmp_path, "a,b,c\n1,2,3\n"))
+
+
+BAD = (
+    b'term,definition\ngood,fine\n"abc,def\n,no term\nx,y,z\nbroken,\xff\xfe bytes\n'
+    b'last,"one, ""two"""\nbig,' + b"q" * 10_001 + b"\n"
+)
+
+
+def test_each_bad_row_is_set_aside_with_its_line_and_reason(tmp_path: Path) -> None:
+    records, rejects = read_all(table(tmp_path, BAD))
+    assert [(r.line, r.reason) for r in rejects] == [
+        (3, "broken quote"),
+        (4, "missing cell (term)"),
+        (5, "wrong column count (3, expected 2)"),
+        (6, "undecodable"),
+        (8, "over-long"),
+    ]
+    assert [r.entry.definition for r in records] == ["fine", 'one, "two"']
+
+
+def test_a_quoted_cell_may_span_lines(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, 'a,"one\ntwo"\nb,three\n')) == [("a", "one two"), ("b", "three")]
+
+
+def test_a_quote_that_is_never_closed_costs_one_row(tmp_path: Path) -> None:
+    rows = "".join(f"t{n},d{n}\n" for n in range(500))
+    records, rejects = read_all(table(tmp_path, 'x,"never\n' + rows))
+    assert (len(records), [r.line for r in rejects]) == (500, [1])
+
+
+def test_a_line_of_megabytes_is_one_reject(tmp_path: Path) -> None:
+    records, rejects = read_all(table(tmp_path, "a,b\n" + "x" * 2_500_000 + "\nc,d\n"))
+    assert (len(records), [(r.line, r.reason) for r in rejects]) == (2, [(2, "over-long")])
+
+
+def test_a_broken_line_17_of_jsonl_is_set_aside(tmp_path: Path) -> None:
+    lines = [json.dumps({"anchor": f"a{n}", "positive": f"p{n}"}) for n in range(20)]
+    lines[16] = '{"anchor": '
+    records, rejects = read_all(table(tmp_path, "\n".join(lines), "t.jsonl"))
+    assert (len(records), rejects[0].line) == (19, 17)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"anchor": 1, "positive": "x"}', "[1]", '{"anchor": "a"}', '{"anchor": "\\ud800"}']
+)
+def test_json_of_the_wrong_shape_is_set_aside(tmp_path: Path, line: str) -> None:
+    records, rejects = read_all(table(tmp_path, f'{{"anchor": "a", "positive": "b"}}\n{line}\n', "t.jsonl"))
+    assert (len(records), len(rejects)) == (1, 1)
+
+
+def test_aliases_are_read_as_json_or_as_a_list(tmp_path: Path) -> None:
+    cell = '"[{""text"": ""PWM"", ""kind"": ""abbreviation""}]"'
+    text = f"term,definition,aliases\na,b,{cell}\nc,d,PDM; e\nf,g,[1]\n"
+    records, rejects = read_all(table(tmp_path, text))
+    assert [a.kind for r in records for a in r.entry.aliases] == ["abbreviation", "abbreviation", "synonym"]
+    assert rejects[0].reason.startswith("bad aliases")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"term\na\nb\n", "one column"),
+        (b"PK\x03\x04rest", "spreadsheet"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        read_all(table(tmp_path, content))
+
+
+def test_a_missing_input_is_looked_for_under_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    table(tmp_path / "data", "a,b\n", "here.csv")
+    assert locate("here.csv") == Path("data/here.csv")
+    assert locate("electronics.en.csv") != Path("electronics.en.csv")
+    with pytest.raises(UserError, match="no such file"):
+        locate("nowhere.csv")
+
+
+_PIECES = st.sampled_from(
+    [
+        b'"',
+        b",",
+        b"\t",
+        b";",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"a",
+        b"term,definition\n",
+        "뜻".encode(),
+        b"\xff",
+        b"\x00",
+        b"{}",
+    ]
+)
+_BYTES = st.one_of(st.binary(max_size=300), st.lists(_PIECES, max_size=60).map(b"".join))
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=_BYTES, name=st.sampled_from(["t.csv", "t.tsv", "t.jsonl"]))
+def test_any_bytes_give_rows_and_rejects_or_one_message(tmp_path: Path, content: bytes, name: str) -> None:
+    try:
+        records, rejects = read_all(table(tmp_path, content, name))
+    except UserError:
+        return
+    for record in records:
+        assert record.entry.term
+        assert record.entry.definition
+    assert all(reject.reason and reject.line >= 1 for reject in rejects)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.lists(
+        st.tuples(*[st.text("abc ,;\"'\n|가é", min_size=1, max_size=12)] * 2), min_size=1, max_size=12
+    )
+)
+def test_what_a_csv_writer_wrote_is_read_back(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
+    import csv
+
+    path = tmp_path / "t.csv"
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle, quoting=csv.QUOTE_ALL).writerows([("term", "definition"), *cells])
+    records, rejects = read_all(path)
+    assert len(records) + len(rejects) == len(cells)
+    expected = [tuple(" ".join(cell.split()) for cell in row) for row in cells]
+    assert [(r.entry.term, r.entry.definition) for r in records] == [row for row in expected if all(row)]

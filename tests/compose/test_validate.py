@@ -1,0 +1,150 @@
+"""The command validate on every row format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embedkit.compose.validate import check
+from embedkit.errors import UserError
+
+from .conftest import GLOSSARY, Run
+
+
+def jsonl(path: Path, *rows: Any) -> Path:
+    path.write_text(
+        "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8"
+    )
+    return path
+
+
+def found(path: Path) -> list[tuple[int, str]]:
+    return [(problem.line, problem.code) for problem in check(path).problems]
+
+
+def test_the_shipped_glossary_is_sound(run: Run) -> None:
+    done = run("validate", str(GLOSSARY))
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_findings_are_lines_on_stdout_and_exit_1(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("term,definition\na,b\nc,\nd,See a.\n", encoding="utf-8")
+    done = run("validate", "g.csv")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "g.csv:3: bad row: missing cell (definition): c,",
+        "g.csv:4: See stub: 'd' is only a pointer: 'See a.'",
+    ]
+
+
+def test_github_annotations_are_escaped(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("term,definition\na 100%,\nb,c\n", encoding="utf-8")
+    done = run("validate", "--format", "github", "g.csv")
+    assert done.stdout == "::error file=g.csv,line=2::bad row: missing cell (definition): a 100%25,\n"
+
+
+def test_json_is_one_document(run: Run, tmp_path: Path) -> None:
+    jsonl(tmp_path / "p.jsonl", {"anchor": "a", "positive": "b"}, '{"anchor":')
+    done = run("validate", "--json", "p.jsonl")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert (report["format"], report["rows"], report["problems"][0]["line"]) == ("pairs", 2, 2)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.jsonl", "empty.csv", "."])
+def test_what_cannot_be_read_is_exit_2(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty.csv").touch()
+    done = run("validate", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_pairs_are_checked_for_false_negatives(tmp_path: Path) -> None:
+    path = jsonl(
+        tmp_path / "p.jsonl",
+        {"anchor": "a", "positive": "b", "hard_negatives": ["A"], "group": "1"},
+        {"anchor": "a", "positive": "c", "hard_negatives": ["b"], "group": "1"},
+        {"anchor": "d", "positive": "e", "hard_negatives": ["b"], "group": "2"},
+        {"anchor": "f", "positive": "g", "hard_negatives": ["e"], "group": "2"},
+    )
+    assert found(path) == [(1, "false negative"), (2, "false negative"), (4, "false negative")]
+
+
+def test_pairs_are_checked_for_themselves(tmp_path: Path) -> None:
+    path = jsonl(
+        tmp_path / "p.jsonl",
+        {"anchor": "a", "positive": "a"},
+        {"anchor": "X-Y", "positive": "x y"},
+        {"anchor": "b", "positive": "c"},
+        {"anchor": "b", "positive": "c"},
+        {"anchor": "b", "positive": ""},
+    )
+    assert found(path) == [
+        (1, "self pair"),
+        (2, "equal but for case or brackets"),
+        (4, "duplicate row"),
+        (5, "bad row"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        ("labelled", {"text": "t", "label": "x"}, {"text": "", "label": "x"}),
+        (
+            "nli",
+            {"sentence1": "a", "sentence2": "b", "label": "neutral"},
+            {"sentence1": "a", "sentence2": "b", "label": "maybe"},
+        ),
+        (
+            "nli",
+            {"sentence1": "a", "sentence2": "b", "label": 0},
+            {"sentence1": "a", "sentence2": "b", "label": []},
+        ),
+        (
+            "scored",
+            {"sentence1": "a", "sentence2": "b", "score": 0.5},
+            {"sentence1": "a", "sentence2": "b", "score": 2},
+        ),
+        (
+            "triplets",
+            {"anchor": "a", "positive": "b", "negative": "c"},
+            {"anchor": "a", "positive": "b", "negative": "B"},
+        ),
+    ],
+)
+def test_other_rows_are_checked_by_their_keys(tmp_path: Path, form: str, good: Any, bad: Any) -> None:
+    checked = check(jsonl(tmp_path / "r.jsonl", good, bad))
+    assert checked.form == form
+    assert [problem.line for problem in checked.problems] == [2]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.one_of(
+            st.dictionaries(
+                st.sampled_from(
+                    ["anchor", "positive", "negative", "hard_negatives", "mining", "label", "score", "text"]
+                ),
+                st.one_of(
+                    st.none(), st.text(max_size=4), st.integers(), st.lists(st.text(max_size=3), max_size=2)
+                ),
+            ),
+            st.integers(),
+        ),
+        max_size=6,
+    )
+)
+def test_any_json_is_checked_or_refused(tmp_path: Path, rows: list[Any]) -> None:
+    path = jsonl(tmp_path / "r.jsonl", *rows)
+    try:
+        checked = check(path)
+    except UserError:
+        return
+    assert checked.rows == len(rows)
