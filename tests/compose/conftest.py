@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapidfuzz.distance import Indel
+
+from embedkit.compose.near import LEAST_RATIO, SENTENCE_CHARS, name_key
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 GLOSSARY = Path(__file__).resolve().parents[2] / "data" / "electronics.en.csv"
@@ -58,7 +61,14 @@ def made_glossary(path: Path, *, terms: int = 40) -> Path:
         alias = json.dumps([{"text": f"{use[:2].upper()}{part[0].upper()}{n}", "kind": "abbreviation"}])
         cell = '"' + alias.replace('"', '""') + '"'
         lines.append(
-            f"{use} {part} {n},Device number {n * 37 % 101} whose {part} turns {use} into {n * 13 % 89},{cell}"
+            f"{use} {part} {n},Device {n * 37 % 101} whose {part} turns {use} into {n * 13 % 89},{cell}"
         )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def near_duplicates(left: str, right: str) -> bool:
+    """What `near_pairs` must find, by comparing two texts outright."""
+    long = min(len(left), len(right)) >= SENTENCE_CHARS
+    alike = Indel.normalized_similarity(left.casefold(), right.casefold()) >= LEAST_RATIO
+    return name_key(left) == name_key(right) or (long and alike)

@@ -22,12 +22,14 @@ from embedkit.compose.mine.dense import DenseMiner
 from embedkit.compose.mine.hybrid import HybridMiner
 from embedkit.compose.mine.lexical import LexicalMiner, features
 from embedkit.compose.mine.select import HUB_LEAST, Mask, mine
-from embedkit.compose.near import near_duplicates, near_pairs
+from embedkit.compose.near import near_pairs
 from embedkit.compose.read import Record
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError
 from embedkit.glossary import Entry
 from embedkit.models import ModelSource
+
+from .conftest import near_duplicates
 
 LEXICAL = miner_factory(Choice("lexical", "asked for"), max_relative=0.95)
 NONE = np.empty(0, dtype=np.int64)

@@ -19,13 +19,6 @@ _WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(("a", "an", "the", "of", "for", "in", "on", "and", "to", "with"))
 
 
-def near_duplicates(left: str, right: str) -> bool:
-    """Whether two texts are too alike to be negatives of each other or to stand across a split."""
-    if min(len(left), len(right)) < SENTENCE_CHARS:
-        return name_key(left) == name_key(right)
-    return _alike(left.casefold(), right.casefold())
-
-
 def name_key(text: str) -> str:
     """The words of a name in alphabetical order, singular, without small words."""
     words = (_singular(word) for word in _WORD.findall(text.casefold()))

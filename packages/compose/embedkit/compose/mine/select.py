@@ -2,8 +2,8 @@
 
 Never a negative: a text of any concept that the anchor or the positive belongs to, or nearly such a text. The
 rungs, written as `rule`: `bar` (all guards passed), `hub` (a text already used often), `draw` (a seeded draw
-among the pool's other texts), `other` (a draw from other languages, for a row without a kind also from texts of
-another length). All obey the concept mask.
+among the pool's other texts), `other` (a draw from other languages, for a row without a kind also from texts
+of another length). All obey the concept mask.
 """
 
 from __future__ import annotations
