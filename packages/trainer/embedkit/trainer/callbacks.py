@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -126,7 +127,8 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         self.write({"step": step, "epoch": epoch} | {f"dev_{k}": v for k, v in asdict(metrics).items()})
 
     def write(self, row: dict[str, Any]) -> None:
-        """Append one line and let it reach the file at once."""
+        """Append one line and let it reach the file at once; what is no number any more becomes null."""
+        row = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(dumps(row) + "\n")
 

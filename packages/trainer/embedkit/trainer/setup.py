@@ -50,7 +50,12 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
     if config.lora is not None:
         _add_lora(model, config.lora)
     if config.train.grad_checkpointing:
-        _encoder(model).gradient_checkpointing_enable({"use_reentrant": False})
+        encoder = _encoder(model)
+        # The method's name since transformers 5; the older name warns there.
+        enable = (
+            getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        )
+        enable({"use_reentrant": False})
     return model
 
 
@@ -86,6 +91,8 @@ def quiet_libraries() -> Iterator[None]:
         with warnings.catch_warnings():
             # pin_memory is asked for by default and means nothing without a GPU.
             warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)
+            # peft asks the encoder by the method name of before transformers 5.
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
             yield
     finally:
         for name, level in before.items():
@@ -113,7 +120,7 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
             hint="choose a tokenizer that was made for the model",
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_seq_length or 512)
-    model.tokenizer = tokenizer
+    model[0].processor = tokenizer
 
 
 def _set_length(model: SentenceTransformer, max_length: int | None) -> None:

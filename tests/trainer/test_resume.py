@@ -1,0 +1,238 @@
+"""A run that is cut off, wherever and however, ends with the weights it would have had."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from embedkit.errors import TerminatedError, UserError
+from embedkit.trainer import resume as runs
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.train import TrainResult, run_training
+from tests.trainer.conftest import topic_rows, write_rows
+from tests.trainer.test_train import metrics, same, weights
+
+Values = Callable[..., dict[str, Any]]
+RECIPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulated": {"train": {"grad_accum_steps": 2, "epochs": 3}},
+    "walking": {"train": {"steps_per_epoch": 3, "epochs": 3}},
+    "lora": {"lora": {"r": 2, "dropout": 0.2}},
+    "bfloat16": {"dtype": "bfloat16"},
+}
+
+
+def run(values: dict[str, Any], **options: Any) -> TrainResult:
+    return run_training(RunConfig.model_validate(values), **options)
+
+
+def cut_off(finished: Path, *, after: int, copy: Path) -> None:
+    """What the folder looked like when the process died some time after the checkpoint at step `after`."""
+    shutil.copytree(finished, copy)
+    shutil.rmtree(copy / "model")
+    (copy / "README.md").unlink()
+    for path in (copy / "checkpoints").iterdir():
+        if runs.checkpoint_step(path) > after:
+            shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_checkpoint_leads_to_the_same_weights(
+    recipe: str, workplace: Path, config_values: Values
+) -> None:
+    def values(name: str) -> dict[str, Any]:
+        output = {"save_name": name, "checkpoint_steps": 1, "checkpoint_keep": 99}
+        return config_values(**RECIPES[recipe], output=output)
+
+    whole = run(values("whole"))
+    steps = sorted(runs.checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
+    assert len(steps) >= 5
+    for step in (1, 4, 5, 8) if recipe == "plain" else (steps[0], steps[-1]):
+        cut_off(whole.run, after=step, copy=Path(f"runs/cut{step}"))
+        resumed = run(values(f"cut{step}"), resume=True)
+        assert resumed.resumed_from_step == step
+        assert same(weights(resumed.run), weights(whole.run)), step
+
+
+def test_metrics_are_those_of_an_uninterrupted_run(workplace: Path, config_values: Values) -> None:
+    values = config_values(output={"checkpoint_steps": 3, "checkpoint_keep": 99})
+    whole = run(values)
+    wanted = [{k: v for k, v in row.items() if k != "samples_per_second"} for row in metrics(whole.run)]
+    cut_off(whole.run, after=3, copy=Path("runs/cut"))
+    with Path("runs/cut/metrics.jsonl").open("a") as handle:
+        handle.write('{"step": 9, "lo')
+    resumed = run(config_values(output={"checkpoint_steps": 3, "save_name": "cut"}), resume=True)
+    told = [{k: v for k, v in row.items() if k != "samples_per_second"} for row in metrics(resumed.run)]
+    assert told == wanted
+
+
+def test_an_unmarked_checkpoint_does_not_count(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(output={"checkpoint_steps": 2, "checkpoint_keep": 99}))
+    newest = runs.last_checkpoint(whole.run)
+    assert newest is not None
+    (newest / "complete").unlink()
+    older = runs.last_checkpoint(whole.run)
+    assert older is not None
+    assert runs.checkpoint_step(older) < runs.checkpoint_step(newest)
+
+
+def test_only_the_newest_checkpoints_are_kept(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(output={"checkpoint_steps": 1, "checkpoint_keep": 2}))
+    steps = sorted(runs.checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
+    assert steps == [8, 9]
+
+
+def test_resume_without_a_run_starts_one(workplace: Path, config_values: Values) -> None:
+    assert run(config_values(train={"epochs": 1}), resume=True).resumed_from_step == 0
+
+
+def test_a_complete_run_is_not_resumed(workplace: Path, config_values: Values) -> None:
+    run(config_values(train={"epochs": 1}))
+    with pytest.raises(UserError, match="complete already"):
+        run(config_values(train={"epochs": 1}), resume=True)
+
+
+def test_another_config_is_refused_with_its_fields(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(output={"checkpoint_steps": 1}))
+    shutil.rmtree(whole.model)
+    with pytest.raises(UserError, match=r"optim.lr was 0.003, is 0.1; train.epochs was 2, is 3"):
+        run(config_values(train={"epochs": 3}, optim={"lr": 0.1}), resume=True)
+
+
+def test_settings_that_leave_the_weights_alone_may_change(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(output={"checkpoint_steps": 1}))
+    wanted = weights(whole.run)
+    shutil.rmtree(whole.model)
+    values = config_values(output={"checkpoint_steps": 5, "log_steps": 2}, data={"stream": True})
+    assert same(weights(run(values, resume=True).run), wanted)
+
+
+def test_other_rows_are_refused(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(output={"checkpoint_steps": 1}))
+    shutil.rmtree(whole.model)
+    with (workplace / "pairs.jsonl").open("a") as handle:
+        handle.write('{"anchor": "new", "positive": "row"}\n')
+    with pytest.raises(UserError, match="rows have changed"):
+        run(config_values(output={"checkpoint_steps": 1}), resume=True)
+
+
+def test_resume_and_force_exclude_each_other(workplace: Path, config_values: Values) -> None:
+    with pytest.raises(UserError, match="--resume goes on"):
+        run(config_values(), resume=True, force=True)
+
+
+def wait_for_checkpoint(run_folder: Path, *, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while runs.last_checkpoint(run_folder) is None:
+        assert time.monotonic() < end, "no checkpoint came"
+        time.sleep(0.005)
+
+
+def send_after_checkpoint(run_folder: Path, number: signal.Signals) -> threading.Thread:
+    def send() -> None:
+        wait_for_checkpoint(run_folder)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    return thread
+
+
+def long_values(config_values: Values, name: str) -> dict[str, Any]:
+    """80 steps, a checkpoint at the 4th: long enough to be cut off, short enough to be ended."""
+    output = {"checkpoint_steps": 4, "checkpoint_keep": 1, "save_name": name}
+    return config_values(train={"steps_per_epoch": 80, "epochs": 1}, output=output)
+
+
+@pytest.fixture(scope="module")
+def long_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The weights of the long run when nobody cuts it off."""
+    place = tmp_path_factory.mktemp("long")
+    pairs = write_rows(place / "pairs.jsonl", topic_rows(stop=6))
+    values = {
+        "model_id": str(tiny_model),
+        "device": "cpu",
+        "dtype": "float32",
+        "train": {"batch_size": 4, "epochs": 1, "steps_per_epoch": 80},
+        "optim": {"lr": 0.003},
+        "data": {"pairs_path": str(pairs)},
+        "output": {"save_dir": str(place), "save_name": "whole"},
+    }
+    return weights(run(values).run)
+
+
+def test_sigterm_writes_a_checkpoint_and_resume_ends_the_same(
+    workplace: Path, config_values: Values, long_run: dict[str, torch.Tensor]
+) -> None:
+    thread = send_after_checkpoint(Path("runs/cut"), signal.SIGTERM)
+    with pytest.raises(TerminatedError) as caught:
+        run(long_values(config_values, "cut"))
+    thread.join()
+    assert caught.value.exit_code == 143
+    assert "--resume" in str(caught.value)
+    assert not Path("runs/cut/model").exists()
+    assert same(weights(run(long_values(config_values, "cut"), resume=True).run), long_run)
+
+
+def start(config: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "embedkit", "train", "--config", str(config)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_kill_9_loses_nothing(
+    workplace: Path, config_values: Values, long_run: dict[str, torch.Tensor]
+) -> None:
+    Path("cut.json").write_text(json.dumps(long_values(config_values, "cut")))
+    process = start(Path("cut.json"))
+    wait_for_checkpoint(Path("runs/cut"))
+    process.kill()
+    process.communicate()
+    assert not Path("runs/cut/model").exists()
+    assert same(weights(run(long_values(config_values, "cut"), resume=True).run), long_run)
+
+
+def test_ctrl_c_exits_130_keeps_the_checkpoint_and_names_resume(
+    workplace: Path, config_values: Values
+) -> None:
+    Path("cut.json").write_text(json.dumps(long_values(config_values, "cut")))
+    process = start(Path("cut.json"))
+    wait_for_checkpoint(Path("runs/cut"))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("runs/cut: stopped; --resume goes on from the checkpoint at step ")
+    assert runs.last_checkpoint(Path("runs/cut")) is not None
+
+
+def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embedkit.trainer.callbacks.DevLooks.look", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(config_values())
+    assert not Path("runs/run").exists()
+
+
+def test_checkpoint_weights_hold_only_what_is_trained(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(lora={"r": 2}, output={"checkpoint_steps": 1}))
+    newest = runs.last_checkpoint(whole.run)
+    assert newest is not None
+    assert all("lora_" in name for name in load_file(newest / "weights.safetensors"))

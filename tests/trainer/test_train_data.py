@@ -1,0 +1,168 @@
+"""Rows: found, checked, left on disk or kept, grouped by concept, and walked through in an order that seed and epoch fix."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedkit.errors import UserError
+from embedkit.trainer.config import DataSection
+from embedkit.trainer.data import EpochBatches, find_dev, find_pairs, read_rows
+from tests.trainer.conftest import topic_rows, write_rows
+
+
+def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    return read_rows(str(path), DataSection(**section))
+
+
+def test_pairs_under_data_are_found_first(workplace: Path) -> None:
+    (workplace / "data").mkdir()
+    write_rows(workplace / "data" / "pairs.jsonl", topic_rows())
+    assert find_pairs(DataSection()) == str(Path("data/pairs.jsonl"))
+
+
+def test_pairs_beside_are_found_next(workplace: Path) -> None:
+    assert find_pairs(DataSection()) == "pairs.jsonl"
+
+
+def test_no_pairs_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"data/pairs\.jsonl, pairs\.jsonl"):
+        find_pairs(DataSection())
+
+
+def test_dev_rows_lie_beside(workplace: Path) -> None:
+    assert find_dev(DataSection(), "pairs.jsonl") == "pairs.dev.jsonl"
+
+
+def test_dev_rows_can_be_left_alone(workplace: Path) -> None:
+    assert find_dev(DataSection(use_dev=False), "pairs.jsonl") is None
+
+
+def test_a_named_dev_file_must_exist(workplace: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        find_dev(DataSection(dev_path="nope.jsonl"), "pairs.jsonl")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "bad", ["{broken", '{"anchor": "a"}', '{"anchor": "a", "positive": "b", "hard_negatives": [1]}']
+)
+def test_the_first_bad_row_is_named_by_file_and_line(bad: str, stream: bool, tmp_path: Path) -> None:
+    lines = [json.dumps({"anchor": f"a{i}", "positive": f"p{i}"}) for i in range(16)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*lines, bad, *lines]), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_rows(str(path), DataSection(stream=stream))
+    assert caught.value.place.startswith(f"{path}:17")
+
+
+def test_a_file_without_rows_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n\n")
+    with pytest.raises(UserError, match="no rows"):
+        read_rows(str(path), DataSection())
+
+
+def test_ragged_hard_negatives_are_kept(tmp_path: Path) -> None:
+    rows = rows_of(
+        tmp_path,
+        {"anchor": "a", "positive": "p"},
+        {"anchor": "b", "positive": "q", "hard_negatives": ["x", "y", "z", "x"]},
+    )
+    assert [rows.store[i].hard_negatives for i in range(2)] == [(), ("x", "y", "z")]
+
+
+def test_hard_negatives_and_rows_can_be_limited(tmp_path: Path) -> None:
+    many = [{"anchor": f"a{i}", "positive": f"p{i}", "hard_negatives": ["x", "y"]} for i in range(5)]
+    rows = rows_of(tmp_path, *many, max_rows=3, max_hard_negatives=1)
+    assert [row.hard_negatives for row in (rows.store[i] for i in range(len(rows)))] == [("x",)] * 3
+
+
+def test_streamed_rows_are_the_kept_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps(row, ensure_ascii=False) for row in topic_rows()]
+    path.write_bytes(("\ufeff" + "\n \n".join(lines) + "\r\n\u00a0\n").encode())
+    kept = read_rows(str(path), DataSection())
+    streamed = read_rows(str(path), DataSection(stream=True))
+    assert [kept.store[i] for i in range(len(kept))] == [streamed.store[i] for i in range(len(streamed))]
+
+
+def test_streamed_rows_travel_to_another_process(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, *topic_rows(), stream=True)
+    assert rows.store[3] == pickle.loads(pickle.dumps(rows.store))[3]  # noqa: S301
+
+
+def test_stdin_cannot_be_streamed() -> None:
+    with pytest.raises(UserError, match="stdin"):
+        read_rows("-", DataSection(stream=True))
+
+
+def test_a_group_is_the_concept(tmp_path: Path) -> None:
+    rows = rows_of(
+        tmp_path,
+        {"anchor": "a", "positive": "p", "group": "1"},
+        {"anchor": "b", "positive": "q", "group": "1"},
+        {"anchor": "a", "positive": "r", "group": "2"},
+    )
+    first, second, third = rows.concepts.row_concepts
+    assert first == second != third
+
+
+def test_rows_without_group_are_tied_by_texts_through_other_rows(tmp_path: Path) -> None:
+    rows = rows_of(
+        tmp_path,
+        {"anchor": "PWM", "positive": "Pulse-width modulation"},
+        {"anchor": "펄스 폭 변조", "positive": "pulse width modulation"},
+        {"anchor": "펄스폭변조", "positive": "a way to encode"},
+        {"anchor": "diode", "positive": "one way"},
+    )
+    concepts = rows.concepts.row_concepts.tolist()
+    assert len(set(concepts[:3])) == 1
+    assert concepts[3] != concepts[0]
+    assert rows.concepts.count == 2
+
+
+def test_a_text_knows_all_its_concepts(tmp_path: Path) -> None:
+    rows = rows_of(
+        tmp_path,
+        {"anchor": "AC", "positive": "alternating current", "group": "1"},
+        {"anchor": "ac", "positive": "air conditioning", "group": "2"},
+    )
+    assert rows.concepts.concepts_of("A.C.") == {0, 1}
+    assert rows.concepts.concepts_of("elsewhere") == frozenset()
+
+
+def epoch(batches: EpochBatches, number: int) -> list[list[int]]:
+    batches.set_epoch(number)
+    return list(batches)
+
+
+@given(rows=st.integers(1, 50), size=st.integers(1, 12), seed=st.integers(0, 5))
+def test_an_epoch_has_every_row_once(rows: int, size: int, seed: int) -> None:
+    batches = EpochBatches(rows, batch_size=size, seed=seed)
+    assert sorted(chain.from_iterable(epoch(batches, 3))) == list(range(rows))
+    assert len(epoch(batches, 3)) == len(batches)
+
+
+def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
+    batches = EpochBatches(30, batch_size=4, seed=1)
+    assert epoch(batches, 0) != epoch(batches, 1)
+    assert epoch(batches, 0) == epoch(EpochBatches(30, batch_size=4, seed=1), 0)
+
+
+@given(rows=st.integers(1, 20), size=st.integers(1, 6), fixed=st.integers(1, 8))
+def test_short_epochs_walk_on_where_the_last_one_stopped(rows: int, size: int, fixed: int) -> None:
+    batches = EpochBatches(rows, batch_size=size, seed=0, batches_per_epoch=fixed)
+    seen = list(chain.from_iterable(chain.from_iterable(epoch(batches, n) for n in range(4))))
+    assert len(seen) == 4 * fixed * size
+    assert sorted(seen[:rows]) == list(range(rows))[: len(seen[:rows])] or len(seen) < rows
+    assert all(len(batch) == size for batch in epoch(batches, 2))
