@@ -80,13 +80,14 @@ def word_of(interval: Interval) -> Word:
 
 
 def slices(queries: Sequence[Query], values: PerQuery, *, resamples: int, seed: int) -> Iterator[Slice]:
-    """By language, by kind, and by both where each has several values; every slice has its own intervals."""
+    """By language, by kind, and by both where that tells anything new; every slice has its own intervals."""
     frame = pd.DataFrame({"kind": [q.kind for q in queries], "lang": [q.lang for q in queries]})
-    several = frame.nunique() > 1
+    seen: set[bytes] = set()
     for names in DIMENSIONS:
-        if len(names) > 1 and not several.all():
-            continue
         for key, places in frame.groupby(list(names), sort=True).indices.items():
+            if len(names) > 1 and places.tobytes() in seen:
+                continue
+            seen.add(places.tobytes())
             part = values.only(np.asarray(places, dtype=np.int64))
             metrics = compare(part, resamples=resamples, seed=seed)
             yield Slice(

@@ -17,6 +17,7 @@ from embedkit.console import out, out_json, say, warn
 from embedkit.errors import UserError
 from embedkit.files import require_writable, sha256_file
 from embedkit.manifest import versions
+from embedkit.messages import tr
 from embedkit.models import ModelSource, resolve_model
 from embedkit.pairs import read_pairs
 from embedkit.trainer.evaluation import gates
@@ -219,6 +220,6 @@ def _tell(result: Evaluation) -> None:
     for line in language_lines(result):
         out(f"  {line}")
     for reason, count in result.dropped.items():
-        say("{count} queries left out: {reason}", count=count, reason=reason)
+        say("{count} queries left out: {reason}", count=count, reason=tr(reason))
     if result.concepts < FEW_CONCEPTS:
         warn("{concepts} concepts are few: the interval is rough", concepts=result.concepts)

@@ -76,7 +76,7 @@ def metric_bars(metrics: Sequence[MetricResult]) -> alt.LayerChart:
         ],
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
-        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=6)),
         color=alt.Color("system:N", sort=names, scale=alt.Scale(domain=names, range=[BEFORE, AFTER, PLAIN])),
     )
     whiskers = (
@@ -152,6 +152,7 @@ def histogram(parts: Sequence[Similarities], *, edges: tuple[float, float], most
         .encode(
             x=alt.X("from:Q", title=tr("cosine"), scale=alt.Scale(domain=list(edges), nice=False)),
             x2="to:Q",
+            y2=alt.datum(0),
             y=alt.Y(
                 "share:Q",
                 title=tr("share of texts"),
@@ -211,7 +212,7 @@ def curve(series: Sequence[Series], *, title: str) -> alt.Chart:
         alt.Chart(pd.DataFrame(rows))
         .mark_line(point=True, strokeWidth=2)
         .encode(
-            x=alt.X("step:Q", title=tr("step"), axis=alt.Axis(grid=False)),
+            x=alt.X("step:Q", title=tr("step"), axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6)),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("name:N", sort=names, scale=alt.Scale(domain=names, range=repeated)),
             tooltip=[
