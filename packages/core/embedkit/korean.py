@@ -94,7 +94,7 @@ def _latin_final(text: str) -> str:
 
 
 def _unit_final(text: str) -> str | None:
-    """The ending of a unit after a number (10 kg), after a slash (mg/dL) or alone (dB, kHz); None: no unit."""
+    """The ending of a unit after a number (10 kg) or a slash (mg/dL), or alone (dB); None: no unit."""
     found = _UNIT_TOKEN.search(text)
     if not found:
         return None

@@ -96,7 +96,9 @@ def _templates(value: dict[str, Any], name: str, path: Path) -> tuple[Template, 
     items = value.get(name, [])
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise UserError(f"{name!r} is not a list of texts", place=str(path))
-    return tuple(_template(item, f"{path}: {name}[{number}]", _LISTS[name]) for number, item in enumerate(items))
+    return tuple(
+        _template(item, f"{path}: {name}[{number}]", _LISTS[name]) for number, item in enumerate(items)
+    )
 
 
 def _template(text: str, place: str, allowed: frozenset[str]) -> Template:

@@ -1,0 +1,329 @@
+"""`embedkit synth`: term and acronym lists to pairs.jsonl and pairs.test.jsonl, split by term, with the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.compose.synth.concepts import Concept, gather, split_families
+from embedkit.compose.synth.lists import LISTED, Reading, Rejected, find_list, read_list
+from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
+from embedkit.compose.synth.proof import Proof, prove
+from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
+from embedkit.console import out_json, say, warn
+from embedkit.errors import UserError
+from embedkit.files import STDIO, refuse_existing
+from embedkit.glossary import read_glossary
+from embedkit.jsonl import write_objects
+from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
+from embedkit.messages import language
+from embedkit.pairs import split_path, write_pairs
+from embedkit.report import Tally
+from embedkit.shipped import data_path
+from embedkit.text import fold
+
+SUSPICIOUS = 0.1  # wording that beats chance by more than this is warned about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthResult:
+    """What was made: rows per side, concepts per side, the books, the proof and what fell short."""
+
+    pack: str
+    train_rows: int
+    test_rows: int
+    train_concepts: int
+    test_concepts: int
+    tally: Tally
+    proof: Proof
+    shortfall: Shortfall
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    pack: Pack
+    files: tuple[Path, ...]
+    reading: Reading
+
+
+def synth(
+    *,
+    terms: str = "",
+    acronyms: str = "",
+    pairs_per_term: int = 6,
+    pairs_per_acronym: int = 8,
+    test_split: float = 0.2,
+    pack: str = "",
+    hard_k: int = 2,
+    seed: int = 0,
+    output: str = "data/pairs.jsonl",
+    force: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> SynthResult:
+    """Make training rows from lists of terms and acronyms.
+
+    Raises:
+        UserError: bad options, a missing file, a broken pack, output that exists, or no usable line at all.
+    """
+    _check(output, test_split=test_split, force=force, dry_run=dry_run, as_json=as_json)
+    inputs = _read(terms, acronyms, pack)
+    concepts = _concepts(inputs)
+    plan = Plan(pairs_per_term=pairs_per_term, pairs_per_acronym=pairs_per_acronym, hard_k=hard_k, seed=seed)
+    chosen = split_families(concepts, test_share=test_split, seed=seed)
+    sides = ([c for c in concepts if c.family not in chosen], [c for c in concepts if c.family in chosen])
+    owners: dict[str, str] = {}
+    shortfall = Shortfall()
+    train, test = ([*make_rows(s, inputs.pack, plan, owners=owners, shortfall=shortfall)] for s in sides)
+    result = SynthResult(
+        pack=inputs.pack.name,
+        train_rows=len(train),
+        test_rows=len(test),
+        train_concepts=len(sides[0]),
+        test_concepts=len(sides[1]),
+        tally=inputs.reading.tally,
+        proof=prove(train, test, sides),
+        shortfall=shortfall,
+        outputs=_outputs(output, test_split=test_split, rejected=bool(inputs.reading.rejected)),
+    )
+    _report(result, plan, inputs.reading.rejected)
+    if not result.proof.sound:
+        raise RuntimeError(f"the rows are not sound, nothing was written: {result.proof}")
+    if dry_run:
+        _preview(train, result)
+    else:
+        _write(result, inputs, plan, train, test, test_split=test_split)
+    if as_json:
+        out_json(_to_object(result))
+    return result
+
+
+def _check(output: str, *, test_split: float, force: bool, dry_run: bool, as_json: bool) -> None:
+    if not 0 <= test_split < 1:
+        raise UserError(f"--test-split {test_split} is not a share", hint="give 0 or more and less than 1")
+    if output == STDIO and (test_split or as_json):
+        raise UserError(
+            "--output - prints the training rows on stdout and nothing else",
+            hint="add --test-split 0, without --json",
+        )
+    if output != STDIO and not dry_run:
+        for path in _beside(output):
+            refuse_existing(path, force=force)
+
+
+def _beside(output: str) -> list[Path]:
+    """Every file that stands for this output: a stale one left beside new ones would mislead."""
+    path = Path(output)
+    parts = [split_path(path, part) for part in ("train", "dev", "test", "rejected")]
+    return [*parts, manifest_path(path)]
+
+
+def _outputs(output: str, *, test_split: float, rejected: bool) -> tuple[str, ...]:
+    path = Path(output)
+    if output == STDIO:
+        return (STDIO,)
+    parts = ["train", *(["test"] if test_split else []), *(["rejected"] if rejected else [])]
+    return (*(str(split_path(path, part)) for part in parts), str(manifest_path(path)))
+
+
+def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
+    """The lists that were named, else the pack's own; the pack that was named, else the one of the lists' language."""
+    pack = load_pack(find_pack(pack_name)) if pack_name else None
+    if not terms and not acronyms:
+        pack = pack or _default_pack(language())
+        terms, acronyms = pack.terms, pack.acronyms
+        if not terms and not acronyms:
+            raise UserError("names no lists", place=str(pack.path), hint="give --terms or --acronyms")
+        say(
+            "lists of the pack {pack}: {names}",
+            pack=pack.name,
+            names=", ".join(filter(None, (terms, acronyms))),
+        )
+    reading = Reading(items=[], rejected=[], tally=Tally("synth"))
+    files = []
+    for name, are_acronyms in ((terms, False), (acronyms, True)):
+        if name:
+            files.append(_found(name, pack))
+            read_list(files[-1], reading, acronyms=are_acronyms)
+    pack = pack or _default_pack(reading.lang)
+    return _Inputs(pack=pack, files=tuple(files), reading=_filtered(reading, pack))
+
+
+def _default_pack(lang: str) -> Pack:
+    name = f"{DEFAULT_DOMAIN}-{lang}"
+    if name not in shipped_packs():
+        raise UserError(
+            f"no pack ships for the language {lang!r}",
+            hint=f"give --pack FILE with your own templates, or one of {', '.join(shipped_packs())}",
+        )
+    say("pack: {name} (by the language of the lists; --pack chooses another)", name=name)
+    return load_pack(find_pack(name))
+
+
+def _found(name: str, pack: Pack | None) -> Path:
+    path = find_list(name, lang=pack.lang if pack else language(), beside=pack.path.parent if pack else None)
+    shipped_with_pack = pack is not None and name in (pack.terms, pack.acronyms)
+    if str(path) != name and not shipped_with_pack:
+        say("{name} is not here; using {path}", name=name, path=path)
+    return path
+
+
+def _filtered(reading: Reading, pack: Pack) -> Reading:
+    """Without the lines that say they are in another language than the pack's templates."""
+    kept = [item for item in reading.items if item.lang in ("", pack.lang)]
+    dropped = len(reading.items) - len(kept)
+    if dropped:
+        reading.tally.reject(f"in another language than the pack ({pack.lang})", dropped)
+    reading.items = kept
+    return reading
+
+
+def _concepts(inputs: _Inputs) -> list[Concept]:
+    known = _known(inputs.pack)
+    concepts = gather(inputs.reading.items, inputs.reading.tally, known=known)
+    if not concepts:
+        _report_rejected(inputs.reading.tally, inputs.reading.rejected)
+        raise UserError(
+            "no line of the lists can be used",
+            place=", ".join(map(str, inputs.files)),
+            hint='a term a line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
+        )
+    return concepts
+
+
+def _known(pack: Pack) -> Mapping[str, str]:
+    """Definitions by folded name and synonym from the glossary that the pack names."""
+    found: dict[str, str] = {}
+    if pack.glossary:
+        for entry in read_glossary(_glossary_path(pack)):
+            synonyms = [alias.text for alias in entry.aliases if alias.kind == "synonym"]
+            for name in (entry.term, *synonyms):
+                found.setdefault(fold(name), entry.definition)
+    return found
+
+
+def _glossary_path(pack: Pack) -> Path:
+    beside = pack.path.parent / pack.glossary
+    return beside if beside.is_file() else data_path(pack.glossary)
+
+
+def _report(result: SynthResult, plan: Plan, rejected: Sequence[Rejected]) -> None:
+    _report_rejected(result.tally, rejected)
+    say(
+        "synth: {train} training rows on {train_concepts} concepts, {test} test rows on {test_concepts}",
+        train=result.train_rows,
+        train_concepts=result.train_concepts,
+        test=result.test_rows,
+        test_concepts=result.test_concepts,
+    )
+    proof = result.proof
+    say(
+        "proof: {terms} shared terms, {texts} shared normalised texts, {doubles} duplicate rows, "
+        "{own} negatives of the same concept",
+        terms=proof.shared_terms,
+        texts=proof.shared_texts,
+        doubles=proof.duplicate_rows,
+        own=proof.same_concept_negatives,
+    )
+    say(
+        "wording alone finds the positive among its negatives in {share:.0%} of the rows (chance {chance:.0%})",
+        share=proof.by_wording,
+        chance=proof.by_chance,
+    )
+    if proof.by_wording > proof.by_chance + SUSPICIOUS:
+        warn(
+            "the pack's negatives are worded differently from its passages, and a model will learn that instead"
+        )
+    _report_shortfall(result.shortfall, plan)
+
+
+def _report_rejected(tally: Tally, rejected: Sequence[Rejected]) -> None:
+    tally.print()
+    for line in rejected[:LISTED]:
+        say("{file}:{line}: {reason}", file=line.file, line=line.line, reason=line.reason)
+    if len(rejected) > LISTED:
+        say("… and {count} more", count=len(rejected) - LISTED)
+
+
+def _report_shortfall(shortfall: Shortfall, plan: Plan) -> None:
+    if shortfall.undefined_terms:
+        say(
+            "{count} terms have no definition, so their passages only name them; add a tab and a definition",
+            count=shortfall.undefined_terms,
+        )
+    if shortfall.term_rows or shortfall.acronym_rows:
+        say(
+            "{terms} term rows and {acronyms} acronym rows fewer than asked for: the pack has no more wordings",
+            terms=shortfall.term_rows,
+            acronyms=shortfall.acronym_rows,
+        )
+    if shortfall.negatives:
+        say(
+            "{count} negatives fewer than {hard_k} a row: too few other concepts on that side",
+            count=shortfall.negatives,
+            hard_k=plan.hard_k,
+        )
+
+
+def _preview(train: Sequence[SynthRow], result: SynthResult) -> None:
+    for row in train[:: max(1, len(train) // 3)][:3]:
+        say("  {anchor}  →  {positive}", anchor=row.pair.anchor, positive=row.pair.positive)
+    say("dry run: would write {outputs}", outputs=", ".join(result.outputs))
+
+
+def _write(
+    result: SynthResult,
+    inputs: _Inputs,
+    plan: Plan,
+    train: Sequence[SynthRow],
+    test: Sequence[SynthRow],
+    *,
+    test_split: float,
+) -> None:
+    """Data first, manifest last; what an earlier run left beside it and this one does not make is removed."""
+    if result.outputs == (STDIO,):
+        write_pairs(STDIO, (row.pair for row in train))
+        return
+    path = Path(result.outputs[0])
+    manifest = manifest_path(path)
+    for stale in _beside(str(path)):
+        if str(stale) not in result.outputs or stale == manifest:
+            stale.unlink(missing_ok=True)
+    write_pairs(path, (row.pair for row in train))
+    if test_split:
+        write_pairs(split_path(path, "test"), (row.pair for row in test))
+    if inputs.reading.rejected:
+        write_objects(split_path(path, "rejected"), map(asdict, inputs.reading.rejected))
+    write_manifest(manifest, _manifest(result, inputs, plan, test_split=test_split))
+    say("wrote {outputs}", outputs=", ".join(result.outputs))
+
+
+def _manifest(result: SynthResult, inputs: _Inputs, plan: Plan, *, test_split: float) -> Manifest:
+    glossary = [_glossary_path(inputs.pack)] if inputs.pack.glossary else []
+    read = [path for path in (*inputs.files, inputs.pack.path, *glossary) if str(path) != STDIO]
+    return Manifest(
+        step="synth",
+        inputs=hashes(read),
+        outputs=hashes(map(Path, result.outputs[:-1])),
+        settings={"pack": inputs.pack.name, "test_split": test_split, **asdict(plan)},
+        seed=plan.seed,
+        counts=_counts(result),
+        versions=versions(),
+    )
+
+
+def _counts(result: SynthResult) -> dict[str, Any]:
+    return {
+        **result.tally.to_object(),
+        "rows": {"train": result.train_rows, "test": result.test_rows},
+        "concepts": {"train": result.train_concepts, "test": result.test_concepts},
+        "proof": asdict(result.proof),
+        "shortfall": asdict(result.shortfall),
+    }
+
+
+def _to_object(result: SynthResult) -> dict[str, Any]:
+    return {"pack": result.pack, **_counts(result), "outputs": list(result.outputs)}
