@@ -84,11 +84,12 @@ def slices(queries: Sequence[Query], values: PerQuery, *, resamples: int, seed: 
     frame = pd.DataFrame({"kind": [q.kind for q in queries], "lang": [q.lang for q in queries]})
     seen: set[bytes] = set()
     for names in DIMENSIONS:
-        for key, places in frame.groupby(list(names), sort=True).indices.items():
+        for key, indices in frame.groupby(list(names), sort=True).indices.items():
+            places = np.asarray(indices, dtype=np.int64)
             if len(names) > 1 and places.tobytes() in seen:
                 continue
             seen.add(places.tobytes())
-            part = values.only(np.asarray(places, dtype=np.int64))
+            part = values.only(places)
             metrics = compare(part, resamples=resamples, seed=seed)
             yield Slice(
                 dimension=", ".join(names),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def render_page(evaluation: Evaluation) -> str:
     """
     jinja2 = require("jinja2", extra=EXTRA)
     require("altair", extra=EXTRA)
-    vl_convert = require("vl_convert", extra=EXTRA)
+    require("vl_convert", extra=EXTRA)
     from embedkit.trainer.report.charts import CONFIG, charts
 
     environment = jinja2.Environment(
@@ -46,9 +47,18 @@ def render_page(evaluation: Evaluation) -> str:
         charts=specs,
         charts_json=_inline_json({"config": CONFIG, "specs": specs}),
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
-        library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        library=_library(),
     )
     return page
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and vega-embed as one script; putting it together takes over a second."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
 
 
 def _inline_json(value: Any) -> str:
