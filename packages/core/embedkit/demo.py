@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import out_json, say
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, UserError
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, TerminatedError, UserError
 from embedkit.extras import require
 from embedkit.files import require_writable, write_text
 from embedkit.models import DEFAULT_MODEL, resolve_model
@@ -58,6 +58,7 @@ def demo(*, as_json: bool = False) -> DemoResult:
     require("sentence_transformers", extra="train,demo,report")
     resolve_model(DEFAULT_MODEL, network=False)
     _make_room()
+    signal.signal(signal.SIGTERM, _raise_terminated)
     seconds = tuple((arguments[0], _step(arguments)) for arguments in _steps())
     usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     peak_mib = usage / (1024 * 1024 if sys.platform == "darwin" else 1024)
@@ -71,6 +72,11 @@ def demo(*, as_json: bool = False) -> DemoResult:
     if as_json:
         out_json({"seconds": dict(seconds), "peak_mib": round(peak_mib), "report": result.report})
     return result
+
+
+def _raise_terminated(*_: object) -> None:
+    """A SIGTERM ends the step that runs, too."""
+    raise TerminatedError("the demo was told to stop")
 
 
 def _make_room() -> None:
@@ -107,6 +113,8 @@ def _step(arguments: Sequence[str]) -> float:
         # The terminal has sent the child the same signal; let it finish tidying up.
         child.wait()
         raise
+    finally:
+        child.terminate()
     if code:
         raise StepError(arguments[0], code)
     taken = time.monotonic() - started
