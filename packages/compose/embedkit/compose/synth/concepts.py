@@ -1,11 +1,11 @@
-"""Items to concepts, and concepts to families: what shares a name, an acronym or a definition is never torn apart."""
+"""Items to concepts, concepts to families: what shares a name, acronym or definition is never torn apart."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from embedkit.compose.near import name_key, near_pairs
 from embedkit.compose.synth.lists import Item
@@ -17,8 +17,10 @@ _BRACKET = re.compile(r"^(.*\S)\s*[(（](.+)[)）]$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concept:
-    """One meaning: its name, acronyms and definitions. Concepts of one `family` share a split and are never negatives
-    of each other."""
+    """One meaning: its name, acronyms and definitions.
+
+    Concepts of one `family` lie on one side of the split and are never negatives of each other.
+    """
 
     key: str
     name: str
@@ -55,7 +57,10 @@ class _Draft:
 
 
 def gather(items: Iterable[Item], tally: Tally, *, known: Mapping[str, str]) -> list[Concept]:
-    """Concepts in order of appearance. `known` maps folded names to definitions for the terms that came without one."""
+    """Concepts in order of appearance, from items in file order.
+
+    `known` maps folded names to definitions, for the terms that came without one.
+    """
     drafts: dict[str, _Draft] = {}
     for item in items:
         draft = drafts.setdefault(fold(item.name), _Draft(item.name, item.file))
@@ -107,19 +112,7 @@ def _with_families(concepts: Sequence[Concept]) -> list[Concept]:
         definitions += ((index, text) for text in concept.definitions)
     for left, right in near_pairs([text for _, text in definitions]):
         join(definitions[left][0], definitions[right][0])
-    return [_in_family(concept, concepts[root(index)].name) for index, concept in enumerate(concepts)]
-
-
-def _in_family(concept: Concept, family: str) -> Concept:
-    return Concept(
-        key=concept.key,
-        name=concept.name,
-        acronyms=concept.acronyms,
-        definitions=concept.definitions,
-        is_term=concept.is_term,
-        file=concept.file,
-        family=family,
-    )
+    return [replace(concept, family=concepts[root(index)].name) for index, concept in enumerate(concepts)]
 
 
 def _shared(concept: Concept) -> set[str]:
@@ -133,7 +126,7 @@ def _shared(concept: Concept) -> set[str]:
 
 
 def split_families(concepts: Sequence[Concept], *, test_share: float, seed: int) -> set[str]:
-    """The families that go to the test side: about `test_share` of the concepts, drawn under `seed`, never all."""
+    """The families of the test side: about `test_share` of the concepts, drawn under `seed`, never all."""
     sizes: dict[str, int] = {}
     for concept in concepts:
         sizes[concept.family] = sizes.get(concept.family, 0) + 1

@@ -1,4 +1,4 @@
-"""Term lists and acronym lists to entries: bad lines are set aside with file, line and reason, and counted."""
+"""Term and acronym lists to items: bad lines are set aside with file, line and reason, and counted."""
 
 from __future__ import annotations
 

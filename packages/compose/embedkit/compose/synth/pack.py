@@ -28,7 +28,7 @@ _LISTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A checked pack. `negatives` is empty where negatives are worded like positives, which gives nothing away."""
+    """A checked pack. Without `negatives`, negatives are worded like positives, which gives nothing away."""
 
     name: str
     path: Path
@@ -65,7 +65,7 @@ def find_pack(name: str) -> Path:
 
 
 def load_pack(path: Path) -> Pack:
-    """Read and check a pack. Raises `UserError` naming the file and the line of a TOML error, or the bad template."""
+    """Read and check a pack. Raises `UserError` naming the line of a TOML error, or the bad template."""
     try:
         value = tomllib.loads(read_bytes(path).decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -75,7 +75,21 @@ def load_pack(path: Path) -> Pack:
     _check_keys(value, path)
     lists = {name: _templates(value, name, path) for name in _LISTS}
     names = {name: str(value.get(name, "")) for name in _NAMES}
-    pack = Pack(name=path.stem, path=path, **names, **lists)
+    pack = Pack(
+        name=path.stem,
+        path=path,
+        lang=names["lang"],
+        domain=names["domain"],
+        license=names["license"],
+        terms=names["terms"],
+        acronyms=names["acronyms"],
+        glossary=names["glossary"],
+        queries=lists["queries"],
+        passages=lists["passages"],
+        acronym_questions=lists["acronym_questions"],
+        answers=lists["answers"],
+        negatives=lists["negatives"],
+    )
     _check_pairs(pack)
     return pack
 

@@ -65,9 +65,9 @@ def _same_concept(rows: Sequence[SynthRow]) -> int:
 
 
 def giveaway(rows: Sequence[SynthRow]) -> tuple[float, float]:
-    """`(by wording, by chance)`: how often a reader who sees only the templates finds the positive among its negatives.
+    """`(by wording, by chance)`: how often templates alone tell the positive from its negatives.
 
-    The reader picks the template that is a positive's most often in these rows, each row itself left out.
+    The reader of templates picks the one that is most often a positive's, the row itself left out.
     """
     positive = Counter(row.wordings[0] for row in rows)
     negative = Counter(wording for row in rows for wording in row.wordings[1:])

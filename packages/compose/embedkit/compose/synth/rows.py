@@ -1,4 +1,4 @@
-"""Concepts to training rows: a worded question, a passage that says more than it, passages on near concepts as negatives."""
+"""Concepts to training rows: a question, a passage that says more than it does, passages on near concepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embedkit.compose.synth.template import Template
 from embedkit.pairs import Mining, Pair
 from embedkit.text import fold
 
-NEAR = 8  # negatives are drawn among this many nearest concepts per negative wanted
+NEAR = 4  # negatives are drawn among this many nearest concepts per negative wanted
 RANDOM = 60  # and, where the near ones do not do, among this many others
 ECHO_SHARE = 0.6
 _HANGUL = re.compile(r"[가-힣]")
@@ -119,14 +119,14 @@ def _acronym_task(side: _Side, index: int, acronym: str) -> _Task:
 
 
 def _passage_fits(query: Template, passage: Template, defined: bool) -> bool:
-    """A query that gives the definition asks for the name; any other gets the definition where there is one."""
+    """A query that gives the definition wants the name; any other gets the definition where there is one."""
     if "definition" in query.slots:
         return "definition" not in passage.slots and "term" in passage.slots
     return ("definition" in passage.slots) == defined
 
 
 def _answer_fits(question: Template, answer: Template, defined: bool) -> bool:
-    """An answer gives the name that the question lacks; to a question with both it gives the definition."""
+    """An answer gives the name that the question lacks, and to a question with both the definition."""
     if "definition" in question.slots and "definition" in answer.slots:
         return False
     missing = {"acronym", "full"} - question.slots
@@ -134,24 +134,22 @@ def _answer_fits(question: Template, answer: Template, defined: bool) -> bool:
 
 
 def _rows(side: _Side, task: _Task) -> Generator[SynthRow, None, int]:
-    """Yield the rows of a task; returns how many there were. Every question is asked once before any is asked again."""
-    concept = side.concepts[task.index]
-    rng = random.Random(f"{side.plan.seed}|{task.acronym}|{concept.key}")
+    """Yield the rows of a task and return their number; no question is repeated before all were asked."""
+    rng = random.Random(f"{side.plan.seed}|{task.acronym}|{side.concepts[task.index].key}")
     questions, passages = list(task.questions), list(task.passages)
     rng.shuffle(questions)
     rng.shuffle(passages)
     used: Counter[str] = Counter()
-    made = before = 0
-    while made < task.wanted and (made > before or not made):
-        before = made
+    before = -1
+    while before < used.total() < task.wanted:
+        before = used.total()
         for question in questions:
-            if made < task.wanted and (row := _row(side, task, question, _fresh(passages, used), rng)):
+            if used.total() == task.wanted:
+                break
+            if row := _row(side, task, question, _fresh(passages, used), rng):
                 used[row.wordings[0]] += 1
-                made += 1
                 yield row
-        if not made:
-            break
-    return made
+    return used.total()
 
 
 def _fresh(passages: Sequence[Template], used: Counter[str]) -> list[Template]:
@@ -180,7 +178,7 @@ def _row(
 
 
 def _values(concept: Concept, acronym: str, rng: random.Random) -> dict[str, str]:
-    """What fills the slots for one concept; one acronym and one definition are drawn where there are several."""
+    """What fills the slots; one acronym and one definition are drawn where there are several."""
     return {
         "term": concept.name,
         "full": concept.name,
@@ -198,7 +196,7 @@ def _kind(task: _Task, question: Template, passage: Template) -> str:
 
 
 def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
-    """Claims the two texts for the concept unless the row is there, is an echo, or a text belongs to others."""
+    """Claim the texts for the concept, unless the row is there or an echo, or a text belongs to others."""
     key = (fold(anchor), fold(positive))
     taken = any(side.owners.get(text, concept.family) != concept.family for text in key)
     if taken or key in side.seen or echoes(anchor, positive, names=concept.names):
@@ -209,7 +207,7 @@ def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
 
 
 def echoes(anchor: str, positive: str, *, names: Sequence[str]) -> bool:
-    """Whether the positive, without the names that the anchor holds, says nothing that the anchor does not."""
+    """Whether the positive, names in the anchor aside, says nothing that the anchor does not."""
     left, right = anchor.casefold(), positive.casefold()
     for name in sorted(map(str.casefold, names), key=len, reverse=True):
         if name in left:
@@ -231,7 +229,7 @@ class _Negative:
 def _negatives(
     side: _Side, task: _Task, passage: Template, taken: set[str], rng: random.Random
 ) -> list[_Negative]:
-    """Texts on near concepts, in turn in the positive's own wording and in another, so that wording tells nothing."""
+    """Texts on near concepts, in turn in the positive's wording and in another: wording tells nothing."""
     own = side.concepts[task.index]
     mention = _mention(own)
     others = [t for t in task.negatives if ("definition" in t.slots) == ("definition" in passage.slots)]
@@ -261,7 +259,7 @@ def _negatives(
 
 
 def _candidates(side: _Side, index: int, rng: random.Random) -> Iterator[tuple[int, Neighbour]]:
-    """`(rank, neighbour)`: the nearest in random order, then the less near in order, then a few at random (rank 0)."""
+    """`(rank, neighbour)`: the nearest shuffled, the less near in order, then some at random (rank 0)."""
     ranked = list(enumerate(side.near[index], start=1))
     head = ranked[: NEAR * side.plan.hard_k]
     rng.shuffle(head)

@@ -1,4 +1,4 @@
-"""`embedkit synth`: term and acronym lists to pairs.jsonl and pairs.test.jsonl, split by term, with the proof."""
+"""`embedkit synth`: term and acronym lists to pairs.jsonl and pairs.test.jsonl, split by term, with proof."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def synth(
     Raises:
         UserError: bad options, a missing file, a broken pack, output that exists, or no usable line at all.
     """
-    _check(output, test_split=test_split, force=force, dry_run=dry_run, as_json=as_json)
+    _check(terms, acronyms, output, test_split=test_split, force=force, dry_run=dry_run, as_json=as_json)
     inputs = _read(terms, acronyms, pack)
     concepts = _concepts(inputs)
     plan = Plan(pairs_per_term=pairs_per_term, pairs_per_acronym=pairs_per_acronym, hard_k=hard_k, seed=seed)
@@ -101,7 +101,11 @@ def synth(
     return result
 
 
-def _check(output: str, *, test_split: float, force: bool, dry_run: bool, as_json: bool) -> None:
+def _check(
+    terms: str, acronyms: str, output: str, *, test_split: float, force: bool, dry_run: bool, as_json: bool
+) -> None:
+    if terms == acronyms == STDIO:
+        raise UserError("--terms - and --acronyms - cannot both be stdin", hint="give one of them as a file")
     if not 0 <= test_split < 1:
         raise UserError(f"--test-split {test_split} is not a share", hint="give 0 or more and less than 1")
     if output == STDIO and (test_split or as_json):
@@ -130,7 +134,7 @@ def _outputs(output: str, *, test_split: float, rejected: bool) -> tuple[str, ..
 
 
 def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
-    """The lists that were named, else the pack's own; the pack that was named, else the one of the lists' language."""
+    """The named lists, else the pack's own; the named pack, else the one of the lists' language."""
     pack = load_pack(find_pack(pack_name)) if pack_name else None
     if not terms and not acronyms:
         pack = pack or _default_pack(language())
@@ -184,6 +188,9 @@ def _filtered(reading: Reading, pack: Pack) -> Reading:
 def _concepts(inputs: _Inputs) -> list[Concept]:
     known = _known(inputs.pack)
     concepts = gather(inputs.reading.items, inputs.reading.tally, known=known)
+    own = {fold(item.name) for item in inputs.reading.items if item.definition}
+    if looked_up := sum(concept.key in known and concept.key not in own for concept in concepts):
+        say("definitions of {count} terms from {file}", count=looked_up, file=inputs.pack.glossary)
     if not concepts:
         _report_rejected(inputs.reading.tally, inputs.reading.rejected)
         raise UserError(
@@ -229,14 +236,12 @@ def _report(result: SynthResult, plan: Plan, rejected: Sequence[Rejected]) -> No
         own=proof.same_concept_negatives,
     )
     say(
-        "wording alone finds the positive among its negatives in {share:.0%} of the rows (chance {chance:.0%})",
+        "wording alone tells positives from negatives in {share:.0%} of the rows (chance {chance:.0%})",
         share=proof.by_wording,
         chance=proof.by_chance,
     )
     if proof.by_wording > proof.by_chance + SUSPICIOUS:
-        warn(
-            "the pack's negatives are worded differently from its passages, and a model will learn that instead"
-        )
+        warn("the pack words negatives otherwise than passages, and a model will learn that instead")
     _report_shortfall(result.shortfall, plan)
 
 
@@ -256,7 +261,7 @@ def _report_shortfall(shortfall: Shortfall, plan: Plan) -> None:
         )
     if shortfall.term_rows or shortfall.acronym_rows:
         say(
-            "{terms} term rows and {acronyms} acronym rows fewer than asked for: the pack has no more wordings",
+            "{terms} term rows and {acronyms} acronym rows too few: the pack has no more wordings",
             terms=shortfall.term_rows,
             acronyms=shortfall.acronym_rows,
         )

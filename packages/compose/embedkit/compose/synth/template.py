@@ -1,4 +1,4 @@
-"""Templates: text with slots ({term}, {definition} …) and Korean particle marks ([은/는]) that follow what fills them."""
+"""Templates: text with slots ({term}, {definition}) and Korean particle marks ([은/는]) that follow them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from embedkit.korean import PARTICLES, particle
 from embedkit.text import clean
 
 SLOTS = ("term", "acronym", "full", "definition")
+_HEAD = re.compile(r"[^\W\d_]+")
 _PART = re.compile(r"\{([^{}]*)\}|\[([가-힣]+/[가-힣]+)\]")
 
 
@@ -67,5 +68,5 @@ def _part(found: re.Match[str]) -> tuple[str, str]:
 
 def capitalised(text: str) -> str:
     """`text` with a capital at its head, where its first word has none: pH, mRNA and iOS stay as they are."""
-    head = text.split(maxsplit=1)[0] if text.strip() else ""
-    return text[:1].upper() + text[1:] if head == head.lower() and head[:1].isalpha() else text
+    head = _HEAD.match(text)
+    return text[:1].upper() + text[1:] if head and head.group().islower() else text
