@@ -71,7 +71,19 @@ def gather(items: Iterable[Item], tally: Tally, *, known: Mapping[str, str]) -> 
     for key, draft in drafts.items():
         if not draft.definitions and key in known:
             draft.definitions[fold(known[key])] = known[key]
+    _borrow(drafts)
     return _with_families([_concept(key, draft) for key, draft in drafts.items()])
+
+
+def _borrow(drafts: Mapping[str, _Draft]) -> None:
+    """Give a term that is an acronym the definitions of its full form, where it has one full form only."""
+    spelled: dict[str, list[_Draft]] = {}
+    for draft in drafts.values():
+        for acronym in draft.acronyms:
+            spelled.setdefault(acronym, []).append(draft)
+    for key, draft in drafts.items():
+        if not draft.definitions and len(spelled.get(key, ())) == 1:
+            draft.definitions.update(spelled[key][0].definitions)
 
 
 def _concept(key: str, draft: _Draft) -> Concept:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.compose.encoding import BAD, detect
+from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.report import Tally
@@ -100,7 +101,10 @@ def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     data = read_bytes(path)
-    text = data.decode(detect(io.BytesIO(data)).codec, "embedkit-mark")
+    encoding = detect(io.BytesIO(data))
+    if not encoding.label.startswith("UTF-8"):
+        say("{file}: read as {encoding}", file=path, encoding=encoding.label)
+    text = data.decode(encoding.codec, "embedkit-mark")
     yield from enumerate(text.split("\n"), start=1)
 
 

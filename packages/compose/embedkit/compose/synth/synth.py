@@ -256,18 +256,18 @@ def _report_rejected(tally: Tally, rejected: Sequence[Rejected]) -> None:
 def _report_shortfall(shortfall: Shortfall, plan: Plan) -> None:
     if shortfall.undefined_terms:
         say(
-            "{count} terms have no definition, so their passages only name them; add a tab and a definition",
+            "terms without a definition, whose passages only name them: {count} (add a tab and a definition)",
             count=shortfall.undefined_terms,
         )
     if shortfall.term_rows or shortfall.acronym_rows:
         say(
-            "{terms} term rows and {acronyms} acronym rows too few: the pack has no more wordings",
+            "rows short: {terms} on terms, {acronyms} on acronyms; the pack has no more wordings",
             terms=shortfall.term_rows,
             acronyms=shortfall.acronym_rows,
         )
     if shortfall.negatives:
         say(
-            "{count} negatives fewer than {hard_k} a row: too few other concepts on that side",
+            "negatives short of {hard_k} a row: {count}, too few other concepts on that side",
             count=shortfall.negatives,
             hard_k=plan.hard_k,
         )
