@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-HANGUL = "가나다라마바사아자차카타파하펄스폭변조반도체저항콘덴서전압전류필터증폭기회로논리메모리다이오드트랜지스터신호잡음주파수"
+HANGUL = (
+    "가나다라마바사아자차카타파하펄스폭변조반도체저항콘덴서전압전"
+    "류필터증폭기회로논리메모리다이오드트랜지스터신호잡음주파수"
+)
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
 TOPICS = (
     ("resistor", "저항", "limits the current that flows in a circuit"),
@@ -103,14 +106,14 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in, with pairs.jsonl and pairs.dev.jsonl in it and no outside settings."""
     for name in [name for name in os.environ if name.startswith("EMBEDKIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     write_rows(tmp_path / "pairs.jsonl", topic_rows(stop=6))
     write_rows(tmp_path / "pairs.dev.jsonl", topic_rows(start=6))
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.fixture

@@ -206,4 +206,5 @@ def test_any_text_is_right_or_told_in_one_line(text: str, tmp_path: Path) -> Non
     try:
         load_config(RunConfig, path)
     except UserError as error:
-        assert str(error).startswith(str(path))
+        told = str(error)
+        assert told.startswith(str(path))

@@ -1,4 +1,6 @@
-"""The losses against their definitions, and the batch that feeds them: one pass over distinct texts, ragged negatives."""
+"""The losses against their definitions, and the batch that feeds them: one pass over distinct texts,
+ragged negatives.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from tests.trainer.conftest import topic_rows, write_rows
 from torch.nn import functional as F
 
 from embedkit.trainer.batch import PairCollator, cut_points, split_by_length
@@ -19,7 +22,6 @@ from embedkit.trainer.config import DataSection, TrainSection
 from embedkit.trainer.data import Rows, read_rows
 from embedkit.trainer.dev import features_of
 from embedkit.trainer.losses import build_loss
-from tests.trainer.conftest import topic_rows, write_rows
 
 Row = dict[str, Any]
 

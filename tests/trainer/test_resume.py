@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.trainer.conftest import topic_rows, write_rows
+from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
 from embedkit.trainer import resume as runs
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.train import TrainResult, run_training
-from tests.trainer.conftest import topic_rows, write_rows
-from tests.trainer.test_train import metrics, same, weights
 
 Values = Callable[..., dict[str, Any]]
 RECIPES: dict[str, dict[str, Any]] = {

@@ -1,4 +1,6 @@
-"""`embedkit train` on a real, tiny transformer: it learns, its folder loads anywhere, and every field does what it says."""
+"""`embedkit train` on a real, tiny transformer: it learns, its folder loads anywhere, and every field
+does what it says.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from tests.trainer.conftest import topic_rows, write_rows
 from typer.testing import CliRunner
 
 from embedkit.cli import app
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.train import TrainResult, plan_training, run_training, train
-from tests.trainer.conftest import topic_rows, write_rows
 
 Values = Callable[..., dict[str, Any]]
 TEXTS = ["resistor", "저항", "stores charge between two plates"]
@@ -198,18 +200,18 @@ def test_every_setting_changes_the_weights(
 
 
 def layer_calls(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[int, TrainResult]:
-    """How often an encoder layer is run in a training run, and the run."""
-    from transformers.models.bert.modeling_bert import BertLayer
+    """How often an attention layer is run in a training run, and the run."""
+    from transformers.models.bert.modeling_bert import BertAttention
 
     calls: list[int] = []
-    forward = BertLayer.forward
+    forward = BertAttention.forward
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
         return forward(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BertLayer, "forward", counted)
+        patch.setattr(BertAttention, "forward", counted)
         result = run(values)
     return len(calls), result
 
@@ -363,10 +365,10 @@ def test_a_persons_mistake_is_told_before_anything_is_written(
 def test_a_model_without_a_weight_that_may_change_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer import plan, setup
+    from embedkit.trainer import encoder, plan
 
     def frozen(*args: Any, **kwargs: Any) -> SentenceTransformer:
-        return setup.prepare_model(*args, **kwargs).requires_grad_(False)
+        return encoder.prepare_model(*args, **kwargs).requires_grad_(False)
 
     monkeypatch.setattr(plan, "prepare_model", frozen)
     with pytest.raises(UserError, match="nothing would be trained"):
@@ -399,3 +401,8 @@ def test_a_batch_without_negatives_is_warned_about(
     )
     run(config_values(train={"batch_size": 1}))
     assert "no negatives" in capsys.readouterr().err
+
+
+def test_a_run_shorter_than_a_log_interval_is_logged(workplace: Path, config_values: Values) -> None:
+    result = run(config_values(train={"epochs": 1}, output={"log_steps": 100}))
+    assert [row["step"] for row in metrics(result.run) if "loss" in row] == [5]

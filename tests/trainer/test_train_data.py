@@ -1,4 +1,6 @@
-"""Rows: found, checked, left on disk or kept, grouped by concept, and walked through in an order that seed and epoch fix."""
+"""Rows: found, checked, left on disk or kept, grouped by concept, and walked through in an order that
+seed and epoch fix.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection
 from embedkit.trainer.data import EpochBatches, find_dev, find_pairs, read_rows
-from tests.trainer.conftest import topic_rows, write_rows
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]

@@ -1,7 +1,7 @@
-"""From rows to what the loss eats: each distinct text tokenised once, in a few groups of like length, and a plan of who is what.
+"""From rows to what the loss eats: distinct texts, tokenised once, in groups of like length, and who is what.
 
-One pass over the distinct texts of a batch in length groups is what makes training with hard negatives fast: a text that
-stands in several rows is encoded once, and little padding is computed.
+One pass over the distinct texts of a batch in length groups is what makes training with hard negatives
+fast: a text that stands in several rows is encoded once, and little padding is computed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TextKey = tuple[str, str]  # prompt, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPlan:
-    """Who is what among the U distinct texts of a batch of B rows with C distinct positives and hard negatives.
+    """Who is what in a batch of B rows with U distinct texts, C of them positives or hard negatives.
 
-    `anchors`, `positives` (B,) and `candidates` (C,) are places among the U texts; `targets` (B,) is the place of each row's
-    positive among the candidates. `same_concept` (B, C) marks candidates of the row's concept, `same_row_concept` (B, B)
-    rows of one concept.
+    `anchors`, `positives` (B,) and `candidates` (C,) are places among the U texts; `targets` (B,) is the
+    place of each row's positive among the candidates. `same_concept` (B, C) marks candidates of the row's
+    concept, `same_row_concept` (B, B) rows of one concept.
     """
 
     anchors: torch.Tensor
@@ -56,7 +56,7 @@ class BatchPlan:
 
 
 class PairCollator:
-    """Makes a batch of row numbers into length groups of features (`g0_input_ids`, …) and, as `label`, the plan."""
+    """Row numbers to length groups of features (`g0_input_ids`, …) and, as `label`, the plan."""
 
     valid_label_columns = ("label",)
 
@@ -151,7 +151,7 @@ class PairCollator:
 def split_by_length(
     features: Features, *, left: bool = False, multiple: int = 1, max_groups: int = MAX_GROUPS
 ) -> list[tuple[list[int], Features]]:
-    """Cut padded features `(U, L)` into groups of like length, without the padding that a group does not need.
+    """Cut padded features `(U, L)` into groups of like length, each with no more padding than it needs.
 
     Features that carry no mask (bags of words, packed inputs) stay one group.
     """

@@ -1,4 +1,4 @@
-"""What happens around the steps: checkpoints, signals, metrics.jsonl, and word to the person how far it has got."""
+"""What happens around the steps: checkpoints, signals, metrics.jsonl, dev rows, and word of the progress."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StopFlag:
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
-        """Take SIGTERM as a wish to stop soon, while the block runs (main thread only: elsewhere it is left alone)."""
+        """While the block runs, take SIGTERM as a wish to stop soon (in the main thread only)."""
 
         def handle(_signal: int, _frame: FrameType | None) -> None:
             self.raised = True
@@ -103,6 +103,11 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock."""
         self._last = (time.monotonic(), state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The last step is logged too, whether or not it is due."""
+        if state.global_step == state.max_steps:
+            control.should_log = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
         """Write what the loop logged, if it is about training steps."""

@@ -35,8 +35,9 @@ print(model.similarity(queries, documents))
 _LIMITS = """\
 ## Limits
 
-The model was tuned for the texts above. On other subjects and languages it may be worse than its base model: measure before
-use with `embedkit evaluate`. It has learnt whatever its base model and the training texts are biased towards.
+The model was tuned for the texts above. On other subjects and languages it may be worse than its base
+model: measure before use with `embedkit evaluate`. It has learnt whatever its base model and the training
+texts are biased towards.
 """
 
 
@@ -116,8 +117,9 @@ def _front_matter(facts: CardFacts) -> str:
 
 def _head(facts: CardFacts) -> str:
     return (
-        f"# {facts.config.output.save_name}\n\nA sentence embedding model: {facts.config.model_id}, tuned with embedkit on "
-        f"{facts.rows.rows} pairs of {facts.rows.concepts} concepts. It turns a text of up to {facts.max_length} tokens into "
+        f"# {facts.config.output.save_name}\n\n"
+        f"A sentence embedding model: {facts.config.model_id}, tuned with embedkit on {facts.rows.rows} "
+        f"pairs of {facts.rows.concepts} concepts. It turns a text of up to {facts.max_length} tokens into "
         f"{facts.dimensions} numbers; texts are near when their cosine similarity is high.\n"
     )
 
@@ -149,7 +151,8 @@ def _recipe(facts: CardFacts) -> str:
         "loss": f"{train.loss}, temperature {train.temperature}",
         "batch": f"{train.batch_size} rows × {train.grad_accum_steps}",
         "epochs, steps": f"{train.epochs}, {facts.steps}",
-        "optimiser": f"{optim.name}, learning rate {optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
+        "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
+        "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
         "format": facts.precision.dtype,
         "LoRA": f"merged, rank {facts.config.lora.r}" if facts.config.lora else "no",
         "seed": str(facts.config.seed),
@@ -162,9 +165,7 @@ def _recipe(facts: CardFacts) -> str:
 def _metrics(dev: Sequence[tuple[int, DevMetrics]]) -> str:
     if not dev:
         return ""
-    lines = "\n".join(
-        f"| {epoch} | {m.loss:.4f} | {m.ndcg_at_10:.4f} | {m.mrr_at_10:.4f} | {m.recall_at_1:.4f} | {m.recall_at_10:.4f} |"
-        for epoch, m in dev
-    )
+    numbers = ((epoch, m.loss, m.ndcg_at_10, m.mrr_at_10, m.recall_at_1, m.recall_at_10) for epoch, m in dev)
+    lines = "\n".join(f"| {epoch} | " + " | ".join(f"{n:.4f}" for n in row) + " |" for epoch, *row in numbers)
     head = "| epoch | loss | nDCG@10 | MRR@10 | recall@1 | recall@10 |\n|---|---|---|---|---|---|"
     return f"## Dev rows\n\nEpoch 0 is the base model.\n\n{head}\n{lines}\n"

@@ -1,4 +1,4 @@
-"""What `cfg.json` may hold: every field, its default, its unit and its limits; `docs/configuration.md` is made from it."""
+"""What `cfg.json` may hold: every field with its default, unit and limits; the docs are made from it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class TrainSection(_Section):
 
     loss: Literal["masked_mnrl", "mnrl"] = Field(
         default="masked_mnrl",
-        description="Loss. mnrl: InfoNCE over the positives and hard negatives of the batch. masked_mnrl: the same "
-        "without the false negatives, that is texts of the anchor's own concept and those that false_negative_margin "
-        "finds.",
+        description="Loss. mnrl: InfoNCE over the positives and hard negatives of the batch. masked_mnrl:"
+        " the same without the false negatives, that is texts of the anchor's own concept and"
+        " those that false_negative_margin finds.",
     )
     batch_size: int = Field(
         default=32,
@@ -42,14 +42,14 @@ class TrainSection(_Section):
     grad_accum_steps: int = Field(
         default=1,
         ge=1,
-        description="Batches whose gradients are added up before one optimiser step. It saves memory; it does not "
-        "give an anchor more negatives.",
+        description="Batches whose gradients are added up before one optimiser step. It saves memory; it "
+        "does not give an anchor more negatives.",
     )
     steps_per_epoch: int | None = Field(
         default=None,
         ge=1,
-        description="Optimiser steps per epoch. Each epoch goes on where the last one stopped in the shuffled rows. "
-        "null: as many as all rows need.",
+        description="Optimiser steps per epoch. Each epoch goes on where the last one stopped in the "
+        "shuffled rows. null: as many as all rows need.",
     )
     grad_checkpointing: bool = Field(
         default=False,
@@ -64,7 +64,8 @@ class TrainSection(_Section):
     pad_to_multiple_of: int | None = Field(
         default=None,
         ge=1,
-        description="Pad token lengths up to a multiple of this; 8 suits tensor cores. null: no more than needed.",
+        description="Pad token lengths up to a multiple of this; 8 suits tensor cores. null: no more than"
+        " needed.",
     )
     temperature: float = Field(
         default=0.05,
@@ -74,27 +75,30 @@ class TrainSection(_Section):
     )
     symmetric: bool = Field(
         default=False,
-        description="Also tell each positive's anchor from the batch's other anchors, and average both losses.",
+        description="Also tell each positive's anchor from the batch's other anchors, and average both "
+        "losses.",
     )
     same_concept: Literal["mask", "positive"] = Field(
         default="mask",
-        description="masked_mnrl: what the batch's other texts of an anchor's concept are: left out, or more positives.",
+        description="masked_mnrl: what the batch's other texts of an anchor's concept are: left out, or "
+        "more positives.",
     )
     false_negative_margin: float | None = Field(
         default=None,
         ge=-2,
         le=2,
-        description="masked_mnrl: leave out a negative whose cosine similarity is above the positive's by more than this. "
-        "null: leave none out for its score.",
+        description="masked_mnrl: leave out a negative whose cosine similarity is above the positive's by"
+        " more than this. null: leave none out for its score.",
     )
     query_prompt: str | None = Field(
         default=None,
-        description='Text put before each anchor, such as "query: ". null: the model\'s own. Saved with the model.',
+        description='Text put before each anchor, such as "query: ". null: the model\'s own. Saved with '
+        "the model.",
     )
     document_prompt: str | None = Field(
         default=None,
-        description='Text put before each positive and negative, such as "passage: ". null: the model\'s own. '
-        "Saved with the model.",
+        description='Text put before each positive and negative, such as "passage: ". null: the model\'s '
+        "own. Saved with the model.",
     )
     pooling: Literal["mean", "cls", "max", "lasttoken"] | None = Field(
         default=None,
@@ -144,12 +148,13 @@ class DataSection(_Section):
     )
     stream: bool = Field(
         default=False,
-        description="Leave the rows on disk and read each when it is needed (8 bytes of memory per row and 16 for its "
-        "concept): the same order and the same result as without.",
+        description="Leave the rows on disk and read each when needed (about 50 bytes of memory per row): "
+        "the same order and the same result as without.",
     )
     dev_path: Text | None = Field(
         default=None,
-        description="Rows that are measured each epoch. null: the .dev.jsonl beside pairs_path, where there is one.",
+        description="Rows that are measured each epoch. null: the .dev.jsonl beside pairs_path, where "
+        "there is one.",
     )
     use_dev: bool = Field(default=True, description="Measure the dev rows each epoch. false: train without.")
     max_rows: int | None = Field(default=None, ge=1, description="Use the first rows only. null: all.")
@@ -215,15 +220,17 @@ class RunConfig(_Section):
     )
     tokenizer_id: Text | None = Field(
         default=None,
-        description="Tokenizer in place of the model's own: a folder or a Hugging Face id. null: the model's own.",
+        description="Tokenizer in place of the model's own: a folder or a Hugging Face id. null: the "
+        "model's own.",
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
         default="auto", description="Device. auto: cuda, then mps, then cpu, whichever is there."
     )
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         default="auto",
-        description="Number format of the forward and backward pass (weights stay float32). auto: bfloat16 where the "
-        "hardware has it and the loss of the first batch agrees with float32.",
+        description="Number format of the forward and backward pass (weights stay float32). auto: "
+        "bfloat16 where the hardware has it and the loss of the first batch agrees with "
+        "float32.",
     )
     seed: int = Field(
         default=42, ge=0, le=2**31, description="Seed of the row order, dropout and new weights."

@@ -1,7 +1,7 @@
-"""Training rows from pairs.jsonl: checked whole before anything is spent, held in memory or left on disk, grouped by concept.
+"""Training rows from pairs.jsonl: all checked first, kept in memory or left on disk, grouped by concept.
 
-The check costs about 20 µs a row. Left on disk (`data.stream`) a row costs 8 bytes of memory for its place in the file and 8
-per text and row for its concept, so a file of any size trains in the same shuffled order as one in memory.
+The check costs about 20 µs a row. Left on disk (`data.stream`) a row costs about 50 bytes of memory, for its
+place in the file and its concept: a file larger than memory trains in the same shuffled order as a small one.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class RowStore(Protocol):
 class ConceptIndex:
     """Which concept a row is of, and which concepts a text belongs to.
 
-    A row's `group` is its concept. Rows without one are of the same concept when they share a text, directly or through
-    other such rows; texts are the same when they fold to the same key.
+    A row's `group` is its concept. Rows without one are of the same concept when they share a text,
+    directly or through other such rows; texts are the same when they fold to the same key.
     """
 
     def __init__(self, keys: array[int], texts: array[int]) -> None:
-        """`keys` and `texts` hold two hashes a row: those that tie rows together, and those of anchor and positive."""
+        """`keys` and `texts` hold two hashes a row: what ties it to others, and its anchor and positive."""
         self.row_concepts = _components(np.frombuffer(keys, dtype=np.int64).reshape(-1, 2))
         hashes = np.frombuffer(texts, dtype=np.int64)
         concepts = np.repeat(self.row_concepts, 2)
@@ -198,14 +198,15 @@ class _Kept(tuple[Pair, ...]):
 
 
 def epoch_order(rows: int, *, seed: int, lap: int) -> NDArray[np.int64]:
-    """The shuffled row numbers of one pass over all rows; the same for the same seed and lap, on any machine."""
+    """The shuffled row numbers of one pass over all rows: a function of seed and lap, on any machine."""
     return np.random.Generator(np.random.PCG64([seed, lap])).permutation(rows)
 
 
 class EpochBatches:
     """The batches of an epoch as lists of row numbers, a pure function of seed and epoch.
 
-    With `batches_per_epoch` the epochs walk on through pass after pass over the rows instead of starting each time anew.
+    With `batches_per_epoch` the epochs walk on through pass after pass over the rows instead of starting
+    each time anew.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The quick look at the dev rows after each epoch: their loss, and how well their anchors find their positives."""
+"""The quick look at the dev rows: their loss, and how well their anchors find their positives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from embedkit.trainer.losses import BatchLoss
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-# Train rows whose positives stand in the corpus beside those of the dev rows, so that finding is not trivially easy.
+# Train rows whose positives stand in the corpus too, so that finding the right one is not trivially easy.
 TRAIN_ROWS = 500
 
 
@@ -35,9 +35,10 @@ class DevMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevSet:
-    """Dev anchors and the corpus they search; `relevant` and `excluded` are sorted corpus places of each anchor.
+    """Dev anchors and the corpus they search, with each anchor's sorted corpus places.
 
-    Excluded are the other texts of the anchor's own concept and the anchor itself: neither right nor wrong.
+    Relevant are its positives. Excluded are the other texts of its concept and the anchor itself: they are
+    neither right nor wrong.
     """
 
     rows: Rows

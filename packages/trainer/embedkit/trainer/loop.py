@@ -1,4 +1,4 @@
-"""The training loop: sentence-transformers' trainer with our batches, our checkpoints' weights and a stop at a lost loss."""
+"""The training loop: sentence-transformers' trainer on our batches, with a stop where the loss is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
 
 
 class Arguments(SentenceTransformerTrainingArguments):  # type: ignore[misc]
-    """One process trains on one device: several GPUs are several processes (torchrun), never threads of one."""
+    """One process trains on one device: several GPUs are several processes, never threads of one."""
 
     @property
     def n_gpu(self) -> int:
@@ -53,7 +53,7 @@ class NumberedRows(torch.utils.data.Dataset[int]):  # type: ignore[misc]
 
 
 class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """SentenceTransformerTrainer over `Rows`. Overrides what concerns data, the weights in a checkpoint, and nothing else."""
+    """SentenceTransformerTrainer over `Rows`: data, a check of the loss and checkpoints are overridden."""
 
     def __init__(
         self,
@@ -125,11 +125,11 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         shown = ", ".join(repr(anchor[:40]) for anchor in anchors)
         return UserError(
             f"the loss is {value} at step {self.state.global_step + 1}, in the batch of {shown}, …",
-            hint="lower optim.lr, or raise train.temperature or optim.warmup_ratio; with dtype float16 try float32",
+            hint="lower optim.lr, or raise train.temperature or optim.warmup_ratio; or set dtype to float32",
         )
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """A checkpoint's weights: everything that is trained, the loss's own parameters too, and no model card."""
+        """A checkpoint's weights: everything that is trained, the loss's own parameters too."""
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({n: p.detach().cpu().contiguous() for n, p in self._trained()}, folder / _WEIGHTS)

@@ -1,4 +1,4 @@
-"""The losses, by name: each is a module over length groups of features and a `BatchPlan`, so that every text is encoded once."""
+"""The losses, by name: modules over length groups of features and a `BatchPlan`; a text is encoded once."""
 
 from __future__ import annotations
 
@@ -38,16 +38,19 @@ class BatchLoss(nn.Module):  # type: ignore[misc]
 
 
 class InBatchRankingLoss(BatchLoss):
-    """InfoNCE (van den Oord et al. 2018): each anchor must tell its positive from every other candidate of the batch.
+    """InfoNCE (van den Oord et al. 2018): each anchor must tell its positive from the batch's candidates.
 
-    Candidates are the distinct positives and hard negatives of all rows, however many a row brings. With no text twice in the
-    batch this is sentence-transformers' MultipleNegativesRankingLoss; a text that stands twice counts once here.
+    Candidates are the distinct positives and hard negatives of all rows, however many a row brings. With no
+    text twice in the batch this is sentence-transformers' MultipleNegativesRankingLoss; a text that stands
+    twice counts once here.
 
-    With `masked`, candidates of the anchor's own concept are not negatives: they are left out, or are positives too
-    (`same_concept="positive"`: the mean over the positives, each against the negatives alone, as SupCon's L_out, Khosla et al.
-    2020). With `margin`, a negative that scores above the positive by more than it is left out as well.
+    With `masked`, candidates of the anchor's own concept are not negatives: they are left out, or are
+    positives too (`same_concept="positive"`: the mean over the positives, each against the negatives alone,
+    as SupCon's L_out, Khosla et al. 2020). With `margin`, a negative that scores above the positive by more
+    than it is left out as well.
 
-    Requirements: rows of anchor, positive and any number of hard negatives. Relations: no duplicate-free sampler is needed.
+    Requirements: rows of anchor, positive and any number of hard negatives. Relations: no duplicate-free
+    sampler is needed.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class InBatchRankingLoss(BatchLoss):
         self.margin = margin
 
     def score(self, embeddings: Tensor, plan: BatchPlan) -> Tensor:
-        """The loss from anchors to candidates and, if symmetric, its mean with that from positives to anchors."""
+        """The loss from anchors to candidates; if symmetric, its mean with that from positives to anchors."""
         anchors = embeddings[plan.anchors]
         loss = self._rank(anchors @ embeddings[plan.candidates].T, plan.targets, plan.same_concept)
         if not self.symmetric:

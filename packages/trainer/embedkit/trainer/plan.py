@@ -17,10 +17,10 @@ from embedkit.trainer.card import data_hash
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import EpochBatches, Rows, find_dev, find_pairs, read_rows, sample_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
+from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
 from embedkit.trainer.loop import require_packages
 from embedkit.trainer.losses import BatchLoss, build_loss
 from embedkit.trainer.precision import Precision, choose_device, choose_precision
-from embedkit.trainer.setup import find_model, prepare_model, prompts_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,7 +30,7 @@ LENGTH_SAMPLE_ROWS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """Tokens per text, of a sample of texts, before cutting; `cut_share` of them are longer than the model reads."""
+    """Tokens per text of a sample, before cutting; `cut_share` of them are longer than `limit`."""
 
     limit: int
     median: int
@@ -187,13 +187,13 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
 
 
 def _require_gradients(loss: BatchLoss, collator: PairCollator, rows: Rows) -> None:
-    """A frozen model, or one whose forward pass runs under no_grad, would train for hours and learn nothing."""
+    """A model that is frozen, or runs under no_grad, would train for hours and learn nothing."""
     loss.train()
     groups, plan = features_of(on_device(collator(range(min(2, len(rows)))), next(loss.parameters()).device))
     if not loss(groups, plan).requires_grad:
         raise UserError(
             "nothing would be trained: the loss reaches no weight that may change",
-            hint="check train.freeze_layers; a model with its own code may run its forward pass under no_grad",
+            hint="check train.freeze_layers; a model with code of its own may run under no_grad",
         )
 
 

@@ -1,4 +1,4 @@
-"""Which device trains and in which number format: what the hardware has, and proof that the loss survives it."""
+"""Which device trains, and in which number format: what it has, if the loss survives it."""
 
 from __future__ import annotations
 

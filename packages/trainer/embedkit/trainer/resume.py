@@ -1,4 +1,4 @@
-"""Checkpoints that count only when they are whole, and the rules for going on from one to the same final weights."""
+"""Checkpoints that count only when whole, and what may change before a run goes on from one."""
 
 from __future__ import annotations
 

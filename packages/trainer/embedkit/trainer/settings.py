@@ -1,4 +1,4 @@
-"""`embedkit config`: write a good cfg.json, check one, show what would be used and where each value came from."""
+"""`embedkit config`: write a good cfg.json, check one, show what counts and where each value came from."""
 
 from __future__ import annotations
 

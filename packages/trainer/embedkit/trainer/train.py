@@ -1,6 +1,8 @@
-"""`embedkit train`: from cfg.json and pairs.jsonl to runs/NAME/, a model that plain sentence-transformers loads.
+"""`embedkit train`: from cfg.json and pairs.jsonl to runs/NAME/, a model that plain sentence-transformers
+loads.
 
-Everything that can be wrong is found before the first byte is written; a run that is cut off goes on with `--resume`.
+Everything that can be wrong is found before the first byte is written; a run that is cut off goes on with
+`--resume`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ MANY_CUT = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the base model."""
+    """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the
+    base model.
+    """
 
     run: Path
     model: Path
@@ -90,8 +94,9 @@ def plan_training(config: RunConfig, *, resume: bool = False, force: bool = Fals
 def run_training(config: RunConfig, *, resume: bool = False, force: bool = False) -> TrainResult:
     """Train one run whole: the folder `output.save_dir/output.save_name` holds the result.
 
-    With `resume` a run that was cut off goes on from its last whole checkpoint and ends with the weights it would have
-    had; a run that is not there, or has no checkpoint yet, starts. With `force` an earlier run is replaced.
+    With `resume` a run that was cut off goes on from its last whole checkpoint and ends with the weights it
+    would have had; a run that is not there, or has no checkpoint yet, starts. With `force` an earlier run
+    is replaced.
     """
     ready = _prepare(config, resume=resume, force=force)
     tell_plan(ready.plan)
@@ -115,8 +120,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
 def _prepare(config: RunConfig, *, resume: bool, force: bool) -> Ready:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
+    from embedkit.trainer.encoder import quiet_libraries
     from embedkit.trainer.plan import prepare
-    from embedkit.trainer.setup import quiet_libraries
 
     with quiet_libraries():
         return prepare(config, resume=resume, force=force)
@@ -143,7 +148,7 @@ def _open_run(ready: Ready, checkpoint: Path | None) -> None:
 
 def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     from embedkit.trainer.callbacks import MetricsLog, Progress, StopFlag
-    from embedkit.trainer.setup import quiet_libraries, save_model
+    from embedkit.trainer.encoder import quiet_libraries, save_model
 
     stop, rows_per_step = StopFlag(), ready.plan.effective_batch_size
     progress = Progress(rows_per_step=rows_per_step)
@@ -276,7 +281,7 @@ def tell_plan(plan: TrainPlan) -> None:
     )
     if plan.negatives_per_anchor < 1:
         warn(
-            "there are no negatives in a batch: nothing can be learnt; raise train.batch_size or add hard negatives"
+            "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
         )
 
 

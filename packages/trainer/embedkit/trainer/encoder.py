@@ -1,4 +1,6 @@
-"""A model made ready to train: tokenizer, length, pooling, prompts, frozen parts, LoRA; and saved as a plain folder after."""
+"""A model made ready to train: tokenizer, length, pooling, prompts, frozen parts, LoRA; and saved as a
+plain folder after.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:
-    """Write a plain SentenceTransformer folder, whole or not at all; LoRA is merged into the weights (in place)."""
+    """Write a plain SentenceTransformer folder, whole or not at all; LoRA is merged into the weights (in
+    place).
+    """
     _merge_lora(model)
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
