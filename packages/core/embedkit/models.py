@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -140,7 +142,7 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     st = require("sentence_transformers", extra="train")
     kwargs = _tokenizer_kwargs(options)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_bars():
             warnings.simplefilter("ignore")
             model: SentenceTransformer = st.SentenceTransformer(
                 source.path,
@@ -160,6 +162,20 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     if options.max_length:
         model.max_seq_length = options.max_length
     return model
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Silence transformers' own "Loading weights" bar, which is drawn even where stderr is no terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _tokenizer_kwargs(options: LoadOptions) -> dict[str, object]:

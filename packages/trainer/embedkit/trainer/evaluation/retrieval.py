@@ -68,7 +68,7 @@ def rank(scorer: Scorer, *, top_k: int, excluded: Sequence[Places] | None = None
             block = np.ascontiguousarray(scorer.block(queries, corpus), dtype=np.float32)
             if excluded is not None:
                 _mask(block, excluded[queries], corpus)
-            best = _best(np.hstack([best, _keys(block, corpus.start)]), keep)
+            best = _best(np.hstack([best, _candidates(block, corpus.start, best, keep)]), keep)
         best = np.sort(best, axis=1)[:, ::-1]
         scores[queries], places[queries] = _unpack(best)
     places[np.isneginf(scores)] = -1
@@ -86,12 +86,33 @@ def _mask(block: Floats, excluded: Sequence[Places], corpus: slice) -> None:
 
 
 def _keys(block: Floats, start: int) -> NDArray[np.uint64]:
-    """Order-preserving keys: upper half the float's bits made monotone, lower half the place counted down."""
-    bits = (block + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0: they are one score
+    """A key for every score of a block."""
+    return _pack(block, np.arange(start, start + block.shape[1], dtype=np.uint64))
+
+
+def _pack(scores: Floats, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Order-preserving keys: above, the float's bits made monotone; below, the place counted down."""
+    bits = (scores + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0: they are one score
     ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
-    places = np.arange(start, start + block.shape[1], dtype=np.uint64)
     keys: NDArray[np.uint64] = (ordered << np.uint64(32)) | (_LOW - places)
     return keys
+
+
+def _candidates(block: Floats, start: int, best: NDArray[np.uint64], keep: int) -> NDArray[np.uint64]:
+    """Keys of what can still enter the best, a row for each query, short rows padded with 0.
+
+    A score that only equals the worst of the best cannot: its place is a later one.
+    """
+    if best.shape[1] < keep:
+        return _keys(block, start)
+    worst, _ = _unpack(best.min(axis=1, keepdims=True))
+    rows, columns = np.nonzero(block > worst)
+    counts = np.bincount(rows, minlength=len(block))
+    padded = np.zeros((len(block), int(counts.max(initial=0))), dtype=np.uint64)
+    firsts = np.cumsum(counts) - counts
+    places = (columns + start).astype(np.uint64)
+    padded[rows, np.arange(len(rows)) - firsts[rows]] = _pack(block[rows, columns], places)
+    return padded
 
 
 def _best(keys: NDArray[np.uint64], keep: int) -> NDArray[np.uint64]:

@@ -1,7 +1,7 @@
 """Whether a difference is real: paired bootstrap over concepts, sign-flip permutation test, McNemar on hit@1.
 
 Queries of one concept rise and fall together, so whole concepts are resampled. 10,000 resamples of 1,000
-concepts take about two seconds and 64 MiB.
+concepts take half a second and 100 MiB.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def _resampled(count: int, resamples: int, seed: int) -> Iterator[Values]:
     """How often each concept is drawn: blocks `(B, C)` that add up to `resamples` rows."""
     rng = np.random.default_rng(seed)
     for size in _sizes(resamples, count):
-        yield rng.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)
+        drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
+        yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
 
 
 def _sizes(rows: int, columns: int) -> Iterator[int]:

@@ -183,7 +183,7 @@ def _most_in_a_bin(parts: Sequence[Similarities]) -> float:
 
 def losses(curves: Sequence[Series]) -> list[Series]:
     """The training and dev losses."""
-    return [series for series in curves if "loss" in series.name]
+    return sorted((series for series in curves if "loss" in series.name), key=lambda s: len(s.name))
 
 
 def dev_metrics(curves: Sequence[Series]) -> list[Series]:
@@ -198,14 +198,20 @@ def dev_metrics(curves: Sequence[Series]) -> list[Series]:
     ]
 
 
+def _curve_name(series: Series) -> str:
+    """`dev_ndcg_at_10` is called nDCG@10 in the chart of the dev rows."""
+    name = series.name.replace("_at_", "@").removeprefix("dev_")
+    return "dev loss" if series.name == "dev_loss" else TITLES.get(name, name)
+
+
 def curve(series: Sequence[Series], *, title: str) -> alt.Chart:
     """Lines over training steps."""
     rows = [
-        {"step": step, "value": value, "name": one.name}
+        {"step": step, "value": value, "name": _curve_name(one)}
         for one in series
         for step, value in zip(one.steps, one.values, strict=True)
     ]
-    names = [one.name for one in series]
+    names = [_curve_name(one) for one in series]
     colours = [AFTER, BEFORE, "var(--good)", "var(--bad)", PLAIN]
     repeated = [colours[i % len(colours)] for i in range(len(names))]
     return (
@@ -214,7 +220,12 @@ def curve(series: Sequence[Series], *, title: str) -> alt.Chart:
         .encode(
             x=alt.X("step:Q", title=tr("step"), axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6)),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            color=alt.Color("name:N", sort=names, scale=alt.Scale(domain=names, range=repeated)),
+            color=alt.Color(
+                "name:N",
+                sort=names,
+                scale=alt.Scale(domain=names, range=repeated),
+                legend=alt.Legend(columns=2),
+            ),
             tooltip=[
                 alt.Tooltip("name:N", title=tr("curve")),
                 alt.Tooltip("step:Q", title=tr("step")),

@@ -35,7 +35,7 @@ def load_corpus(path: Path) -> tuple[Item, ...]:
 
 
 def corpus_of(run: Run | None, *, model: str) -> tuple[tuple[Item, ...], str]:
-    """A run's own corpus and its name: the glossary its pairs were composed from, else the pairs' own texts.
+    """A run's own corpus and its name: the glossaries its pairs come from, else the pairs' own texts.
 
     Raises:
         UserError: the model is no run, or its data is not where it was.
@@ -44,23 +44,32 @@ def corpus_of(run: Run | None, *, model: str) -> tuple[tuple[Item, ...], str]:
         raise UserError(
             "no corpus is known for this model", place=model, hint="name one with --corpus glossary.csv"
         )
-    glossary = _composed_from(run.pairs)
-    if glossary:
-        return load_corpus(glossary), str(glossary)
+    glossaries = tuple(_composed_from(run.pairs))
+    if glossaries:
+        items = tuple(item for path in glossaries for item in load_corpus(path))
+        return items, " + ".join(map(str, glossaries))
     parts = (split_path(run.pairs, part) for part in ("train", "dev", "test"))
     return tuple(_pair_items([path for path in parts if path.is_file()])), str(run.pairs)
 
 
-def _composed_from(pairs: Path) -> Path | None:
-    """The glossary that the pairs' manifest names, where a file of that name and content is beside them."""
+def _composed_from(pairs: Path) -> Iterator[Path]:
+    """The glossaries that the pairs' manifest names, where they lie unchanged, there or beside the pairs."""
     manifest = manifest_path(pairs)
     if not manifest.is_file():
-        return None
+        return
     for name, digest in read_manifest(manifest).inputs.items():
         for path in (Path(name), pairs.parent / Path(name).name):
-            if path.suffix == ".csv" and path.is_file() and sha256_file(path) == digest:
-                return path
-    return None
+            if path.is_file() and sha256_file(path) == digest and _is_glossary(path):
+                yield path
+                break
+
+
+def _is_glossary(path: Path) -> bool:
+    try:
+        next(read_glossary(path), None)
+    except UserError:
+        return False
+    return True
 
 
 def _glossary_items(path: Path) -> Iterator[Item]:
