@@ -96,4 +96,3 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.add_typer(config_app)
     commands_evaluate.register(app)
-    commands_evaluate.register(app)

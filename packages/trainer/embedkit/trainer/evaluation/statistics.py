@@ -1,7 +1,7 @@
 """Whether a difference is real: paired bootstrap over concepts, sign-flip permutation test, McNemar on hit@1.
 
 Queries of one concept rise and fall together, so whole concepts are resampled. 10,000 resamples of 1,000
-concepts take half a second and 100 MiB.
+concepts take under a second and 100 MiB.
 """
 
 from __future__ import annotations
