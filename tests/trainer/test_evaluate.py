@@ -277,3 +277,17 @@ def test_a_broken_line_exits_two_naming_it_without_a_traceback(run: Path) -> Non
     assert done.returncode == 2
     assert done.stderr.startswith("pairs.test.jsonl:17:")
     assert "Traceback" not in done.stderr
+
+
+def test_a_query_for_a_definition_searches_definitions_and_one_for_a_name_names(write: Write) -> None:
+    rows = [
+        _row("PWM", "switching a supply on and off quickly", "c1", kind="term-definition"),
+        _row("PWM", "펄스 폭 변조", "c1", kind="term-translation"),
+        _row("ADC", "measures a voltage as a number", "c2", kind="alias-definition"),
+        _row("ADC", "아날로그-디지털 변환기", "c2", kind="term-translation"),
+    ]
+    tests = read_test_set(write("pairs.test.jsonl", rows))
+    searched = [set(tests.corpus[slice(*query.window)]) for query in tests.queries]
+    definitions = {rows[0]["positive"], rows[2]["positive"]}
+    names = {rows[1]["positive"], rows[3]["positive"]}
+    assert searched == [definitions, names, definitions, names]

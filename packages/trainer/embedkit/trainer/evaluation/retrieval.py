@@ -56,8 +56,18 @@ class Ranking:
     scores: Floats
 
 
-def rank(scorer: Scorer, *, top_k: int, excluded: Sequence[Places] | None = None) -> Ranking:
-    """The `top_k` best corpus places of every query; query q's ranking leaves out `excluded[q]`."""
+def rank(
+    scorer: Scorer,
+    *,
+    top_k: int,
+    excluded: Sequence[Places] | None = None,
+    windows: NDArray[np.int64] | None = None,
+) -> Ranking:
+    """The `top_k` best corpus places of every query.
+
+    Query q's ranking leaves out `excluded[q]` and, with `windows` `(Q, 2)`, all places outside
+    `windows[q, 0] <= place < windows[q, 1]`.
+    """
     query_count, corpus_count = scorer.shape
     keep = min(top_k, corpus_count)
     places = np.full((query_count, keep), -1, dtype=np.int64)
@@ -68,6 +78,8 @@ def rank(scorer: Scorer, *, top_k: int, excluded: Sequence[Places] | None = None
             block = np.ascontiguousarray(scorer.block(queries, corpus), dtype=np.float32)
             if excluded is not None:
                 _mask(block, excluded[queries], corpus)
+            if windows is not None:
+                _mask_outside(block, windows[queries], corpus)
             best = _best(np.hstack([best, _candidates(block, corpus.start, best, keep)]), keep)
         best = np.sort(best, axis=1)[:, ::-1]
         scores[queries], places[queries] = _unpack(best)
@@ -83,6 +95,13 @@ def _mask(block: Floats, excluded: Sequence[Places], corpus: slice) -> None:
     for row, places in enumerate(excluded):
         inside = places[(places >= corpus.start) & (places < corpus.stop)]
         block[row, inside - corpus.start] = -np.inf
+
+
+def _mask_outside(block: Floats, windows: NDArray[np.int64], corpus: slice) -> None:
+    if (windows[:, 0] <= corpus.start).all() and (windows[:, 1] >= corpus.stop).all():
+        return
+    places = np.arange(corpus.start, corpus.stop)
+    block[(places < windows[:, :1]) | (places >= windows[:, 1:])] = -np.inf
 
 
 def _keys(block: Floats, start: int) -> NDArray[np.uint64]:

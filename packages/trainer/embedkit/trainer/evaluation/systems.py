@@ -56,7 +56,12 @@ def run_bm25(tests: TestSet) -> Outcome:
 
 def _outcome(scorer: Scorer, tests: TestSet) -> Outcome:
     relevant = [query.relevant for query in tests.queries]
-    ranking = rank(scorer, top_k=DEPTH, excluded=[query.excluded for query in tests.queries])
+    ranking = rank(
+        scorer,
+        top_k=DEPTH,
+        excluded=[query.excluded for query in tests.queries],
+        windows=np.array([query.window for query in tests.queries]),
+    )
     return Outcome(
         ranking=ranking,
         metrics=query_metrics(ranking.places, relevant),
@@ -105,7 +110,7 @@ def _similarities(
         counts = [len(query.hard_negatives) for query in tests.queries]
         cosines = _cosines(queries[np.repeat(np.arange(len(queries)), counts)], hard)
         yield _summary(cosines, positives, system=system, against="hard negative")
-    rows, places = _random_places(tests.queries, len(corpus), seed)
+    rows, places = _random_places(tests.queries, seed)
     if len(rows):
         cosines = _cosines(queries[rows], corpus[places])
         yield _summary(cosines, positives, system=system, against="random text")
@@ -116,9 +121,10 @@ def _flat(places: Sequence[Places]) -> tuple[Places, Places]:
     return rows, np.concatenate(places)
 
 
-def _random_places(queries: Sequence[Query], corpus_texts: int, seed: int) -> tuple[Places, Places]:
-    """Texts of other concepts, drawn at random: the same ones for every model."""
-    drawn = np.random.default_rng(seed).integers(0, corpus_texts, (len(queries), _RANDOM_PER_QUERY))
+def _random_places(queries: Sequence[Query], seed: int) -> tuple[Places, Places]:
+    """Texts of other concepts that the query searches, drawn at random: the same ones for every model."""
+    starts, stops = np.array([query.window for query in queries]).T[:, :, None]
+    drawn = np.random.default_rng(seed).integers(starts, stops, (len(queries), _RANDOM_PER_QUERY))
     return _flat(
         [
             np.setdiff1d(row, np.concatenate([query.relevant, query.excluded]))

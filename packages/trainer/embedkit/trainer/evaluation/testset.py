@@ -1,8 +1,9 @@
 """Test rows to queries over a corpus: what counts as right, and what is left out of a query's ranking.
 
 A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and
-its own text, are neither right nor wrong: a ranking leaves them out. Texts that fold alike (`text.fold`) are
-one text.
+its own text, are neither right nor wrong: a ranking leaves them out. Where the rows say which positives are
+definitions, a query for a definition searches all definitions and a query for a name all names: preferring
+long texts to short ones is not knowledge of the domain. Texts that fold alike (`text.fold`) are one text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,12 +23,17 @@ from embedkit.pairs import Pair, read_pairs, split_path
 from embedkit.text import fold, language_of
 from embedkit.trainer.evaluation.retrieval import Places
 
+Role = Literal["definition", "name"]
+Windows = dict[Role, tuple[int, int]]
+_ROLES: tuple[Role, ...] = get_args(Role)
 NO_POSITIVE = "no positive of the query is in the corpus"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One query. `relevant` and `excluded` are corpus places; `concept` is what the bootstrap resamples."""
+    """One query. `relevant` and `excluded` are corpus places, `window` the places it searches (start, stop);
+    `concept` is what the bootstrap resamples.
+    """
 
     text: str
     kind: str
@@ -34,6 +41,7 @@ class Query:
     concept: str
     relevant: Places
     excluded: Places
+    window: tuple[int, int]
     hard_negatives: tuple[str, ...]
 
 
@@ -71,8 +79,8 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
     if not rows:
         raise UserError("holds no test rows", place=str(test))
     known = [pair for pairs in by_file.values() for pair in pairs]
-    texts = _distinct(corpus_texts(corpus) if corpus else (pair.positive for pair in known))
-    queries, dropped = _queries(rows, texts, _members(known))
+    texts, windows = _one_pool(corpus) if corpus else _pools(known)
+    queries, dropped = _queries(rows, texts, windows, _members(known))
     if not queries:
         raise UserError(
             f"none of the {dropped.total()} queries has an answer in the corpus",
@@ -101,6 +109,29 @@ def concept_of(pair: Pair) -> str:
     return pair.group or f"anchor {fold(pair.anchor)}"
 
 
+def _one_pool(corpus: Path) -> tuple[list[str], Windows]:
+    texts = _distinct(corpus_texts(corpus))
+    return texts, dict.fromkeys(_ROLES, (0, len(texts)))
+
+
+def _pools(pairs: Iterable[Pair]) -> tuple[list[str], Windows]:
+    """The distinct positives of each role side by side, and where each role's stand; a text may have both."""
+    by_role: dict[Role, list[str]] = {role: [] for role in _ROLES}
+    for pair in pairs:
+        by_role[_role(pair)].append(pair.positive)
+    texts: list[str] = []
+    windows: Windows = {}
+    for role, positives in by_role.items():
+        start = len(texts)
+        texts += _distinct(positives)
+        windows[role] = (start, len(texts))
+    return texts, windows
+
+
+def _role(pair: Pair) -> Role:
+    return "definition" if pair.kind.endswith("-definition") else "name"
+
+
 def _distinct(texts: Iterable[str]) -> list[str]:
     """The first spelling of every text, in the order of their hashes: equal scores then favour nobody."""
     spelling: dict[str, str] = {}
@@ -118,16 +149,17 @@ def _members(pairs: Iterable[Pair]) -> dict[str, set[str]]:
 
 
 def _queries(
-    rows: Sequence[Pair], texts: Sequence[str], members: Mapping[str, set[str]]
+    rows: Sequence[Pair], texts: Sequence[str], windows: Windows, members: Mapping[str, set[str]]
 ) -> tuple[list[Query], Counter[str]]:
-    place = {fold(text): index for index, text in enumerate(texts)}
+    places = {window: {fold(texts[index]): index for index in range(*window)} for window in windows.values()}
     grouped: dict[tuple[str, str], list[Pair]] = {}
     for pair in rows:
         grouped.setdefault((pair.anchor, pair.kind), []).append(pair)
     queries: list[Query] = []
     dropped: Counter[str] = Counter()
     for pairs in grouped.values():
-        query = _query(pairs, place, members)
+        window = windows[_role(pairs[0])]
+        query = _query(pairs, places[window], window, members)
         if len(query.relevant):
             queries.append(query)
         else:
@@ -135,7 +167,12 @@ def _queries(
     return queries, dropped
 
 
-def _query(pairs: Sequence[Pair], place: Mapping[str, int], members: Mapping[str, set[str]]) -> Query:
+def _query(
+    pairs: Sequence[Pair],
+    place: Mapping[str, int],
+    window: tuple[int, int],
+    members: Mapping[str, set[str]],
+) -> Query:
     first = pairs[0]
     right = {fold(pair.positive) for pair in pairs}
     own = set().union({fold(first.anchor)}, *(members[concept_of(pair)] for pair in pairs))
@@ -146,6 +183,7 @@ def _query(pairs: Sequence[Pair], place: Mapping[str, int], members: Mapping[str
         concept=concept_of(first),
         relevant=_places(right, place),
         excluded=_places(own - right, place),
+        window=window,
         hard_negatives=tuple(dict.fromkeys(n for pair in pairs for n in pair.hard_negatives)),
     )
 
