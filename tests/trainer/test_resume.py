@@ -77,6 +77,7 @@ def test_metrics_are_those_of_an_uninterrupted_run(workplace: Path, config_value
     resumed = run(config_values(output={"checkpoint_steps": 3, "save_name": "cut"}), resume=True)
     told = [{k: v for k, v in row.items() if k != "samples_per_second"} for row in metrics(resumed.run)]
     assert told == wanted
+    assert resumed.dev == whole.dev
 
 
 def test_an_unmarked_checkpoint_does_not_count(workplace: Path, config_values: Values) -> None:

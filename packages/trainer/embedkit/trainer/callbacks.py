@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback, set_seed
 
 from embedkit.console import say
-from embedkit.jsonl import dumps
+from embedkit.jsonl import dumps, read_objects
 from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
 from embedkit.trainer.config import OutputSection
 from embedkit.trainer.dev import DevMetrics, evaluate_dev
@@ -145,7 +145,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         self._ready = ready
         self._log = log
         self._stop = stop
-        self.seen: list[tuple[int, DevMetrics]] = []
+        self.seen = logged_dev(ready.folder)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Look, unless the run is about to stop."""
@@ -220,6 +220,18 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
+
+
+def logged_dev(run: Path) -> list[tuple[int, DevMetrics]]:
+    """What the log of a run that goes on already knows of its dev rows."""
+    path = run / METRICS
+    rows = [row for _, row in read_objects(path)] if path.is_file() else []
+    names = [field.name for field in fields(DevMetrics)]
+    return [
+        (int(row["epoch"]), DevMetrics(**{name: row[f"dev_{name}"] for name in names}))
+        for row in rows
+        if all(f"dev_{name}" in row for name in names)
+    ]
 
 
 def duration(seconds: float) -> str:
