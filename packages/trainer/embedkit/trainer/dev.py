@@ -12,7 +12,8 @@ import torch
 from embedkit.trainer.batch import BatchPlan, Features, PairCollator, TextKey
 from embedkit.trainer.data import Rows, sample_rows
 from embedkit.trainer.evaluation.metrics import DEPTH, METRICS, query_metrics
-from embedkit.trainer.evaluation.retrieval import CosineScorer, Places, rank
+from embedkit.trainer.evaluation.retrieval import CosineScorer, rank
+from embedkit.trainer.evaluation.testset import Query, queries_over
 from embedkit.trainer.losses import BatchLoss
 
 if TYPE_CHECKING:
@@ -35,44 +36,19 @@ class DevMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevSet:
-    """Dev anchors and the corpus they search, with each anchor's sorted corpus places.
-
-    Relevant are its positives. Excluded are the other texts of its concept and the anchor itself: they are
-    neither right nor wrong.
-    """
+    """The dev rows, their queries, and the corpus that these search."""
 
     rows: Rows
-    queries: Sequence[str]
+    queries: Sequence[Query]
     corpus: Sequence[str]
-    relevant: Sequence[Places]
-    excluded: Sequence[Places]
 
 
 def make_dev_set(dev: Rows, train: Rows, *, seed: int) -> DevSet:
-    """Pair every distinct dev anchor with a corpus of all dev positives and a sample of train positives."""
-    numbered = [(number, dev.store[number]) for number in range(len(dev))]
-    positives = dict.fromkeys(pair.positive for _, pair in numbered)
-    others = dict.fromkeys(pair.positive for pair in sample_rows(train, limit=TRAIN_ROWS, seed=seed))
-    corpus = list(positives | others)
-    place = {text: i for i, text in enumerate(corpus)}
-    right: dict[str, set[int]] = {}
-    own: dict[str, set[int]] = {}
-    members: dict[int, set[int]] = {}
-    for number, pair in numbered:
-        concept = int(dev.concepts.row_concepts[number])
-        right.setdefault(pair.anchor, set()).add(place[pair.positive])
-        own.setdefault(pair.anchor, set()).add(concept)
-        members.setdefault(concept, set()).update(
-            place[t] for t in (pair.anchor, pair.positive) if t in place
-        )
-    related = {anchor: set().union(*(members[c] for c in concepts)) for anchor, concepts in own.items()}
-    return DevSet(
-        rows=dev,
-        queries=list(right),
-        corpus=corpus,
-        relevant=[_places(found) for found in right.values()],
-        excluded=[_places(related[anchor] - found) for anchor, found in right.items()],
-    )
+    """Queries as `embedkit evaluate` makes them, over the positives of all dev and some train rows."""
+    pairs = [dev.store[number] for number in range(len(dev))]
+    known = [*pairs, *sample_rows(train, limit=TRAIN_ROWS, seed=seed)]
+    queries, corpus, _ = queries_over(pairs, known)
+    return DevSet(rows=dev, queries=queries, corpus=corpus)
 
 
 def evaluate_dev(
@@ -85,7 +61,7 @@ def evaluate_dev(
     query, document = collator.prompts
     keys = [
         *collator.distinct(range(len(dev.rows))),
-        *((query, text) for text in dev.queries),
+        *((query, asked.text) for asked in dev.queries),
         *((document, text) for text in dev.corpus),
     ]
     was_training = loss.training
@@ -94,10 +70,18 @@ def evaluate_dev(
     mean_loss = _mean_loss(loss, collator, place, vectors, rows=len(dev.rows), batch_size=batch_size)
     loss.train(was_training)
     unit = vectors.cpu().numpy()
-    asked = unit[[place[query, text] for text in dev.queries]]
-    corpus = unit[[place[document, text] for text in dev.corpus]]
-    places = rank(CosineScorer(asked, corpus), top_k=DEPTH, excluded=dev.excluded).places
-    means = dict(zip(METRICS, query_metrics(places, dev.relevant).mean(axis=0).tolist(), strict=True))
+    scorer = CosineScorer(
+        unit[[place[query, asked.text] for asked in dev.queries]],
+        unit[[place[document, text] for text in dev.corpus]],
+    )
+    places = rank(
+        scorer,
+        top_k=DEPTH,
+        excluded=[asked.excluded for asked in dev.queries],
+        windows=np.array([asked.window for asked in dev.queries]),
+    ).places
+    relevant = [asked.relevant for asked in dev.queries]
+    means = dict(zip(METRICS, query_metrics(places, relevant).mean(axis=0).tolist(), strict=True))
     return DevMetrics(
         loss=mean_loss,
         ndcg_at_10=means["ndcg@10"],
@@ -121,10 +105,6 @@ def features_of(batch: Features) -> tuple[list[Features], BatchPlan]:
 def on_device(batch: Features, device: torch.device) -> Features:
     """The batch with its tensors moved."""
     return {key: value.to(device) if hasattr(value, "to") else value for key, value in batch.items()}
-
-
-def _places(found: set[int]) -> Places:
-    return np.array(sorted(found), dtype=np.int64)
 
 
 def _encode(

@@ -79,8 +79,7 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
     if not rows:
         raise UserError("holds no test rows", place=str(test))
     known = [pair for pairs in by_file.values() for pair in pairs]
-    texts, windows = _one_pool(corpus) if corpus else _pools(known)
-    queries, dropped = _queries(rows, texts, windows, _members(known))
+    queries, texts, dropped = queries_over(rows, known, corpus=corpus)
     if not queries:
         raise UserError(
             f"none of the {dropped.total()} queries has an answer in the corpus",
@@ -95,6 +94,15 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
         corpus_name=str(corpus) if corpus else " + ".join(path.name for path in by_file),
         files=(*by_file, *((corpus,) if corpus else ())),
     )
+
+
+def queries_over(
+    rows: Sequence[Pair], known: Sequence[Pair], *, corpus: Path | None = None
+) -> tuple[list[Query], list[str], Counter[str]]:
+    """Queries of `rows`, the corpus they search (the positives of `known`, unless given), what was dropped."""
+    texts, windows = _one_pool(corpus) if corpus else _pools(known)
+    queries, dropped = _queries(rows, texts, windows, _members(known))
+    return queries, texts, dropped
 
 
 def corpus_texts(path: Path) -> Iterable[str]:
