@@ -82,7 +82,8 @@ def test_bad_lines_are_counted_listed_and_written(run: Run, tmp_path: Path) -> N
     with (tmp_path / "terms.txt").open("a", encoding="utf-8") as handle:
         handle.write("# a comment\n\n!!!\na\tb\tc\nflux pump\n" + "x" * 300 + "\n")
     (tmp_path / "a.jsonl").write_text(
-        'nope\n[]\n{"acronym":"A"}\n{"acronym":"A B","full":"a-b"}\n{"acronym":"ED","full":"x y","lang":"ko"}\n',
+        'nope\n[]\n{"acronym":"A"}\n{"acronym":"A B","full":"a-b"}\n'
+        '{"acronym":"ED","full":"x y","lang":"ko"}\n',
         encoding="utf-8",
     )
     done = run("synth", "--terms", "terms.txt", "--acronyms", "a.jsonl", "--output", "p.jsonl", "--json")

@@ -169,7 +169,7 @@ def _row(
         if passage.applies(values) and task.fits(question, passage, bool(concept.definitions)):
             positive = passage.render(values)
             if _is_new(side, concept, anchor, positive):
-                negatives = _negatives(side, task, passage, {fold(anchor), fold(positive)}, rng)
+                negatives = _negatives(side, task, question, passage, {fold(anchor), fold(positive)}, rng)
                 side.shortfall.negatives += side.plan.hard_k - len(negatives)
                 return _finished(
                     side, concept, _kind(task, question, passage), (anchor, positive), passage, negatives
@@ -227,12 +227,17 @@ class _Negative:
 
 
 def _negatives(
-    side: _Side, task: _Task, passage: Template, taken: set[str], rng: random.Random
+    side: _Side, task: _Task, question: Template, passage: Template, taken: set[str], rng: random.Random
 ) -> list[_Negative]:
-    """Texts on near concepts, in turn in the positive's wording and in another: wording tells nothing."""
+    """Texts on near concepts, by turns in the positive's wording and another that fits the question."""
     own = side.concepts[task.index]
     mention = _mention(own)
-    others = [t for t in task.negatives if ("definition" in t.slots) == ("definition" in passage.slots)]
+    others = [
+        wording
+        for wording in task.negatives
+        if task.fits(question, wording, bool(own.definitions))
+        and ("definition" in wording.slots) == ("definition" in passage.slots)
+    ]
     found: list[_Negative] = []
     for rank, near in _candidates(side, task.index, rng):
         if len(found) == side.plan.hard_k:
