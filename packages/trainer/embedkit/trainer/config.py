@@ -68,7 +68,7 @@ class TrainSection(_Section):
         " needed.",
     )
     temperature: float = Field(
-        default=0.05,
+        default=0.1,
         gt=0,
         le=10,
         description="Cosine similarities are divided by this before the softmax; lower is sharper.",
@@ -121,7 +121,7 @@ class OptimSection(_Section):
     ] = Field(
         default="adamw", description="Optimiser. The 8-bit ones need the package bitsandbytes and a GPU."
     )
-    lr: float = Field(default=5e-5, gt=0, le=10, description="Highest learning rate.")
+    lr: float = Field(default=1e-4, gt=0, le=10, description="Highest learning rate.")
     weight_decay: float = Field(
         default=0.01, ge=0, le=10, description="Weight decay; biases and normalisation weights have none."
     )

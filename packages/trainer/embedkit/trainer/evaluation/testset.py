@@ -99,7 +99,7 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
 def queries_over(
     rows: Sequence[Pair], known: Sequence[Pair], *, corpus: Path | None = None
 ) -> tuple[list[Query], list[str], Counter[str]]:
-    """Queries of `rows`, the corpus they search (the positives of `known`, unless given), what was dropped."""
+    """Queries of `rows`, the corpus they search (the positives of `known` if not given), what was dropped."""
     texts, windows = _one_pool(corpus) if corpus else _pools(known)
     queries, dropped = _queries(rows, texts, windows, _members(known))
     return queries, texts, dropped
