@@ -17,7 +17,16 @@ from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection
-from embedkit.trainer.data import EpochBatches, find_dev, find_pairs, read_rows
+from embedkit.trainer.data import (
+    EpochBatches,
+    RowOrder,
+    Rows,
+    epoch_order,
+    find_dev,
+    find_pairs,
+    read_rows,
+    row_order,
+)
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]
@@ -143,6 +152,10 @@ def test_a_text_knows_all_its_concepts(tmp_path: Path) -> None:
     assert rows.concepts.concepts_of("elsewhere") == frozenset()
 
 
+def shuffled(rows: int, seed: int) -> RowOrder:
+    return lambda lap: epoch_order(rows, seed=seed, lap=lap)
+
+
 def epoch(batches: EpochBatches, number: int) -> list[list[int]]:
     batches.set_epoch(number)
     return list(batches)
@@ -150,21 +163,57 @@ def epoch(batches: EpochBatches, number: int) -> list[list[int]]:
 
 @given(rows=st.integers(1, 50), size=st.integers(1, 12), seed=st.integers(0, 5))
 def test_an_epoch_has_every_row_once(rows: int, size: int, seed: int) -> None:
-    batches = EpochBatches(rows, batch_size=size, seed=seed)
+    batches = EpochBatches(rows, order=shuffled(rows, seed), batch_size=size)
     assert sorted(chain.from_iterable(epoch(batches, 3))) == list(range(rows))
     assert len(epoch(batches, 3)) == len(batches)
 
 
 def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
-    batches = EpochBatches(30, batch_size=4, seed=1)
+    batches = EpochBatches(30, order=shuffled(30, 1), batch_size=4)
     assert epoch(batches, 0) != epoch(batches, 1)
-    assert epoch(batches, 0) == epoch(EpochBatches(30, batch_size=4, seed=1), 0)
+    assert epoch(batches, 0) == epoch(EpochBatches(30, order=shuffled(30, 1), batch_size=4), 0)
 
 
 @given(rows=st.integers(1, 20), size=st.integers(1, 6), fixed=st.integers(1, 8))
 def test_short_epochs_walk_on_where_the_last_one_stopped(rows: int, size: int, fixed: int) -> None:
-    batches = EpochBatches(rows, batch_size=size, seed=0, batches_per_epoch=fixed)
+    batches = EpochBatches(rows, order=shuffled(rows, 0), batch_size=size, batches_per_epoch=fixed)
     seen = list(chain.from_iterable(chain.from_iterable(epoch(batches, n) for n in range(4))))
     assert len(seen) == 4 * fixed * size
     assert sorted(seen[:rows]) == list(range(rows))[: len(seen[:rows])] or len(seen) < rows
     assert all(len(batch) == size for batch in epoch(batches, 2))
+
+
+def neighbours(tmp_path: Path) -> Rows:
+    """Six concepts of two rows; the hard negatives of c0 come from c4 and, less often, from c2."""
+    return rows_of(
+        tmp_path,
+        *(
+            {
+                "anchor": f"term {n} {k}",
+                "positive": f"what {n} means",
+                "group": f"c{n}",
+                "hard_negatives": ["what 4 means", *(["what 2 means"] if k else [])] if n == 0 else [],
+            }
+            for n in range(6)
+            for k in range(2)
+        ),
+    )
+
+
+@pytest.mark.parametrize("lap", range(5))
+def test_a_concepts_rows_stand_together_and_near_concepts_beside_them(tmp_path: Path, lap: int) -> None:
+    rows = neighbours(tmp_path)
+    numbers = row_order(rows, by_concept=True, seed=1)(lap)
+    assert sorted(numbers) == list(range(12))
+    concepts = [int(rows.concepts.row_concepts[n]) for n in numbers]
+    met = list(dict.fromkeys(concepts))
+    assert concepts == [concept for concept in met for _ in range(2)]
+    assert [c.tolist() for c in rows.near_concepts] == [[4, 2], [], [], [], [], []]
+    after = [c for c in met[met.index(0) + 1 :] if c in (2, 4)]
+    assert met[met.index(0) + 1 :][: len(after)] == [c for c in (4, 2) if c in after]
+
+
+def test_laps_of_concepts_differ_and_repeat(tmp_path: Path) -> None:
+    rows = neighbours(tmp_path)
+    orders = [row_order(rows, by_concept=True, seed=1)(lap).tolist() for lap in (0, 1, 0)]
+    assert orders[0] == orders[2] != orders[1]

@@ -32,6 +32,13 @@ class TrainSection(_Section):
         le=65536,
         description="Rows per step and device. The other rows' texts are the in-batch negatives.",
     )
+    batching: Literal["auto", "concept", "random"] = Field(
+        default="auto",
+        description="concept: the rows of a concept stand together, beside those of the concepts its hard "
+        "negatives come from: a step encodes few texts for many rows, and its in-batch negatives are hard. "
+        "random: shuffled rows. auto: concept with masked_mnrl, random with mnrl, to which texts of one "
+        "concept are false negatives.",
+    )
     epochs: int = Field(default=1, ge=1, description="Passes over the rows.")
     max_length: int | None = Field(
         default=None,

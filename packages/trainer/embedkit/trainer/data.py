@@ -10,7 +10,7 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,10 @@ from embedkit.errors import UserError
 from embedkit.files import STDIO, sha256_file
 from embedkit.pairs import DEFAULT_PATHS, Pair, pair_from_object, read_pairs, split_path
 from embedkit.text import fold
-from embedkit.trainer.config import DataSection
+from embedkit.trainer.config import DataSection, TrainSection
+
+RowOrder = Callable[[int], NDArray[np.int64]]
+NEAR = 3
 
 
 class RowStore(Protocol):
@@ -62,6 +65,11 @@ class ConceptIndex:
         start, stop = np.searchsorted(self._hashes, [key, key + 1])
         return frozenset(self._concepts[start:stop].tolist())
 
+    def first_concept_of(self, hashes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """One concept of each folded text's hash, -1 where no row has the text as anchor or positive."""
+        place = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        return np.where(self._hashes[place] == hashes, self._concepts[place], -1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSummary:
@@ -80,10 +88,14 @@ class RowSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """The rows of one file with their concepts."""
+    """The rows of one file with their concepts.
+
+    `near_concepts[c]` are those that most of concept c's hard negatives come from, commonest first.
+    """
 
     store: RowStore
     concepts: ConceptIndex
+    near_concepts: Sequence[NDArray[np.int64]]
     summary: RowSummary
 
     def __len__(self) -> int:
@@ -154,6 +166,7 @@ def read_rows(path: str, section: DataSection) -> Rows:
         )
     offsets, kept = array("q"), list[Pair]()
     keys, texts = array("q"), array("q")
+    negative_texts, negative_rows = array("q"), array("q")
     counts = {name: Counter[str]() for name in ("lang", "kind", "source", "license")}
     negatives = 0
     for offset, pair in islice(_scan(path, streamed=section.stream), section.max_rows):
@@ -162,6 +175,8 @@ def read_rows(path: str, section: DataSection) -> Rows:
             offsets.append(offset)
         else:
             kept.append(slim)
+        negative_texts.extend(_hash(fold(text)) for text in pair.hard_negatives)
+        negative_rows.extend([len(texts) // 2] * len(pair.hard_negatives))
         anchor, positive = _hash(fold(slim.anchor)), _hash(fold(slim.positive))
         texts.extend((anchor, positive))
         keys.extend((_hash("\x1f" + slim.group),) * 2 if slim.group else (anchor, positive))
@@ -185,7 +200,8 @@ def read_rows(path: str, section: DataSection) -> Rows:
     store: RowStore = (
         _FileStore(Path(path), offsets, section.max_hard_negatives) if section.stream else _Kept(kept)
     )
-    return Rows(store=store, concepts=concepts, summary=summary)
+    near = _near_concepts(concepts, negative_rows, negative_texts)
+    return Rows(store=store, concepts=concepts, near_concepts=near, summary=summary)
 
 
 class _Kept(tuple[Pair, ...]):
@@ -210,12 +226,12 @@ class EpochBatches:
     """
 
     def __init__(
-        self, rows: int, *, batch_size: int, seed: int, batches_per_epoch: int | None = None
+        self, rows: int, *, order: RowOrder, batch_size: int, batches_per_epoch: int | None = None
     ) -> None:
         self.batch_size = batch_size
         self.drop_last = False
         self._rows = rows
-        self._seed = seed
+        self._order = order
         self._fixed = batches_per_epoch
         self._epoch = 0
 
@@ -235,8 +251,72 @@ class EpochBatches:
     def _walk(self, start: int) -> Iterator[int]:
         lap, skip = divmod(start, self._rows)
         while True:
-            yield from epoch_order(self._rows, seed=self._seed, lap=lap)[skip:].tolist()
+            yield from self._order(lap)[skip:].tolist()
             lap, skip = lap + 1, 0
+
+
+def epoch_batches(rows: Rows, train: TrainSection, *, seed: int) -> EpochBatches:
+    """The batches that the config asks for."""
+    concept = train.batching == "concept" or (train.batching == "auto" and train.loss == "masked_mnrl")
+    return EpochBatches(
+        len(rows),
+        order=row_order(rows, by_concept=concept, seed=seed),
+        batch_size=train.batch_size,
+        batches_per_epoch=train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps,
+    )
+
+
+def row_order(rows: Rows, *, by_concept: bool, seed: int) -> RowOrder:
+    """How the rows of each lap follow one another; a batch is a stretch of them."""
+    if not by_concept:
+        return lambda lap: epoch_order(len(rows), seed=seed, lap=lap)
+    members = _rows_by_concept(rows.concepts.row_concepts)
+
+    def order(lap: int) -> NDArray[np.int64]:
+        concepts = _neighbourly(epoch_order(len(members), seed=seed, lap=lap), rows.near_concepts)
+        return np.concatenate([members[concept] for concept in concepts])
+
+    return order
+
+
+def _neighbourly(shuffled: NDArray[np.int64], near_concepts: Sequence[NDArray[np.int64]]) -> Iterator[int]:
+    """Every concept once: in shuffled order, but each followed by those of its neighbours still to come."""
+    seen: set[int] = set()
+    for first in shuffled.tolist():
+        if first in seen:
+            continue
+        for concept in (first, *near_concepts[first].tolist()):
+            if concept not in seen:
+                seen.add(concept)
+                yield concept
+
+
+def _rows_by_concept(row_concepts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The row numbers of each concept, in the order of the file."""
+    by_concept = np.argsort(row_concepts, kind="stable")
+    return np.split(by_concept, np.flatnonzero(np.diff(row_concepts[by_concept])) + 1)
+
+
+def _near_concepts(
+    index: ConceptIndex, negative_rows: array[int], negative_texts: array[int]
+) -> list[NDArray[np.int64]]:
+    """The `NEAR` commonest concepts among each concept's hard negatives; ties by number."""
+    none = np.zeros(0, dtype=np.int64)
+    near = [none] * index.count
+    if not negative_texts:
+        return near
+    own = index.row_concepts[np.frombuffer(negative_rows, dtype=np.int64)]
+    other = index.first_concept_of(np.frombuffer(negative_texts, dtype=np.int64))
+    links = np.stack([own, other])[:, (other >= 0) & (other != own)]
+    if not links.size:
+        return near
+    (own, other), counts = np.unique(links, axis=1, return_counts=True)
+    order = np.lexsort((other, -counts, own))
+    own, other = own[order], other[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(own) != 0])
+    for start, stop in zip(starts, [*starts[1:], len(own)], strict=True):
+        near[int(own[start])] = other[start : min(stop, start + NEAR)]
+    return near
 
 
 def sample_rows(rows: Rows, *, limit: int, seed: int) -> Iterator[Pair]:

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, TrainerCallback
 from embedkit.errors import UserError
 from embedkit.trainer.batch import BatchPlan, PairCollator
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.data import EpochBatches, Rows
+from embedkit.trainer.data import Rows, epoch_batches
 from embedkit.trainer.losses import BatchLoss
 from embedkit.trainer.precision import DTypeName
 from embedkit.trainer.resume import CHECKPOINTS
@@ -90,12 +90,7 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def get_train_dataloader(self) -> DataLoader[int]:
         """Batches in an order that depends on seed and epoch alone."""
         train = self._config.train
-        batches = EpochBatches(
-            len(self._rows),
-            batch_size=train.batch_size,
-            seed=self._config.seed,
-            batches_per_epoch=train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps,
-        )
+        batches = epoch_batches(self._rows, train, seed=self._config.seed)
         loader: DataLoader[int] = DataLoader(
             self.train_dataset,
             batch_sampler=batches,

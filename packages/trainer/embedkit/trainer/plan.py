@@ -15,7 +15,7 @@ from embedkit.trainer import resume as runs
 from embedkit.trainer.batch import PairCollator
 from embedkit.trainer.card import data_hash
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.data import EpochBatches, Rows, find_dev, find_pairs, read_rows, sample_rows
+from embedkit.trainer.data import Rows, epoch_batches, find_dev, find_pairs, read_rows, sample_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
 from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
 from embedkit.trainer.loop import require_packages
@@ -161,7 +161,7 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     loss = build_loss(model, config.train).to(model.device)
     prompts, multiple = prompts_of(model), config.train.pad_to_multiple_of
     collator = PairCollator(model, rows, prompts=prompts, pad_to_multiple_of=multiple)
-    batch = on_device(collator(next(iter(_batches(config, rows)))), model.device)
+    batch = on_device(collator(next(iter(epoch_batches(rows, config.train, seed=config.seed)))), model.device)
     groups, first = features_of(batch)
     _require_gradients(loss, collator, rows)
     precision = choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first)
@@ -197,10 +197,6 @@ def _require_gradients(loss: BatchLoss, collator: PairCollator, rows: Rows) -> N
         )
 
 
-def _batches(config: RunConfig, rows: Rows) -> EpochBatches:
-    return EpochBatches(len(rows), batch_size=config.train.batch_size, seed=config.seed)
-
-
 def _plan(
     config: RunConfig,
     folder: Path,
@@ -211,7 +207,7 @@ def _plan(
     negatives: float,
 ) -> TrainPlan:
     train, summary = config.train, inputs.rows.summary
-    steps = train.steps_per_epoch or -(-len(_batches(config, inputs.rows)) // train.grad_accum_steps)
+    steps = -(-len(epoch_batches(inputs.rows, train, seed=config.seed)) // train.grad_accum_steps)
     weights = list(model.parameters())
     return TrainPlan(
         run=str(folder),
