@@ -22,8 +22,8 @@ from embedkit.trainer.config import RunConfig
 ROOT = Path(__file__).resolve().parents[1]
 CLI_HEAD = """# Commands
 
-Generated from `--help` by `make docs`. Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 the work ran
-and the answer is no, 2 usage, configuration, bad input or environment, 130 Ctrl-C, 143 SIGTERM after a checkpoint.
+Generated from `--help` by `make docs`. Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 the work
+ran and the answer is no, 2 usage, configuration, bad input or environment, 130 Ctrl-C, 143 SIGTERM after a checkpoint.
 """
 CONFIG_HEAD = """# cfg.json
 

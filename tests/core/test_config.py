@@ -32,18 +32,23 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_all_problems_are_named_at_once_with_their_places(tmp_path: Path) -> None:
-    path = write(tmp_path, '{\n  "sed": 1,\n  "train": {"epochs": 0,\n    "rates": [0.1, "x"]},\n\t"extra": {"epoch": 1}\n}')
+    path = write(
+        tmp_path,
+        '{\n  "sed": 1,\n  "train": {"epochs": 0,\n    "rates": [0.1, "x"]},\n\t"extra": {"epoch": 1}\n}',
+    )
     with pytest.raises(ConfigError) as caught:
         load_config(Config, path)
     assert [problem.removeprefix(str(path)) for problem in caught.value.problems] == [
         ":3:13: train.epochs: Input should be greater than or equal to 1, found 0",
-        ":4:20: train.rates.1: Input should be a valid number, unable to parse string as a number, found \"x\"",
+        ':4:20: train.rates.1: Input should be a valid number, unable to parse string as a number, found "x"',
         ":5:12: unknown key 'extra.epoch'; did you mean 'epochs'?",
         ":2:3: unknown key 'sed'; did you mean 'seed'?",
     ]
 
 
-def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_beat_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path, '{"seed": 1, "train": {"epochs": 2}}')
     monkeypatch.setenv("EMBEDKIT_SEED", "2")
     monkeypatch.setenv("EMBEDKIT_TRAIN__EPOCHS", "3")
@@ -73,7 +78,9 @@ def test_a_flag_without_a_value_is_refused() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["seed", "train", "x"]) | st.text(), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["seed", "train", "x"]) | st.text(), inner)
+    ),
 )
 
 

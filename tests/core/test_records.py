@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.errors import UserError
-from embedkit.glossary import Alias, Entry, entry_from_row, entry_id, entry_to_row, read_glossary, write_glossary
+from embedkit.glossary import (
+    Alias,
+    Entry,
+    entry_from_row,
+    entry_id,
+    entry_to_row,
+    read_glossary,
+    write_glossary,
+)
 from embedkit.pairs import Mining, Pair, pair_from_object, pair_to_object, read_pairs, split_path, write_pairs
 from embedkit.schemas import FOLDER, FORMATS
 
@@ -23,7 +31,7 @@ def test_a_glossary_row_survives_the_round_trip(term: str, definition: str, alia
 
 def test_a_glossary_file_survives_the_round_trip(tmp_path: Path) -> None:
     entries = [
-        Entry(term="NA", definition="not a missing value,\n\"quoted\""),
+        Entry(term="NA", definition='not a missing value,\n"quoted"'),
         Entry(term="=1+1", definition="a cell is data", aliases=(Alias("null", "synonym"),)),
     ]
     path = tmp_path / "glossary.csv"

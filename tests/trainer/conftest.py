@@ -1,4 +1,4 @@
-"""A real transformer, two layers of 32, made on the spot; and rows small enough to train on in a second."""
+"""Rows small enough to train on in a second, and a place to do it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-HANGUL = (
-    "가나다라마바사아자차카타파하펄스폭변조반도체저항콘덴서전압전"
-    "류필터증폭기회로논리메모리다이오드트랜지스터신호잡음주파수"
-)
-PRINTABLE = "".join(chr(code) for code in range(33, 127))
 TOPICS = (
     ("resistor", "저항", "limits the current that flows in a circuit"),
     ("capacitor", "콘덴서", "stores charge between two plates"),
@@ -29,60 +21,6 @@ TOPICS = (
     ("memory", "메모리", "keeps bits until they are read"),
     ("noise", "잡음", "is what disturbs a wanted signal"),
 )
-
-
-def build_tiny_encoder(folder: Path) -> Path:
-    """Save a bare Hugging Face encoder with a character tokenizer; random weights, always the same."""
-    import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    letters = sorted(set(PRINTABLE.lower()) | set(HANGUL))
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*special, *letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    ends = [("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=64,
-        model_input_names=["input_ids", "attention_mask"],
-        **dict(zip(names, special, strict=True)),
-    )
-    settings = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        encoder = BertModel(settings, add_pooling_layer=False)
-    encoder.save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bare encoder: no pooling, no modules.json."""
-    return build_tiny_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SentenceTransformer folder: the bare encoder with mean pooling."""
-    from sentence_transformers import SentenceTransformer
-
-    folder = tmp_path_factory.mktemp("tiny") / "model"
-    SentenceTransformer(str(tiny_encoder), device="cpu").save_pretrained(str(folder), create_model_card=False)
-    return folder
 
 
 def topic_rows(*, start: int = 0, stop: int = len(TOPICS), group: bool = True) -> list[dict[str, Any]]:
@@ -108,7 +46,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in, with pairs.jsonl and pairs.dev.jsonl in it and no outside settings."""
-    for name in [name for name in os.environ if name.startswith("EMBEDKIT_")]:
+    for name in [name for name in os.environ if name.startswith("EMBEDKIT_") and name != "EMBEDKIT_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     write_rows(tmp_path / "pairs.jsonl", topic_rows(stop=6))

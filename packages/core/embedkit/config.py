@@ -60,9 +60,7 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
     try:
         config = model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(
-            [_problem(e, model, str(path), places, origins) for e in error.errors()]
-        ) from None
+        raise ConfigError([_problem(e, model, str(path), places, origins) for e in error.errors()]) from None
     for keys in _leaves(config.model_dump(mode="json")):
         origins.setdefault(_dotted(keys), "default")
     return Loaded(config, origins)

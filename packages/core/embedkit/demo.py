@@ -23,13 +23,6 @@ from embedkit.shipped import data_path
 RUN = Path("runs/demo")
 MARKER = "demo.json"
 QUESTION = "PWM이 뭐야?"
-# Two cores train this in about three minutes; `config init` writes the same recipe.
-CONFIG = {
-    "model_id": DEFAULT_MODEL,
-    "train": {"epochs": 3},
-    "data": {"pairs_path": str(RUN / "data" / "pairs.jsonl")},
-    "output": {"save_dir": str(RUN.parent), "save_name": RUN.name},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +76,35 @@ def _make_room() -> None:
     if RUN.exists():
         if not (RUN / MARKER).is_file():
             raise UserError(
-                "holds something that is not a demo", place=str(RUN), hint="move it away, or work in another folder"
+                "holds something that is not a demo",
+                place=str(RUN),
+                hint="move it away, or work in another folder",
             )
         shutil.rmtree(RUN)
     require_writable(RUN / "data")
     write_text(RUN / MARKER, json.dumps({"made_by": "embedkit demo"}) + "\n")
-    write_text(RUN / "data" / "cfg.json", json.dumps(CONFIG, indent=2) + "\n")
 
 
 def _steps() -> list[list[str]]:
     data = RUN / "data"
+    run = [
+        f"output.save_dir={RUN.parent}",
+        f"output.save_name={RUN.name}",
+        f"data.pairs_path={data / 'pairs.jsonl'}",
+    ]
     return [
         ["crawl", "--from-file", str(data_path("pages")), "--output", str(data / "glossary.csv")],
-        ["compose", "--input", str(data / "glossary.csv"), "--hard-k", "3", "--output", str(data / "pairs.jsonl")],
-        ["train", "--config", str(data / "cfg.json")],
+        [
+            "compose",
+            "--input",
+            str(data / "glossary.csv"),
+            "--hard-k",
+            "3",
+            "--output",
+            str(data / "pairs.jsonl"),
+        ],
+        ["config", "init", "--output", str(data / "cfg.json")],
+        ["train", "--config", str(data / "cfg.json"), *(word for item in run for word in ("--set", item))],
         ["evaluate", "--model", str(RUN), "--baseline", DEFAULT_MODEL],
         ["search", QUESTION, "--model", str(RUN)],
     ]

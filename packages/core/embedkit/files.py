@@ -22,12 +22,15 @@ def refuse_existing(path: Path | str, *, force: bool) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Create `folder` and prove that a file can be written in it, before any long work starts."""
+    """Prove that a file can be written in `folder` before any long work starts, and leave no trace of it."""
     probe = folder / f".embedkit-probe-{os.getpid()}"
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
+        for path in missing:
+            path.rmdir()
     except OSError as error:
         raise UserError(
             f"cannot write here ({error.strerror})", place=str(folder), hint="choose another folder"

@@ -58,9 +58,7 @@ def entry_id(source: str, term: str, sense: int = 0) -> str:
 
 def aliases_to_json(aliases: Iterable[Alias]) -> str:
     """The `aliases` cell; the empty string where there are none."""
-    items = [
-        {"text": a.text, "kind": a.kind, **({"lang": a.lang} if a.lang else {})} for a in aliases
-    ]
+    items = [{"text": a.text, "kind": a.kind, **({"lang": a.lang} if a.lang else {})} for a in aliases]
     return json.dumps(items, ensure_ascii=False) if items else ""
 
 

@@ -41,7 +41,7 @@ def read_objects(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     try:
-        handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")
+        handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115 (closed below)
     except FileNotFoundError:
         raise UserError("there is no such file", place=str(path), hint="check the path") from None
     except OSError as error:

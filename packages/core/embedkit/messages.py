@@ -17,9 +17,7 @@ def language() -> str:
 
 @cache
 def _korean() -> dict[str, str]:
-    catalogue: dict[str, str] = json.loads(
-        data_path("messages.ko.json").read_text(encoding="utf-8")
-    )
+    catalogue: dict[str, str] = json.loads(data_path("messages.ko.json").read_text(encoding="utf-8"))
     return catalogue
 
 

@@ -6,7 +6,6 @@ Loading imports torch and sentence-transformers (about four seconds); resolving 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -51,8 +50,6 @@ class LoadOptions:
     revision: str = ""
     trust_remote_code: bool = False
     local_files_only: bool = False
-    tokenizer_id: str = ""
-    max_length: int = 0
 
 
 def resolve_model(name: str, *, revision: str = "", network: bool = True) -> ModelSource:
@@ -64,9 +61,9 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True) -> Mod
     found = _local(name, revision)
     if found is not None:
         return found
-    if "/" in name and not name.startswith((".", "/")) and name.count("/") == 1 and network:
-        if not _offline():
-            return ModelSource(requested=name, path=name, origin="hub", revision=revision)
+    is_hub_id = name.count("/") == 1 and not name.startswith((".", "/"))
+    if is_hub_id and network and not _offline():
+        return ModelSource(requested=name, path=name, origin="hub", revision=revision)
     raise UserError(f"no model {name!r} was found", hint=_missing_hint(name))
 
 
@@ -140,7 +137,6 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     """
     options = options or LoadOptions()
     st = require("sentence_transformers", extra="train")
-    kwargs = _tokenizer_kwargs(options)
     try:
         with warnings.catch_warnings(), _no_bars():
             warnings.simplefilter("ignore")
@@ -150,7 +146,6 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
                 revision=(options.revision or source.revision) or None,
                 trust_remote_code=options.trust_remote_code,
                 local_files_only=options.local_files_only or source.origin != "hub",
-                **kwargs,
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -159,8 +154,6 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
             place=source.requested,
             hint="EMBEDKIT_DEBUG=1 shows the whole error",
         ) from error
-    if options.max_length:
-        model.max_seq_length = options.max_length
     return model
 
 
@@ -178,12 +171,6 @@ def _no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _tokenizer_kwargs(options: LoadOptions) -> dict[str, object]:
-    if not options.tokenizer_id:
-        return {}
-    return {"processor_kwargs": {"tokenizer_file": options.tokenizer_id}}
-
-
 def weights_hash(model_path: str) -> str:
     """Sixteen hex digits over every weight, tokenizer and config file of a model folder.
 
@@ -197,12 +184,3 @@ def weights_hash(model_path: str) -> str:
         if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".txt", ".model"):
             digest.update(f"{path.relative_to(folder)}\x1f{sha256_file(path)}\x1e".encode())
     return digest.hexdigest()[:16]
-
-
-def prompt_names(model_path: str) -> tuple[str, ...]:
-    """The prompts a model folder declares (`query`, `document`, …), read without loading it."""
-    config = Path(model_path) / "config_sentence_transformers.json"
-    if not config.is_file():
-        return ()
-    prompts = json.loads(config.read_text(encoding="utf-8")).get("prompts") or {}
-    return tuple(prompts)

@@ -58,7 +58,9 @@ def _is_acronym_token(token: str) -> bool:
     capitals = sum(c.isupper() for c in token)
     if not 2 <= len(token) <= 12 or not any(c.isascii() for c in letters):
         return False
-    return (capitals >= 2 and capitals * 2 >= len(letters)) or (len(token) <= 3 and any(map(str.isupper, token[1:])))
+    return (capitals >= 2 and capitals * 2 >= len(letters)) or (
+        len(token) <= 3 and any(map(str.isupper, token[1:]))
+    )
 
 
 def printable(text: str) -> str:
@@ -69,8 +71,7 @@ def printable(text: str) -> str:
 def width(text: str) -> int:
     """Terminal columns that `text` takes: a Hangul syllable takes two."""
     return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
 
 

@@ -58,9 +58,7 @@ class Encoder:
         )
         return vectors[[position[text] for text in texts]]
 
-    def _through_cache(
-        self, texts: list[str], role: Role, batch_size: int
-    ) -> NDArray[np.float32]:
+    def _through_cache(self, texts: list[str], role: Role, batch_size: int) -> NDArray[np.float32]:
         with closing(sqlite3.connect(cache_dir("vectors") / f"{self.hash}.sqlite")) as db:
             db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
             keys = [self._key(text, role) for text in texts]
@@ -82,15 +80,13 @@ class Encoder:
     def _fresh(self, texts: list[str], role: Role, batch_size: int) -> NDArray[np.float32]:
         self.encoded += len(texts)
         encode = self.model.encode_query if role == "query" else self.model.encode_document
-        vectors = np.asarray(
-            encode(texts, batch_size=batch_size, show_progress_bar=False), dtype=np.float32
-        )
+        vectors = np.asarray(encode(texts, batch_size=batch_size, show_progress_bar=False), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = vectors / np.where(norms > 0, norms, 1)
+        unit: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
         return unit
 
     def _key(self, text: str, role: Role) -> bytes:
-        head = f"{role}\x1f{self.options.max_length}\x1f{text}"
+        head = f"{role}\x1f{text}"
         return hashlib.sha256(head.encode()).digest()[:16]
 
 

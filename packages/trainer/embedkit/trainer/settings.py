@@ -16,10 +16,17 @@ from embedkit.trainer.config import RunConfig
 DEFAULT_CONFIG = Path("cfg.json")
 # What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
 _FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("loss", "batch_size", "epochs", "max_length", "temperature"),
+    "train": ("loss", "batching", "batch_size", "epochs", "max_length", "temperature"),
     "optim": ("lr", "warmup_ratio", "scheduler"),
-    "data": ("pairs_path",),
+    "data": ("pairs_path", "max_hard_negatives"),
     "output": ("save_dir", "save_name"),
+}
+# The recipe that measured best at equal time on two cores (docs/decisions.md): the mined negatives choose which
+# concepts share a batch, and are not encoded once more.
+_RECIPE: Mapping[str, Mapping[str, Any]] = {
+    "train": {"batch_size": 128, "epochs": 4, "max_length": 128},
+    "optim": {"lr": 2e-4},
+    "data": {"max_hard_negatives": 0},
 }
 
 
@@ -36,7 +43,10 @@ def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[Ru
 def starter_config() -> dict[str, Any]:
     """The JSON object that `config init` writes."""
     values = RunConfig().model_dump(mode="json")
-    sections = {name: {key: values[name][key] for key in keys} for name, keys in _FIRST_FIELDS.items()}
+    sections = {
+        name: {key: values[name][key] for key in keys} | dict(_RECIPE.get(name, {}))
+        for name, keys in _FIRST_FIELDS.items()
+    }
     return {"model_id": values["model_id"], "seed": values["seed"], **sections}
 
 
