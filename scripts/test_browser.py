@@ -68,7 +68,14 @@ def _look(chromium: str, folder: Path, width: int) -> list[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/report.html"
         profile = folder / f"profile-{width}"
-        command = [chromium, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", url]
+        command = [
+            chromium,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            f"--window-size={width},900",
+            "--dump-dom",
+            url,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         server.shutdown()
     dom = done.stdout
@@ -77,7 +84,9 @@ def _look(chromium: str, folder: Path, width: int) -> list[str]:
     charts = re.findall(r"<(?:svg|canvas)\b[^>]*class=\"marks\".*?</(?:svg|canvas)>", dom, flags=re.DOTALL)
     if len(charts) < 2:
         problems.append(f"only {len(charts)} charts were drawn")
-    problems += ["a chart has no marks" for chart in charts if "<path" not in chart and "<canvas" not in chart]
+    problems += [
+        "a chart has no marks" for chart in charts if "<path" not in chart and "<canvas" not in chart
+    ]
     if not re.search(r"[가-힣]", dom):
         problems.append("no Hangul on the page")
     return [f"{width} px: {problem}" for problem in problems]

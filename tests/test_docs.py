@@ -48,7 +48,10 @@ def test_every_readme_block_runs(tmp_path: Path, tiny_model: Path) -> None:
     # A reader has a glossary and a config by the time the first screen's second command is typed.
     first_screen = next(text for text in ordered if "--dry-run" in text)
     ordered.remove(first_screen)
-    for text in [*ordered, first_screen.replace("compose", "compose --force").replace("train", "train --force")]:
+    for text in [
+        *ordered,
+        first_screen.replace("compose", "compose --force").replace("train", "train --force"),
+    ]:
         command = [sys.executable, "-c", text] if text.startswith("from ") else ["bash", "-euc", text]
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{text}\n{done.stderr}"
@@ -88,5 +91,7 @@ def test_korean_messages_translate_templates_that_exist_and_keep_their_fields() 
     catalogue = json.loads((ROOT / "data" / "messages.ko.json").read_text(encoding="utf-8"))
     assert sorted(set(catalogue) - spoken()) == []
     for english, korean in catalogue.items():
-        fields = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (english, korean)]
+        fields = [
+            {name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (english, korean)
+        ]
         assert fields[0] == fields[1], english

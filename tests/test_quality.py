@@ -23,7 +23,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("quality")
     crawl(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv"))
-    compose(inputs=[str(folder / "glossary.csv")], output=str(folder / "pairs.jsonl"), miner="lexical", hard_k=3)
+    compose(
+        inputs=[str(folder / "glossary.csv")], output=str(folder / "pairs.jsonl"), miner="lexical", hard_k=3
+    )
     return folder
 
 
@@ -62,7 +64,9 @@ def test_no_hard_negative_is_of_the_same_concept_and_no_row_is_short(place: Path
 
 
 def test_every_entry_gives_a_row_and_every_concept_lies_in_one_split(place: Path) -> None:
-    parts = [{p.group for p in read_pairs(split_path(place / "pairs.jsonl", n))} for n in ("train", "dev", "test")]
+    parts = [
+        {p.group for p in read_pairs(split_path(place / "pairs.jsonl", n))} for n in ("train", "dev", "test")
+    ]
     assert sum(map(len, parts)) == len(set().union(*parts)) == 336
 
 
@@ -81,7 +85,10 @@ def test_retrieval_with_the_shipped_model_holds(place: Path) -> None:
     """nDCG@10 of all-MiniLM-L6-v2 over the English glossary: the floor under encoding, ranking and the data."""
     entries = list(read_glossary(data_path("electronics.en.csv")))
     encoder = Encoder(resolve_model(DEFAULT_MODEL))
-    scores = encoder.encode([e.term for e in entries], role="query") @ encoder.encode([e.definition for e in entries]).T
+    scores = (
+        encoder.encode([e.term for e in entries], role="query")
+        @ encoder.encode([e.definition for e in entries]).T
+    )
     ranks = (scores > np.diag(scores)[:, None]).sum(axis=1)
     ndcg = np.where(ranks < 10, 1 / np.log2(ranks + 2), 0).mean()
     assert ndcg >= 0.30
