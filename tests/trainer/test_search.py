@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.errors import UserError
-from embedkit.glossary import Entry, write_glossary
+from embedkit.glossary import Alias, Entry, write_glossary
 from embedkit.manifest import Manifest, hashes, manifest_path, write_manifest
 from embedkit.text import width
 from embedkit.trainer.tasks.search import search
@@ -42,6 +42,14 @@ def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) 
     assert result.hits[0].term == term
     assert [hit.rank for hit in result.hits] == [1, 2, 3]
     assert result.hits[0].score >= result.hits[1].score
+
+
+def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
+    named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
+    write_glossary("g.csv", [*ENTRIES[:2], named])
+    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv")).hits
+    assert (first.term, first.text) == ("noise", "zzzz qqqq xxxx")
+    assert first.score == pytest.approx(1)
 
 
 def test_top_k_limits_the_hits(tiny_model: Path) -> None:

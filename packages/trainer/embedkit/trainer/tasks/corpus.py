@@ -19,11 +19,17 @@ DEFINITION_KINDS = ("term-definition", "alias-definition")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One searchable entry: the text that is compared, and the term it explains."""
+    """One searchable entry: the term, the text that explains it, and the term's other names."""
 
     term: str
     text: str
+    names: tuple[str, ...] = ()
     lang: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What a query is compared with."""
+        return (self.text, self.term, *self.names)
 
 
 def load_corpus(path: Path) -> tuple[Item, ...]:
@@ -73,7 +79,9 @@ def _is_glossary(path: Path) -> bool:
 
 
 def _glossary_items(path: Path) -> Iterator[Item]:
-    return (Item(term=e.term, text=e.definition, lang=e.lang) for e in read_glossary(path))
+    for entry in read_glossary(path):
+        names = tuple(alias.text for alias in entry.aliases)
+        yield Item(term=entry.term, text=entry.definition, names=names, lang=entry.lang)
 
 
 def _pair_items(paths: Iterable[Path]) -> Iterator[Item]:

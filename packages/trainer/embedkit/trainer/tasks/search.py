@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
 from embedkit.models import resolve_model
 from embedkit.text import clean, pad, shorten, width
-from embedkit.trainer.evaluation.retrieval import CosineScorer, rank
 from embedkit.trainer.evaluation.runs import run_of
 from embedkit.trainer.tasks.corpus import Item, corpus_of, load_corpus
 from embedkit.vectors import Encoder
@@ -22,7 +23,7 @@ _LEAST_TEXT_COLUMNS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One entry found. `score` is the cosine with the query."""
+    """One entry found. `score` is the cosine of the query with the nearest of the entry's texts."""
 
     rank: int
     score: float
@@ -45,7 +46,7 @@ class SearchResult:
 def search(
     query: str, *, model: str, corpus: Path | None = None, top_k: int = 5, as_json: bool = False
 ) -> SearchResult:
-    """Find the `top_k` entries whose definitions are nearest to `query`.
+    """Find the `top_k` entries nearest to `query`: an entry is as near as the nearest of its definition and names.
 
     Raises:
         UserError: an empty query, or a model or corpus that is missing.
@@ -67,12 +68,13 @@ def search(
 
 
 def _nearest(query: str, items: tuple[Item, ...], encoder: Encoder, top_k: int) -> Iterator[Hit]:
-    corpus = encoder.encode([item.text for item in items])
-    ranking = rank(CosineScorer(encoder.encode([query], role="query"), corpus), top_k=top_k)
-    found = zip(ranking.places[0], ranking.scores[0], strict=True)
-    for number, (place, score) in enumerate(found, start=1):
+    texts = [text for item in items for text in item.texts]
+    starts = np.cumsum([0, *(len(item.texts) for item in items[:-1])])
+    cosines = encoder.encode(texts) @ encoder.encode([query], role="query")[0]
+    nearest = np.maximum.reduceat(cosines, starts)
+    for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k], start=1):
         item = items[place]
-        yield Hit(rank=number, score=float(score), term=item.term, text=item.text, lang=item.lang)
+        yield Hit(rank=number, score=float(nearest[place]), term=item.term, text=item.text, lang=item.lang)
 
 
 def _lines(hits: tuple[Hit, ...]) -> Iterator[str]:
