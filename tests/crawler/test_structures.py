@@ -291,7 +291,7 @@ def test_any_markup_is_read_without_an_exception(pieces: list[str]) -> None:
 
 
 def test_deep_and_wide_pages_do_not_hang() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     extract("<div>" * 20_000 + "x")
     extract("<dl>" * 500 + f"<dt>a<dd>{P}")
     extract(
@@ -301,4 +301,4 @@ def test_deep_and_wide_pages_do_not_hang() -> None:
             + "</table>"
         )
     )
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

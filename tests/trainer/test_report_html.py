@@ -51,6 +51,7 @@ def evaluation() -> Evaluation:
             concept=str(i // 2),
             relevant=nothing,
             excluded=nothing,
+            window=(0, 0),
             hard_negatives=(),
         )
         for i in range(40)
