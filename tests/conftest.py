@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests that press Ctrl-C need it to reach the processes they start, also where the test run itself ignores it (nohup, &).
+# Tests that press Ctrl-C need it to reach the processes they start, also where the run itself ignores it (nohup, &).
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
