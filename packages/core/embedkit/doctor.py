@@ -53,7 +53,7 @@ def doctor(*, as_json: bool = False) -> tuple[Check, ...]:
         out_json({"checks": [asdict(check) for check in checks]})
     else:
         for check in checks:
-            out(f"{pad(check.status, 8)}{pad(check.name, 16)}{check.detail}")
+            out(f"{pad(check.status, 9)}{pad(check.name, 16)}{check.detail}")
     return checks
 
 
