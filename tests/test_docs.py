@@ -37,6 +37,7 @@ def test_both_readmes_have_the_same_blocks_and_as_many_headings() -> None:
     assert max(len(english.splitlines()), len(korean.splitlines())) <= 200
 
 
+@pytest.mark.timeout(900)
 def test_every_readme_block_runs(tmp_path: Path, tiny_model: Path) -> None:
     shutil.copytree(ROOT / "data" / "pages", tmp_path / "data" / "pages")
     tools = tmp_path / "bin"
