@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ test-install: ## wheel, editable and torch-free installs in venvs of their own
 
 test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (needs chromium)
 	$(BIN)/python scripts/test_browser.py
+
+test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
+	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from embedkit.cli import app
-from embedkit.crawler.crawl import crawl, domain_of
+from embedkit.crawler.crawl import crawl
+from embedkit.crawler.rows import domain_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.glossary import read_glossary
 from embedkit.manifest import read_manifest
@@ -45,7 +46,9 @@ def _wiki(site: Site, answers: dict[str, bytes]) -> str:
     """An `api.php` whose `action=parse` gives a stored body a title."""
 
     def answer(query: dict[str, str], _: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        assert (query["action"], query["formatversion"], query["format"]) == ("parse", "2", "json")
+        assert (query["formatversion"], query["format"], query["maxlag"]) == ("2", "json", "5")
+        if query["action"] == "query":
+            return 200, {}, b'{"query":{}}'
         return 200, {"content-type": "application/json"}, answers[query["page"]]
 
     site.routes["/w/api.php"] = answer

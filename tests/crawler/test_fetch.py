@@ -8,20 +8,22 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from embedkit.crawler import robots, sources
 from embedkit.crawler.config import FetchSettings
 from embedkit.crawler.fetch import Fetcher, retry_after_s, user_agent
-from embedkit.crawler.urls import checked, require_public, with_anchor
+from embedkit.crawler.network import Allowed, addresses, allowed
+from embedkit.crawler.urls import checked, with_anchor
 from embedkit.errors import UserError
 
 from .conftest import Reply, Site
 
 
 def _fetcher(**changes: Any) -> Fetcher:
-    given: dict[str, Any] = {"private_hosts": frozenset({"127.0.0.1"}), "backoff_s": 0.01}
+    given: dict[str, Any] = {"permitted": Allowed(frozenset({"127.0.0.1"})), "backoff_s": 0.01}
     return Fetcher(FetchSettings(**{**given, **changes}))
 
 
@@ -129,7 +131,7 @@ def test_redirect_to_another_kind_of_address_is_refused(site: Site, target: str)
 
 NOT_PUBLIC = (
     "127.0.0.1 10.1.2.3 100.64.0.1 0.0.0.0 224.0.0.1"
-    " ::1 fe80::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::"
+    " ::1 fe80::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: 2001:0:4136:e378:8000:63bf:3fff:fdd2"
 )
 
 
@@ -140,8 +142,8 @@ def test_address_that_is_not_public_is_refused(address: str, monkeypatch: pytest
         socket, "getaddrinfo", lambda *a, **k: [(family, socket.SOCK_STREAM, 6, "", (address, 80))]
     )
     with pytest.raises(UserError, match="public internet"):
-        require_public("http://name.example/", frozenset())
-    require_public("http://name.example/", frozenset({"name.example"}))
+        addresses("name.example", 80, Allowed())
+    assert addresses("name.example", 80, allowed(["name.example"])) == (address,)
 
 
 def test_unchanged_page_is_not_sent_again(site: Site) -> None:
@@ -161,7 +163,7 @@ def test_page_that_robots_forbids_is_not_fetched(site: Site) -> None:
     site.page("/private/g.html", "x")
     (source,) = sources.url_sources([f"{site.url}/private/g.html"])
     with pytest.raises(UserError, match=r"robots\.txt asks"):
-        sources.load(source, _fetcher())
+        list(sources.load(source, _fetcher()))
     assert site.count("/private/g.html") == 0
     assert robots.known(f"{site.url}/open.html") == robots.RobotsVerdict(allowed=True, delay_s=2.0)
 
@@ -169,9 +171,10 @@ def test_page_that_robots_forbids_is_not_fetched(site: Site) -> None:
 def test_requests_to_one_host_are_paced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("embedkit.crawler.fetch.time.sleep", slept.append)
-    monkeypatch.setattr("embedkit.crawler.urls.require_public", lambda *a: None)
+    monkeypatch.setattr("embedkit.crawler.network.is_global", lambda address: True)
+    monkeypatch.setattr("embedkit.crawler.fetch.WEB_PORTS", (urlsplit(site.url).port,))
     site.page("/x", "x")
-    fetcher = _fetcher(private_hosts=frozenset())
+    fetcher = _fetcher(permitted=Allowed())
     fetcher.get(f"{site.url}/x", pace_s=6.0)
     fetcher.get(f"{site.url}/x", pace_s=6.0)
     assert len(slept) == 1
@@ -203,4 +206,4 @@ def test_anchor_is_quoted() -> None:
 def test_cache_holds_no_code(site: Site, own_cache: Path) -> None:
     site.page("/x", "x")
     _fetcher().get(f"{site.url}/x")
-    assert [p.name for p in (own_cache / "http").iterdir()] == ["http.sqlite"]
+    assert {p.name.partition("-")[0] for p in (own_cache / "http").iterdir()} == {"http.sqlite"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from embedkit.crawler.network import Allowed
 
 MEBIBYTE = 1024 * 1024
 WIKIMEDIA_PER_MINUTE = 10
 WIKIMEDIA_PER_MINUTE_IDENTIFIED = 200
+WIKIMEDIA_AT_ONCE = 3
 DEFAULT_TITLE = "Glossary of video game terms"
 WIKIPEDIA = "wikipedia_glossary"
 CUSTOM_URLS = "custom_urls"
@@ -15,10 +18,10 @@ SOURCES = (WIKIPEDIA, CUSTOM_URLS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSettings:
-    """Limits and manners of one crawl. `contact` is the operator's; `private_hosts` are fetched too."""
+    """Limits and manners of one crawl. `contact` is the operator's."""
 
     contact: str = ""
-    private_hosts: frozenset[str] = frozenset()
+    permitted: Allowed = field(default_factory=Allowed)
     offline: bool = False
     use_proxy: bool = False
     connect_timeout_s: float = 10.0

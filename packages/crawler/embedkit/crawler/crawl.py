@@ -3,70 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from embedkit.console import out_json, say, warn
-from embedkit.crawler import dryrun
-from embedkit.crawler.config import CUSTOM_URLS, DEFAULT_TITLE, SOURCES, WIKIPEDIA, FetchSettings
+from embedkit.console import warn
+from embedkit.crawler import dryrun, outputs, reading
+from embedkit.crawler.align import Translation, align, with_translations, write_translations
+from embedkit.crawler.config import CUSTOM_URLS, SOURCES, WIKIPEDIA, FetchSettings
+from embedkit.crawler.difference import Difference, difference
+from embedkit.crawler.documents import Document, Source
+from embedkit.crawler.dump import dump_source
 from embedkit.crawler.extract.page import extract
-from embedkit.crawler.extract.records import Extraction, Term
+from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.extract.selectors import extract_selected
 from embedkit.crawler.fetch import Fetcher
-from embedkit.crawler.sources import Document, Source, file_sources, load, mediawiki_sources, url_sources
-from embedkit.crawler.urls import read_urls, with_anchor
+from embedkit.crawler.mediawiki import category_sources, page_sources
+from embedkit.crawler.network import allowed
+from embedkit.crawler.proof import Proof, prove
+from embedkit.crawler.rows import rows
+from embedkit.crawler.sources import file_sources, url_sources
+from embedkit.crawler.told import SourceReport, tell
+from embedkit.crawler.urls import read_urls
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, refuse_existing, require_writable, sha256_file, write_text
-from embedkit.glossary import Entry, entry_id, write_glossary
-from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest, wrote
+from embedkit.files import STDIO
+from embedkit.glossary import Entry, read_glossary
 from embedkit.progress import track
-from embedkit.text import clean, fold, language_of
-
-STEP = "crawl"
-DEFAULT_OUTPUT = Path("data/glossary.csv")
-NOTICE = "NOTICE.md"
-_DOMAIN = (
-    re.compile(
-        r"^(?:a )?(?:glossary|list|dictionary|lexicon) of (?:common |basic |key )?(?P<domain>.+?)"
-        r"(?: (?:terms?|terminology|topics|jargon|concepts|abbreviations|acronyms))*$",
-        re.IGNORECASE,
-    ),
-    re.compile(r"^(?P<domain>.+?)(?: terms?)? (?:glossary|terminology|dictionary)$", re.IGNORECASE),
-    re.compile(r"^(?P<domain>.+?)\s*(?:분야\s*)?(?:용어|약어)(?:\s*(?:목록|사전|집|정리|해설))*$"),
-    re.compile(r"^(?P<domain>.+?)(?:に関する)?用語(?:集|一覧|辞典)?$"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """What one source gave. `senses` are its rows in the CSV."""
-
-    name: str
-    title: str
-    url: str
-    terms: int
-    entries: int
-    redirects: int
-    aliases: int
-    senses: int
-    dropped: Mapping[str, int]
-    reason: str
-    revision: str = ""
-    license: str = ""
-    retrieved_at: str = ""
-    from_cache: bool = False
-
-    def to_object(self) -> dict[str, Any]:
-        """The JSON form that `--json` prints and the manifest carries."""
-        return {
-            "name": self.name, "title": self.title, "url": self.url, "terms": self.terms,
-            "entries": self.entries, "redirects": self.redirects, "aliases": self.aliases,
-            "senses": self.senses, "dropped": dict(self.dropped), "reason": self.reason,
-            "revision": self.revision, "license": self.license,
-        }  # fmt: skip
+from embedkit.text import clean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,28 +40,39 @@ class CrawlResult:
     sources: tuple[SourceReport, ...]
     outputs: tuple[Path, ...]
     requests: int = 0
+    translations: tuple[Translation, ...] = ()
+    difference: Difference | None = None
+    risky_cells: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Crawled:
     document: Document
     extraction: Extraction
+    proof: Proof | None = None
 
 
 def crawl(
     *,
     sources: Sequence[str] = (),
     titles: Sequence[str] = (),
+    categories: Sequence[str] = (),
     urls: Sequence[str] = (),
     from_file: Sequence[Path | str] = (),
+    from_dump: Sequence[Path | str] = (),
     lang: str = "",
     api: str = "",
-    output: Path | str = DEFAULT_OUTPUT,
+    output: Path | str | None = None,
+    form: str = "csv",
     limit_per_source: int | None = None,
     contact: str = "",
     select_term: str = "",
     select_definition: str = "",
     gate: bool = True,
+    align_pages: bool = False,
+    align_to: Sequence[str] = (),
+    diff: Path | str | None = None,
+    spreadsheet_safe: bool = False,
     offline: bool = False,
     allow_private: Sequence[str] = (),
     use_proxy: bool = False,
@@ -110,42 +84,79 @@ def crawl(
 
     Raises:
         UserError: bad arguments, a page that cannot be had, an output that exists and is another's (exit 2).
-        AnswerNoError: a page is no glossary; nothing is written (exit 1).
+        AnswerNoError: a page is no glossary, or lost a fifth of its terms; nothing is written (exit 1).
     """
-    if bool(select_term) != bool(select_definition):
-        raise UserError("--select-term and --select-definition go together")
-    if limit_per_source is not None and limit_per_source < 1:
-        raise UserError("has to be at least 1", place="--limit-per-source")
-    planned = plan(sources, titles=titles, addresses=urls, from_file=from_file, lang=lang, api=api)
-    private = frozenset(h.strip().lower().strip("[]") for h in allow_private)
+    output = output or _default_output(form)
+    _check(select_term, select_definition, limit_per_source, form=form, safe=spreadsheet_safe)
+    _check_languages((lang, *align_to))
+    planned = plan(
+        sources, titles=titles, categories=categories, addresses=urls, from_file=from_file,
+        from_dump=from_dump, lang=lang, api=api,
+    )  # fmt: skip
     settings = FetchSettings(
-        contact=_contact(contact), private_hosts=private, offline=offline, use_proxy=use_proxy
+        contact=_contact(contact), permitted=allowed(allow_private), offline=offline, use_proxy=use_proxy
     )
     if dry_run:
         dryrun.show(planned, settings, output=output, limit=limit_per_source, as_json=as_json)
         return CrawlResult(entries=(), sources=(), outputs=())
-    _refuse_foreign(output, force=force)
+    outputs.refuse_foreign(output, force=force)
+    old = tuple(read_glossary(diff)) if diff is not None else None
     fetcher = Fetcher(settings)
-    read = [
-        _Crawled(document, _extract(document, select_term, select_definition, gate=gate))
-        for document in _documents(planned, fetcher)
-    ]
-    kept = _judged(read, gate=gate)
-    crawled = [c if limit_per_source is None else _limited(c, limit_per_source) for c in kept]
-    entries = tuple(e for c in crawled for e in rows(c.document, c.extraction))
-    reports = tuple(_report(c) for c in crawled)
-    outputs = _write(output, entries, crawled, reports, gate=gate, limit=limit_per_source)
-    result = CrawlResult(entries=entries, sources=reports, outputs=outputs, requests=fetcher.requests_made)
-    _tell(result, output, as_json=as_json)
+    kept = list(
+        _limited(_read(planned, fetcher, select_term, select_definition, gate=gate), limit_per_source)
+    )
+    reports = tuple(_report(c) for c in kept)
+    if gate and not force:
+        outputs.refuse_shrunk(output, [r.to_object() for r in reports], limit=limit_per_source)
+    entries = tuple(e for c in kept for e in rows(c.document, c.extraction))
+    translations = _aligned(kept, fetcher, align_to) if align_pages else ()
+    entries = with_translations(entries, translations)
+    result = CrawlResult(
+        entries=entries,
+        sources=reports,
+        outputs=(),
+        requests=fetcher.requests_made,
+        translations=translations,
+        difference=difference(old, entries) if old is not None else None,
+        risky_cells=outputs.risky_cells(entries) if form == "csv" and not spreadsheet_safe else 0,
+    )
+    result = _write(result, kept, output, form=form, safe=spreadsheet_safe, gate=gate, limit=limit_per_source)
+    tell(result, output, as_json=as_json)
     return result
+
+
+def _default_output(form: str) -> Path:
+    if form not in outputs.FORMATS:
+        raise UserError(
+            f"{form!r} is no format", place="--format", hint=f"there are {', '.join(outputs.FORMATS)}"
+        )
+    return outputs.FORMATS[form]
+
+
+def _check(term: str, definition: str, limit: int | None, *, form: str, safe: bool) -> None:
+    _default_output(form)
+    if bool(term) != bool(definition):
+        raise UserError("--select-term and --select-definition go together")
+    if limit is not None and limit < 1:
+        raise UserError("has to be at least 1", place="--limit-per-source")
+    if safe and form != "csv":
+        raise UserError("is for --format csv", place="--spreadsheet-safe")
+
+
+def _check_languages(codes: Sequence[str]) -> None:
+    for lang in codes:
+        if lang and not re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", lang):
+            raise UserError(f"{lang!r} is no language code", place="--lang", hint="for example en, ko or ja")
 
 
 def plan(
     names: Sequence[str],
     *,
     titles: Sequence[str],
+    categories: Sequence[str],
     addresses: Sequence[str],
     from_file: Sequence[Path | str],
+    from_dump: Sequence[Path | str],
     lang: str,
     api: str,
 ) -> tuple[Source, ...]:
@@ -158,11 +169,11 @@ def plan(
                 place="--sources",
                 hint=f"there are {' and '.join(SOURCES)}; files go to --from-file",
             )
-    if lang and not re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", lang):
-        raise UserError(f"{lang!r} is no language code", place="--lang", hint="for example en, ko or ja")
-    found: list[Source] = []
-    if WIKIPEDIA in chosen or titles or api:
-        found += mediawiki_sources(titles or (DEFAULT_TITLE,), lang=lang or "en", api=api)
+    found: list[Source] = [dump_source(Path(p), tuple(titles)) for p in from_dump]
+    wiki = WIKIPEDIA in chosen or bool(api) or bool(titles and not found)
+    if wiki and (titles or not categories):
+        found += page_sources(titles, lang=lang or "en", api=api)
+    found += category_sources(categories, lang=lang or "en", api=api)
     if CUSTOM_URLS in chosen and not addresses:
         raise UserError(
             "custom_urls needs an address",
@@ -184,14 +195,16 @@ def _contact(contact: str) -> str:
     return text
 
 
-def _documents(planned: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]:
-    for source in track(planned, label="crawl", total=len(planned)):
-        try:
-            yield load(source, fetcher)
-        except UserError as error:
-            if not source.optional:
-                raise
-            warn("{error}", error=error)
+def _read(
+    planned: Sequence[Source], fetcher: Fetcher, term: str, definition: str, *, gate: bool
+) -> list[_Crawled]:
+    """Extract each page as it comes and keep its entries, not its HTML; then judge them together."""
+    read: list[_Crawled] = []
+    for document in track(reading.documents(planned, fetcher), label="crawl"):
+        found = _extract(document, term, definition, gate=gate)
+        proof = prove(document, found) if found.entries else None
+        read.append(_Crawled(replace(document, html="", inventory=b""), found, proof))
+    return _judged(read, gate=gate)
 
 
 def _extract(document: Document, term: str, definition: str, *, gate: bool) -> Extraction:
@@ -219,7 +232,7 @@ def _judged(read: Sequence[_Crawled], *, gate: bool) -> list[_Crawled]:
             if gate
             else ""
         )
-        raise AnswerNoError("\n".join(lines[:3]) or "no page was read", hint=hint)
+        raise AnswerNoError("\n".join(lines[:2]) or "no page of a glossary was found", hint=hint)
     return kept
 
 
@@ -229,61 +242,29 @@ def _why_empty(extraction: Extraction) -> str:
     return extraction.verdict.reason
 
 
-def _limited(crawled: _Crawled, limit: int) -> _Crawled:
-    full = crawled.extraction
-    left = len(full.entries) - limit
-    if left <= 0:
-        return crawled
-    dropped = {**full.dropped, "over --limit-per-source": left}
-    limited = Extraction(
-        terms=full.terms, entries=full.entries[:limit], redirects=full.redirects, dropped=dropped,
-        verdict=full.verdict, lang=full.lang, title=full.title,
-    )  # fmt: skip
-    return _Crawled(crawled.document, limited)
+def _limited(crawled: Sequence[_Crawled], limit: int | None) -> Iterator[_Crawled]:
+    for page in crawled:
+        full = page.extraction
+        left = len(full.entries) - limit if limit is not None else 0
+        if left <= 0:
+            yield page
+            continue
+        dropped = {**full.dropped, "over --limit-per-source": left}
+        yield replace(page, extraction=replace(full, entries=full.entries[:limit], dropped=dropped))
 
 
-def rows(document: Document, extraction: Extraction) -> Iterator[Entry]:
-    """The CSV rows of a page: a row a sense, with ids that stay the same when the page is crawled again."""
-    domain = domain_of(document.title or extraction.title)
-    senses: Counter[str] = Counter()
-    for term in extraction.entries:
-        for definition in term.senses:
-            key = fold(term.term)
-            yield _row(document, extraction, term, definition, domain=domain, sense=senses[key])
-            senses[key] += 1
-
-
-def _row(
-    document: Document, extraction: Extraction, term: Term, definition: str, *, domain: str, sense: int
-) -> Entry:
-    return Entry(
-        term=term.term,
-        definition=definition,
-        aliases=term.aliases,
-        lang=language_of(definition, fallback=extraction.lang or document.lang or "en"),
-        domain=domain,
-        source=document.source.name,
-        source_url=with_anchor(document.url, term.anchor),
-        permalink=document.permalink,
-        revision=document.revision,
-        license=document.license,
-        retrieved_at=document.retrieved_at,
-        entry_id=entry_id(document.source.name, term.term, sense),
-    )
-
-
-def domain_of(title: str) -> str:
-    """The domain that a title names: "video game" of "Glossary of video game terms"; else empty."""
-    text = clean(re.sub(r"<[^>]+>", "", title))
-    for pattern in _DOMAIN:
-        match = pattern.match(text)
-        if match and len(match["domain"].split()) <= 5:
-            return match["domain"]
-    return ""
+def _aligned(kept: Sequence[_Crawled], fetcher: Fetcher, to: Sequence[str]) -> tuple[Translation, ...]:
+    found = tuple(align([(c.document, c.extraction) for c in kept], fetcher, to=to))
+    if not found:
+        raise AnswerNoError(
+            "--align found nothing to align",
+            hint="crawl two language versions of one page, or a Wikipedia page whose terms are links",
+        )
+    return found
 
 
 def _report(crawled: _Crawled) -> SourceReport:
-    document, found = crawled.document, crawled.extraction
+    document, found, proof = crawled.document, crawled.extraction, crawled.proof
     return SourceReport(
         name=document.source.name,
         title=document.title or found.title,
@@ -294,121 +275,40 @@ def _report(crawled: _Crawled) -> SourceReport:
         aliases=found.aliases,
         senses=found.senses,
         dropped=found.dropped,
+        evidence=found.evidence,
         reason=found.verdict.reason,
         revision=document.revision,
         license=document.license,
         retrieved_at=document.retrieved_at,
         from_cache=document.from_cache,
+        proof=proof,
     )
-
-
-def _refuse_foreign(output: Path | str, *, force: bool) -> None:
-    """Keep what is not an earlier crawl's own output, before anything is fetched."""
-    if str(output) == STDIO:
-        return
-    path = Path(output)
-    if path.is_dir():
-        raise UserError("is a folder", place=str(path), hint="--output names a .csv file")
-    refuse_existing(path, force=force or wrote(path, step=STEP))
-    require_writable(path.parent)
 
 
 def _write(
+    result: CrawlResult,
+    kept: Sequence[_Crawled],
     output: Path | str,
-    entries: Sequence[Entry],
-    crawled: Sequence[_Crawled],
-    reports: Sequence[SourceReport],
     *,
+    form: str,
+    safe: bool,
     gate: bool,
     limit: int | None,
-) -> tuple[Path, ...]:
-    if str(output) == STDIO:
-        write_glossary(output, entries)
-        return ()
-    path = Path(output)
-    notice = _notice_path(path)
-    write_glossary(path, entries)
-    made = [path]
-    text = notice_text(path.name, crawled)
-    if text:
-        write_text(notice, text)
-        made.append(notice)
-    manifest = Manifest(
-        step=STEP,
-        inputs={c.document.source.name: c.document.sha256 for c in crawled},
-        outputs=hashes(made),
-        settings={"gate": gate, "limit_per_source": limit},
-        counts={"rows": len(entries), "sources": [r.to_object() for r in reports]},
-        versions=versions(),
+) -> CrawlResult:
+    entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if safe else result.entries
+    beside: tuple[Path, ...] = ()
+    if result.translations and str(output) != STDIO:
+        beside = (write_translations(Path(output), result.translations),)
+    made = outputs.write_all(
+        output,
+        entries,
+        [c.document for c in kept],
+        form=form,
+        settings={"gate": gate, "limit_per_source": limit, "format": form, "spreadsheet_safe": safe},
+        counts={
+            "rows": len(entries),
+            "translations": len(result.translations),
+            "sources": [r.to_object() for r in result.sources],
+        },
     )
-    write_manifest(manifest_path(path), manifest)
-    return (*made, manifest_path(path))
-
-
-def _notice_path(output: Path) -> Path:
-    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
-    path = output.with_name(NOTICE)
-    if not path.exists():
-        return path
-    manifest = manifest_path(output)
-    try:
-        ours = manifest.is_file() and read_manifest(manifest).outputs.get(NOTICE) == sha256_file(path)
-    except UserError:
-        ours = False
-    return path if ours else output.with_name(f"{output.stem}.{NOTICE}")
-
-
-def notice_text(name: str, crawled: Iterable[_Crawled]) -> str:
-    """The attribution that CC licences ask for: title, authors, source, licence, and what was changed."""
-    lines = [
-        f"- “{c.document.title or c.document.url}”, by its contributors:"
-        f" <{c.document.permalink or c.document.url}>,"
-        f" {c.document.license}{_licence_link(c.document.license)}"
-        for c in crawled
-        if c.document.license.startswith("CC BY")
-    ]
-    if not lines:
-        return ""
-    changed = (
-        "Changed: terms, definitions and other names were taken from the pages; references, pictures, links"
-        " and markup were removed."
-    )
-    share = "Where a licence says SA, what you make from these rows has to carry that licence too."
-    return "\n".join(
-        [f"# Notice for {name}", "", "The rows of this file come from:", "", *lines, "", changed, share, ""]
-    )
-
-
-def _licence_link(licence: str) -> str:
-    match = re.fullmatch(r"CC (BY[A-Z-]*) (\d\.\d)", licence)
-    return f" (<https://creativecommons.org/licenses/{match[1].lower()}/{match[2]}/>)" if match else ""
-
-
-def _tell(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
-    if as_json and str(output) != STDIO:
-        out_json(
-            {
-                "sources": [
-                    {**r.to_object(), "retrieved_at": r.retrieved_at, "from_cache": r.from_cache}
-                    for r in result.sources
-                ],
-                "rows": len(result.entries),
-                "requests": result.requests,
-                "outputs": [str(p) for p in result.outputs],
-            }
-        )
-    for report in result.sources:
-        say(
-            "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names,"
-            " {redirects} redirects folded",
-            name=report.title or report.name,
-            terms=report.terms,
-            entries=report.entries,
-            senses=report.senses,
-            aliases=report.aliases,
-            redirects=report.redirects,
-        )
-        for reason, count in report.dropped.items():
-            say("  {count} dropped: {reason}", count=count, reason=reason)
-    for path in result.outputs[:1]:
-        say("wrote {path}: {rows} rows", path=path, rows=len(result.entries))
+    return replace(result, entries=entries, outputs=(*made, *beside))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.console import out, out_json
-from embedkit.crawler import robots, sources, urls
+from embedkit.crawler import cache, mediawiki, robots, sources, urls
 from embedkit.crawler.config import CUSTOM_URLS, WIKIPEDIA, FetchSettings
+from embedkit.crawler.documents import Source
 from embedkit.crawler.extract.decode import decode
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Term
 from embedkit.crawler.fetch import Fetcher, user_agent
-from embedkit.crawler.sources import Source
+from embedkit.crawler.reading import LOCAL
 from embedkit.manifest import wrote
 from embedkit.shipped import data_path
 from embedkit.text import pad, shorten
@@ -42,7 +43,8 @@ def show(
 ) -> None:
     """Print the plan on stdout."""
     fetcher = Fetcher(settings)
-    steps = [_step(source, fetcher) for source in planned]
+    costs = requests_of(planned)
+    steps = [_step(source, fetcher, count) for source, count in zip(planned, costs, strict=True)]
     note = _output_note(output)
     if as_json:
         out_json(
@@ -58,14 +60,16 @@ def show(
         return
     for step in steps:
         _print(step)
-    if any(s["requests"] for s in steps):
+    if len(steps) > 1:
+        minutes = sum(s["minutes"] for s in steps)
+        out(f"together  {sum(costs)} requests, {minutes:g} minutes at most")
+    if any(costs):
         out(f"asks as   {user_agent(settings.contact)}")
     out(f"would write {output}{note}")
 
 
-def _step(source: Source, fetcher: Fetcher) -> dict[str, Any]:
-    requests = _requests(source)
-    pace = sources.pace_s(source, fetcher)
+def _step(source: Source, fetcher: Fetcher, requests: int) -> dict[str, Any]:
+    pace = mediawiki.pace_s(source.request, fetcher)
     sample = _sample(source)
     return {
         "source": source.kind,
@@ -85,10 +89,19 @@ def _step(source: Source, fetcher: Fetcher) -> dict[str, Any]:
     }
 
 
-def _requests(source: Source) -> int:
-    if source.kind == "file":
-        return 0
-    return 1 + (source.kind == CUSTOM_URLS and robots.known(source.request) is None)
+def requests_of(planned: Sequence[Source]) -> list[int]:
+    """The requests that each source costs: fifty wiki pages that the cache has are asked about in one."""
+    counts: list[int] = []
+    known = 0
+    for source in planned:
+        if source.kind in LOCAL:
+            counts.append(0)
+        elif source.kind == WIKIPEDIA and cache.lookup(source.request) is not None:
+            counts.append(int(known % mediawiki.BATCH_TITLES == 0))
+            known += 1
+        else:
+            counts.append(1 + (source.kind == CUSTOM_URLS and robots.known(source.request) is None))
+    return counts
 
 
 def _pace(source: Source, pace_s: float, settings: FetchSettings) -> str:
@@ -101,9 +114,9 @@ def _pace(source: Source, pace_s: float, settings: FetchSettings) -> str:
 
 
 def _robots(source: Source) -> str:
-    if source.kind == "file":
+    if source.kind in LOCAL:
         return "not asked: a file"
-    if source.kind == WIKIPEDIA:
+    if source.kind != CUSTOM_URLS:
         return "not asked: the API is made for programs"
     verdict = robots.known(source.request)
     if verdict is None:
@@ -117,7 +130,7 @@ def _sample(source: Source) -> Sample:
         found = extract(document.html, lang=document.lang, url=document.url, title=document.title)
         if found.entries:
             origin = (
-                "this file" if source.kind == "file" else f"this source as fetched {document.retrieved_at}"
+                "this file" if source.kind in LOCAL else f"this source as fetched {document.retrieved_at}"
             )
             return Sample(origin, found.entries[:SAMPLE_ROWS])
         return Sample(f"none: {found.verdict.reason}", ())
@@ -139,8 +152,10 @@ def _output_note(output: Path | str) -> str:
 def _print(step: dict[str, Any]) -> None:
     out(f"{step['source']}: {step['title']}")
     out(f"  URL       {step['url']}")
+    more = ", and one for each page in it" if step["source"] == "wiki_category" else ""
     out(
-        f"  requests  {step['requests']}" + (f" (first of all {step['request']})" if step["requests"] else "")
+        f"  requests  {step['requests']}{more}"
+        + (f" (first of all {step['request']})" if step["requests"] else "")
     )
     if step["requests"]:
         out(f"  pace      {step['pace']}")

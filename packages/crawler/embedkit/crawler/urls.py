@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -64,40 +62,10 @@ def is_wikimedia(url: str) -> bool:
     return f".{host_of(url)}".endswith(_WIKIMEDIA)
 
 
-def require_public(url: str, private_hosts: frozenset[str]) -> None:
-    """Raise `UserError` unless the host was allowed by name or all its addresses are public."""
-    host = host_of(url)
-    if host in private_hosts:
-        return
-    try:
-        found = socket.getaddrinfo(
-            host, urlsplit(url).port or PORTS[urlsplit(url).scheme], type=socket.SOCK_STREAM
-        )
-    except OSError as error:
-        raise UserError(
-            f"no address is known for {host} ({error.strerror})",
-            place=url,
-            hint="check the name and the network; --offline uses the cache",
-        ) from None
-    for *_, address in found:
-        if not _is_global(str(address[0])):
-            raise UserError(
-                f"{host} is not on the public internet ({address[0]})",
-                place=url,
-                hint=f"--allow-private {host} fetches it all the same",
-            )
-
-
-def _is_global(text: str) -> bool:
-    """Whether an address, or the IPv4 address wrapped in it (mapped, 6to4, NAT64), is globally routable."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-    return address.is_global and not address.is_multicast
+def port_of(url: str) -> int:
+    """The port that an address names or implies."""
+    parts = urlsplit(url)
+    return parts.port or PORTS[parts.scheme]
 
 
 def with_anchor(url: str, anchor: str) -> str:

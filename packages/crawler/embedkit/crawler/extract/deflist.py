@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from urllib.parse import unquote
 
 from selectolax.lexbor import LexborNode
 
@@ -28,6 +29,8 @@ _BARE = "terms without definitions"
 _SIGNATURE = re.compile(
     r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)"
 )
+_WIKI_PATH = re.compile(r"^(?:/wiki/|\./)(?P<title>[^#?:]+)(?:#.*)?$")
+_MAIN = re.compile(r"(?:Main article|본문|主要記事|Hauptartikel)s?\s*:")
 _SEE_CLASS = re.compile(r"glossseealso|seealso")
 
 
@@ -129,7 +132,20 @@ def _found(entry: _Open) -> Found | None:
         aliases=tuple(aliases),
         anchors=tuple(a for dt in entry.dts for a in _anchors(dt)),
         fragment=fragment,
+        link=_wiki_link(entry),
+        evidence="also",
     )
+
+
+def _wiki_link(entry: _Open) -> str:
+    """The title of the article that a headword, or "Main article: X" below it, links to."""
+    links = [dt.css_first("a[href]") for dt in entry.dts]
+    links += [dd.css_first(".hatnote a[href]") for dd in entry.dds if _MAIN.match(dd.text().strip())]
+    for link in filter(None, links):
+        match = _WIKI_PATH.match(attribute(link, "href"))
+        if match and "new" not in attribute(link, "class").split():
+            return unquote(match["title"]).replace("_", " ")
+    return ""
 
 
 def _heads(dts: Sequence[LexborNode]) -> tuple[list[str], str]:

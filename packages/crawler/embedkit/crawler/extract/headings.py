@@ -124,6 +124,7 @@ def _found(section: Section) -> Found:
         aliases=tuple(_keywords(term, section.heading.keywords)),
         anchors=(section.heading.anchor,) if section.heading.anchor else (),
         line=section.number,
+        evidence="keywords",
     )
 
 

@@ -169,6 +169,7 @@ def _found(
         anchors=_anchors(line),
         line=number,
         counted=counted,
+        evidence="data-lt" if line.mark == "dfn" else "brackets",
     )
 
 

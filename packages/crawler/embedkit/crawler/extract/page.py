@@ -138,14 +138,24 @@ class _Draft:
     senses: list[str] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
     anchor: str = ""
+    link: str = ""
 
-    def add(self, aliases: Iterable[Alias]) -> None:
+    def add(self, aliases: Iterable[Alias], evidence: str, books: Counter[str]) -> None:
         known = {fold(self.term)} | {fold(a.text) for a in self.aliases}
         for alias in aliases:
             text = clean(alias.text)
             if text and fold(text) not in known:
                 known.add(fold(text))
                 self.aliases.append(replace(alias, text=text))
+                books[evidence] += 1
+
+
+@dataclass(slots=True)
+class _Books:
+    """What was dropped, by reason, and what other names were read from."""
+
+    dropped: Counter[str]
+    evidence: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +173,8 @@ def fold_groups(groups: Sequence[Group], lang: str, title: str, *, gate: bool) -
     accepted = [g for g in groups if not gate or not g.refused]
     found = sorted((f for g in accepted for f in g.found), key=lambda f: f.line)
     dropped: Counter[str] = Counter(_refused_counts(groups) if gate else {})
-    entries, redirects = _entries(found, dropped)
+    books = _Books(dropped)
+    entries, redirects = _entries(found, books)
     return Extraction(
         terms=sum(g.terms for g in accepted),
         entries=entries,
@@ -172,6 +183,8 @@ def fold_groups(groups: Sequence[Group], lang: str, title: str, *, gate: bool) -
         verdict=verdict,
         lang=lang,
         title=title,
+        heads=tuple(h for f in found for h in f.heads),
+        evidence=dict(sorted(books.evidence.items())),
     )
 
 
@@ -202,17 +215,17 @@ def _refused_counts(groups: Sequence[Group]) -> Mapping[str, int]:
     return dict(counts.most_common())
 
 
-def _entries(found: Sequence[Found], dropped: Counter[str]) -> tuple[tuple[Term, ...], int]:
+def _entries(found: Sequence[Found], books: _Books) -> tuple[tuple[Term, ...], int]:
     drafts: dict[str, _Draft] = {}
     pointers: list[_Pointer] = []
     anchors: dict[str, str] = {}
     strip = _ordinals([h for f in found for h in f.heads])
     for item in found:
         heads = tuple(labels.without_ordinal(h) if strip else h for h in item.heads)
-        _take(item, heads, drafts, pointers, anchors, dropped)
-    redirects = _follow(pointers, drafts, anchors, dropped)
+        _take(item, heads, drafts, pointers, anchors, books)
+    redirects = _follow(pointers, drafts, anchors, books)
     terms = tuple(
-        Term(term=d.term, senses=tuple(d.senses), aliases=tuple(d.aliases), anchor=d.anchor)
+        Term(term=d.term, senses=tuple(d.senses), aliases=tuple(d.aliases), anchor=d.anchor, link=d.link)
         for d in drafts.values()
     )
     return terms, redirects
@@ -230,26 +243,31 @@ def _take(
     drafts: dict[str, _Draft],
     pointers: list[_Pointer],
     anchors: dict[str, str],
-    dropped: Counter[str],
+    books: _Books,
 ) -> None:
     numbered = len(item.senses) > 1 or bool(item.senses and re.match(r"^1[.)]\s", item.senses[0]))
     senses = [s for raw in item.senses if (s := labels.definition(raw, numbered=numbered))]
     targets = [labels.see_target(s) for s in senses]
     real = [s for s, target in zip(senses, targets, strict=True) if not target]
     term, aliases = labels.split_label(heads[0])
-    names = [*aliases, *_other_heads(heads[1:]), *item.aliases]
+    others = list(_other_heads(heads[1:]))
     if not real:
         target = next(filter(None, targets), "")
         if target:
-            pointers.append(_Pointer(item, (term, *(a.text for a in names)), target))
+            pointers.append(
+                _Pointer(item, (term, *(a.text for a in (*aliases, *others, *item.aliases))), target)
+            )
         else:
-            dropped["no definition"] += len(heads) if item.counted else 0
+            books.dropped["no definition"] += len(heads) if item.counted else 0
         return
     if term in drafts:
-        dropped["the same headword again, senses joined"] += 1
+        books.dropped["the same headword again, senses joined"] += 1
     draft = drafts.setdefault(term, _Draft(term, anchor=item.anchors[0] if item.anchors else ""))
     draft.senses += [s for s in real if s not in draft.senses]
-    draft.add(names)
+    draft.link = draft.link or item.link
+    draft.add(aliases, "brackets", books.evidence)
+    draft.add(others, "several headwords", books.evidence)
+    draft.add(item.aliases, item.evidence or "page", books.evidence)
     anchors.update(dict.fromkeys(item.anchors, term))
 
 
@@ -261,7 +279,7 @@ def _other_heads(heads: Sequence[str]) -> Iterator[Alias]:
 
 
 def _follow(
-    pointers: Sequence[_Pointer], drafts: dict[str, _Draft], anchors: dict[str, str], dropped: Counter[str]
+    pointers: Sequence[_Pointer], drafts: dict[str, _Draft], anchors: dict[str, str], books: _Books
 ) -> int:
     """Make each redirect an alias of the entry it names, through other redirects if need be; count them."""
     names = {fold(d.term): d.term for d in drafts.values()}
@@ -277,13 +295,13 @@ def _follow(
                 waiting.append(pointer)
                 continue
             redirects += len(pointer.found.heads)
-            drafts[target].add(Alias(h, "redirect") for h in pointer.heads)
+            drafts[target].add((Alias(h, "redirect") for h in pointer.heads), "see", books.evidence)
             names.setdefault(fold(pointer.heads[0]), target)
         if len(waiting) == len(left):
             break
         left = waiting
     if left:
-        dropped["points to a term that is not here"] += sum(
+        books.dropped["points to a term that is not here"] += sum(
             len(p.found.heads) for p in left if p.found.counted
         )
     return redirects

@@ -19,6 +19,8 @@ class Found:
     fragment: str = ""
     line: int = 0
     counted: bool = True
+    link: str = ""  # the wiki page that the headword links to
+    evidence: str = ""  # what `aliases` were read from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Term:
     senses: tuple[str, ...]
     aliases: tuple[Alias, ...] = ()
     anchor: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class Extraction:
     verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason="the page is empty"))
     lang: str = "en"
     title: str = ""
+    heads: tuple[str, ...] = ()  # every headword as the page shows it
+    evidence: Mapping[str, int] = field(default_factory=dict)  # other names by what they were read from
 
     @property
     def aliases(self) -> int:

@@ -252,6 +252,7 @@ def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterato
         heads=heads,
         senses=tuple(dict.fromkeys(senses)),
         aliases=tuple(dict.fromkeys(aliases)),
+        evidence="column",
         anchors=tuple(a for a in (attribute(cell.node, "id"), attribute(cell.node.parent, "id")) if a)
         if cell.node.parent
         else (),

@@ -1,0 +1,67 @@
+"""What is crawled and what it becomes: a source is a page to come, a document is its HTML with its origin."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["wikipedia_glossary", "wiki_category", "custom_urls", "file", "dump"]
+CC_BY_SA = "CC BY-SA 4.0"
+_LICENCES = (
+    (re.compile(r"creativecommons\.org/publicdomain/zero", re.IGNORECASE), "CC0 1.0"),
+    (re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", re.IGNORECASE), ""),
+)
+_LICENCE_LINK = re.compile(
+    r"<(?:a|link)\b[^>]{0,500}\brel=[\"']?[^\"'>]{0,100}licen[sc]e[^>]{0,500}>", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One page to come: entry ids are made from `name`; `request` is the address or path that is read."""
+
+    kind: Kind
+    name: str
+    title: str
+    request: str
+    page_url: str = ""
+    lang: str = ""
+    license: str = ""
+    revision: str = ""  # the newest, where the wiki was asked for it
+    titles: tuple[str, ...] = ()  # the pages wanted of a dump; none: all that look like glossaries
+    optional: bool = False  # one of a folder's files: passed over, and said, when it is no glossary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A page's HTML and where, when and under which licence it was had."""
+
+    source: Source
+    html: str
+    sha256: str
+    title: str = ""
+    url: str = ""
+    permalink: str = ""
+    revision: str = ""
+    license: str = ""
+    lang: str = ""
+    retrieved_at: str = ""
+    from_cache: bool = False
+    inventory: bytes = b""  # Sphinx's objects.inv, where the page has one
+
+
+def licence_of(html: str) -> str:
+    """The licence that a page's own `rel=license` link names; empty where there is none that we know."""
+    for link in _LICENCE_LINK.finditer(html):
+        for pattern, name in _LICENCES:
+            match = pattern.search(link.group())
+            if match:
+                return name or f"CC {match[1].upper()} {match[2]}"
+    return ""
+
+
+def sha256(body: bytes) -> str:
+    """Hex SHA-256 of a page's bytes."""
+    return hashlib.sha256(body).hexdigest()
