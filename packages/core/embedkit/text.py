@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\ud800-\udfff]")
-_SPACE = re.compile(r"\s+")
 _JOINERS = re.compile(r"[\s\-‐‑‒–—_/·・.,'’\"“”()\[\]{}:;!?]+")
 _SCRIPTS = (
     ("ko", re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")),
@@ -21,7 +20,7 @@ _OTHER_SCRIPT = {"ko", "ja", "zh", "ru", "ar"}
 
 def clean(text: str) -> str:
     """NFC, no control characters, single spaces; bidirectional marks stay."""
-    return _SPACE.sub(" ", _CONTROL.sub("", unicodedata.normalize("NFC", text))).strip()
+    return " ".join(_CONTROL.sub("", unicodedata.normalize("NFC", text)).split())
 
 
 def fold(text: str) -> str:

@@ -24,6 +24,7 @@ _GLOSSARY_CLASS = re.compile(r"gloss|terms?(?:$|\s|-)|definition", re.IGNORECASE
 _CODE = "code, tt, kbd, samp, .option, .varname, .replaceable, .command, .envar, .parameter, .function"
 _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
+_MIN_UNNAMED = 4
 _BARE = "terms without definitions"
 # The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
 _SIGNATURE = re.compile(
@@ -54,7 +55,26 @@ def definition_lists(
     groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
     if not named and any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
         groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
+    if not named:
+        unnamed = [_unmarked(g, page, lists) if g.node_id not in inside else g for g in groups]
+        groups = unnamed
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
+
+
+def _unmarked(group: Group, page: Page, lists: Sequence[LexborNode]) -> Group:
+    """Refuse a list that nothing calls a glossary, where the page's maker or its other text speaks against it."""
+    if (
+        group.refused
+        or page.maker == "wiki"
+        or any(dl.mem_id == group.node_id and _marked(dl) for dl in lists)
+    ):
+        return group
+    if page.maker == "manual":
+        return replace(group, refused="a list of a manual that nothing calls a glossary")
+    listed = sum(len(dl.text()) for dl in lists)
+    if group.terms < _MIN_UNNAMED or listed * 5 < len(page.body.text()) * 2:
+        return replace(group, refused="a list in an article that is about something else")
+    return group
 
 
 def _nested(dl: LexborNode) -> bool:
@@ -184,12 +204,16 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
 
 
 def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
-    marked = (
+    refused = _refusal(dl, found, marked=_marked(dl), named=named)
+    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id)
+
+
+def _marked(dl: LexborNode) -> bool:
+    """Whether the markup itself says that a list is a glossary."""
+    return (
         bool(_GLOSSARY_CLASS.search(attribute(dl, "class")))
         or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
     )
-    refused = _refusal(dl, found, marked=marked, named=named)
-    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id)
 
 
 def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: bool) -> str:

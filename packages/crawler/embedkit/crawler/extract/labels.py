@@ -22,7 +22,9 @@ _ORDINAL = re.compile(r"^(?P<number>\d{1,3})[.)]\s+(?=\S)")
 _SENSE_MARK = re.compile(r"^[(\[]?(?:\d{1,2}|[a-z]|[①-⑳])[.)\]]\s+|^[①-⑳❶-❿]\s*")
 _HANGUL_OR_HAN = re.compile(r"[가-힣\u4e00-\u9fff\u3040-\u30ff]")
 _FOOTMARK = re.compile(r"\s*(?:\[\s*(?:\d{1,3}|[a-z]|citation needed|출처 ?필요|편집|edit|要出典)\s*\])+")
-_MATH = re.compile(r"<math[^>]*>(.*?)</math>", re.DOTALL)  # a wiki without the Math extension
+_MATH = re.compile(
+    r"<math[^<>]{0,200}>((?:(?!<math).){0,2000}?)</math>", re.DOTALL
+)  # a wiki without the Math extension
 _CODE = re.compile(
     r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|\w[\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+)$"
 )
@@ -74,7 +76,10 @@ def split_label(text: str) -> tuple[str, tuple[Alias, ...]]:
     """
     term = text
     aliases: list[Alias] = []
-    while (match := _PAREN.match(term)) and (names := list(_inside(match["term"].strip(), match["inside"]))):
+    while len(term) <= 4 * MAX_LABEL_CHARS and (match := _PAREN.match(term)):
+        names = list(_inside(match["term"].strip(), match["inside"]))
+        if not names:
+            break
         term, aliases = match["term"].strip(), [*names, *aliases]
     return term, tuple(aliases)
 

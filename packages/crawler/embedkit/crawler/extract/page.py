@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.deflist import definition_lists
+from embedkit.crawler.extract.guard import refusal
 from embedkit.crawler.extract.headings import heading_terms, names_glossary, one_term_page, scoped
 from embedkit.crawler.extract.leads import Numbered, bullet_leads, dfn_leads, paragraph_leads
 from embedkit.crawler.extract.pairs import marked_pairs
@@ -27,6 +28,9 @@ _REDIRECT_HOPS = 4
 
 def extract(html: str, *, lang: str = "", url: str = "", title: str = "", gate: bool = True) -> Extraction:
     """The terms of a page. `title` and `url` add to what it says of itself; without the gate all is taken."""
+    unsafe = refusal(html)
+    if unsafe:
+        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
     page = parse(html, lang=lang)
     if page is None:
         return Extraction()

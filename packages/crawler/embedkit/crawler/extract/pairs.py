@@ -21,6 +21,15 @@ _DEFINITION = re.compile(
 )
 
 
+_MARKED = (
+    ", ".join(
+        f"[class*={word} i]"
+        for word in ("term", "word", "lemma", "gloss", "dict", "lexicon", "vocab", "defin", "meaning")
+    )
+    + ", [itemprop]"
+)
+
+
 def marked_pairs(page: Page) -> Group | None:
     """Each element marked as a term with the definitions marked after it; None for fewer than two."""
     found = tuple(f for f in _pairs(page) if f.senses)
@@ -29,7 +38,7 @@ def marked_pairs(page: Page) -> Group | None:
 
 def _pairs(page: Page) -> Iterator[Found]:
     head, senses, anchors = "", list[str](), tuple[str, ...]()
-    for node in page.body.css("[class], [itemprop]"):
+    for node in page.body.css(_MARKED):
         role = _role(node)
         if role and within(node, ("dl", "table")):
             continue

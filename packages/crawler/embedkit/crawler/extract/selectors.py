@@ -8,15 +8,19 @@ from bs4 import BeautifulSoup
 from bs4.element import Tag
 from soupsieve import SelectorSyntaxError
 
+from embedkit.crawler.extract.guard import refusal
 from embedkit.crawler.extract.labels import label
 from embedkit.crawler.extract.page import fold_groups
-from embedkit.crawler.extract.records import Extraction, Found, Group
+from embedkit.crawler.extract.records import Extraction, Found, Group, Verdict
 from embedkit.errors import UserError
 from embedkit.text import clean
 
 
 def extract_selected(html: str, *, term: str, definition: str, lang: str = "") -> Extraction:
     """Pair each element matched by `term` with those matched by `definition` before the next term."""
+    unsafe = refusal(html)
+    if unsafe:
+        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
     soup = BeautifulSoup(html, "lxml")
     terms, definitions = _ids(soup, term, "--select-term"), _ids(soup, definition, "--select-definition")
     found = tuple(_found(soup, terms, definitions))

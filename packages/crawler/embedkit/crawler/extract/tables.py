@@ -17,6 +17,7 @@ from embedkit.text import clean, fold, is_acronym, language_of
 
 MAX_SPAN = 1000
 MAX_COLUMNS = 60
+MAX_CELLS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
 def _grid(table: LexborNode) -> list[list[_Cell | None]]:
     """The rows with every spanned cell repeated where it shows (HTML 4.9.12, "forming a table")."""
     grid: list[list[_Cell | None]] = []
+    cells = 0
     carried: dict[int, tuple[int, _Cell]] = {}  # column → rows left, cell
     for tr in table.css("tr"):
         row: list[_Cell | None] = []
@@ -89,6 +91,9 @@ def _grid(table: LexborNode) -> list[list[_Cell | None]]:
                 row.append(cell)
         _fill(row, carried)
         grid.append(row)
+        cells += len(row)
+        if cells > MAX_CELLS:
+            break  # spans that multiply
     return grid
 
 

@@ -1,0 +1,105 @@
+"""Claims: every sample page gives exactly its terms; entries/s at least ten times those of a BeautifulSoup+lxml walk.
+
+The two are timed alternating in one run over the same decoded pages. The walk reads `dt`/`dd` pairs only and cleans
+nothing, which favours it. Exits 1 when a page is off or the ratio is under the bar; says so where the samples are absent.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+
+from embedkit.crawler.extract.page import extract
+from embedkit.crawler.sources import to_html
+from embedkit.shipped import data_path
+
+SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/glossaries"
+SHIPPED_ENTRIES = 112
+ROUNDS = 5
+BAR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A page and the number of terms that were counted on it."""
+
+    name: str
+    html: str
+    title: str
+    expected: int
+
+
+def cases() -> list[Case]:
+    """The shared sample pages and the pages that ship."""
+    found = [(p, SHIPPED_ENTRIES) for p in sorted(data_path("pages").glob("*.html"))]
+    if (SAMPLES / "INDEX.tsv").is_file():
+        with (SAMPLES / "INDEX.tsv").open(encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle, delimiter="\t"))
+        found += [(SAMPLES / r["file"], int(r["expected_terms"])) for r in rows if r["expected_terms"] != "-"]
+    else:
+        print("samples: not beside the checkout, only the shipped pages are read\n")
+    return [Case(p.name, *to_html(p.read_bytes(), place=p.name, suffix=p.suffix), n) for p, n in found]
+
+
+def exact(all_cases: list[Case]) -> bool:
+    """Print the table of exactness."""
+    print(f"{'page':<52}{'expected':>9}{'found':>7}{'ms':>7}")
+    good = 0
+    for case in all_cases:
+        started = time.perf_counter()
+        page = extract(case.html, title=case.title)
+        found = len(page.entries) if case.expected == SHIPPED_ENTRIES else page.terms
+        good += found == case.expected
+        mark = "" if found == case.expected else "  <-- off"
+        print(
+            f"{case.name:<52}{case.expected:>9}{found:>7}{(time.perf_counter() - started) * 1e3:>7.1f}{mark}"
+        )
+    print(f"{good} of {len(all_cases)} pages exact\n")
+    return good == len(all_cases)
+
+
+def ours(case: Case) -> int:
+    """Entries of a page."""
+    return len(extract(case.html, title=case.title).entries)
+
+
+def walk(case: Case) -> int:
+    """Entries by a walk over `dt` and `dd`, as the usual script does it."""
+    soup = BeautifulSoup(case.html, "lxml")
+    pairs = [
+        (dt.get_text(" ", strip=True), dd.get_text(" ", strip=True))
+        for dt in soup.find_all("dt")
+        if (dd := dt.find_next_sibling("dd")) is not None
+    ]
+    return len(pairs)
+
+
+def rate(run: Callable[[Case], int], pages: list[Case]) -> float:
+    """Entries a second over all pages."""
+    started = time.perf_counter()
+    return sum(map(run, pages)) / (time.perf_counter() - started)
+
+
+def main() -> int:
+    """Print both tables."""
+    all_cases = cases()
+    good = exact(all_cases)
+    lists = [c for c in all_cases if c.expected and c.html.count("<dt") >= c.expected]
+    rounds = [(rate(ours, lists), rate(walk, lists)) for _ in range(ROUNDS)]
+    mine, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"{'entries/s over definition lists':<36}{'embedkit':>10}{'bs4+lxml':>10}{'ratio':>7}")
+    print(
+        f"{f'{len(lists)} pages, median of {ROUNDS}':<36}{mine:>10,.0f}{theirs:>10,.0f}{mine / theirs:>7.1f}"
+    )
+    return 0 if good and mine >= BAR * theirs else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
