@@ -109,13 +109,14 @@ def store(answer: Answer) -> None:
 
 
 def begin(key: str) -> str:
-    """Note that a crawl starts; the time at which it first did when it was cut off less than a day ago."""
+    """Note that a crawl starts. When its last run was cut off less than a day ago, that run's start, else ""."""
     day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime(_TIME)
     with _open() as db:
         db.execute("DELETE FROM crawls WHERE began_at < ?", (day_ago,))
-        db.execute("INSERT OR IGNORE INTO crawls VALUES (?, ?)", (key, now()))
-        began_at: str = db.execute("SELECT began_at FROM crawls WHERE key = ?", (key,)).fetchone()[0]
-        return began_at
+        row = db.execute("SELECT began_at FROM crawls WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            db.execute("INSERT INTO crawls VALUES (?, ?)", (key, now()))
+    return str(row[0]) if row is not None else ""
 
 
 def finish(key: str) -> None:

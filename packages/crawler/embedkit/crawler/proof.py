@@ -22,7 +22,8 @@ _ROOT = re.compile(
     r"data-(?:content|url)_root=[\"']([^\"']{0,200})[\"']|URL_ROOT:\s*[\"']([^\"']{0,200})[\"']"
 )
 _SPHINX = re.compile(
-    r"documentation_options|Created using <a [^>]{0,100}sphinx|<dl class=\"[^\"]*\bglossary\b", re.IGNORECASE
+    r"documentation_options|Created using <a [^>]{0,100}sphinx|<dl class=[\"'][^\"']*\bglossary\b",
+    re.IGNORECASE,
 )
 _INVENTORY_LINE = re.compile(r"^(?P<name>.+?)\s+std:term\s+-?\d+\s+(?P<uri>\S*)\s+(?P<shown>.*)$")
 _TEMPLATES = frozenset(("term", "glossary term"))

@@ -31,8 +31,9 @@ def documents(planned: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]
     wanted = [page for source in planned for page in mediawiki.expand(source, fetcher)]
     try:
         yield from _in_order(wanted, fetcher)
-    finally:
+    except BaseException:
         fetcher.stopped = True
+        raise
     if online:
         cache.finish(key)
 
