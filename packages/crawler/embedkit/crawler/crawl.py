@@ -45,6 +45,23 @@ class CrawlResult:
     risky_cells: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is to be made of the pages."""
+
+    output: Path | str
+    form: str
+    limit: int | None
+    term: str
+    definition: str
+    gate: bool
+    align: bool
+    align_to: tuple[str, ...]
+    diff: Path | str | None
+    safe: bool
+    force: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Crawled:
     document: Document
@@ -86,9 +103,12 @@ def crawl(
         UserError: bad arguments, a page that cannot be had, an output that exists and is another's (exit 2).
         AnswerNoError: a page is no glossary, or lost a fifth of its terms; nothing is written (exit 1).
     """
-    output = output or _default_output(form)
-    _check(select_term, select_definition, limit_per_source, form=form, safe=spreadsheet_safe)
-    _check_languages((lang, *align_to))
+    wanted = _Wanted(
+        output=output or _default_output(form), form=form, limit=limit_per_source, term=select_term,
+        definition=select_definition, gate=gate, align=align_pages, align_to=tuple(align_to), diff=diff,
+        safe=spreadsheet_safe, force=force,
+    )  # fmt: skip
+    _check(wanted, lang)
     planned = plan(
         sources, titles=titles, categories=categories, addresses=urls, from_file=from_file,
         from_dump=from_dump, lang=lang, api=api,
@@ -97,19 +117,22 @@ def crawl(
         contact=_contact(contact), permitted=allowed(allow_private), offline=offline, use_proxy=use_proxy
     )
     if dry_run:
-        dryrun.show(planned, settings, output=output, limit=limit_per_source, as_json=as_json)
+        dryrun.show(planned, settings, output=wanted.output, limit=limit_per_source, as_json=as_json)
         return CrawlResult(entries=(), sources=(), outputs=())
-    outputs.refuse_foreign(output, force=force)
-    old = tuple(read_glossary(diff)) if diff is not None else None
-    fetcher = Fetcher(settings)
-    kept = list(
-        _limited(_read(planned, fetcher, select_term, select_definition, gate=gate), limit_per_source)
-    )
+    result = _crawl(planned, Fetcher(settings), wanted)
+    tell(result, wanted.output, as_json=as_json)
+    return result
+
+
+def _crawl(planned: Sequence[Source], fetcher: Fetcher, wanted: _Wanted) -> CrawlResult:
+    outputs.refuse_foreign(wanted.output, force=wanted.force)
+    old = tuple(read_glossary(wanted.diff)) if wanted.diff is not None else None
+    kept = list(_limited(_read(planned, fetcher, wanted), wanted.limit))
     reports = tuple(_report(c) for c in kept)
-    if gate and not force:
-        outputs.refuse_shrunk(output, [r.to_object() for r in reports], limit=limit_per_source)
+    if wanted.gate and not wanted.force:
+        outputs.refuse_shrunk(wanted.output, [r.to_object() for r in reports], limit=wanted.limit)
     entries = tuple(e for c in kept for e in rows(c.document, c.extraction))
-    translations = _aligned(kept, fetcher, align_to) if align_pages else ()
+    translations = _aligned(kept, fetcher, wanted.align_to) if wanted.align else ()
     entries = with_translations(entries, translations)
     result = CrawlResult(
         entries=entries,
@@ -118,11 +141,9 @@ def crawl(
         requests=fetcher.requests_made,
         translations=translations,
         difference=difference(old, entries) if old is not None else None,
-        risky_cells=outputs.risky_cells(entries) if form == "csv" and not spreadsheet_safe else 0,
+        risky_cells=outputs.risky_cells(entries) if wanted.form == "csv" and not wanted.safe else 0,
     )
-    result = _write(result, kept, output, form=form, safe=spreadsheet_safe, gate=gate, limit=limit_per_source)
-    tell(result, output, as_json=as_json)
-    return result
+    return _write(result, [c.document for c in kept], wanted)
 
 
 def _default_output(form: str) -> Path:
@@ -133,20 +154,17 @@ def _default_output(form: str) -> Path:
     return outputs.FORMATS[form]
 
 
-def _check(term: str, definition: str, limit: int | None, *, form: str, safe: bool) -> None:
-    _default_output(form)
-    if bool(term) != bool(definition):
+def _check(wanted: _Wanted, lang: str) -> None:
+    _default_output(wanted.form)
+    if bool(wanted.term) != bool(wanted.definition):
         raise UserError("--select-term and --select-definition go together")
-    if limit is not None and limit < 1:
+    if wanted.limit is not None and wanted.limit < 1:
         raise UserError("has to be at least 1", place="--limit-per-source")
-    if safe and form != "csv":
+    if wanted.safe and wanted.form != "csv":
         raise UserError("is for --format csv", place="--spreadsheet-safe")
-
-
-def _check_languages(codes: Sequence[str]) -> None:
-    for lang in codes:
-        if lang and not re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", lang):
-            raise UserError(f"{lang!r} is no language code", place="--lang", hint="for example en, ko or ja")
+    for option, code in (("--lang", lang), *(("--align-to", code) for code in wanted.align_to)):
+        if code and not re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", code):
+            raise UserError(f"{code!r} is no language code", place=option, hint="for example en, ko or ja")
 
 
 def plan(
@@ -195,22 +213,24 @@ def _contact(contact: str) -> str:
     return text
 
 
-def _read(
-    planned: Sequence[Source], fetcher: Fetcher, term: str, definition: str, *, gate: bool
-) -> list[_Crawled]:
+def _read(planned: Sequence[Source], fetcher: Fetcher, wanted: _Wanted) -> list[_Crawled]:
     """Extract each page as it comes and keep its entries, not its HTML; then judge them together."""
     read: list[_Crawled] = []
     for document in track(reading.documents(planned, fetcher), label="crawl"):
-        found = _extract(document, term, definition, gate=gate)
+        found = _extract(document, wanted)
         proof = prove(document, found) if found.entries else None
         read.append(_Crawled(replace(document, html="", inventory=b""), found, proof))
-    return _judged(read, gate=gate)
+    return _judged(read, gate=wanted.gate)
 
 
-def _extract(document: Document, term: str, definition: str, *, gate: bool) -> Extraction:
-    if term:
-        return extract_selected(document.html, term=term, definition=definition, lang=document.lang)
-    return extract(document.html, lang=document.lang, url=document.url, title=document.title, gate=gate)
+def _extract(document: Document, wanted: _Wanted) -> Extraction:
+    if wanted.term:
+        return extract_selected(
+            document.html, term=wanted.term, definition=wanted.definition, lang=document.lang
+        )
+    return extract(
+        document.html, lang=document.lang, url=document.url, title=document.title, gate=wanted.gate
+    )
 
 
 def _judged(read: Sequence[_Crawled], *, gate: bool) -> list[_Crawled]:
@@ -285,30 +305,21 @@ def _report(crawled: _Crawled) -> SourceReport:
     )
 
 
-def _write(
-    result: CrawlResult,
-    kept: Sequence[_Crawled],
-    output: Path | str,
-    *,
-    form: str,
-    safe: bool,
-    gate: bool,
-    limit: int | None,
-) -> CrawlResult:
-    entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if safe else result.entries
+def _write(result: CrawlResult, documents: Sequence[Document], wanted: _Wanted) -> CrawlResult:
+    entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if wanted.safe else result.entries
     beside: tuple[Path, ...] = ()
-    if result.translations and str(output) != STDIO:
-        beside = (write_translations(Path(output), result.translations),)
+    if result.translations and str(wanted.output) != STDIO:
+        beside = (write_translations(Path(wanted.output), result.translations),)
+    settings = {
+        "gate": wanted.gate, "limit_per_source": wanted.limit, "format": wanted.form,
+        "spreadsheet_safe": wanted.safe,
+    }  # fmt: skip
+    counts = {
+        "rows": len(entries),
+        "translations": len(result.translations),
+        "sources": [r.to_object() for r in result.sources],
+    }
     made = outputs.write_all(
-        output,
-        entries,
-        [c.document for c in kept],
-        form=form,
-        settings={"gate": gate, "limit_per_source": limit, "format": form, "spreadsheet_safe": safe},
-        counts={
-            "rows": len(entries),
-            "translations": len(result.translations),
-            "sources": [r.to_object() for r in result.sources],
-        },
+        wanted.output, entries, documents, form=wanted.form, settings=settings, counts=counts
     )
     return replace(result, entries=entries, outputs=(*made, *beside))

@@ -50,31 +50,33 @@ def definition_lists(
 
     `named`: the page calls itself a glossary; `inside`: the nodes under a heading that does.
     """
-    lists = [dl for dl in page.body.css(_DL) if not _nested(dl)]
+    lists = [
+        dl for dl in page.body.css(_DL) if not _nested(dl) or (page.maker == "manual" and _own_glossary(dl))
+    ]
     read = [(dl, tuple(_entries(dl))) for dl in lists]
     groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
     if not named and any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
         groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
     if not named:
-        unnamed = [_unmarked(g, page, lists) if g.node_id not in inside else g for g in groups]
-        groups = unnamed
+        chars = sum(len(dl.text()) for dl in lists)
+        groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
 
 
-def _unmarked(group: Group, page: Page, lists: Sequence[LexborNode]) -> Group:
+def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
     """Refuse a list that nothing calls a glossary, where the page's maker or its other text speaks against it."""
-    if (
-        group.refused
-        or page.maker == "wiki"
-        or any(dl.mem_id == group.node_id and _marked(dl) for dl in lists)
-    ):
+    if group.refused or group.marked or page.maker == "wiki":
         return group
     if page.maker == "manual":
         return replace(group, refused="a list of a manual that nothing calls a glossary")
-    listed = sum(len(dl.text()) for dl in lists)
-    if group.terms < _MIN_UNNAMED or listed * 5 < len(page.body.text()) * 2:
+    if group.terms < _MIN_UNNAMED or listed_chars * 5 < len(page.body.text()) * 2:
         return replace(group, refused="a list in an article that is about something else")
     return group
+
+
+def _own_glossary(dl: LexborNode) -> bool:
+    """Whether a list in another list's definition is a glossary all the same: Sphinx registers its terms."""
+    return "glossary" in attribute(dl, "class").split()
 
 
 def _nested(dl: LexborNode) -> bool:
@@ -205,7 +207,9 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
 
 def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
     refused = _refusal(dl, found, marked=_marked(dl), named=named)
-    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id)
+    return Group(
+        structure="definition list", found=found, refused=refused, node_id=dl.mem_id, marked=_marked(dl)
+    )
 
 
 def _marked(dl: LexborNode) -> bool:

@@ -48,6 +48,8 @@ def _groups(page: Page, *, url: str, gate: bool) -> Iterator[Group]:
     numbered = list(enumerate(lines(page.body, groups=list_ids | table_ids)))
     places = {line.node.mem_id: n for n, line in numbered if line.kind == "group" and line.node is not None}
     yield from (_placed(g, places.get(g.node_id, 0)) for g in (*listed, *tabled))
+    if page.maker == "manual" and any(g.marked and not g.refused for g in listed):
+        return  # its maker marks glossaries: what stands beside the marked lists is text about them
     open_lines = _in_scope(numbered, [*listed, *tabled], named=named or not gate)
     yield from _line_groups(page, open_lines, numbered, [*listed, *tabled], named=named or not gate, url=url)
 

@@ -31,6 +31,7 @@ class Group:
     found: tuple[Found, ...]
     refused: str = ""
     node_id: int = 0
+    marked: bool = False  # the markup itself says glossary
 
     @property
     def terms(self) -> int:

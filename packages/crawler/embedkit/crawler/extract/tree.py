@@ -128,11 +128,9 @@ def _maker(parser: LexborHTMLParser, html: str) -> Maker:
     """What made the page, as far as that says how it marks glossaries."""
     told = parser.css_first("meta[name=generator], meta[name=Generator], meta[name=GENERATOR]")
     generator = attribute(told, "content") if told else ""
-    if "mediawiki" in generator.lower() or _WIKI.search(html):
-        return "wiki"
     if _MANUAL.search(generator) or _MANUAL_MARK.search(html):
         return "manual"
-    return ""
+    return "wiki" if "mediawiki" in generator.lower() or _WIKI.search(html) else ""
 
 
 def _language(parser: LexborHTMLParser, body: LexborNode) -> str:
