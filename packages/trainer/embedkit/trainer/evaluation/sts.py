@@ -28,9 +28,11 @@ def similarities(left: Vectors, right: Vectors, *, by: SimilarityName = "cosine"
     """The similarity of each row of `left` `(N, D)` with the same row of `right`: a distance counts negative."""
     a, b = left.astype(np.float64), right.astype(np.float64)
     if by == "euclidean":
-        return -np.linalg.norm(a - b, axis=1)
+        euclidean: Values = -np.linalg.norm(a - b, axis=1)
+        return euclidean
     if by == "manhattan":
-        return -np.abs(a - b).sum(axis=1)
+        manhattan: Values = -np.abs(a - b).sum(axis=1)
+        return manhattan
     dots: Values = np.einsum("nd,nd->n", a, b)
     if by == "dot":
         return dots
