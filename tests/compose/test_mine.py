@@ -22,12 +22,12 @@ from embedkit.compose.mine.dense import DenseMiner
 from embedkit.compose.mine.hybrid import HybridMiner
 from embedkit.compose.mine.lexical import LexicalMiner, features
 from embedkit.compose.mine.select import HUB_LEAST, Mask, mine
-from embedkit.compose.near import near_pairs
 from embedkit.compose.read import Record
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError
 from embedkit.glossary import Entry
 from embedkit.models import ModelSource
+from embedkit.near import near_pairs
 
 from .conftest import near_duplicates
 

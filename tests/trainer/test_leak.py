@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from embedkit.errors import AnswerNoError
-from embedkit.pairs import Pair
-from embedkit.trainer.evaluation.leak import find_leaks, pass_gate
+from embedkit.trainer.evaluation.leak import TestRow, find_leaks, pass_gate
 
-ROW = Pair(anchor="PWM", positive="Pulse-width modulation", group="c1")
+ROW = TestRow(("PWM", "Pulse-width modulation"), "c1")
+SENTENCE = "A resistor limits the current that flows in a circuit."
 
 
 def _train(tmp_path: Path, **row: str) -> Path:
@@ -39,7 +39,7 @@ def test_overlap_is_counted_once_under_its_strongest_reason(
 
 
 def test_unlike_rows_without_groups_do_not_leak(tmp_path: Path) -> None:
-    row = Pair(anchor="a", positive="b")
+    row = TestRow(("a", "b"))
     assert find_leaks([row], train=_train(tmp_path, anchor="c", positive="d"), side="model").total == 0
 
 
@@ -64,3 +64,41 @@ def test_allow_leak_warns_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_unknown_training_data_passes_as_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     pass_gate([find_leaks([ROW], train=None, side="baseline")], allow_leak=False)
     assert "leak gate, baseline: unknown" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        "A resistor limits the currents that flow in the circuit.",
+        "Resistor limits the current that flows in a circuit, always.",
+    ],
+)
+def test_a_trained_text_in_nearly_the_same_words_is_a_leak_that_names_it(
+    tmp_path: Path, trained: str
+) -> None:
+    row = TestRow(("R", SENTENCE), "c1")
+    leak = find_leaks([row], train=_train(tmp_path, anchor="other", positive=trained), side="model")
+    assert (leak.total, leak.near) == (1, 1)
+    assert "near '" in leak.examples[0]
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        "A capacitor limits the current that flows in a circuit.",
+        "A resistor limits the voltage that appears in a circuit.",
+    ],
+)
+def test_a_sentence_about_another_thing_in_the_same_words_is_no_leak(tmp_path: Path, trained: str) -> None:
+    row = TestRow(("R", SENTENCE), "c1")
+    assert (
+        find_leaks([row], train=_train(tmp_path, anchor="other", positive=trained), side="model").total == 0
+    )
+
+
+def test_a_name_in_the_plural_or_another_order_is_a_leak(tmp_path: Path) -> None:
+    rows = [TestRow(("resistors", "x y")), TestRow(("modulation of pulse width", "z"))]
+    leak = find_leaks(
+        rows, train=_train(tmp_path, anchor="resistor", positive="pulse width modulation"), side="model"
+    )
+    assert (leak.total, leak.near) == (2, 2)

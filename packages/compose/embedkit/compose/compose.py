@@ -14,7 +14,6 @@ from embedkit.compose.concepts import Concepts, build
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner, miner_factory
 from embedkit.compose.mine.select import Mask, Negative, mine
-from embedkit.compose.near import near_pairs
 from embedkit.compose.read import Record, Reject, category, locate, parse_mapping, read
 from embedkit.compose.rows import DEFAULT_KINDS, Draft, draft_rows, is_self_pair, parse_kinds
 from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, assign, parse_split, prove
@@ -24,6 +23,7 @@ from embedkit.files import STDIO, atomic, refuse_existing, require_writable, sha
 from embedkit.jsonl import dumps
 from embedkit.manifest import Manifest, manifest_path, versions, write_manifest
 from embedkit.models import weights_hash
+from embedkit.near import near_pairs
 from embedkit.pairs import Pair, pair_to_object, split_path
 from embedkit.report import Tally
 

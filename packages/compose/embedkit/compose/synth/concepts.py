@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from embedkit.compose.near import name_key, near_pairs
 from embedkit.compose.synth.lists import Item
+from embedkit.near import name_key, near_pairs
 from embedkit.report import Tally
 from embedkit.text import fold, is_acronym
 

@@ -22,7 +22,7 @@ from embedkit.models import ModelSource, resolve_model
 from embedkit.pairs import read_pairs
 from embedkit.trainer.evaluation import gates
 from embedkit.trainer.evaluation.compare import PerQuery, compare, judge, slices
-from embedkit.trainer.evaluation.leak import find_leaks, pass_gate
+from embedkit.trainer.evaluation.leak import find_leaks, pass_gate, rows_of
 from embedkit.trainer.evaluation.records import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -125,9 +125,9 @@ def _plan(
 
 
 def _leaks(plan: Plan) -> tuple[Leak, ...]:
-    found = [find_leaks(plan.tests.rows, train=plan.run.pairs if plan.run else None, side="model")]
+    found = [find_leaks(rows_of(plan.tests.rows), train=plan.run.pairs if plan.run else None, side="model")]
     if plan.baseline_run:
-        found.append(find_leaks(plan.tests.rows, train=plan.baseline_run.pairs, side="baseline"))
+        found.append(find_leaks(rows_of(plan.tests.rows), train=plan.baseline_run.pairs, side="baseline"))
     return tuple(found)
 
 

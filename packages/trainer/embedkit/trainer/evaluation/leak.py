@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from embedkit.console import say, warn
 from embedkit.errors import AnswerNoError
 from embedkit.jsonl import read_objects
+from embedkit.near import near_matches
 from embedkit.pairs import Pair
-from embedkit.text import fold
+from embedkit.text import fold, shorten
 from embedkit.trainer.evaluation.records import Leak
 
 Side = Literal["model", "baseline"]
 _TEXT_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _EXAMPLES = 3
-SEEN = "leak gate, {side}: of {rows} test rows {exact} exact, {normalised} normalised, {concept} same concept"
+_EXAMPLE_COLUMNS = 60
+SEEN = (
+    "leak gate, {side}: of {rows} test rows {exact} exact, {normalised} normalised, {near} near-duplicate, "
+    "{concept} same concept"
+)
 UNKNOWN = "leak gate, {side}: unknown, its training data cannot be seen"
 
 
-def find_leaks(rows: Sequence[Pair], *, train: Path | None, side: Side) -> Leak:
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """What the gate looks at: the texts that a test row asks about, and its concept where it names one."""
+
+    __test__ = False  # the name is not a test class
+
+    texts: tuple[str, ...]
+    group: str = ""
+
+
+def rows_of(pairs: Iterable[Pair]) -> list[TestRow]:
+    """The rows of a pairs file: anchors and positives. Hard negatives may be trained on."""
+    return [TestRow((pair.anchor, pair.positive), pair.group) for pair in pairs]
+
+
+def find_leaks(rows: Sequence[TestRow], *, train: Path | None, side: Side) -> Leak:
     """Compare test rows with a training file of any row format; without a file the answer is "unknown".
 
-    A row counts once: as exact, else as normalised (equal when folded), else as the same concept (`group`).
+    A row counts once: as exact, else as normalised (equal when folded), else as nearly a trained text
+    (`near.near_matches`), else as the same concept (`group`).
     """
-    counts = {"exact": 0, "normalised": 0, "concept": 0}
+    counts = {"exact": 0, "normalised": 0, "near": 0, "concept": 0}
     examples: list[str] = []
     texts, folded, groups = _trained(train)
+    near = _near([text for row in rows for text in row.texts], texts)
     for row in rows:
-        how = _overlap(row, texts, folded, groups)
+        how = _overlap(row, texts, folded, groups, near)
         if how:
             counts[how] += 1
             if len(examples) < _EXAMPLES:
-                examples.append(f"{row.anchor} ({how})")
+                examples.append(_example(row, how, near))
     return Leak(
         side=side,
         known=train is not None,
@@ -53,13 +76,30 @@ def _trained(train: Path | None) -> tuple[set[str], set[str], set[str]]:
     return texts, {fold(text) for text in texts}, groups - {""}
 
 
-def _overlap(row: Pair, texts: set[str], folded: set[str], groups: set[str]) -> str:
-    both = (row.anchor, row.positive)
-    if any(text in texts for text in both):
+def _near(tested: Sequence[str], trained: set[str]) -> dict[str, str]:
+    """For each test text that is nearly a trained one, that one."""
+    distinct = list(dict.fromkeys(tested))
+    return {distinct[place]: other for place, other in near_matches(distinct, sorted(trained))}
+
+
+def _overlap(
+    row: TestRow, texts: set[str], folded: set[str], groups: set[str], near: Mapping[str, str]
+) -> str:
+    if any(text in texts for text in row.texts):
         return "exact"
-    if any(fold(text) in folded for text in both):
+    if any(fold(text) in folded for text in row.texts):
         return "normalised"
+    if any(text in near for text in row.texts):
+        return "near"
     return "concept" if row.group in groups else ""
+
+
+def _example(row: TestRow, how: str, near: Mapping[str, str]) -> str:
+    """The row's first text, or the one that is nearly a trained one beside that."""
+    if how != "near":
+        return f"{row.texts[0]} ({how})"
+    text = next(text for text in row.texts if text in near)
+    return f"{shorten(text, _EXAMPLE_COLUMNS)!r} (near {shorten(near[text], _EXAMPLE_COLUMNS)!r})"
 
 
 def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
@@ -89,5 +129,6 @@ def _tell(leak: Leak) -> None:
         rows=leak.rows,
         exact=leak.exact,
         normalised=leak.normalised,
+        near=leak.near,
         concept=leak.concept,
     )

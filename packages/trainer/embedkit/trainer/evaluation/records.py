@@ -83,7 +83,7 @@ class Similarities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """Test rows that training has seen: the same text, the same text when folded, or the same concept."""
+    """Test rows that training has seen: the same text, the same when folded, nearly the same, the same concept."""
 
     side: Literal["model", "baseline"]
     known: bool
@@ -91,13 +91,14 @@ class Leak:
     rows: int
     exact: int
     normalised: int
+    near: int = 0
     concept: int
     examples: tuple[str, ...]
 
     @property
     def total(self) -> int:
         """Test rows with any overlap."""
-        return self.exact + self.normalised + self.concept
+        return self.exact + self.normalised + self.near + self.concept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
