@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from embedkit.compose.compose import compose
 from embedkit.compose.concepts import build
-from embedkit.compose.mine.base import Question, Ranked, best_first
+from embedkit.compose.mine.base import Bar, Question, Ranked, best_first
 from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, unreadable_share
 from embedkit.compose.mine.dense import DenseMiner
 from embedkit.compose.mine.hybrid import HybridMiner
 from embedkit.compose.mine.lexical import LexicalMiner, features
-from embedkit.compose.mine.select import HUB_LEAST, Mask, mine
+from embedkit.compose.mine.pools import Mask
+from embedkit.compose.mine.select import HUB_LEAST, Guards, mine
 from embedkit.compose.read import Record
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError
@@ -31,7 +32,7 @@ from embedkit.near import near_pairs
 
 from .conftest import near_duplicates
 
-LEXICAL = miner_factory(Choice("lexical", "asked for"), max_relative=0.95)
+LEXICAL = miner_factory(Choice("lexical", "asked for"), bar=Bar())
 NONE = np.empty(0, dtype=np.int64)
 
 
@@ -39,6 +40,7 @@ class Spelling:
     """An encoder whose vectors are letter counts: near texts are near, and no weights are needed."""
 
     source = ModelSource(requested="letters", path="letters", origin="folder")
+    hash = "letters"
 
     def encode(self, texts: Sequence[str], *, role: str = "document") -> NDArray[np.float32]:
         counts = np.array(
@@ -49,9 +51,11 @@ class Spelling:
         return unit
 
 
-def dense(pool: Sequence[str], **settings: float) -> DenseMiner:
-    budget = int(settings.pop("budget_bytes", 1 << 20))
-    return DenseMiner(pool, Spelling(), max_relative=settings.get("max_relative", 0.95), budget_bytes=budget)  # type: ignore[arg-type]
+def dense(
+    pool: Sequence[str], *, max_relative: float = 0.95, bar: Bar | None = None, budget_bytes: int = 1 << 20
+) -> DenseMiner:
+    bar = bar or Bar(max_relative=max_relative)
+    return DenseMiner(pool, Spelling(), bar=bar, budget_bytes=budget_bytes)  # type: ignore[arg-type]
 
 
 def stated(*pairs: tuple[str, str]) -> list[Record]:
@@ -64,8 +68,8 @@ def mined(records: Sequence[Record], *, hard_k: int = 3) -> list[list[str]]:
     drafts = list(draft_rows(records))
     texts = sorted({text for draft in drafts for text in (draft.anchor, draft.positive)})
     near = [(texts[i], texts[j]) for i, j in near_pairs(texts)]
-    found = mine(drafts, Mask(build(records), near), LEXICAL, hard_k=hard_k, seed=0)
-    return [[negative.text for negative in row] for row in found]
+    found = mine(drafts, Mask(build(records), near), LEXICAL, guards=Guards(hard_k=hard_k))
+    return [[negative.text for negative in row] for row in found.negatives]
 
 
 def test_no_text_of_the_concept_is_a_negative() -> None:

@@ -15,12 +15,13 @@ DEFAULT_PATHS = (Path("data/pairs.jsonl"), Path("pairs.jsonl"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mining:
-    """The receipt of one hard negative: the score and rank it had, and which miner and rule admitted it."""
+    """The receipt of one hard negative: its score and rank, the miner and rule that admitted it, the weights' hash."""
 
     score: float
     rank: int
     miner: str
     rule: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def pair_from_object(row: dict[str, Any]) -> Pair:
                 rank=int(m["rank"]),
                 miner=str(m["miner"]),
                 rule=str(m.get("rule", "")),
+                weights=str(m.get("weights", "")),
             )
             for m in receipts
         )
@@ -82,11 +84,13 @@ def pair_to_object(pair: Pair) -> dict[str, Any]:
     }
     row |= {name: value for name in _TEXTS if (value := getattr(pair, name))}
     if pair.mining:
-        row["mining"] = [
-            {"score": m.score, "rank": m.rank, "miner": m.miner, **({"rule": m.rule} if m.rule else {})}
-            for m in pair.mining
-        ]
+        row["mining"] = [_receipt(m) for m in pair.mining]
     return row
+
+
+def _receipt(mining: Mining) -> dict[str, Any]:
+    optional = {name: value for name in ("rule", "weights") if (value := getattr(mining, name))}
+    return {"score": mining.score, "rank": mining.rank, "miner": mining.miner, **optional}
 
 
 def read_pairs(path: Path | str) -> Iterator[Pair]:

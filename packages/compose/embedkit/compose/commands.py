@@ -57,8 +57,27 @@ def compose(
     hard_k: Annotated[int, typer.Option(min=0, max=1000, help="Hard negatives a row.")] = 3,
     max_relative: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Dense: no negative above this share of the positive's own score."),
+        typer.Option(min=0, max=1, help="No negative above this share of the positive's own score."),
     ] = 0.95,
+    max_score: Annotated[
+        float | None, typer.Option(help="No negative that scores more than this, by the model's scores.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0, help="No negative closer than this below the positive's own score.")
+    ] = 0.0,
+    rank_window: Annotated[
+        str,
+        typer.Option(
+            metavar="FIRST:LAST",
+            help="Take negatives of these ranks first; 3: leaves the two nearest out. Counted after mask and bar.",
+        ),
+    ] = "",
+    hub_cap: Annotated[
+        int,
+        typer.Option(
+            min=0, help="No text is a negative of more rows than this. 0: a soft cap, widened at need."
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
@@ -67,6 +86,7 @@ def compose(
 ) -> None:
     """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
     from embedkit.compose.compose import compose as run
+    from embedkit.compose.mine.options import MineOptions
 
     run(
         inputs=input_,
@@ -77,7 +97,13 @@ def compose(
         miner=miner.value,
         model=model,
         hard_k=hard_k,
-        max_relative=max_relative,
+        mining=MineOptions(
+            max_relative=max_relative,
+            max_score=max_score,
+            margin=margin,
+            rank_window=rank_window,
+            hub_cap=hub_cap,
+        ),
         seed=seed,
         strict=strict,
         force=force,

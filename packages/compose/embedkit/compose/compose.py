@@ -12,8 +12,11 @@ from typing import Any
 
 from embedkit.compose.concepts import Concepts, build
 from embedkit.compose.lint import lint, resolve_stubs
-from embedkit.compose.mine.choose import Choice, check_miner, choose_miner, miner_factory
-from embedkit.compose.mine.select import Mask, Negative, mine
+from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
+from embedkit.compose.mine.options import MineOptions
+from embedkit.compose.mine.pools import Mask
+from embedkit.compose.mine.select import Guards, Mined, Negative
+from embedkit.compose.mine.stage import mine_parts
 from embedkit.compose.read import Record, Reject, category, locate, parse_mapping, read
 from embedkit.compose.rows import DEFAULT_KINDS, Draft, draft_rows, is_self_pair, parse_kinds
 from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, assign, parse_split, prove
@@ -43,8 +46,8 @@ class Settings:
     shares: tuple[float, float, float]
     miner: str
     model: str
-    hard_k: int
-    max_relative: float
+    mining: MineOptions
+    guards: Guards
     seed: int
 
 
@@ -66,6 +69,7 @@ class ComposeResult:
     rows_short_of_k: int
     stated_self_pairs: int
     rules: Mapping[str, int]
+    passed_over: Mapping[str, int]
 
     def to_object(self) -> dict[str, Any]:
         """The JSON document of `--json`."""
@@ -91,6 +95,7 @@ class ComposeResult:
                 "reason": self.miner_reason,
                 "rows_short_of_k": self.rows_short_of_k,
                 "rules": dict(self.rules),
+                "passed_over": dict(self.passed_over),
             },
         }
 
@@ -127,7 +132,7 @@ def compose(
     miner: str = "auto",
     model: str = "",
     hard_k: int = 3,
-    max_relative: float = 0.95,
+    mining: MineOptions | None = None,
     seed: int = 0,
     strict: bool = False,
     force: bool = False,
@@ -142,6 +147,7 @@ def compose(
     """
     if not inputs:
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
+    mining = mining or MineOptions()
     check_miner(miner, model)
     shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
     if output == STDIO and shares[0] < 1:
@@ -154,8 +160,8 @@ def compose(
         shares=shares,
         miner=miner,
         model=model,
-        hard_k=hard_k,
-        max_relative=max_relative,
+        mining=mining,
+        guards=mining.guards(hard_k=hard_k, seed=seed),
         seed=seed,
     )
     _refuse(settings.output, force=force, dry_run=dry_run)
@@ -198,13 +204,13 @@ def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
         raise _nothing(settings, (*found.rejects, *made.rejects))
     divided = _divide(made.drafts, concepts, settings)
     choice = _choose(made.drafts, settings)
-    negatives = (
-        [()] * len(made.drafts) if dry_run else _mine(made.drafts, divided, concepts, choice, settings)
+    mined = (
+        Mined([()] * len(made.drafts)) if dry_run else _mine(made.drafts, divided, concepts, choice, settings)
     )
-    leak = _proof(made.drafts, divided, concepts, negatives)
-    result = _result(settings, found, made, concepts, divided, leak, choice, negatives)
+    leak = _proof(made.drafts, divided, concepts, mined.negatives)
+    result = _result(settings, found, made, concepts, divided, leak, choice, mined)
     if not dry_run:
-        pairs = _pairs(made.drafts, found.records, concepts, negatives)
+        pairs = _pairs(made.drafts, found.records, concepts, mined.negatives)
         _write(
             settings,
             result,
@@ -295,28 +301,16 @@ def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
     step = max(1, len(drafts) // 1000)
     sample = (text for draft in drafts[::step] for text in (draft.anchor, draft.positive))
     choice = choose_miner(settings.miner, sample, model=settings.model)
-    if settings.hard_k:
+    if settings.guards.hard_k:
         say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
     return choice
 
 
 def _mine(
     drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, choice: Choice, settings: Settings
-) -> list[tuple[Negative, ...]]:
-    """Each part is mined among its own texts, so that none ever sees a text of another."""
-    found: list[tuple[Negative, ...]] = [()] * len(drafts)
-    if not settings.hard_k:
-        return found
+) -> Mined:
     mask = Mask(concepts, divided.near)
-    make_miner = miner_factory(choice, max_relative=settings.max_relative)
-    for part in PARTS:
-        members = [number for number, own in enumerate(divided.parts) if own == part]
-        mined = mine(
-            [drafts[n] for n in members], mask, make_miner, hard_k=settings.hard_k, seed=settings.seed
-        )
-        for number, negatives in zip(members, mined, strict=True):
-            found[number] = negatives
-    return found
+    return mine_parts(drafts, divided.parts, mask, choice, options=settings.mining, guards=settings.guards)
 
 
 def _proof(
@@ -345,7 +339,7 @@ def _result(
     divided: _Divided,
     leak: LeakProof,
     choice: Choice,
-    negatives: Sequence[tuple[Negative, ...]],
+    mined: Mined,
 ) -> ComposeResult:
     counts = Counter(divided.parts)
     return ComposeResult(
@@ -358,11 +352,12 @@ def _result(
         concepts=len(concepts.ids),
         largest_concept=concepts.largest,
         leak=leak,
-        miner=choice.miner if settings.hard_k else "none",
+        miner=choice.miner if settings.guards.hard_k else "none",
         miner_reason=choice.reason,
-        rows_short_of_k=sum(len(row) < settings.hard_k for row in negatives),
+        rows_short_of_k=sum(len(row) < settings.guards.hard_k for row in mined.negatives),
         stated_self_pairs=made.stated_self_pairs,
-        rules=dict(sorted(Counter(n.mining.rule for row in negatives for n in row).items())),
+        passed_over=dict(mined.passed_over),
+        rules=dict(sorted(Counter(n.mining.rule for row in mined.negatives for n in row).items())),
     )
 
 
@@ -457,8 +452,8 @@ def _write_manifest(
             "kinds": list(settings.kinds),
             "split": list(settings.shares),
             "miner": settings.miner,
-            "hard_k": settings.hard_k,
-            "max_relative": settings.max_relative,
+            "hard_k": settings.guards.hard_k,
+            **settings.mining.to_object(),
             **model,
         },
         counts=result.counts(),
@@ -469,13 +464,15 @@ def _write_manifest(
 
 
 def _summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
-    if result.rows_short_of_k and settings.hard_k and not dry_run:
+    if result.rows_short_of_k and settings.guards.hard_k and not dry_run:
+        cap = settings.guards.hub_cap
         say(
-            "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts",
+            "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts"
+            + (" that --hub-cap leaves" if cap else ""),
             count=result.rows_short_of_k,
-            k=settings.hard_k,
+            k=settings.guards.hard_k,
         )
-    if dry_run and settings.hard_k and result.miner in ("dense", "hybrid"):
+    if dry_run and settings.guards.hard_k and result.miner in ("dense", "hybrid"):
         say(
             "would encode up to {count} texts, about {seconds} s on one core",
             count=result.texts,

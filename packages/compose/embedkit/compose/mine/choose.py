@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from embedkit.compose.mine.base import Miner
+from embedkit.compose.mine.base import Bar, Miner
 from embedkit.compose.mine.lexical import LexicalMiner
-from embedkit.compose.mine.select import Pool
+from embedkit.compose.mine.pools import Pool
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
@@ -89,7 +89,7 @@ def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
     return bad / total if total else 0.0
 
 
-def miner_factory(choice: Choice, *, max_relative: float) -> Callable[[Pool], Miner]:
+def miner_factory(choice: Choice, *, bar: Bar) -> Callable[[Pool], Miner]:
     """What makes the chosen miner over a pool; the model is loaded at the first text not in the cache."""
     if choice.source is None:
         return _lexical
@@ -100,7 +100,7 @@ def miner_factory(choice: Choice, *, max_relative: float) -> Callable[[Pool], Mi
     encoder = Encoder(choice.source)
 
     def dense(pool: Pool) -> DenseMiner:
-        return DenseMiner(pool.texts, encoder, max_relative=max_relative)
+        return DenseMiner(pool.texts, encoder, bar=bar)
 
     if choice.miner == "dense":
         return dense

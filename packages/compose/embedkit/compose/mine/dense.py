@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.compose.mine.base import SLACK, Indices, Question, Ranked, Scores, best_first
+from embedkit.compose.mine.base import (
+    REFUSED,
+    SLACK,
+    Bar,
+    Indices,
+    Question,
+    Ranked,
+    Refused,
+    Scores,
+    best_first,
+)
 from embedkit.models import ModelSource
 from embedkit.vectors import Encoder, Role
 
@@ -24,17 +34,18 @@ Vectors = NDArray[np.float32]
 
 
 class DenseMiner:
-    """Cosine over one pool. No candidate above `max_relative` × the positive's own score is a negative."""
+    """Cosine over one pool. No candidate over the bar that the positive's own score sets is a negative."""
 
     name = "dense"
 
     def __init__(
-        self, pool: Sequence[str], encoder: Encoder, *, max_relative: float, budget_bytes: int = BUDGET_BYTES
+        self, pool: Sequence[str], encoder: Encoder, *, bar: Bar, budget_bytes: int = BUDGET_BYTES
     ) -> None:
         self._encoder = encoder
         self._query: Role = query_role(encoder.source)
         self._pool = encoder.encode(pool)
-        self._max_relative = max_relative
+        self._bar = bar
+        self.weights = encoder.hash
         self._block = max(1, budget_bytes // (4 * max(1, len(pool)) * 2))
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
@@ -42,28 +53,36 @@ class DenseMiner:
         for start in range(0, len(questions), self._block):
             part = questions[start : start + self._block]
             anchors = self._encoder.encode([q.anchor for q in part], role=self._query)
-            bars = self._bars(part, anchors)
+            own = self._own(part, anchors)
+            bars = self._bar.under(own)
             scores = anchors @ self._pool.T
-            scores[scores > (bars[:, None] + NOISE)] = -np.inf
-            for row, anchor, bar, question in zip(scores, anchors, bars, part, strict=True):
+            for number, question in enumerate(part):
+                row, anchor, bar = scores[number], anchors[number], float(bars[number])
                 row[question.blocked] = -np.inf
-                yield self._ranked(row, anchor, float(bar), limit)
+                refused = self._refused(row, anchor, float(own[number]), bar)
+                row[row > bar + NOISE] = -np.inf
+                yield self._ranked(row, anchor, bar, limit, refused)
 
     def admits(self, question: Question, indices: Indices) -> NDArray[np.bool_]:
         """Which of the pool's texts `indices` stay under the question's bar."""
         anchors = self._encoder.encode([question.anchor], role=self._query)
-        admitted: NDArray[np.bool_] = (
-            _exact(anchors[0], self._pool[indices]) <= self._bars([question], anchors)[0]
-        )
+        bar = self._bar.under(self._own([question], anchors))[0]
+        admitted: NDArray[np.bool_] = _exact(anchors[0], self._pool[indices]) <= bar
         return admitted
 
-    def _bars(self, questions: Sequence[Question], anchors: Vectors) -> Scores:
+    def _own(self, questions: Sequence[Question], anchors: Vectors) -> Scores:
         positives = self._encoder.encode([q.positive for q in questions])
         own = np.einsum("ij,ij->i", anchors.astype(np.float64), positives.astype(np.float64))
-        bars: Scores = np.round(own - (1 - self._max_relative) * np.abs(own), DECIMALS)
-        return bars
+        rounded: Scores = np.round(own, DECIMALS)
+        return rounded
 
-    def _ranked(self, row: Vectors, anchor: Vectors, bar: float, limit: int) -> Ranked:
+    def _refused(self, row: Vectors, anchor: Vectors, own: float, bar: float) -> Refused:
+        over = np.flatnonzero(row > bar - NOISE)
+        if len(over) > 2 * REFUSED:
+            over = over[np.argpartition(-row[over], 2 * REFUSED - 1)[: 2 * REFUSED]]
+        return Refused.of(over.astype(np.int64), _exact(anchor, self._pool[over]), own=own, bar=bar)
+
+    def _ranked(self, row: Vectors, anchor: Vectors, bar: float, limit: int, refused: Refused) -> Ranked:
         size = min(len(row), limit + SLACK)
         taken = np.argpartition(-row, size - 1)[:size] if size < len(row) else np.arange(len(row))
         floor = row[taken].min() + NOISE if size < len(row) else -np.inf
@@ -74,7 +93,7 @@ class DenseMiner:
         scores = _exact(anchor, self._pool[taken])
         keep = scores <= bar
         ranked = best_first(taken[keep].astype(np.int64), scores[keep], len(taken))
-        return Ranked(ranked.indices, ranked.scores, complete)
+        return Ranked(ranked.indices, ranked.scores, complete, refused)
 
 
 def query_role(source: ModelSource) -> Role:

@@ -26,6 +26,7 @@ class HybridMiner:
     def __init__(self, lexical: LexicalMiner, dense: DenseMiner) -> None:
         self._lexical = lexical
         self._dense = dense
+        self.weights = dense.weights
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
         """Yield one fused ranking a question."""
@@ -39,4 +40,4 @@ class HybridMiner:
             scores = np.array([round(score, DECIMALS) for score in fused.values()], dtype=np.float64)
             ranked = best_first(np.array(list(fused), dtype=np.int64), scores, len(fused))
             complete = by_words.complete and by_meaning.complete
-            yield Ranked(ranked.indices, ranked.scores, complete)
+            yield Ranked(ranked.indices, ranked.scores, complete, by_meaning.refused)

@@ -46,6 +46,7 @@ class LexicalMiner:
     """
 
     name = "lexical"
+    weights = ""
 
     def __init__(self, pool: Sequence[str], *, spelled: bool, about: Sequence[str] = ()) -> None:
         self._size = len(pool)

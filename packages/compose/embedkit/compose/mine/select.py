@@ -1,26 +1,31 @@
-"""From rankings to hard negatives: pools of texts like the positive, guards, a ladder so that no row is lost.
+"""From rankings to hard negatives: guards, and a ladder so that no row is lost.
 
 Never a negative: a text of any concept that the anchor or the positive belongs to, or nearly such a text. The
-rungs, written as `rule`: `bar` (all guards passed), `hub` (a text already used often), `draw` (a seeded draw
-among the pool's other texts), `other` (a draw from other languages, for a row without a kind also from texts
-of another length). All obey the concept mask.
+rungs, written as `rule`, each tried only when the one before leaves a row short:
+
+- `bar`: all guards passed;
+- `window`: outside the rank window;
+- `hub`: a text already used often (never when `hub_cap` states how often);
+- `draw`: a seeded draw among the pool's other texts, the nearest over the bar left out;
+- `other`: a draw from other languages, for a row without a kind also from texts of another length;
+- `above`: over the bar, the farthest first.
+
+All obey the concept mask and a stated `hub_cap`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from embedkit.compose.concepts import Concepts, text_key
-from embedkit.compose.mine.base import Indices, Miner, Question, Ranked
-from embedkit.compose.rows import Draft, Role
+from embedkit.compose.concepts import text_key
+from embedkit.compose.mine.base import Question, Ranked
+from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, pools_of, rows_by_pool
+from embedkit.compose.rows import Draft
 from embedkit.pairs import Mining
 from embedkit.progress import Ticker
-from embedkit.text import language_of
 
 HUB_LEAST = 8
 HUB_FACTOR = 4
@@ -36,106 +41,60 @@ class Negative:
     mining: Mining
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What a candidate has to pass beside the concept mask and the miner's bar.
+
+    `window` holds the first and the last rank taken. `hub_cap` is how many rows one text may be a negative of;
+    0 leaves it to a soft cap of `HUB_FACTOR` times the fair share.
+    """
+
+    hard_k: int = 3
+    seed: int = 0
+    window: tuple[int, int | None] = (1, None)
+    hub_cap: int = 0
+
+    def in_window(self, rank: int) -> bool:
+        """Whether the window admits a rank; the first is 1."""
+        first, last = self.window
+        return rank >= first and (last is None or rank <= last)
+
+
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """The candidates of one role and language, in text order, which breaks ties; `about` defines names."""
+class Above:
+    """A neighbour that the bar refused because it scores above the positive of draft `number`."""
 
-    role: Role
-    lang: str
-    texts: tuple[str, ...]
-    about: Mapping[str, str] = field(default_factory=dict)
-
-
-MakeMiner = Callable[[Pool], Miner]
+    number: int
+    text: str
+    score: float
+    own: float
 
 
-class Mask:
-    """Which texts can't be negatives of a row: its concepts' texts and what is nearly one of them."""
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What mining found for each draft, what stands above its positive, how often the hub cap said no."""
 
-    def __init__(self, concepts: Concepts, near: Sequence[tuple[str, str]]) -> None:
-        self._concepts = concepts
-        self._near: defaultdict[str, set[int]] = defaultdict(set)
-        for left, right in near:
-            self._near[left].update(concepts.of_text(right))
-            self._near[right].update(concepts.of_text(left))
-
-    def of_row(self, draft: Draft) -> set[int]:
-        """The row's concepts."""
-        own = {self._concepts.of_record[draft.record]}
-        return own.union(self._concepts.of_text(draft.anchor), self._concepts.of_text(draft.positive))
-
-    def of_candidate(self, text: str) -> set[int]:
-        """The concepts that a candidate belongs to or nearly belongs to."""
-        return self._near.get(text, set()).union(self._concepts.of_text(text))
+    negatives: list[tuple[Negative, ...]]
+    above: list[Above] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
-def mine(
-    drafts: Sequence[Draft], mask: Mask, make_miner: MakeMiner, *, hard_k: int, seed: int
-) -> list[tuple[Negative, ...]]:
+def mine(drafts: Sequence[Draft], mask: Mask, make_miner: MakeMiner, *, guards: Guards) -> Mined:
     """The hard negatives of each draft, mined among the drafts' own texts."""
-    found: list[tuple[Negative, ...]] = [()] * len(drafts)
-    pools = _pools(drafts)
+    mined = Mined([()] * len(drafts))
+    pools = pools_of(drafts)
+    used: Counter[str] = Counter()
     ticker = Ticker("mine", len(drafts))
     done = 0
-    for (role, lang), members in _by_pool(drafts).items():
-        others = sorted((p for key, p in pools.items() if key != (role, lang)), key=lambda p: p.role != role)
+    for key, members in rows_by_pool(drafts).items():
+        others = sorted((p for other, p in pools.items() if other != key), key=lambda p: p.role != key[0])
         chooser = _Chooser(
-            pools[role, lang], others, mask, make_miner, hard_k=hard_k, seed=seed, rows=len(members)
+            pools[key], others, mask, make_miner, guards=guards, rows=len(members), used=used, mined=mined
         )
-        for number, negatives in zip(members, chooser.choose([drafts[n] for n in members]), strict=True):
-            found[number] = negatives
+        for _ in chooser.choose(members, drafts):
             done += 1
             ticker.at(done)
-    return found
-
-
-def _language(text: str, draft: Draft) -> str:
-    return language_of(text, fallback=draft.lang)
-
-
-def _pools(drafts: Sequence[Draft]) -> dict[tuple[Role, str], Pool]:
-    texts: defaultdict[tuple[Role, str], set[str]] = defaultdict(set)
-    for draft in drafts:
-        texts[draft.anchor_role, _language(draft.anchor, draft)].add(draft.anchor)
-        texts[draft.positive_role, _language(draft.positive, draft)].add(draft.positive)
-    about = _definitions(drafts)
-    return {
-        (role, lang): Pool(role, lang, tuple(sorted(texts[role, lang])), about.get(lang, {}))
-        for role, lang in sorted(texts)
-    }
-
-
-def _definitions(drafts: Sequence[Draft]) -> dict[str, dict[str, str]]:
-    """For each language, what names are explained as in it."""
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for draft in drafts:
-        if draft.positive_role == "definition" and draft.anchor_role != "definition":
-            found[_language(draft.positive, draft)].setdefault(draft.anchor, draft.positive)
-    return found
-
-
-def _by_pool(drafts: Sequence[Draft]) -> dict[tuple[Role, str], list[int]]:
-    members: defaultdict[tuple[Role, str], list[int]] = defaultdict(list)
-    for number, draft in enumerate(drafts):
-        members[draft.positive_role, _language(draft.positive, draft)].append(number)
-    return members
-
-
-class _Concepts:
-    """A pool seen by concept: which of its texts a set of concepts forbids."""
-
-    def __init__(self, pool: Pool, mask: Mask) -> None:
-        members: defaultdict[int, list[int]] = defaultdict(list)
-        for number, text in enumerate(pool.texts):
-            for concept in mask.of_candidate(text):
-                members[concept].append(number)
-        self._members = {concept: np.array(numbers, dtype=np.int64) for concept, numbers in members.items()}
-
-    def forbidden(self, concepts: set[int]) -> Indices:
-        parts = [self._members[c] for c in sorted(concepts) if c in self._members]
-        if not parts:
-            return np.empty(0, dtype=np.int64)
-        return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+    return mined
 
 
 class _Chooser:
@@ -148,111 +107,153 @@ class _Chooser:
         mask: Mask,
         make_miner: MakeMiner,
         *,
-        hard_k: int,
-        seed: int,
+        guards: Guards,
         rows: int,
+        used: Counter[str],
+        mined: Mined,
     ) -> None:
-        self._pool, self._others, self._mask = pool, others, mask
+        self._pool, self._others, self._mask, self._guards = pool, others, mask, guards
         self._miner = make_miner(pool)
-        self._concepts = _Concepts(pool, mask)
-        self._other_concepts: dict[int, _Concepts] = {}
-        self._k, self._seed = hard_k, seed
-        self._cap = max(HUB_LEAST, HUB_FACTOR * -(-rows * hard_k // len(pool.texts)))
-        self._used: Counter[int] = Counter()
+        self._concepts = PoolConcepts(pool, mask)
+        self._other_concepts: dict[int, PoolConcepts] = {}
+        self._k = guards.hard_k
+        fair = HUB_FACTOR * -(-rows * guards.hard_k // len(pool.texts))
+        self._cap = guards.hub_cap or max(HUB_LEAST, fair)
+        self._used, self._mined = used, mined
         self._keys = [text_key(text) for text in pool.texts]
 
-    def choose(self, drafts: Sequence[Draft]) -> Iterator[tuple[Negative, ...]]:
-        for start in range(0, len(drafts), CHUNK):
-            part = drafts[start : start + CHUNK]
-            questions = [self._question(draft) for draft in part]
-            for draft, question, ranked in zip(
-                part, questions, self._miner.rank(questions, self._k), strict=True
-            ):
-                yield self._row(draft, question, ranked)
+    def choose(self, members: Sequence[int], drafts: Sequence[Draft]) -> Iterator[int]:
+        """Fill in what was mined for each of the drafts that `members` numbers, one a turn."""
+        limit = self._k + self._guards.window[0] - 1
+        for start in range(0, len(members), CHUNK):
+            part = members[start : start + CHUNK]
+            questions = [self._question(drafts[number]) for number in part]
+            rankings = self._miner.rank(questions, limit)
+            for number, question, ranked in zip(part, questions, rankings, strict=True):
+                self._mined.negatives[number] = self._row(drafts[number], question, ranked, limit)
+                self._mined.above.extend(self._above(number, ranked))
+                yield number
+
+    def _above(self, number: int, ranked: Ranked) -> Iterator[Above]:
+        if ranked.refused:
+            found = zip(ranked.refused.indices.tolist(), ranked.refused.scores.tolist(), strict=True)
+            for index, score in found:
+                if score > ranked.refused.own:
+                    yield Above(number, self._pool.texts[index], score, ranked.refused.own)
 
     def _question(self, draft: Draft) -> Question:
         blocked = self._concepts.forbidden(self._mask.of_row(draft))
         return Question(draft.anchor, draft.positive, blocked, self._pool.about.get(draft.positive, ""))
 
-    def _row(self, draft: Draft, question: Question, ranked: Ranked) -> tuple[Negative, ...]:
-        picked = self._under_cap(ranked)
-        if len(picked) < self._k and not ranked.complete:
-            ranked = next(iter(self._miner.rank([question], len(self._pool.texts))))
-            picked = self._under_cap(ranked)
-        taken = dict.fromkeys(picked, "bar")
-        for at, _ in self._distinct(ranked):
-            if len(taken) >= self._k:
-                break
-            taken.setdefault(at, "hub")
+    def _row(self, draft: Draft, question: Question, ranked: Ranked, limit: int) -> tuple[Negative, ...]:
+        ranked, taken = self._by_bar(question, ranked, limit)
+        self._relax(ranked, taken)
         negatives = [self._receipt(ranked, at, rule) for at, rule in sorted(taken.items())]
-        chosen = {int(ranked.indices[at]) for at in taken}
-        self._used.update(chosen)
-        negatives += self._drawn(draft, question, chosen, self._k - len(negatives))
+        seen = {text_key(negative.text) for negative in negatives}
+        for negative in self._last_rungs(draft, question, ranked, seen):
+            if len(negatives) >= self._k:
+                break
+            negatives.append(negative)
+            seen.add(text_key(negative.text))
+        self._used.update(seen)
         return tuple(negatives)
 
-    def _under_cap(self, ranked: Ranked) -> list[int]:
-        picked: list[int] = []
-        for at, index in self._distinct(ranked):
-            if len(picked) == self._k:
-                break
-            if self._used[index] < self._cap:
-                picked.append(at)
-        return picked
+    def _by_bar(self, question: Question, ranked: Ranked, limit: int) -> tuple[Ranked, dict[int, str]]:
+        """What passes every guard, in as much of the ranking as that takes."""
+        while True:
+            taken: dict[int, str] = {}
+            over_cap = 0
+            for at, key in self._distinct(ranked):
+                if len(taken) == self._k:
+                    break
+                if not self._guards.in_window(at + 1):
+                    continue
+                if self._used[key] < self._cap:
+                    taken[at] = "bar"
+                else:
+                    over_cap += 1
+            last = self._guards.window[1]
+            if len(taken) == self._k or ranked.complete or (last and len(ranked.indices) >= last):
+                self._mined.passed_over["hub cap"] += over_cap
+                return ranked, taken
+            limit = min(4 * limit + CHUNK // 8, len(self._pool.texts))
+            ranked = next(iter(self._miner.rank([question], limit)))
 
-    def _distinct(self, ranked: Ranked) -> Iterator[tuple[int, int]]:
-        """Place and number of each candidate, one of several spellings of the same text only."""
+    def _relax(self, ranked: Ranked, taken: dict[int, str]) -> None:
+        """The rungs `window`, what comes after it before what comes before, and `hub`, best first."""
+        first = self._guards.window[0]
+        outside = sorted(
+            self._distinct(ranked), key=lambda item: (item[0] + 1 < first, abs(item[0] + 1 - first))
+        )
+        for rule in ("window", "hub"):
+            for at, key in outside:
+                if len(taken) >= self._k:
+                    return
+                under = self._used[key] < self._cap
+                if at not in taken and (under if rule == "window" else not self._guards.hub_cap):
+                    taken[at] = rule
+
+    def _distinct(self, ranked: Ranked) -> Iterator[tuple[int, str]]:
+        """Place and key of each candidate, one of several spellings of the same text only."""
         seen: set[str] = set()
         for at, index in enumerate(ranked.indices.tolist()):
             key = self._keys[index]
             if key not in seen:
                 seen.add(key)
-                yield at, index
+                yield at, key
 
     def _receipt(self, ranked: Ranked, at: int, rule: str) -> Negative:
         text = self._pool.texts[int(ranked.indices[at])]
         score = float(ranked.scores[at])
-        return Negative(text, Mining(score=score, rank=at + 1, miner=self._miner.name, rule=rule))
+        miner = self._miner
+        return Negative(
+            text, Mining(score=score, rank=at + 1, miner=miner.name, rule=rule, weights=miner.weights)
+        )
 
-    def _drawn(self, draft: Draft, question: Question, chosen: set[int], wanted: int) -> Iterator[Negative]:
-        """The last rungs: this pool, then the others, drawn by the row's id and the seed."""
-        if wanted <= 0:
+    def _last_rungs(
+        self, draft: Draft, question: Question, ranked: Ranked, seen: set[str]
+    ) -> Iterator[Negative]:
+        """The rungs `draw`, `other` and `above`; `seen` grows while this runs."""
+        if len(seen) >= self._k:
             return
-        here = _draws(len(self._pool.texts), {*chosen, *question.blocked.tolist()}, wanted, self._key(draft))
-        yield from (_draw_receipt(self._pool.texts[index], "draw") for index in here)
-        wanted -= len(here)
+        key = f"{self._guards.seed}\x1f{draft.id}"
+        over = ranked.refused.indices.tolist() if ranked.refused else []
+        forbidden = {*question.blocked.tolist(), *over}
+        yield from self._drawn(self._pool, forbidden, key, seen, "draw")
         for number, pool in enumerate(self._others):
-            if wanted <= 0:
-                return
-            if pool.role != self._pool.role and draft.kind != "pair":
-                continue
-            if number not in self._other_concepts:
-                self._other_concepts[number] = _Concepts(pool, self._mask)
-            blocked = self._other_concepts[number].forbidden(self._mask.of_row(draft))
-            there = _draws(len(pool.texts), set(blocked.tolist()), wanted, self._key(draft))
-            yield from (_draw_receipt(pool.texts[index], "other") for index in there)
-            wanted -= len(there)
+            if pool.role == self._pool.role or draft.kind == "pair":
+                if number not in self._other_concepts:
+                    self._other_concepts[number] = PoolConcepts(pool, self._mask)
+                blocked = self._other_concepts[number].forbidden(self._mask.of_row(draft))
+                yield from self._drawn(pool, set(blocked.tolist()), key, seen, "other")
+        for at in reversed(range(len(over))):
+            text = self._pool.texts[over[at]]
+            if ranked.refused and self._free(text, seen):
+                score = float(ranked.refused.scores[at])
+                receipt = Mining(
+                    score=score, rank=0, miner=self._miner.name, rule="above", weights=self._miner.weights
+                )
+                yield Negative(text, receipt)
 
-    def _key(self, draft: Draft) -> str:
-        return f"{self._seed}\x1f{draft.id}"
+    def _drawn(
+        self, pool: Pool, forbidden: set[int], key: str, seen: set[str], rule: str
+    ) -> Iterator[Negative]:
+        def allowed(index: int) -> bool:
+            return index not in forbidden and self._free(pool.texts[index], seen)
+
+        for index in _draws(len(pool.texts), allowed, key):
+            yield Negative(pool.texts[index], Mining(score=0.0, rank=0, miner="draw", rule=rule))
+
+    def _free(self, text: str, seen: set[str]) -> bool:
+        key = text_key(text)
+        return key not in seen and not (self._guards.hub_cap and self._used[key] >= self._cap)
 
 
-def _draw_receipt(text: str, rule: str) -> Negative:
-    return Negative(text, Mining(score=0.0, rank=0, miner="draw", rule=rule))
-
-
-def _draws(size: int, forbidden: set[int], wanted: int, key: str) -> list[int]:
-    """Up to `wanted` allowed numbers below `size`: hashed draws, then whatever is left in order."""
-    drawn: dict[int, None] = {}
+def _draws(size: int, allowed: Callable[[int], bool], key: str) -> Iterator[int]:
+    """Allowed numbers below `size`: hashed draws, then whatever is left in order."""
     for turn in range(DRAWS):
         digest = hashlib.blake2b(f"{key}\x1f{turn}".encode(), digest_size=8).digest()
         index = int.from_bytes(digest) % size
-        if index not in forbidden:
-            drawn[index] = None
-        if len(drawn) == wanted:
-            return list(drawn)
-    for index in range(size):
-        if len(drawn) == wanted:
-            break
-        if index not in forbidden:
-            drawn[index] = None
-    return list(drawn)
+        if allowed(index):
+            yield index
+    yield from (index for index in range(size) if allowed(index))

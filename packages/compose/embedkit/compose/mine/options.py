@@ -1,0 +1,69 @@
+"""What a person can ask of mining beside the miner, checked before any work."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from embedkit.compose.mine.base import Bar
+from embedkit.compose.mine.select import Guards
+from embedkit.errors import UserError
+
+_WINDOW = re.compile(r"(\d*):(\d*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MineOptions:
+    """The flags of mining as given; the properties are their meaning."""
+
+    max_relative: float = 0.95
+    max_score: float | None = None
+    margin: float = 0.0
+    rank_window: str = ""
+    hub_cap: int = 0
+
+    @property
+    def bar(self) -> Bar:
+        """What negatives may score."""
+        return Bar(max_relative=self.max_relative, margin=self.margin, max_score=self.max_score)
+
+    @property
+    def sets_bar(self) -> bool:
+        """Whether a bar beyond the default was asked for."""
+        return self.bar != Bar()
+
+    def guards(self, *, hard_k: int, seed: int) -> Guards:
+        """What a candidate has to pass. Raises `UserError` where the window is none or too narrow."""
+        window = parse_window(self.rank_window)
+        if window[1] is not None and hard_k and window[1] - window[0] + 1 < hard_k:
+            raise UserError(
+                f"--rank-window {self.rank_window} has room for fewer than --hard-k {hard_k} negatives",
+                hint=f"for example --rank-window {window[0]}:{window[0] + 10 * hard_k}",
+            )
+        return Guards(hard_k=hard_k, seed=seed, window=window, hub_cap=self.hub_cap)
+
+    def to_object(self) -> dict[str, Any]:
+        """What the manifest says of it; what was not asked for is left out."""
+        optional = {
+            "max_score": self.max_score,
+            "margin": self.margin or None,
+            "rank_window": self.rank_window or None,
+            "hub_cap": self.hub_cap or None,
+        }
+        asked = {name: value for name, value in optional.items() if value is not None}
+        return {"max_relative": self.max_relative, **asked}
+
+
+def parse_window(text: str) -> tuple[int, int | None]:
+    """`3:50` to the first and last rank, both included; either may be left out. Raises `UserError`."""
+    if not text:
+        return 1, None
+    match = _WINDOW.fullmatch(text.strip())
+    first, last = (int(part) if part else None for part in match.groups()) if match else (0, 0)
+    if not match or first == 0 or last == 0 or (last is not None and last < (first or 1)):
+        raise UserError(
+            f"--rank-window {text!r} is not FIRST:LAST",
+            hint="for example 3:50; 3: leaves the two nearest out, :50 takes none beyond the fiftieth",
+        )
+    return first or 1, last

@@ -1,0 +1,40 @@
+"""Mining as a step of compose: each part among its own texts, so that none ever sees a text of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from embedkit.compose.mine.choose import Choice, miner_factory
+from embedkit.compose.mine.options import MineOptions
+from embedkit.compose.mine.pools import Mask
+from embedkit.compose.mine.select import Guards, Mined, mine
+from embedkit.compose.rows import Draft
+from embedkit.compose.split import PARTS, Part
+from embedkit.console import warn
+
+
+def mine_parts(
+    drafts: Sequence[Draft],
+    parts: Sequence[Part],
+    mask: Mask,
+    choice: Choice,
+    *,
+    options: MineOptions,
+    guards: Guards,
+) -> Mined:
+    """What was mined for every draft."""
+    found = Mined([()] * len(drafts))
+    if not guards.hard_k:
+        return found
+    if options.sets_bar and choice.source is None:
+        warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
+    make_miner = miner_factory(choice, bar=options.bar)
+    for part in PARTS:
+        members = [number for number, own in enumerate(parts) if own == part]
+        mined = mine([drafts[n] for n in members], mask, make_miner, guards=guards)
+        for number, negatives in zip(members, mined.negatives, strict=True):
+            found.negatives[number] = negatives
+        found.above.extend(replace(above, number=members[above.number]) for above in mined.above)
+        found.passed_over.update(mined.passed_over)
+    return found
