@@ -465,13 +465,15 @@ def _write_manifest(
 
 def _summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
     if result.rows_short_of_k and settings.guards.hard_k and not dry_run:
-        cap = settings.guards.hub_cap
-        say(
+        short = (
             "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts"
-            + (" that --hub-cap leaves" if cap else ""),
-            count=result.rows_short_of_k,
-            k=settings.guards.hard_k,
         )
+        if settings.guards.hub_cap:
+            short = (
+                "{count} rows have fewer than {k} hard negatives: "
+                "their part has no more texts of other concepts that --hub-cap leaves"
+            )
+        say(short, count=result.rows_short_of_k, k=settings.guards.hard_k)
     if dry_run and settings.guards.hard_k and result.miner in ("dense", "hybrid"):
         say(
             "would encode up to {count} texts, about {seconds} s on one core",
