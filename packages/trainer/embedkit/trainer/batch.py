@@ -7,8 +7,8 @@ fast: a text that stands in several rows is encoded once, and little padding is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class BatchPlan:
     `anchors`, `positives` (B,) and `candidates` (C,) are places among the U texts; `targets` (B,) is the
     place of each row's positive among the candidates. `same_concept` (B, C) marks candidates of the row's
     concept, `same_row_concept` (B, B) rows of one concept.
+
+    Where several processes train, each encodes a share of the U texts: `shares` says how many each has, and
+    `order` where this process's stand in its length groups laid end to end. Empty: all, as they stand.
     """
 
     anchors: torch.Tensor
@@ -44,6 +47,8 @@ class BatchPlan:
     same_concept: torch.Tensor
     same_row_concept: torch.Tensor
     rows: tuple[int, ...]
+    order: torch.Tensor | None = None
+    shares: tuple[int, ...] = ()
 
     def to(self, device: torch.device, non_blocking: bool = False) -> BatchPlan:
         """The same plan on a device; training loops move batches by this method."""
@@ -52,7 +57,7 @@ class BatchPlan:
             for name in self.__slots__
             if isinstance(value := getattr(self, name), torch.Tensor)
         }
-        return BatchPlan(**moved, rows=self.rows)
+        return replace(self, **moved)
 
 
 class PairCollator:
@@ -67,22 +72,34 @@ class PairCollator:
         *,
         prompts: tuple[str, str],
         pad_to_multiple_of: int | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
-        """`prompts` stand before an anchor and before a positive or negative."""
+        """`prompts` stand before an anchor and before a positive or negative; `share` (r, n): of n processes
+        this is number r.
+        """
         self._preprocess: Callable[..., Features] = model.preprocess
         self._rows = rows
         self.prompts = prompts
         self._multiple = pad_to_multiple_of or 1
+        self._share = share
         tokenizer = getattr(model, "tokenizer", None)
         self._left = getattr(tokenizer, "padding_side", "right") == "left"
 
     def __call__(self, numbers: Sequence[int]) -> Features:
         pairs = [self._rows.store[n] for n in numbers]
-        groups, place = self._encode(_distinct((*self._asked(pairs), *self._candidates(pairs))))
+        keys = _distinct((*self._asked(pairs), *self._candidates(pairs)))
+        rank, size = self._share
+        shares = deal(keys, size)
+        groups, stands = self._encode(shares[rank] or keys[:1])
+        place = {key: i for i, key in enumerate(chain.from_iterable(shares))}
         batch: Features = {
             f"g{i}_{key}": value for i, group in enumerate(groups) for key, value in group.items()
         }
-        batch["label"] = self._plan(numbers, pairs, place)
+        batch["label"] = replace(
+            self._plan(numbers, pairs, place),
+            order=torch.tensor([stands[key] for key in shares[rank]], dtype=torch.long),
+            shares=tuple(map(len, shares)),
+        )
         return batch
 
     def distinct(self, numbers: Sequence[int]) -> list[TextKey]:
@@ -146,6 +163,14 @@ class PairCollator:
             if concepts:
                 member[:, j] = np.isin(own, list(concepts))
         return member
+
+
+def deal(keys: Sequence[TextKey], size: int) -> list[list[TextKey]]:
+    """The texts among `size` processes, about as many and as long ones to each."""
+    if size == 1:
+        return [list(keys)]
+    by_length = sorted(keys, key=lambda key: (len(key[1]), key))
+    return [by_length[first::size] for first in range(size)]
 
 
 def split_by_length(

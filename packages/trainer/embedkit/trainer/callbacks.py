@@ -20,6 +20,8 @@ from embedkit.jsonl import dumps, read_objects
 from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
 from embedkit.trainer.config import OutputSection
 from embedkit.trainer.dev import DevMetrics, evaluate_dev
+from embedkit.trainer.distributed import any_of, from_first, wait
+from embedkit.trainer.processes import is_first
 from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_complete
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save every `checkpoint_steps` (the end of an epoch saves by itself) and before stopping."""
+        self._stop.raised = any_of(self._stop.raised)
         every = self._output.checkpoint_steps
         ends_epoch = float(state.epoch).is_integer()
         if self._stop.raised:
@@ -86,7 +89,8 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The files are there: make them count."""
+        """The files of all processes are there: make them count."""
+        wait()
         if state.is_world_process_zero:
             mark_complete(self._run / CHECKPOINTS / f"checkpoint-{state.global_step}")
             keep_newest(self._run, keep=self._output.checkpoint_keep)
@@ -133,6 +137,8 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
 
     def write(self, row: dict[str, Any]) -> None:
         """Append one line and let it reach the file at once; what is no number any more becomes null."""
+        if not is_first():
+            return
         row = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(dumps(row) + "\n")
@@ -158,7 +164,9 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         if ready.dev is None or ready.dev_collator is None:
             return
         size = ready.config.train.batch_size
-        metrics = evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
+        metrics = from_first(
+            evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
+        )
         self.seen.append((epoch, metrics))
         if self._log is not None:
             self._log.write_dev(metrics, step=step, epoch=epoch)

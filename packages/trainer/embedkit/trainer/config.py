@@ -52,6 +52,13 @@ class TrainSection(_Section):
         description="Batches whose gradients are added up before one optimiser step. It saves memory; it "
         "does not give an anchor more negatives.",
     )
+    micro_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Texts that a device encodes at once; those of a larger batch take turns, and are encoded "
+        "again in the backward pass (GradCache). Loss, negatives and gradients stay those of the whole batch, "
+        "memory falls, a step takes about a third longer. null: the whole batch, halved where memory runs out.",
+    )
     steps_per_epoch: int | None = Field(
         default=None,
         ge=1,

@@ -255,13 +255,13 @@ class EpochBatches:
             lap, skip = lap + 1, 0
 
 
-def epoch_batches(rows: Rows, train: TrainSection, *, seed: int) -> EpochBatches:
-    """The batches that the config asks for."""
+def epoch_batches(rows: Rows, train: TrainSection, *, seed: int, devices: int = 1) -> EpochBatches:
+    """The batches that the config asks for; those of several devices together are one."""
     concept = train.batching == "concept" or (train.batching == "auto" and train.loss == "masked_mnrl")
     return EpochBatches(
         len(rows),
         order=row_order(rows, by_concept=concept, seed=seed),
-        batch_size=train.batch_size,
+        batch_size=train.batch_size * devices,
         batches_per_epoch=train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps,
     )
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 
 from embedkit.errors import UserError
+from embedkit.trainer import distributed, processes
 from embedkit.trainer.batch import BatchPlan, PairCollator
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, epoch_batches
@@ -87,10 +90,16 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Our model card is written from the run, not collected while training."""
 
+    def create_accelerator_and_postprocess(self) -> None:
+        """The model stays unwrapped: gradients meet in `training_step`, however many passes a step has."""
+        super().create_accelerator_and_postprocess()
+        if distributed.joined():
+            self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
+
     def get_train_dataloader(self) -> DataLoader[int]:
-        """Batches in an order that depends on seed and epoch alone."""
+        """Batches in an order that depends on seed and epoch alone; every process gets all of them."""
         train = self._config.train
-        batches = epoch_batches(self._rows, train, seed=self._config.seed)
+        batches = epoch_batches(self._rows, train, seed=self._config.seed, devices=processes.world_size())
         loader: DataLoader[int] = DataLoader(
             self.train_dataset,
             batch_sampler=batches,
@@ -98,8 +107,18 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             num_workers=train.num_workers,
             pin_memory=self.args.device.type == "cuda",
         )
-        prepared: DataLoader[int] = self.accelerator.prepare(loader)
+        alone = {"num_processes": 1, "process_index": 0}
+        prepared: DataLoader[int] = prepare_data_loader(
+            loader, device=self.args.device, put_on_device=True, **alone
+        )
         return prepared
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Forward and backward of one batch; after the last of an optimiser step gradients are averaged."""
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        if self.accelerator.sync_gradients:
+            distributed.average_gradients(parameter for _, parameter in self._trained())
+        return loss
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The batch's loss.

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from embedkit.trainer.batch import BatchPlan, Features
 from embedkit.trainer.config import TrainSection
+from embedkit.trainer.passes import encode_batch
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -20,7 +21,12 @@ EXCLUDED = -1e4
 
 
 class BatchLoss(nn.Module):  # type: ignore[misc]
-    """Base: encodes the batch once and hands unit vectors `(U, D)` in float32 to `score`."""
+    """Base: encodes the batch once and hands unit vectors `(U, D)` in float32 to `score`.
+
+    `texts_at_once`: how many texts are in memory together (`encode_batch`). None: all.
+    """
+
+    texts_at_once: int | None = None
 
     def __init__(self, model: SentenceTransformer) -> None:
         super().__init__()
@@ -28,7 +34,7 @@ class BatchLoss(nn.Module):  # type: ignore[misc]
 
     def forward(self, sentence_features: Sequence[Features], labels: BatchPlan) -> Tensor:
         """The mean loss of the batch's rows."""
-        embeddings = torch.cat([self.model(group)["sentence_embedding"] for group in sentence_features])
+        embeddings = encode_batch(self.model, sentence_features, labels, at_once=self.texts_at_once)
         with torch.autocast(embeddings.device.type, enabled=False):
             return self.score(F.normalize(embeddings.float(), dim=-1), labels)
 
@@ -119,4 +125,6 @@ LOSSES: Mapping[str, Callable[[SentenceTransformer, TrainSection], BatchLoss]] =
 
 def build_loss(model: SentenceTransformer, train: TrainSection) -> BatchLoss:
     """The loss that the config names."""
-    return LOSSES[train.loss](model, train)
+    loss = LOSSES[train.loss](model, train)
+    loss.texts_at_once = train.micro_batch_size
+    return loss

@@ -11,8 +11,9 @@ import numpy as np
 
 from embedkit.errors import UserError
 from embedkit.models import ModelSource
+from embedkit.trainer import distributed, processes
 from embedkit.trainer import resume as runs
-from embedkit.trainer.batch import PairCollator
+from embedkit.trainer.batch import BatchPlan, PairCollator
 from embedkit.trainer.card import data_hash
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, epoch_batches, find_dev, find_pairs, read_rows, sample_rows
@@ -53,9 +54,11 @@ class TrainPlan:
     concepts: int
     hard_negatives: int
     dev_rows: int
+    processes: int
     batch_size: int
     effective_batch_size: int
     negatives_per_anchor: float
+    negatives_per_anchor_on_device: float
     epochs: int
     steps_per_epoch: int
     steps: int
@@ -138,6 +141,7 @@ def _require_same_rows(folder: Path, rows: Rows) -> None:
 def _find_inputs(config: RunConfig) -> _Inputs:
     require_packages(config)
     device = choose_device(config.device)
+    distributed.join(device)
     source = find_model(config)
     pairs_path = find_pairs(config.data)
     dev_path = find_dev(config.data, pairs_path)
@@ -159,10 +163,12 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     set_seed(config.seed)
     model = prepare_model(config, inputs.source, device=config.device)
     loss = build_loss(model, config.train).to(model.device)
+    distributed.same_weights(loss.parameters())
     prompts, multiple = prompts_of(model), config.train.pad_to_multiple_of
-    collator = PairCollator(model, rows, prompts=prompts, pad_to_multiple_of=multiple)
-    batch = on_device(collator(next(iter(epoch_batches(rows, config.train, seed=config.seed)))), model.device)
-    groups, first = features_of(batch)
+    share = (processes.rank(), processes.world_size())
+    collator = PairCollator(model, rows, prompts=prompts, pad_to_multiple_of=multiple, share=share)
+    numbers = next(iter(epoch_batches(rows, config.train, seed=config.seed, devices=share[1])))
+    groups, first = features_of(on_device(collator(numbers), model.device))
     _require_gradients(loss, collator, rows)
     precision = choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first)
     dev = make_dev_set(inputs.dev_rows, rows, seed=config.seed) if inputs.dev_rows else None
@@ -170,8 +176,9 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         PairCollator(model, dev.rows, prompts=prompts, pad_to_multiple_of=multiple) if dev else None
     )
     config = config.model_copy(update={"dtype": precision.dtype})
-    others = float((~first.same_concept).sum(dim=1).float().mean())
-    plan = _plan(config, folder, inputs, model, precision, negatives=others)
+    alone = features_of(collator(numbers[: config.train.batch_size]))[1]
+    negatives = (_negatives(first), _negatives(alone))
+    plan = _plan(config, folder, inputs, model, precision, negatives=negatives)
     return Ready(
         config=config,
         folder=folder,
@@ -184,6 +191,11 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         precision=precision,
         plan=plan,
     )
+
+
+def _negatives(plan: BatchPlan) -> float:
+    """Mean number of texts of other concepts that an anchor of the batch is told apart from."""
+    return float((~plan.same_concept).sum(dim=1).float().mean())
 
 
 def _require_gradients(loss: BatchLoss, collator: PairCollator, rows: Rows) -> None:
@@ -204,10 +216,12 @@ def _plan(
     model: SentenceTransformer,
     precision: Precision,
     *,
-    negatives: float,
+    negatives: tuple[float, float],
 ) -> TrainPlan:
     train, summary = config.train, inputs.rows.summary
-    steps = -(-len(epoch_batches(inputs.rows, train, seed=config.seed)) // train.grad_accum_steps)
+    devices = processes.world_size()
+    batches = epoch_batches(inputs.rows, train, seed=config.seed, devices=devices)
+    steps = -(-len(batches) // train.grad_accum_steps)
     weights = list(model.parameters())
     return TrainPlan(
         run=str(folder),
@@ -220,9 +234,11 @@ def _plan(
         concepts=summary.concepts,
         hard_negatives=summary.hard_negatives,
         dev_rows=len(inputs.dev_rows) if inputs.dev_rows else 0,
+        processes=devices,
         batch_size=train.batch_size,
-        effective_batch_size=train.batch_size * train.grad_accum_steps,
-        negatives_per_anchor=negatives,
+        effective_batch_size=train.batch_size * devices * train.grad_accum_steps,
+        negatives_per_anchor=negatives[0],
+        negatives_per_anchor_on_device=negatives[1],
         epochs=train.epochs,
         steps_per_epoch=steps,
         steps=steps * train.epochs,

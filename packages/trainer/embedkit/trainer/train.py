@@ -21,6 +21,7 @@ from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer import resume as runs
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.processes import is_first, one_voice
 from embedkit.trainer.settings import find_config, load_run_config
 
 if TYPE_CHECKING:
@@ -65,17 +66,18 @@ def train(
         UserError: config, model, rows or folder are not right; nothing has been written then.
         TerminatedError: SIGTERM came, and a checkpoint was written.
     """
-    path = find_config(config)
-    loaded = named(load_run_config(path, sets=sets).config, path)
     done: TrainPlan | TrainResult
-    if dry_run:
-        done = plan_training(loaded, resume=resume, force=force)
-        tell_plan(done)
-    else:
-        done = run_training(loaded, resume=resume, force=force)
-        _tell_result(done)
-    if as_json:
-        out_json(json.loads(json.dumps(asdict(done), default=str)))
+    with one_voice():
+        path = find_config(config)
+        loaded = named(load_run_config(path, sets=sets).config, path)
+        if dry_run:
+            done = plan_training(loaded, resume=resume, force=force)
+            tell_plan(done)
+        else:
+            done = run_training(loaded, resume=resume, force=force)
+            _tell_result(done)
+        if as_json:
+            out_json(json.loads(json.dumps(asdict(done), default=str)))
     return done
 
 
@@ -103,16 +105,15 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     checkpoint = runs.last_checkpoint(ready.folder) if resume else None
     if resume and checkpoint is None:
         say("there is no checkpoint to go on from: the run starts at the beginning")
-    if checkpoint is None:
-        runs.clear(ready.folder)
     _open_run(ready, checkpoint)
     try:
         return _execute(ready, checkpoint)
     except KeyboardInterrupt:
-        _interrupted(ready.folder)
+        if is_first():
+            _interrupted(ready.folder)
         raise
     except BaseException:
-        if runs.last_checkpoint(ready.folder) is None:
+        if is_first() and runs.last_checkpoint(ready.folder) is None:
             runs.clear(ready.folder)
         raise
 
@@ -129,12 +130,22 @@ def _prepare(config: RunConfig, *, resume: bool, force: bool) -> Ready:
 
 def _open_run(ready: Ready, checkpoint: Path | None) -> None:
     """Make the folder what a run of this config looks like at its first, or at the checkpoint's, step."""
+    from embedkit.trainer.distributed import wait
+
+    wait()
+    if is_first():
+        require_writable(ready.folder)
+        if checkpoint is not None:
+            runs.cut_metrics(ready.folder, step=runs.checkpoint_step(checkpoint))
+        else:
+            runs.clear(ready.folder)
+            _describe_run(ready)
+    wait()
+
+
+def _describe_run(ready: Ready) -> None:
     from embedkit.trainer.card import write_environment
 
-    require_writable(ready.folder)
-    if checkpoint is not None:
-        runs.cut_metrics(ready.folder, step=runs.checkpoint_step(checkpoint))
-        return
     values = ready.config.model_dump(mode="json")
     write_text(ready.folder / runs.CONFIG, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
     write_environment(
@@ -148,6 +159,7 @@ def _open_run(ready: Ready, checkpoint: Path | None) -> None:
 
 def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     from embedkit.trainer.callbacks import MetricsLog, Progress, StopFlag
+    from embedkit.trainer.distributed import wait
     from embedkit.trainer.encoder import quiet_libraries, save_model
 
     stop, rows_per_step = StopFlag(), ready.plan.effective_batch_size
@@ -165,7 +177,8 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
         if stop.raised:
             raise _terminated(ready.folder)
         seconds = time.monotonic() - started
-        save_model(ready.model, ready.folder / runs.MODEL)
+        if is_first():
+            save_model(ready.model, ready.folder / runs.MODEL)
     first = runs.checkpoint_step(checkpoint) if checkpoint else 0
     trained = float(outcome.metrics["train_runtime"])
     result = TrainResult(
@@ -180,7 +193,9 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
         dtype=ready.precision.dtype,
         resumed_from_step=first,
     )
-    _write_card(ready, result)
+    if is_first():
+        _write_card(ready, result)
+    wait()
     return result
 
 
@@ -271,6 +286,14 @@ def tell_plan(plan: TrainPlan) -> None:
         negatives=f"{plan.negatives_per_anchor:.0f}",
         loss=plan.loss,
     )
+    if plan.processes > 1:
+        say(
+            "processes: {processes}, each with {batch} rows; an anchor's negatives are those of all processes "
+            "({alone} would be its own)",
+            processes=plan.processes,
+            batch=plan.batch_size,
+            alone=f"{plan.negatives_per_anchor_on_device:.0f}",
+        )
     _tell_lengths(plan)
     say(
         "steps: {steps} ({epochs} × {each}); output: {run}",

@@ -1,0 +1,121 @@
+"""Two processes over gloo train what one process with twice the batch trains, and one of them speaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.trainer.conftest import topic_rows, write_rows
+
+from embedkit.console import say
+from embedkit.errors import UserError
+from embedkit.trainer.batch import deal
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.processes import one_voice
+from embedkit.trainer.train import run_training
+
+Text = tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def place(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rows and a model without dropout, which each process would draw differently."""
+    folder = tmp_path_factory.mktemp("two")
+    write_rows(folder / "pairs.jsonl", topic_rows(stop=6))
+    write_rows(folder / "pairs.dev.jsonl", topic_rows(start=6))
+    model = folder / "base"
+    model.mkdir()
+    for path in tiny_model.rglob("*"):
+        if path.is_file():
+            target = model / path.relative_to(tiny_model)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    settings = json.loads((model / "config.json").read_text())
+    settings |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (model / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def values(place: Path, *, name: str, batch_size: int) -> dict[str, Any]:
+    return {
+        "model_id": str(place / "base"),
+        "device": "cpu",
+        "dtype": "float32",
+        "train": {"batch_size": batch_size, "epochs": 2, "grad_accum_steps": 2},
+        "optim": {"lr": 0.003},
+        "data": {"pairs_path": str(place / "pairs.jsonl")},
+        "output": {"save_dir": str(place / "runs"), "save_name": name, "log_steps": 1, "checkpoint_steps": 2},
+    }
+
+
+def together(place: Path, name: str) -> subprocess.CompletedProcess[str]:
+    """`torchrun --nproc-per-node 2 -m embedkit train` in two processes of one thread."""
+    config = place / f"{name}.json"
+    config.write_text(json.dumps(values(place, name=name, batch_size=2)))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = ["-m", "embedkit", "train", "--config", str(config), "--json"]
+    return subprocess.run(
+        [sys.executable, *launcher, *command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "EMBEDKIT_LANG": "en"},
+        timeout=200,
+    )
+
+
+@pytest.fixture(scope="module")
+def two(place: Path) -> subprocess.CompletedProcess[str]:
+    return together(place, "two")
+
+
+def losses(run: Path) -> list[float]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+def test_two_processes_train_what_one_trains(place: Path, two: subprocess.CompletedProcess[str]) -> None:
+    assert two.returncode == 0, two.stderr
+    one = run_training(RunConfig.model_validate(values(place, name="one", batch_size=4)))
+    assert losses(place / "runs/two") == pytest.approx(losses(one.run), abs=1e-4)
+    alone = load_file(one.model / "model.safetensors")
+    shared = load_file(place / "runs/two/model/model.safetensors")
+    for name, tensor in alone.items():
+        torch.testing.assert_close(shared[name], tensor, atol=1e-4, rtol=1e-3)
+
+
+def test_one_process_speaks_and_names_the_effective_batch(two: subprocess.CompletedProcess[str]) -> None:
+    assert json.loads(two.stdout)["steps"] == 6
+    assert two.stderr.count("batch: 2 rows (8 a step)") == 1
+    assert "processes: 2, each with 2 rows" in two.stderr
+    assert two.stderr.count("next: embedkit evaluate") == 1
+
+
+def test_an_error_of_another_process_is_said_late_and_with_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("embedkit.trainer.processes.time.sleep", waited.append)
+    with pytest.raises(UserError, match="process 1: cfg.json: wrong"), one_voice():
+        say("not heard")
+        raise UserError("wrong", place="cfg.json")
+    say("heard")
+    assert capsys.readouterr().err == "heard\n"
+    assert waited == [15.0]
+
+
+def test_texts_are_dealt_evenly_and_none_is_lost() -> None:
+    keys: list[Text] = [("", "x" * length) for length in (9, 1, 5, 3, 7)]
+    shares = deal(keys, 2)
+    assert sorted(key for share in shares for key in share) == sorted(keys)
+    assert [len(share) for share in shares] == [3, 2]
+    lengths = [sum(len(text) for _, text in share) for share in shares]
+    assert abs(lengths[0] - lengths[1]) <= 5
