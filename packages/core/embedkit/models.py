@@ -138,8 +138,7 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     options = options or LoadOptions()
     st = require("sentence_transformers", extra="train")
     try:
-        with warnings.catch_warnings(), _no_bars():
-            warnings.simplefilter("ignore")
+        with quiet_loading():
             model: SentenceTransformer = st.SentenceTransformer(
                 source.path,
                 device=None if options.device == "auto" else options.device,
@@ -158,14 +157,16 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
-    """Silence transformers' own "Loading weights" bar, which is drawn even where stderr is no terminal."""
+def quiet_loading() -> Iterator[None]:
+    """No warnings, and not transformers' own "Loading weights" bar, drawn even where stderr is no terminal."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -78,6 +78,13 @@ def compose(
             min=0, help="No text is a negative of more rows than this. 0: a soft cap, widened at need."
         ),
     ] = 0,
+    cross_encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Score the nearest 32 again with this cross-encoder; the limits hold for its scores.",
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
@@ -103,6 +110,7 @@ def compose(
             margin=margin,
             rank_window=rank_window,
             hub_cap=hub_cap,
+            cross_encoder=cross_encoder,
         ),
         seed=seed,
         strict=strict,

@@ -15,6 +15,7 @@ from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
+from embedkit.compose.mine.rescore import DEPTH
 from embedkit.compose.mine.select import Guards, Mined, Negative
 from embedkit.compose.mine.stage import mine_parts
 from embedkit.compose.read import Record, Reject, category, locate, parse_mapping, read
@@ -149,6 +150,7 @@ def compose(
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
     mining = mining or MineOptions()
     check_miner(miner, model)
+    mining.check()
     shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
     if output == STDIO and shares[0] < 1:
         raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
@@ -303,6 +305,12 @@ def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
     choice = choose_miner(settings.miner, sample, model=settings.model)
     if settings.guards.hard_k:
         say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
+        if settings.mining.cross_encoder:
+            say(
+                "rescored by {model}, {count} candidates a row",
+                model=settings.mining.cross_encoder,
+                count=DEPTH,
+            )
     return choice
 
 

@@ -60,11 +60,11 @@ class Refused:
     bar: float
 
     @classmethod
-    def of(cls, indices: Indices, scores: Scores, *, own: float, bar: float) -> Refused:
+    def of(cls, indices: Indices, scores: Scores, *, own: float, bar: float, most: int = REFUSED) -> Refused:
         """Sort out what lies over the bar."""
         over = scores > bar
-        best = best_first(indices[over], scores[over], REFUSED)
-        return cls(best.indices[:REFUSED], best.scores[:REFUSED], own, bar)
+        best = best_first(indices[over], scores[over], most)
+        return cls(best.indices[:most], best.scores[:most], own, bar)
 
 
 @dataclass(frozen=True, slots=True)

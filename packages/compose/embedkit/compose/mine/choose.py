@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from embedkit.compose.mine.base import Bar, Miner
+from embedkit.compose.mine.base import OPEN_BAR, Bar, Miner
 from embedkit.compose.mine.lexical import LexicalMiner
 from embedkit.compose.mine.pools import Pool
+from embedkit.compose.mine.rescore import Rescorer, RescoringMiner
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
@@ -89,8 +90,18 @@ def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
     return bad / total if total else 0.0
 
 
-def miner_factory(choice: Choice, *, bar: Bar) -> Callable[[Pool], Miner]:
-    """What makes the chosen miner over a pool; the model is loaded at the first text not in the cache."""
+def miner_factory(choice: Choice, *, bar: Bar, rescorer: Rescorer | None = None) -> Callable[[Pool], Miner]:
+    """What makes the chosen miner over a pool; models are loaded at the first text that needs them.
+
+    With a `rescorer` the bar is held against its scores, and the chosen miner only proposes.
+    """
+    if rescorer is None:
+        return _proposing(choice, bar)
+    make = _proposing(choice, OPEN_BAR)
+    return lambda pool: RescoringMiner(make(pool), pool.texts, rescorer, bar=bar)
+
+
+def _proposing(choice: Choice, bar: Bar) -> Callable[[Pool], Miner]:
     if choice.source is None:
         return _lexical
     from embedkit.compose.mine.dense import DenseMiner

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedkit.compose.mine.base import Bar
+from embedkit.compose.mine.rescore import Rescorer, find_cross_encoder
 from embedkit.compose.mine.select import Guards
 from embedkit.errors import UserError
+from embedkit.models import resolve_model, weights_hash
 
 _WINDOW = re.compile(r"(\d*):(\d*)")
 
@@ -22,11 +24,21 @@ class MineOptions:
     margin: float = 0.0
     rank_window: str = ""
     hub_cap: int = 0
+    cross_encoder: str = ""
 
     @property
     def bar(self) -> Bar:
         """What negatives may score."""
         return Bar(max_relative=self.max_relative, margin=self.margin, max_score=self.max_score)
+
+    def check(self) -> None:
+        """Raise `UserError` for what cannot be, before any work."""
+        if self.cross_encoder:
+            find_cross_encoder(self.cross_encoder)
+
+    def rescorer(self) -> Rescorer | None:
+        """The cross-encoder asked for."""
+        return Rescorer(find_cross_encoder(self.cross_encoder)) if self.cross_encoder else None
 
     @property
     def sets_bar(self) -> bool:
@@ -50,8 +62,11 @@ class MineOptions:
             "margin": self.margin or None,
             "rank_window": self.rank_window or None,
             "hub_cap": self.hub_cap or None,
+            "cross_encoder": self.cross_encoder or None,
         }
         asked = {name: value for name, value in optional.items() if value is not None}
+        if self.cross_encoder:
+            asked["cross_encoder_weights"] = weights_hash(resolve_model(self.cross_encoder).path)
         return {"max_relative": self.max_relative, **asked}
 
 

@@ -27,9 +27,10 @@ def mine_parts(
     found = Mined([()] * len(drafts))
     if not guards.hard_k:
         return found
-    if options.sets_bar and choice.source is None:
+    rescorer = options.rescorer()
+    if options.sets_bar and choice.source is None and rescorer is None:
         warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
-    make_miner = miner_factory(choice, bar=options.bar)
+    make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer)
     for part in PARTS:
         members = [number for number, own in enumerate(parts) if own == part]
         mined = mine([drafts[n] for n in members], mask, make_miner, guards=guards)

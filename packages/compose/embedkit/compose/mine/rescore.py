@@ -1,0 +1,133 @@
+"""Candidates scored again by a cross-encoder, which reads anchor and candidate together; its scores meet the bar.
+
+Costs one pass of the cross-encoder over `DEPTH` candidates and the positive of each row, batched across rows and
+sorted by length. A row that they do not fill is looked at once more, `DEEPER` candidates deep.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.compose.mine.base import BAR_DECIMALS, Bar, Miner, Question, Ranked, Refused, Scores, best_first
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.models import ModelSource, quiet_loading, resolve_model, weights_hash
+from embedkit.progress import track
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+DEPTH = 32
+DEEPER = 256
+SLICE = 2048  # pairs a progress step
+TextPair = tuple[str, str]
+
+
+def find_cross_encoder(name: str) -> ModelSource:
+    """The folder of a cross-encoder. Raises `UserError` when there is none or it is another kind of model."""
+    if find_spec("sentence_transformers") is None:
+        require("sentence_transformers", extra="train")
+    source = resolve_model(name)
+    if source.origin != "hub" and not _is_cross_encoder(Path(source.path)):
+        raise UserError(
+            "is no cross-encoder: its head would be random",
+            place=name,
+            hint="--cross-encoder wants a model that scores pairs of texts; --model takes an embedding model",
+        )
+    return source
+
+
+def _is_cross_encoder(folder: Path) -> bool:
+    config, settings = (_json(folder / name) for name in ("config.json", "config_sentence_transformers.json"))
+    heads = config.get("architectures")
+    classifies = isinstance(heads, list) and "ForSequenceClassification" in str(heads)
+    return classifies or settings.get("model_type") == "CrossEncoder"
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class Rescorer:
+    """A cross-encoder, loaded at the first pair."""
+
+    def __init__(self, source: ModelSource) -> None:
+        self._source = source
+        self.weights = weights_hash(source.path)
+
+    @cached_property
+    def _model(self) -> CrossEncoder:
+        from sentence_transformers import CrossEncoder
+
+        source = self._source
+        try:
+            with quiet_loading():
+                model = CrossEncoder(
+                    source.path, revision=source.revision or None, local_files_only=source.origin != "hub"
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(
+                f"the cross-encoder could not be loaded: {first}", place=source.requested
+            ) from error
+        if model.num_labels != 1:
+            raise UserError(
+                f"gives {model.num_labels} scores a pair; one is needed",
+                place=source.requested,
+                hint="a reranker has one score, a model of inference classes has three",
+            )
+        return model
+
+    def scores(self, pairs: Sequence[TextPair]) -> Scores:
+        """One score a pair, each distinct pair read once."""
+        distinct = sorted(set(pairs), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
+        place = {pair: number for number, pair in enumerate(distinct)}
+        slices = [distinct[start : start + SLICE] for start in range(0, len(distinct), SLICE)]
+        found: list[float] = []
+        for part in track(slices, label="rescore", total=len(slices)):
+            found.extend(self._model.predict(part, batch_size=64, show_progress_bar=False).tolist())
+        by_place = np.array([round(score, BAR_DECIMALS) for score in found], dtype=np.float64)
+        scores: Scores = by_place[[place[pair] for pair in pairs]]
+        return scores
+
+
+class RescoringMiner:
+    """Ranks what another miner proposes by a cross-encoder's scores."""
+
+    name = "cross-encoder"
+
+    def __init__(self, proposing: Miner, pool: Sequence[str], rescorer: Rescorer, *, bar: Bar) -> None:
+        self._proposing, self._pool, self._rescorer, self._bar = proposing, pool, rescorer, bar
+        self.weights = rescorer.weights
+
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+        """Yield one ranking a question; beyond `DEEPER` there is none."""
+        depth = DEPTH if limit <= DEPTH else DEEPER
+        proposals = [
+            (ranked.indices[:depth], ranked.complete and len(ranked.indices) <= depth)
+            for ranked in self._proposing.rank(questions, depth)
+        ]
+        pairs = [(question.anchor, question.positive) for question in questions]
+        for question, (indices, _) in zip(questions, proposals, strict=True):
+            pairs += [(question.anchor, self._pool[index]) for index in indices.tolist()]
+        scores = self._rescorer.scores(pairs)
+        owns = scores[: len(questions)]
+        start = len(questions)
+        for (indices, complete), own, bar in zip(proposals, owns, self._bar.under(owns), strict=True):
+            found = scores[start : start + len(indices)]
+            start += len(indices)
+            refused = Refused.of(indices, found, own=float(own), bar=float(bar), most=len(indices))
+            under = found <= bar
+            ranked = best_first(indices[under], found[under], len(indices))
+            yield Ranked(ranked.indices, ranked.scores, complete or depth == DEEPER, refused)
