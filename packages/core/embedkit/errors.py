@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from embedkit.messages import tr
+
 EXIT_OK = 0
 EXIT_NO = 1
 EXIT_USAGE = 2
@@ -10,15 +12,28 @@ EXIT_TERMINATED = 143
 
 
 class EmbedkitError(Exception):
-    """Base of every error that is a message and not a bug."""
+    """Base of every error that is a message and not a bug.
+
+    `problem` and `hint` are templates where `fields` fill them in, and are shown in the person's language; without
+    fields they are taken as they are. In a template a brace that is no field is doubled, as `str.format` wants it.
+    """
 
     exit_code = EXIT_USAGE
 
-    def __init__(self, problem: str, *, place: str = "", hint: str = "") -> None:
+    def __init__(self, problem: str, *, place: str = "", hint: str = "", **fields: object) -> None:
         super().__init__(problem)
-        self.problem = problem
         self.place = place
-        self.hint = hint
+        self._problem, self._hint, self._fields = problem, hint, fields
+
+    @property
+    def problem(self) -> str:
+        """What is wrong."""
+        return tr(self._problem, **self._fields)
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return tr(self._hint, **self._fields)
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.problem}" if self.place else self.problem

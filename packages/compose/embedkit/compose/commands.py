@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose import commands_synth
+from embedkit.compose import commands_convert, commands_synth
 
 
 class MinerName(StrEnum):
@@ -140,3 +140,4 @@ def register(app: typer.Typer) -> None:
     app.command("compose")(compose)
     app.command("validate")(validate)
     commands_synth.register(app)
+    commands_convert.register(app)

@@ -1,0 +1,72 @@
+"""The signature of `embedkit convert`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class FormatName(StrEnum):
+    """Formats that rows are read from and written to."""
+
+    pairs = "pairs"
+    sentence_transformers = "sentence-transformers"
+    flagembedding = "flagembedding"
+    tevatron = "tevatron"
+    ms_swift = "ms-swift"
+    ms_swift_reranker = "ms-swift-reranker"
+    llamaindex = "llamaindex"
+    beir = "beir"
+    huggingface = "huggingface"
+
+
+def convert(
+    output: Annotated[
+        str,
+        typer.Option(
+            help="File to write, or folder for beir and huggingface; - is stdout. Other parts lie beside it."
+        ),
+    ],
+    input_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="File or folder to read; dev and test files beside it come along. Repeatable. "
+            "Default: data/pairs.jsonl, then pairs.jsonl.",
+        ),
+    ] = None,
+    from_: Annotated[FormatName, typer.Option("--from", help="Format of the input.")] = FormatName.pairs,
+    to: Annotated[FormatName, typer.Option("--to", help="Format of the output.")] = FormatName.pairs,
+    negatives: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Exactly this many negatives a row, the first ones; rows with fewer are rejected."
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything was rejected.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but writing.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Turn training rows into another project's format and back, saying what that format has no place for."""
+    from embedkit.compose.export.convert import convert as run
+
+    run(
+        inputs=input_ or (),
+        from_=from_.value,
+        to=to.value,
+        output=output,
+        negatives=negatives,
+        strict=strict,
+        force=force,
+        dry_run=dry_run,
+        as_json=json_,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("convert")(convert)

@@ -1,0 +1,224 @@
+"""The command `convert`: rows in any known format to any other, with what that format has no place for counted.
+
+Holds the rows in memory, about 2 KB each: several positives of one anchor may lie anywhere in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from embedkit.compose.export.lines import LINES
+from embedkit.compose.export.record import PARTS, SHOWN_REJECTS, Books
+from embedkit.compose.export.source import (
+    FOLDERS,
+    FORMATS,
+    LLAMAINDEX,
+    PAIRS,
+    Source,
+    find_sources,
+    read_sources,
+)
+from embedkit.compose.export.target import Files, Rows, files_of, may_write
+from embedkit.console import out_json, say, warn
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.files import STDIO, atomic, refuse_existing
+from embedkit.manifest import Manifest, manifest_path, read_manifest
+from embedkit.messages import tr
+from embedkit.pairs import Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertResult:
+    """What was read, written, merged, rejected and lost."""
+
+    read_as: str
+    written_as: str
+    outputs: tuple[str, ...]
+    rows: dict[str, int]
+    books: Books
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON document of `--json`."""
+        return {
+            "from": self.read_as,
+            "to": self.written_as,
+            "outputs": list(self.outputs),
+            "rows": self.rows,
+            **self.books.tally.to_object(),
+            "negatives": {"in": self.books.negatives_in, "out": self.books.negatives_out},
+            "lost_keys": {key: count for key, count in sorted(self.books.keys.items()) if count},
+            "lost": {what: count for what, count in sorted(self.books.lost.items()) if count},
+        }
+
+
+def convert(
+    *,
+    inputs: Sequence[str] = (),
+    from_: str = PAIRS,
+    to: str = PAIRS,
+    output: str,
+    negatives: int | None = None,
+    strict: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+) -> ConvertResult:
+    """Read rows in one format and write them in another; nothing is written before everything is known.
+
+    Raises:
+        UserError: bad options, a missing input, a file that is not of its format, output that exists, no usable row.
+        AnswerNoError: `strict` and something was rejected (the files are written all the same).
+    """
+    _check(from_, to, output, force=force, dry_run=dry_run, as_json=as_json)
+    books = Books()
+    sources = find_sources(inputs, form=from_, only=output == STDIO)
+    rows = read_sources(sources, form=from_, books=books)
+    if negatives is not None:
+        rows = _with_negatives(rows, negatives, books)
+    if not rows:
+        raise _nothing(sources, books)
+    files = files_of(to, output, rows, books, _manifest(sources))
+    if not books.tally.balanced:
+        raise RuntimeError("the counts do not add up; this is a bug in embedkit")
+    result = ConvertResult(
+        read_as=from_,
+        written_as=to,
+        outputs=tuple(files),
+        rows={part: len(found) for part, found in rows.items()},
+        books=books,
+    )
+    if not dry_run:
+        _write(files, stale=may_write(to, output) if output != STDIO else ())
+    _report(result, rows, dry_run=dry_run)
+    if as_json:
+        out_json(result.to_object())
+    if strict and books.rejects:
+        raise AnswerNoError(
+            "{count} rows were rejected",
+            hint="--strict makes that a failure",
+            count=books.tally.rejected.total(),
+        )
+    return result
+
+
+def _check(from_: str, to: str, output: str, *, force: bool, dry_run: bool, as_json: bool) -> None:
+    for option, form in (("--from", from_), ("--to", to)):
+        if form not in FORMATS:
+            raise UserError(
+                "{option} {form!r} is no format",
+                hint="formats: {formats}",
+                option=option,
+                form=form,
+                formats=", ".join(FORMATS),
+            )
+    if from_ == to == PAIRS:
+        raise UserError(
+            "nothing to convert: both sides are pairs.jsonl", hint="name a format with --to or --from"
+        )
+    if output == STDIO and (to in FOLDERS or as_json):
+        raise UserError(
+            "--output - prints the rows on stdout and nothing else",
+            hint="name a path with --output, or leave out --json",
+        )
+    if output == STDIO:
+        return
+    if to not in FOLDERS and Path(output).is_dir():
+        raise UserError("is a folder, not a file", place=output, hint="--to {form} writes a file", form=to)
+    if to in FOLDERS and Path(output).is_file():
+        raise UserError("is a file, not a folder", place=output, hint="--to {form} writes a folder", form=to)
+    for path in may_write(to, output) if not dry_run else ():
+        refuse_existing(path, force=force)
+
+
+def _with_negatives(rows: Rows, count: int, books: Books) -> dict[str, list[Pair]]:
+    """Every row with exactly `count` negatives, the first ones; rows with fewer are rejected."""
+    kept: dict[str, list[Pair]] = {}
+    for part, found in rows.items():
+        for pair in found:
+            if len(pair.hard_negatives) < count:
+                books.tally.reject("fewer negatives than --negatives")
+                continue
+            books.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
+            cut = replace(pair, hard_negatives=pair.hard_negatives[:count], mining=pair.mining[:count])
+            kept.setdefault(part, []).append(cut)
+    return kept
+
+
+def _nothing(sources: Sequence[Source], books: Books) -> UserError:
+    place = ", ".join(str(source.path) for source in sources)
+    if books.rejects:
+        first = books.rejects[0]
+        return UserError(
+            "not one usable row",
+            place=place,
+            hint="{count} rejected; the first at {where}: {reason}",
+            count=books.tally.rejected.total(),
+            where=first.place,
+            reason=first.reason,
+        )
+    return UserError(
+        "not one usable row", place=place, hint="is it empty, or did --negatives leave nothing of it?"
+    )
+
+
+def _manifest(sources: Sequence[Source]) -> Manifest | None:
+    """How the rows were made, where their manifest lies beside them and names them."""
+    path = next((Path(s.path) for s in sources if str(s.path) != STDIO), None)
+    if path is None or not manifest_path(path).is_file():
+        return None
+    try:
+        return read_manifest(manifest_path(path))
+    except UserError:
+        return None
+
+
+def _write(files: Files, *, stale: Sequence[Path]) -> None:
+    """All files are written beside their places first; only then do they appear."""
+    with ExitStack() as stack:
+        for path, lines in files.items():
+            handle = stack.enter_context(atomic(path))
+            handle.writelines(lines)
+    for old in stale:
+        if str(old) not in files:
+            old.unlink(missing_ok=True)
+
+
+def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
+    books = result.books
+    books.tally.print()
+    for reject in books.rejects[:SHOWN_REJECTS]:
+        say("{place}: {reason}", place=reject.place, reason=tr(reject.reason))
+    if len(books.rejects) > SHOWN_REJECTS:
+        say("… and {count} more", count=len(books.rejects) - SHOWN_REJECTS)
+    say("negatives: {taken} in, {given} out", taken=books.negatives_in, given=books.negatives_out)
+    if keys := [f"{key} ({count})" for key, count in sorted(books.keys.items()) if count]:
+        say("  not carried: the keys {keys}", keys=", ".join(keys))
+    for what, count in sorted(books.lost.items()):
+        if count:
+            say("  not carried: {what} ({count})", what=tr(what), count=count)
+    _advise(result.written_as, rows)
+    outputs = ", ".join(result.outputs)
+    if dry_run:
+        say("dry run: would write {outputs}", outputs=outputs)
+    elif result.outputs != (STDIO,):
+        say("wrote {outputs}", outputs=outputs)
+
+
+def _advise(form: str, rows: Rows) -> None:
+    """What the other project makes of such rows, where that would surprise."""
+    if form == LLAMAINDEX:
+        say(
+            "LlamaIndex trains on the first positive of a query, unless its engine is given use_all_docs=True"
+        )
+    line = LINES.get(form)
+    if line is None:
+        return
+    if line.note:
+        say(line.note)
+    bare = sum(not pair.hard_negatives for part in PARTS for pair in rows.get(part, ()))
+    if bare and line.needs_negatives:
+        warn("{count} rows have no negatives: {what}", count=bare, what=tr(line.needs_negatives))

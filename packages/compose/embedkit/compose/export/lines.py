@@ -1,0 +1,197 @@
+"""Formats of one JSON object a line: FlagEmbedding, Tevatron, ms-swift, sentence-transformers.
+
+Each is a pair of functions: a query to the object its loader reads, and back. `from_...` raises `ValueError`
+saying what is wrong with an object, and yields in `Found.ignored` the keys that have no place in a row of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embedkit.compose.export.record import Query, text_id
+
+Object = Mapping[str, Any]
+_NEGATIVE = re.compile(r"negative(?:_(\d+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an object held."""
+
+    query: Query
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFormat:
+    """A format of lines. `groups`: an object holds several positives, and its project trains on all of them."""
+
+    encode: Callable[[Query], Object]
+    decode: Callable[[Object], Found]
+    groups: bool
+    needs_negatives: str = ""  # what happens there to an object without negatives
+    note: str = ""
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name!r} is missing or is not a text")
+    return value
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name!r} is not a list")
+    return tuple(_text(item, name) for item in value)
+
+
+def _found(
+    row: Object, query: str, positives: Sequence[str], negatives: Sequence[str], known: set[str]
+) -> Found:
+    if not positives:
+        raise ValueError("no positive")
+    ignored = tuple(key for key, value in row.items() if key not in known and value not in (None, [], ""))
+    return Found(Query(query, tuple(positives), tuple(negatives)), ignored)
+
+
+def to_flagembedding(query: Query) -> Object:
+    """`{"query", "pos", "neg"}`."""
+    return {"query": query.text, "pos": list(query.positives), "neg": list(query.negatives)}
+
+
+def from_flagembedding(row: Object) -> Found:
+    """Teacher scores (`pos_scores`, `neg_scores`), `prompt` and `type` have no place in pairs."""
+    positives, negatives = _texts(row.get("pos"), "pos"), _texts(row.get("neg") or [], "neg")
+    return _found(row, _text(row.get("query"), "query"), positives, negatives, {"query", "pos", "neg"})
+
+
+def to_tevatron(query: Query) -> Object:
+    """`{"query_id", "query", "positive_passages", "negative_passages"}`.
+
+    Passages carry no `title`: where there is one Tevatron puts it and a space before the text.
+    """
+    return {
+        "query_id": text_id("q", query.text),
+        "query": query.text,
+        "positive_passages": [_passage(text) for text in query.positives],
+        "negative_passages": [_passage(text) for text in query.negatives],
+    }
+
+
+def _passage(text: str) -> dict[str, str]:
+    return {"docid": text_id("d", text), "text": text}
+
+
+def from_tevatron(row: Object) -> Found:
+    """A title is joined to its text, as Tevatron does; the ids are made anew."""
+    positives = _passages(row.get("positive_passages"), "positive_passages")
+    negatives = _passages(row.get("negative_passages") or [], "negative_passages")
+    known = {"query_id", "query", "positive_passages", "negative_passages"}
+    return _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+
+
+def _passages(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{name!r} is not a list of passages")
+    return tuple(titled(item.get("title"), _text(item.get("text"), f"{name}.text")) for item in value)
+
+
+def titled(title: object, text: str) -> str:
+    """A title and a text as the one text that a model reads."""
+    return f"{title} {text}" if isinstance(title, str) and title.strip() else text
+
+
+def to_ms_swift(query: Query) -> Object:
+    """`--task_type embedding`: messages of the user on both sides."""
+    return _messages(query, role="user")
+
+
+def to_ms_swift_reranker(query: Query) -> Object:
+    """`--task_type reranker`: passages are messages of the assistant."""
+    return _messages(query, role="assistant")
+
+
+def _messages(query: Query, *, role: str) -> Object:
+    return {
+        "messages": [{"role": "user", "content": query.text}],
+        "positive_messages": [[{"role": role, "content": text}] for text in query.positives],
+        "negative_messages": [[{"role": role, "content": text}] for text in query.negatives],
+    }
+
+
+def from_ms_swift(row: Object) -> Found:
+    """Both tasks. A conversation of several messages is not a text, and is refused; so is a system message."""
+    positives = _conversations(row.get("positive_messages"), "positive_messages")
+    negatives = _conversations(row.get("negative_messages") or [], "negative_messages")
+    known = {"messages", "positive_messages", "negative_messages"}
+    return _found(row, _content(row.get("messages"), "messages"), positives, negatives, known)
+
+
+def _conversations(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name!r} is not a list")
+    return tuple(_content(item, name) for item in value)
+
+
+def _content(value: object, name: str) -> str:
+    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
+        raise ValueError(f"{name!r} is not one message")
+    return _text(value[0].get("content"), f"{name}.content")
+
+
+def to_sentence_transformers(query: Query) -> Object:
+    """Columns in the order in which they are fed to a loss: anchor, positive, negative or negative_1, …"""
+    names = (
+        ["negative"]
+        if len(query.negatives) == 1
+        else [f"negative_{n + 1}" for n in range(len(query.negatives))]
+    )
+    return {
+        "anchor": query.text,
+        "positive": query.positives[0],
+        **dict(zip(names, query.negatives, strict=True)),
+    }
+
+
+def from_sentence_transformers(row: Object) -> Found:
+    """Negatives in the order of their numbers; an empty cell is no negative."""
+    names = sorted(filter(_NEGATIVE.match, row), key=_number)
+    negatives = [_text(row[name], name) for name in names if row[name] is not None]
+    positive = _text(row.get("positive"), "positive")
+    known = {"anchor", "positive", *names}
+    return _found(row, _text(row.get("anchor"), "anchor"), [positive], negatives, known)
+
+
+def _number(name: str) -> int:
+    match = _NEGATIVE.match(name)
+    return int(match.group(1) or 0) if match else 0
+
+
+LINES: dict[str, LineFormat] = {
+    "sentence-transformers": LineFormat(
+        encode=to_sentence_transformers, decode=from_sentence_transformers, groups=False
+    ),
+    "flagembedding": LineFormat(
+        encode=to_flagembedding,
+        decode=from_flagembedding,
+        groups=True,
+        needs_negatives="FlagEmbedding's trainer divides by zero there; its hn_mine or compose --hard-k mines some",
+    ),
+    "tevatron": LineFormat(
+        encode=to_tevatron,
+        decode=from_tevatron,
+        groups=True,
+        needs_negatives="Tevatron draws from an empty list there; compose --hard-k mines some",
+    ),
+    "ms-swift": LineFormat(encode=to_ms_swift, decode=from_ms_swift, groups=False),
+    "ms-swift-reranker": LineFormat(
+        encode=to_ms_swift_reranker,
+        decode=from_ms_swift,
+        groups=True,
+        note="ms-swift draws one positive and seven negatives of a line unless MAX_POSITIVE_SAMPLES and "
+        "MAX_NEGATIVE_SAMPLES say otherwise",
+    ),
+}

@@ -1,0 +1,150 @@
+"""Writing for convert: rows by part to the files of a format, as lines that are encoded while they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embedkit.compose.export.card import HUB_SPLITS, Contents, render_card
+from embedkit.compose.export.lines import LINES
+from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, grouped, one_by_one, pair_id
+from embedkit.compose.export.source import BEIR, HUGGINGFACE, LLAMAINDEX, PAIRS
+from embedkit.compose.export.whole import QRELS, beir_files, llamaindex_document
+from embedkit.console import say
+from embedkit.errors import UserError
+from embedkit.files import STDIO
+from embedkit.jsonl import dumps
+from embedkit.manifest import Manifest
+from embedkit.pairs import Pair, pair_to_object, split_path
+
+Files = dict[str, Iterable[str]]
+Rows = Mapping[str, Sequence[Pair]]
+_TEXTS = ("id", "group", "kind", "lang", "source", "license")
+
+
+def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifest | None) -> Files:
+    """Every file to write with its lines. The books are complete when this returns."""
+    if form in (PAIRS, HUGGINGFACE):
+        pairs = [pair for found in rows.values() for pair in found]
+        books.tally.given_out += len(pairs)
+        books.negatives_out += sum(len(pair.hard_negatives) for pair in pairs)
+        if form == PAIRS:
+            return {_beside(output, part): _pair_lines(found) for part, found in rows.items()}
+        return _hub_files(Path(output), rows, manifest)
+    _count_extras(rows, books)
+    grouping = form in (BEIR, LLAMAINDEX) or LINES[form].groups
+    parts = {p: grouped(found, books) if grouping else one_by_one(found) for p, found in rows.items()}
+    queries = [query for found in parts.values() for query in found]
+    books.tally.given_out += len(queries) if grouping else sum(len(query.positives) for query in queries)
+    books.negatives_out += sum(len(query.negatives) for query in queries)
+    if form == BEIR:
+        return {str(path): lines for path, lines in beir_files(Path(output), _named(parts)).items()}
+    if form == LLAMAINDEX:
+        return {_beside(output, p): [llamaindex_document(found, books)] for p, found in parts.items()}
+    return _line_files(form, output, parts)
+
+
+def may_write(form: str, output: str) -> list[Path]:
+    """Every file that stands for this output, whatever the rows: a stale one beside new ones would mislead."""
+    path = Path(output)
+    if form == BEIR:
+        parts = [path / QRELS / f"{part}.tsv" for part in PARTS]
+        return [path / "corpus.jsonl", path / "queries.jsonl", *parts]
+    if form == HUGGINGFACE:
+        return [path / "README.md", *(path / f"{name}.jsonl" for name in HUB_SPLITS.values())]
+    files = [split_path(path, part) for part in PARTS]
+    if form == "sentence-transformers":
+        files += [
+            ragged
+            for file in list(files)
+            for ragged in sorted(file.parent.glob(f"{file.stem}.n*{file.suffix}"))
+        ]
+    return files
+
+
+def _beside(output: str, part: str) -> str:
+    return output if output == STDIO else str(split_path(Path(output), part))
+
+
+def _named(parts: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:
+    """BEIR is read as a test set unless told otherwise: rows of no named part are one."""
+    if list(parts) != ["train"]:
+        return dict(parts)
+    say("the rows name no part: their judgements are qrels/test.tsv, which BEIR reads by default")
+    return {"test": parts["train"]}
+
+
+def _count_extras(rows: Rows, books: Books) -> None:
+    for pair in (pair for found in rows.values() for pair in found):
+        for key in EXTRA_KEYS:
+            books.keys[key] += bool(getattr(pair, key))
+        books.keys["id"] += pair.id not in ("", pair_id(pair.anchor, pair.positive))
+
+
+def _pair_lines(pairs: Iterable[Pair]) -> Iterator[str]:
+    return (dumps(pair_to_object(pair)) + "\n" for pair in pairs)
+
+
+def _line_files(form: str, output: str, parts: Mapping[str, Sequence[Query]]) -> Files:
+    if form != "sentence-transformers":
+        return {_beside(output, part): _encoded(form, found) for part, found in parts.items()}
+    files: Files = {}
+    for part, found in parts.items():
+        files |= _by_width(_beside(output, part), found)
+    return files
+
+
+def _encoded(form: str, queries: Iterable[Query]) -> Iterator[str]:
+    return (dumps(LINES[form].encode(query)) + "\n" for query in queries)
+
+
+def _by_width(output: str, queries: Sequence[Query]) -> Files:
+    """One file where all rows have as many negatives; else one for each number, `NAME.n2.jsonl` for two."""
+    widths = sorted({len(query.negatives) for query in queries})
+    if len(widths) == 1:
+        return {output: _encoded("sentence-transformers", queries)}
+    if output == STDIO:
+        raise UserError(
+            "the rows have {least} to {most} negatives, and sentence-transformers wants equal columns",
+            hint="--negatives {most} takes the rows that have as many, --output FILE writes a file for each number",
+            least=widths[0],
+            most=widths[-1],
+        )
+    say(
+        "{path}: {least} to {most} negatives a row; sentence-transformers wants equal columns, so a file for each",
+        path=output,
+        least=widths[0],
+        most=widths[-1],
+    )
+    path = Path(output)
+    return {
+        str(path.with_name(f"{path.stem}.n{width}{path.suffix}")): _encoded(
+            "sentence-transformers", [query for query in queries if len(query.negatives) == width]
+        )
+        for width in widths
+    }
+
+
+def _hub_files(folder: Path, rows: Rows, manifest: Manifest | None) -> Files:
+    contents = Contents()
+    for part, found in rows.items():
+        for pair in found:
+            contents.take(part, pair)
+    names = {part: f"{HUB_SPLITS[part]}.jsonl" for part in rows}
+    card = render_card(contents, names, title=folder.resolve().name, manifest=manifest)
+    data: Files = {str(folder / names[part]): _hub_lines(found) for part, found in rows.items()}
+    return {**data, str(folder / "README.md"): [card]}
+
+
+def _hub_lines(pairs: Iterable[Pair]) -> Iterator[str]:
+    """Every key in every row: a loader that guesses types from the first rows guesses right."""
+    for pair in pairs:
+        row: dict[str, Any] = {name: getattr(pair, name) for name in _TEXTS}
+        mining = [{"score": m.score, "rank": m.rank, "miner": m.miner, "rule": m.rule} for m in pair.mining]
+        texts = {
+            "anchor": pair.anchor,
+            "positive": pair.positive,
+            "hard_negatives": list(pair.hard_negatives),
+        }
+        yield dumps({**texts, **row, "mining": mining}) + "\n"
