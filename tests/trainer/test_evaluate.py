@@ -134,7 +134,14 @@ def test_equal_models_are_no_difference_and_the_files_hold_it(
     assert (result.word, result.queries, result.concepts) == ("NO DIFFERENCE", 16, 8)
     assert read_evaluation(run / "metrics.json") == result
     assert (run / "report.html").is_file()
-    assert {part.value for part in result.slices} == {"en", "ko", "term-definition"}
+    assert [part.value for part in result.slices] == [
+        "en",
+        "ko",
+        "term-definition",
+        "without a particle",
+        "은/는",
+        "을/를",
+    ]
     printed = capsys.readouterr().out
     assert "NO DIFFERENCE: nDCG@10 goes from" in printed
     assert "ko gains nothing that can be told from chance" in printed

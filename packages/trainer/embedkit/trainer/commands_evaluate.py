@@ -24,7 +24,9 @@ def evaluate(
     ] = None,
     test: Annotated[
         Path | None,
-        typer.Option(help="Test pairs; by default the run's, data/pairs.test.jsonl or pairs.test.jsonl."),
+        typer.Option(
+            help="Test rows of any shape; by default the run's, data/pairs.test.jsonl or pairs.test.jsonl."
+        ),
     ] = None,
     corpus: Annotated[
         Path | None,
@@ -33,11 +35,18 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for metrics.json and report.html; by default the run.")
     ] = None,
+    similarity: Annotated[
+        Path | None,
+        typer.Option(
+            help="Graded pairs that show what was forgotten; by default 300 that ship with embedkit."
+        ),
+    ] = None,
     fail_under: Annotated[
         list[str] | None, typer.Option(help="Exit 1 below this, as ndcg@10=0.6; may be repeated.")
     ] = None,
     fail_under_delta: Annotated[
-        float | None, typer.Option(help="Exit 1 when nDCG@10 gains less than this over the baseline.")
+        float | None,
+        typer.Option(help="Exit 1 when the first metric (nDCG@10) gains less than this over the baseline."),
     ] = None,
     allow_leak: Annotated[
         bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
@@ -55,6 +64,7 @@ def evaluate(
         test=test,
         corpus=corpus,
         output=output,
+        similarity=similarity,
         fail_under=fail_under or (),
         fail_under_delta=fail_under_delta,
         allow_leak=allow_leak,

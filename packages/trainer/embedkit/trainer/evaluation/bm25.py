@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from embedkit.text import clean
@@ -50,6 +51,21 @@ class Bm25Scorer:
         """One sparse product."""
         product = self._query_matrix[queries] @ self._corpus_matrix[corpus].T
         return np.asarray(product.toarray(), dtype=np.float32)
+
+
+def word_vectors(texts: Sequence[str]) -> sparse.csr_array:
+    """Unit rows of BM25 weights `(N, V)`: what stands in for a model where texts are compared and not searched."""
+    weighted = _weigh(_count(texts, {}, grow=True))
+    norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+    scale = sparse.diags_array(1 / np.where(norms > 0, norms, 1))
+    return sparse.csr_array(scale @ weighted)
+
+
+def word_cosines(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:
+    """Cosine of the word vectors of each text of `left` with its neighbour in `right`."""
+    vectors = word_vectors([*left, *right])
+    cosines: NDArray[np.float64] = np.asarray(vectors[: len(left)].multiply(vectors[len(left) :]).sum(axis=1))
+    return cosines.ravel()
 
 
 def _count(texts: Sequence[str], vocabulary: dict[str, int], *, grow: bool) -> sparse.csr_array:

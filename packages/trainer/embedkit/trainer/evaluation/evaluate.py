@@ -1,4 +1,4 @@
-"""`embedkit evaluate`: a model against its baseline on held-out concepts, with a verdict.
+"""`embedkit evaluate`: a model against its baseline on held-out rows, with a verdict.
 
 Costs two encodings of the corpus (none, where their vectors are cached) and a few seconds of resampling.
 """
@@ -8,43 +8,54 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.errors import UserError
 from embedkit.files import require_writable, sha256_file
+from embedkit.jsonl import read_objects
 from embedkit.manifest import versions
 from embedkit.messages import tr
 from embedkit.models import ModelSource, resolve_model
-from embedkit.pairs import read_pairs
 from embedkit.trainer.evaluation import gates
-from embedkit.trainer.evaluation.compare import PerQuery, compare, judge, slices
-from embedkit.trainer.evaluation.leak import find_leaks, pass_gate, rows_of
+from embedkit.trainer.evaluation.compare import judge
+from embedkit.trainer.evaluation.findings import Findings, search_findings
+from embedkit.trainer.evaluation.forgetting import default_similarity_file, measure_forgetting
+from embedkit.trainer.evaluation.leak import TestRow, find_leaks, pass_gate, rows_of
 from embedkit.trainer.evaluation.records import (
     FILE_NAME,
     SCHEMA_VERSION,
     Evaluation,
+    Forgetting,
     Leak,
     ModelInfo,
     SourceRows,
     to_object,
     write_evaluation,
 )
+from embedkit.trainer.evaluation.rowtasks import (
+    TASK_METRICS,
+    RowTests,
+    read_row_tests,
+    row_findings,
+    texts_of,
+)
 from embedkit.trainer.evaluation.runs import Run, curves, default_test_file, run_of
-from embedkit.trainer.evaluation.statistics import mcnemar
-from embedkit.trainer.evaluation.systems import Outcome, changes, run_bm25, run_encoder
 from embedkit.trainer.evaluation.table import metric_table
+from embedkit.trainer.evaluation.testrows import read_graded
 from embedkit.trainer.evaluation.testset import TestSet, read_test_set
-from embedkit.trainer.evaluation.verdict import language_lines, sentence
+from embedkit.trainer.evaluation.verdict import (
+    UNITS,
+    forgetting_lines,
+    language_lines,
+    particle_lines,
+    sentence,
+)
 from embedkit.trainer.report.report import try_write_page
 from embedkit.vectors import Encoder
 
 DEFAULT_OUTPUT = Path("evaluation")
 FEW_CONCEPTS = 20
-SHOWN_CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +66,16 @@ class Plan:
     baseline: ModelSource
     run: Run | None
     baseline_run: Run | None
-    tests: TestSet
+    tests: TestSet | RowTests
     test_file: Path
+    similarity: Path
     output: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        read = self.tests.files if isinstance(self.tests, TestSet) else (self.test_file,)
+        return (*read, self.similarity)
 
 
 def evaluate(
@@ -67,6 +85,7 @@ def evaluate(
     test: Path | None = None,
     corpus: Path | None = None,
     output: Path | None = None,
+    similarity: Path | None = None,
     fail_under: Sequence[str] = (),
     fail_under_delta: float | None = None,
     allow_leak: bool = False,
@@ -74,18 +93,22 @@ def evaluate(
     seed: int = 0,
     as_json: bool = False,
 ) -> Evaluation:
-    """Rank the test queries with both models and say whether the difference is real.
+    """Measure both models on the test rows and say whether the difference is real.
 
-    A query is an anchor of the test rows with its kind; the positives of its rows are right. Other texts of
-    its own concept, and its own text, are left out of its ranking: neither right nor wrong. `metrics.json`
-    and `report.html` go to the run or to `output`, replacing an earlier evaluation.
+    The first row of the test file says what is measured. Pairs: a query is an anchor with its kind, the
+    positives of its rows are right; other texts of its own concept, and its own text, are left out of its
+    ranking. Other rows: see `rowtasks`. The graded pairs of `similarity` tell what was forgotten.
+    `metrics.json` and `report.html` go to the run or to `output`, replacing an earlier evaluation.
 
     Raises:
         UserError: a file or model is missing or bad.
         AnswerNoError: test rows were trained on, or the model misses a bound (after the files are written).
     """
-    bounds = gates.parse_bounds(fail_under)
-    plan = _plan(model=model, baseline=baseline, test=test, corpus=corpus, output=output)
+    plan = _plan(
+        model=model, baseline=baseline, test=test, corpus=corpus, output=output, similarity=similarity
+    )
+    task = plan.tests.task if isinstance(plan.tests, RowTests) else "retrieval"
+    bounds = gates.parse_bounds(fail_under, names=TASK_METRICS[task])
     leaks = _leaks(plan)
     pass_gate(leaks, allow_leak=allow_leak)
     result = _evaluate(plan, leaks, bounds, fail_under_delta, resamples, seed)
@@ -101,7 +124,13 @@ def evaluate(
 
 
 def _plan(
-    *, model: str, baseline: str | None, test: Path | None, corpus: Path | None, output: Path | None
+    *,
+    model: str,
+    baseline: str | None,
+    test: Path | None,
+    corpus: Path | None,
+    output: Path | None,
+    similarity: Path | None,
 ) -> Plan:
     source = resolve_model(model)
     run = run_of(source)
@@ -111,7 +140,11 @@ def _plan(
     base = resolve_model(base_name)
     test_file = test or default_test_file(run)
     folder = output or (run.folder if run else DEFAULT_OUTPUT)
-    tests = read_test_set(test_file, corpus=corpus)
+    tests = read_row_tests(test_file) or read_test_set(test_file, corpus=corpus)
+    if corpus and isinstance(tests, RowTests):
+        raise UserError("--corpus goes with pairs, these rows search nothing", place=str(test_file))
+    general = similarity or default_similarity_file()
+    read_graded(general)
     require_writable(folder)
     return Plan(
         model=source,
@@ -120,14 +153,17 @@ def _plan(
         baseline_run=run_of(base),
         tests=tests,
         test_file=test_file,
+        similarity=general,
         output=folder,
     )
 
 
 def _leaks(plan: Plan) -> tuple[Leak, ...]:
-    found = [find_leaks(rows_of(plan.tests.rows), train=plan.run.pairs if plan.run else None, side="model")]
+    tests = plan.tests
+    rows = rows_of(tests.rows) if isinstance(tests, TestSet) else [TestRow(texts_of(r)) for r in tests.rows]
+    found = [find_leaks(rows, train=plan.run.pairs if plan.run else None, side="model")]
     if plan.baseline_run:
-        found.append(find_leaks(rows_of(plan.tests.rows), train=plan.baseline_run.pairs, side="baseline"))
+        found.append(find_leaks(rows, train=plan.baseline_run.pairs, side="baseline"))
     return tuple(found)
 
 
@@ -139,44 +175,40 @@ def _evaluate(
     resamples: int,
     seed: int,
 ) -> Evaluation:
-    tests = plan.tests
-    say(
-        "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",
-        queries=len(tests.queries),
-        corpus=len(tests.corpus),
-        name=tests.corpus_name,
-        model=plan.model,
-        baseline=plan.baseline,
-    )
-    base_encoder, encoder = Encoder(plan.baseline), Encoder(plan.model)
-    before, cosines_before = run_encoder(base_encoder, tests, system="before", seed=seed)
-    after, cosines_after = run_encoder(encoder, tests, system="after", seed=seed)
-    values = _values(tests, before, after)
-    metrics = compare(values, resamples=resamples, seed=seed)
-    concepts = values.concept_count
-    word = judge(metrics, concepts=concepts)
+    _announce(plan)
+    before, after = Encoder(plan.baseline), Encoder(plan.model)
+    if isinstance(plan.tests, TestSet):
+        found = search_findings(plan.tests, before, after, resamples=resamples, seed=seed)
+    else:
+        found = row_findings(plan.tests, before, after, resamples=resamples, seed=seed)
+    general = measure_forgetting(before, after, file=plan.similarity, resamples=resamples, seed=seed)
+    word = "DO NOT SHIP" if general.lost else judge(found.metrics, concepts=found.concepts)
     return Evaluation(
         schema_version=SCHEMA_VERSION,
         word=word,
-        sentence=sentence(word, metrics[0], queries=len(tests.queries), concepts=concepts),
-        model=_info(encoder, after),
-        baseline=_info(base_encoder, before),
-        queries=len(tests.queries),
-        concepts=concepts,
-        corpus_texts=len(tests.corpus),
-        corpus=tests.corpus_name,
-        dropped=tests.dropped,
-        metrics=metrics,
-        slices=tuple(slices(tests.queries, values, resamples=resamples, seed=seed)),
-        mcnemar=mcnemar(before.hit, after.hit),
-        similarities=(*cosines_before, *cosines_after),
-        fixed=tuple(islice(changes(tests, before, after, fixed=True), SHOWN_CHANGES)),
-        broken=tuple(islice(changes(tests, before, after, fixed=False), SHOWN_CHANGES)),
+        sentence=_sentence(found, general),
+        model=_info(after, found.dimensions_after),
+        baseline=_info(before, found.dimensions_before),
+        task=found.task,
+        queries=found.queries,
+        concepts=found.concepts,
+        corpus_texts=found.corpus_texts,
+        corpus=found.corpus,
+        dropped=found.dropped,
+        metrics=found.metrics,
+        slices=found.slices,
+        mcnemar=found.mcnemar,
+        similarities=found.similarities,
+        fixed=found.fixed,
+        broken=found.broken,
+        hard_negatives=found.hard_negatives,
+        labels=found.labels,
+        forgetting=general,
         curves=curves(plan.run.folder) if plan.run else (),
         leaks=leaks,
-        gates=tuple(gates.check(metrics, bounds=bounds, least_gain=least_gain)),
+        gates=tuple(gates.check(found.metrics, bounds=bounds, least_gain=least_gain)),
         sources=tuple(_sources(plan)),
-        files={str(path): sha256_file(path) for path in tests.files},
+        files={str(path): sha256_file(path) for path in plan.files},
         run_config=plan.run.config if plan.run else {},
         resamples=resamples,
         seed=seed,
@@ -184,22 +216,45 @@ def _evaluate(
     )
 
 
-def _values(tests: TestSet, before: Outcome, after: Outcome) -> PerQuery:
-    _, codes = np.unique([query.concept for query in tests.queries], return_inverse=True)
-    return PerQuery(
-        before=before.metrics,
-        after=after.metrics,
-        bm25=run_bm25(tests).metrics,
-        concepts=codes.astype(np.int64),
+def _announce(plan: Plan) -> None:
+    tests = plan.tests
+    if isinstance(tests, TestSet):
+        say(
+            "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",
+            queries=len(tests.queries),
+            corpus=len(tests.corpus),
+            name=tests.corpus_name,
+            model=plan.model,
+            baseline=plan.baseline,
+        )
+        return
+    say(
+        "{rows} {unit} ({name}): {model} against {baseline}",
+        rows=len(tests.rows),
+        unit=tr(UNITS[tests.task]),
+        name=tests.file,
+        model=plan.model,
+        baseline=plan.baseline,
     )
 
 
-def _info(encoder: Encoder, outcome: Outcome) -> ModelInfo:
+def _sentence(found: Findings, general: Forgetting) -> str:
+    return sentence(
+        judge(found.metrics, concepts=found.concepts),
+        found.metrics[0],
+        queries=found.queries,
+        concepts=found.concepts,
+        task=found.task,
+        forgetting=general,
+    )
+
+
+def _info(encoder: Encoder, dimensions: int) -> ModelInfo:
     return ModelInfo(
         name=encoder.source.requested,
         origin=encoder.source.origin,
         weights=encoder.hash,
-        dimensions=outcome.dimensions,
+        dimensions=dimensions,
     )
 
 
@@ -207,7 +262,9 @@ def _sources(plan: Plan) -> Iterator[SourceRows]:
     """Rows of the training and test files by source and licence, the largest first."""
     trained = [plan.run.pairs] if plan.run and plan.run.pairs else []
     for path in dict.fromkeys((*trained, plan.test_file)):
-        counts = Counter((pair.source, pair.license) for pair in read_pairs(path))
+        counts = Counter(
+            (str(row.get("source") or ""), str(row.get("license") or "")) for _, row in read_objects(path)
+        )
         for (source, licence), rows in counts.most_common():
             yield SourceRows(file=path.name, source=source, license=licence, rows=rows)
 
@@ -216,8 +273,12 @@ def _tell(result: Evaluation) -> None:
     """The table and the verdict on stdout."""
     for line in metric_table(result.metrics):
         out(line)
+    if result.hard_negatives:
+        out(tr("against the hard negatives:"))
+        for line in metric_table(result.hard_negatives):
+            out(line)
     out(result.sentence)
-    for line in language_lines(result):
+    for line in (*language_lines(result), *particle_lines(result), *forgetting_lines(result)):
         out(f"  {line}")
     for reason, count in result.dropped.items():
         say("{count} queries left out: {reason}", count=count, reason=tr(reason))

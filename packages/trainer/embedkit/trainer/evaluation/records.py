@@ -13,23 +13,28 @@ from embedkit.files import read_bytes, write_text
 from embedkit.trainer.evaluation.statistics import Interval, McNemar
 
 Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]
+Task = Literal["retrieval", "graded", "binary", "triplet", "labelled"]
 SCHEMA_VERSION = 1
 FILE_NAME = "metrics.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricResult:
-    """One metric before (baseline) and after (model), each with its interval, and the paired difference."""
+    """One metric before (baseline) and after (model), each with its interval, and the paired difference.
+
+    Intervals are None where nothing is paired (V-measure), `permutation_p` where the metric is no mean, `bm25`
+    where words alone give no value.
+    """
 
     name: str
     before: float
     after: float
     difference: float
-    before_interval: Interval
-    after_interval: Interval
-    difference_interval: Interval
-    permutation_p: float
-    bm25: float
+    before_interval: Interval | None
+    after_interval: Interval | None
+    difference_interval: Interval | None
+    permutation_p: float | None
+    bm25: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,27 @@ class Slice:
     concepts: int
     word: Word
     metrics: tuple[MetricResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgetting:
+    """Spearman on graded pairs of everyday language. `lost`: it falls by more than the tolerance for certain."""
+
+    file: str
+    pairs: int
+    tolerance: float
+    lost: bool
+    metric: MetricResult
+    languages: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSimilarity:
+    """Mean cosine of the texts of each label with those of each other (not of a text with itself), `(L, L)`."""
+
+    labels: tuple[str, ...]
+    before: tuple[tuple[float, ...], ...]
+    after: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +168,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The whole result. `files` maps each file read to its SHA-256; `run_config` is its config.json."""
+    """The whole result. `files` maps each file read to its SHA-256; `run_config` is its config.json.
+
+    Where the test file holds other rows than pairs (`task`), `queries` counts its rows, `concepts` what the
+    bootstrap resampled, and what belongs to a search is empty.
+    """
 
     schema_version: int
     word: Word
@@ -156,7 +186,7 @@ class Evaluation:
     dropped: Mapping[str, int]
     metrics: tuple[MetricResult, ...]
     slices: tuple[Slice, ...]
-    mcnemar: McNemar
+    mcnemar: McNemar | None
     similarities: tuple[Similarities, ...]
     fixed: tuple[Change, ...]
     broken: tuple[Change, ...]
@@ -169,6 +199,15 @@ class Evaluation:
     resamples: int
     seed: int
     versions: Mapping[str, str]
+    task: Task = "retrieval"
+    hard_negatives: tuple[MetricResult, ...] = ()
+    labels: LabelSimilarity | None = None
+    forgetting: Forgetting | None = None
+
+    @property
+    def primary(self) -> MetricResult:
+        """The metric that decides the verdict."""
+        return self.metrics[0]
 
     def metric(self, name: str) -> MetricResult:
         """The result of one metric over all queries."""

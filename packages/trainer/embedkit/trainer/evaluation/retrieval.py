@@ -1,11 +1,14 @@
-"""Exact top-k of many queries over a large corpus, in blocks: memory is one block, whatever the corpus holds.
+"""Exact top-k of many queries over a large corpus, block after block: a block is encoded, scored and forgotten.
+
+Memory is one block and the best of each query so far, whatever the corpus holds: 1,000 queries take 5 MB, and a
+block of 16,384 texts at 384 dimensions 25 MB beside 16 MB of scores.
 
 A score and its corpus place are packed into one 64-bit key, so that equal scores always rank by place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +24,10 @@ _LOW = np.uint64(0xFFFF_FFFF)
 
 
 class Scorer(Protocol):
-    """Whatever can score a block of queries against a block of the corpus (higher is nearer)."""
+    """Whatever can score a block of queries against a block of the corpus (higher is nearer).
+
+    Blocks of the corpus are asked for in order, each for all queries before the next.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -48,6 +54,43 @@ class CosineScorer:
         return self.queries[queries] @ self.corpus[corpus].T
 
 
+class StreamScorer:
+    """Cosine of unit vectors `(Q, D)` with texts that are encoded when their block is due.
+
+    `kept` holds the vectors of the places in `keep` (sorted, distinct) once the whole corpus was scored.
+    """
+
+    def __init__(
+        self,
+        queries: Floats,
+        texts: Sequence[str],
+        encode: Callable[[Sequence[str]], Floats],
+        *,
+        keep: Places,
+    ) -> None:
+        self.queries = queries
+        self.kept = np.zeros((len(keep), queries.shape[1]), dtype=np.float32)
+        self._texts = texts
+        self._encode = encode
+        self._keep = keep
+        self._at = slice(0, 0)
+        self._vectors = self.kept[:0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(Q, N)`."""
+        return len(self.queries), len(self._texts)
+
+    def block(self, queries: slice, corpus: slice) -> Floats:
+        """One matrix product, after the block's texts are encoded."""
+        if corpus != self._at:
+            self._vectors = self._encode(self._texts[corpus])
+            self._at = corpus
+            wanted = (self._keep >= corpus.start) & (self._keep < corpus.stop)
+            self.kept[wanted] = self._vectors[self._keep[wanted] - corpus.start]
+        return self.queries[queries] @ self._vectors.T
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """`places` and `scores`, both `(Q, k)`, best first; place -1 where the corpus had no more to offer."""
@@ -70,19 +113,19 @@ def rank(
     """
     query_count, corpus_count = scorer.shape
     keep = min(top_k, corpus_count)
-    places = np.full((query_count, keep), -1, dtype=np.int64)
-    scores = np.full((query_count, keep), -np.inf, dtype=np.float32)
-    for queries in _slices(query_count, QUERY_BLOCK):
-        best = np.zeros((queries.stop - queries.start, 0), dtype=np.uint64)
-        for corpus in _slices(corpus_count, CORPUS_BLOCK):
+    blocks = list(_slices(query_count, QUERY_BLOCK))
+    best = [np.zeros((queries.stop - queries.start, 0), dtype=np.uint64) for queries in blocks]
+    for corpus in _slices(corpus_count, CORPUS_BLOCK):
+        for number, queries in enumerate(blocks):
             block = np.ascontiguousarray(scorer.block(queries, corpus), dtype=np.float32)
             if excluded is not None:
                 _mask(block, excluded[queries], corpus)
             if windows is not None:
                 _mask_outside(block, windows[queries], corpus)
-            best = _best(np.hstack([best, _candidates(block, corpus.start, best, keep)]), keep)
-        best = np.sort(best, axis=1)[:, ::-1]
-        scores[queries], places[queries] = _unpack(best)
+            found = _candidates(block, corpus.start, best[number], keep)
+            best[number] = _best(np.hstack([best[number], found]), keep)
+    keys = np.vstack(best) if best else np.zeros((0, keep), dtype=np.uint64)
+    scores, places = _unpack(np.sort(keys, axis=1)[:, ::-1])
     places[np.isneginf(scores)] = -1
     return Ranking(places, scores)
 

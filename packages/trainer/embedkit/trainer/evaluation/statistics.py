@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.trainer.evaluation.metrics import Values
+from embedkit.trainer.evaluation.weighted import Statistic
 
 CONFIDENCE = 0.95
 # With fewer concepts than this even a clean sweep has a sign-flip p above 0.05 (2 / 2**5 = 0.0625).
@@ -55,6 +56,41 @@ def intervals(
     return tuple(Interval(float(a), float(b)) for a, b in zip(low, high, strict=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """One statistic of two systems on the same units: its values, their intervals, the difference's interval."""
+
+    before: float
+    after: float
+    before_interval: Interval
+    after_interval: Interval
+    difference_interval: Interval
+
+
+def paired(
+    before: Statistic, after: Statistic, groups: NDArray[np.int64], *, resamples: int, seed: int
+) -> Paired:
+    """Bootstrap a statistic that is no mean over units, `groups` `(U,)` of them resampled whole."""
+    _, codes = np.unique(groups, return_inverse=True)
+    count = int(codes.max()) + 1
+    parts = []
+    for block in _resampled(count, resamples, seed, columns=len(codes)):
+        weights = block[:, codes]
+        parts.append(np.stack([before(weights), after(weights)]))
+    first, second = np.hstack(parts)
+    tail = _expanded_tail(count)
+    low, high = np.quantile([first, second, second - first], [tail, 1 - tail], axis=1)
+    once = np.ones((1, len(codes)))
+    found = [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    return Paired(
+        before=float(before(once)[0]),
+        after=float(after(once)[0]),
+        before_interval=found[0],
+        after_interval=found[1],
+        difference_interval=found[2],
+    )
+
+
 def permutation_p(differences: Values, concepts: NDArray[np.int64], *, resamples: int, seed: int) -> Values:
     """Two-sided p of each column's mean `(M,)` when concepts' signs are flipped at random (Fisher 1935)."""
     sums, _ = _by_concept(differences, concepts)
@@ -86,10 +122,13 @@ def _by_concept(values: Values, concepts: NDArray[np.int64]) -> tuple[Values, Va
     return sums, np.bincount(codes).astype(np.float64)
 
 
-def _resampled(count: int, resamples: int, seed: int) -> Iterator[Values]:
-    """How often each concept is drawn: blocks `(B, C)` that add up to `resamples` rows."""
+def _resampled(count: int, resamples: int, seed: int, *, columns: int = 0) -> Iterator[Values]:
+    """How often each concept is drawn: blocks `(B, C)` that add up to `resamples` rows.
+
+    `columns` is how wide the rows become later, where that is wider.
+    """
     rng = np.random.default_rng(seed)
-    for size in _sizes(resamples, count):
+    for size in _sizes(resamples, max(count, columns)):
         drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.trainer.evaluation.bm25 import Bm25Scorer
+from embedkit.trainer.evaluation.contrast import Contrast, Flat, flat, hard_rows, right_places, word_contrast
 from embedkit.trainer.evaluation.metrics import DEPTH, Values, first_rank, query_metrics
 from embedkit.trainer.evaluation.records import Change, Ranked, Similarities
-from embedkit.trainer.evaluation.retrieval import CosineScorer, Floats, Places, Ranking, Scorer, rank
+from embedkit.trainer.evaluation.retrieval import Floats, Ranking, Scorer, StreamScorer, rank
 from embedkit.trainer.evaluation.testset import Query, TestSet
+from embedkit.trainer.evaluation.weighted import auc_of
 from embedkit.vectors import Encoder
 
 BINS = np.linspace(-1, 1, 41)
@@ -24,11 +26,16 @@ System = Literal["before", "after"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A system's ranking, its metrics `(Q, M)` and the rank of each first right answer `(Q,)`."""
+    """A system's ranking, its metrics `(Q, M)`, the rank of each first right answer `(Q,)`.
+
+    `variants` are the metrics of the test set's variants `(V, M)`, `contrast` the scores of right and hard texts.
+    """
 
     ranking: Ranking
     metrics: Values
     first_ranks: NDArray[np.int64]
+    variants: Values
+    contrast: Contrast
     dimensions: int
 
     @property
@@ -42,31 +49,52 @@ def run_encoder(
     encoder: Encoder, tests: TestSet, *, system: System, seed: int
 ) -> tuple[Outcome, list[Similarities]]:
     """Encode the test set, rank it, and measure the cosines of right and wrong texts."""
-    queries = encoder.encode([query.text for query in tests.queries], role="query")
-    corpus = encoder.encode(tests.corpus)
-    outcome = _outcome(CosineScorer(queries, corpus), tests)
+    queries = encoder.encode(tests.asked, role="query")
+    right, random = right_places(tests), _random_places(tests.queries, seed)
+    keep = np.unique(np.concatenate([right.places, random.places]))
+    scorer = StreamScorer(queries, tests.corpus, encoder.encode, keep=keep)
+    ranking = _rank(scorer, tests)
     hard = encoder.encode([text for query in tests.queries for text in query.hard_negatives])
-    return outcome, list(_similarities(queries, corpus, hard, tests, system=system, seed=seed))
+    kept = scorer.kept
+    hard_queries = hard_rows(tests)
+    contrast = Contrast(
+        positives=_cosines(queries[right.queries], kept[np.searchsorted(keep, right.places)]),
+        negatives=_cosines(queries[hard_queries], hard) if len(hard) else np.zeros(0),
+    )
+    others = _cosines(queries[random.queries], kept[np.searchsorted(keep, random.places)])
+    similarities = _similarities(contrast, others, system=system)
+    return _outcome(ranking, tests, contrast, dimensions=queries.shape[1]), list(similarities)
 
 
 def run_bm25(tests: TestSet) -> Outcome:
     """Rank the same test set without any model."""
-    return _outcome(Bm25Scorer([query.text for query in tests.queries], tests.corpus), tests)
+    ranking = _rank(Bm25Scorer(tests.asked, tests.corpus), tests)
+    return _outcome(ranking, tests, word_contrast(tests), dimensions=0)
 
 
-def _outcome(scorer: Scorer, tests: TestSet) -> Outcome:
-    relevant = [query.relevant for query in tests.queries]
-    ranking = rank(
+def _rank(scorer: Scorer, tests: TestSet) -> Ranking:
+    """Every query and every variant, in one pass over the corpus."""
+    queries = [*tests.queries, *(tests.queries[variant.query] for variant in tests.variants)]
+    return rank(
         scorer,
         top_k=DEPTH,
-        excluded=[query.excluded for query in tests.queries],
-        windows=np.array([query.window for query in tests.queries]),
+        excluded=[query.excluded for query in queries],
+        windows=np.array([query.window for query in queries]),
     )
+
+
+def _outcome(ranking: Ranking, tests: TestSet, contrast: Contrast, *, dimensions: int) -> Outcome:
+    count = len(tests.queries)
+    relevant = [query.relevant for query in tests.queries]
+    of_variants = [relevant[variant.query] for variant in tests.variants]
+    own = Ranking(ranking.places[:count], ranking.scores[:count])
     return Outcome(
-        ranking=ranking,
-        metrics=query_metrics(ranking.places, relevant),
-        first_ranks=first_rank(ranking.places, relevant),
-        dimensions=scorer.corpus.shape[1] if isinstance(scorer, CosineScorer) else 0,
+        ranking=own,
+        metrics=query_metrics(own.places, relevant),
+        first_ranks=first_rank(own.places, relevant),
+        variants=query_metrics(ranking.places[count:], of_variants),
+        contrast=contrast,
+        dimensions=dimensions,
     )
 
 
@@ -100,32 +128,20 @@ def _answers(tests: TestSet, ranking: Ranking, index: int) -> tuple[Ranked, ...]
     )
 
 
-def _similarities(
-    queries: Floats, corpus: Floats, hard: Floats, tests: TestSet, *, system: System, seed: int
-) -> Iterator[Similarities]:
-    rows, places = _flat([query.relevant for query in tests.queries])
-    positives = _cosines(queries[rows], corpus[places])
+def _similarities(contrast: Contrast, others: Values, *, system: System) -> Iterator[Similarities]:
+    positives = contrast.positives
     yield _summary(positives, positives, system=system, against="positive")
-    if len(hard):
-        counts = [len(query.hard_negatives) for query in tests.queries]
-        cosines = _cosines(queries[np.repeat(np.arange(len(queries)), counts)], hard)
-        yield _summary(cosines, positives, system=system, against="hard negative")
-    rows, places = _random_places(tests.queries, seed)
-    if len(rows):
-        cosines = _cosines(queries[rows], corpus[places])
-        yield _summary(cosines, positives, system=system, against="random text")
+    if len(contrast.negatives):
+        yield _summary(contrast.negatives, positives, system=system, against="hard negative")
+    if len(others):
+        yield _summary(others, positives, system=system, against="random text")
 
 
-def _flat(places: Sequence[Places]) -> tuple[Places, Places]:
-    rows = np.repeat(np.arange(len(places)), [len(p) for p in places])
-    return rows, np.concatenate(places)
-
-
-def _random_places(queries: Sequence[Query], seed: int) -> tuple[Places, Places]:
+def _random_places(queries: Sequence[Query], seed: int) -> Flat:
     """Texts of other concepts that the query searches, drawn at random: the same ones for every model."""
     starts, stops = np.array([query.window for query in queries]).T[:, :, None]
     drawn = np.random.default_rng(seed).integers(starts, stops, (len(queries), _RANDOM_PER_QUERY))
-    return _flat(
+    return flat(
         [
             np.setdiff1d(row, np.concatenate([query.relevant, query.excluded]))
             for row, query in zip(drawn, queries, strict=True)
@@ -156,8 +172,6 @@ def _summary(
 
 
 def _auc(positives: Values, others: Values) -> float:
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([positives, others]))[: len(positives)]
-    above = ranks.sum() - len(positives) * (len(positives) + 1) / 2
-    return float(above / (len(positives) * len(others)))
+    right = np.arange(len(positives) + len(others)) < len(positives)
+    scores = np.concatenate([positives, others])
+    return float(auc_of(scores, right)(np.ones((1, len(scores))))[0])

@@ -8,6 +8,7 @@ from embedkit.messages import tr
 from embedkit.text import pad, width
 from embedkit.trainer.evaluation.metrics import TITLES
 from embedkit.trainer.evaluation.records import MetricResult
+from embedkit.trainer.evaluation.statistics import Interval
 
 _HEAD = ("metric", "before", "after", "difference", "95 % interval", "p", "BM25")
 
@@ -25,13 +26,17 @@ def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _cells(metric: MetricResult) -> tuple[str, ...]:
-    interval = metric.difference_interval
     return (
-        TITLES[metric.name],
+        tr(TITLES[metric.name]),
         f"{metric.before:.3f}",
         f"{metric.after:.3f}",
         f"{metric.difference:+.3f}",
-        f"{interval.low:+.3f} … {interval.high:+.3f}",
-        f"{metric.permutation_p:.4f}",
-        f"{metric.bm25:.3f}",
+        range_text(metric.difference_interval),
+        "" if metric.permutation_p is None else f"{metric.permutation_p:.4f}",
+        "" if metric.bm25 is None else f"{metric.bm25:.3f}",
     )
+
+
+def range_text(interval: Interval | None) -> str:
+    """`-0.010 … +0.020`, or nothing."""
+    return "" if interval is None else f"{interval.low:+.3f} … {interval.high:+.3f}"

@@ -21,6 +21,7 @@ from embedkit.errors import UserError
 from embedkit.glossary import read_glossary
 from embedkit.pairs import Pair, read_pairs, split_path
 from embedkit.text import fold, language_of
+from embedkit.trainer.evaluation.particles import Variant, with_particles
 from embedkit.trainer.evaluation.retrieval import Places
 
 Role = Literal["definition", "name"]
@@ -47,7 +48,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSet:
-    """Queries and the corpus they search. `rows` are the test file's; `dropped` counts queries by reason."""
+    """Queries and the corpus they search. `rows` are the test file's; `dropped` counts queries by reason.
+
+    `variants` are queries asked again in other words.
+    """
 
     __test__ = False  # the name is not a test class
 
@@ -57,6 +61,12 @@ class TestSet:
     dropped: Mapping[str, int]
     corpus_name: str
     files: tuple[Path, ...]
+    variants: tuple[Variant, ...] = ()
+
+    @property
+    def asked(self) -> list[str]:
+        """The texts of the queries, then those of the variants."""
+        return [query.text for query in self.queries] + [variant.text for variant in self.variants]
 
 
 def sibling_files(test: Path) -> tuple[Path, ...]:
@@ -93,6 +103,7 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
         dropped=dict(dropped),
         corpus_name=str(corpus) if corpus else " + ".join(path.name for path in by_file),
         files=(*by_file, *((corpus,) if corpus else ())),
+        variants=tuple(with_particles([query.text for query in queries])),
     )
 
 

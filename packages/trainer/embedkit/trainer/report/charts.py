@@ -12,6 +12,7 @@ import pandas as pd
 from embedkit.messages import tr
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation, MetricResult, Series, Similarities, Slice
+from embedkit.trainer.evaluation.statistics import Interval
 from embedkit.trainer.evaluation.systems import BINS
 
 Spec = dict[str, Any]
@@ -49,9 +50,11 @@ _AGAINST_COLOURS = {
 
 def charts(evaluation: Evaluation) -> dict[str, Spec]:
     """Every chart that the evaluation has data for, by the id of its place in the page."""
-    found = {"metrics": metric_bars(evaluation.metrics), "slices": slice_intervals(evaluation.slices)}
-    share = _most_in_a_bin(evaluation.similarities)
-    for system in ("before", "after"):
+    found = {"metrics": metric_bars(evaluation.metrics)}
+    if evaluation.slices:
+        found["slices"] = slice_intervals(evaluation.slices)
+    share = _most_in_a_bin(evaluation.similarities) if evaluation.similarities else 0
+    for system in ("before", "after") if evaluation.similarities else ():
         part = [s for s in evaluation.similarities if s.system == system]
         found[f"cosines-{system}"] = histogram(part, edges=_edges(evaluation.similarities), most=share)
     for name, series in (("loss", losses(evaluation.curves)), ("dev", dev_metrics(evaluation.curves))):
@@ -90,11 +93,15 @@ def metric_bars(metrics: Sequence[MetricResult]) -> alt.LayerChart:
 def _bars(metric: MetricResult, names: Sequence[str]) -> Iterator[Spec]:
     before, after = metric.before_interval, metric.after_interval
     for system, value, low, high in (
-        (names[0], metric.before, before.low, before.high),
-        (names[1], metric.after, after.low, after.high),
+        (names[0], metric.before, *_ends(before)),
+        (names[1], metric.after, *_ends(after)),
         (names[2], metric.bm25, None, None),
     ):
-        yield {"metric": TITLES[metric.name], "system": system, "value": value, "low": low, "high": high}
+        yield {"metric": tr(TITLES[metric.name]), "system": system, "value": value, "low": low, "high": high}
+
+
+def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (interval.low, interval.high) if interval else (None, None)
 
 
 def slice_intervals(slices: Sequence[Slice]) -> alt.LayerChart:
@@ -119,14 +126,15 @@ def slice_intervals(slices: Sequence[Slice]) -> alt.LayerChart:
 
 
 def _slice_row(part: Slice) -> Spec:
-    primary = next(m for m in part.metrics if m.name == PRIMARY)
+    primary = part.metrics[0]
+    low, high = _ends(primary.difference_interval)
     return {
         "slice": f"{part.value} ({part.queries})",
         "word": part.word,
         "queries": part.queries,
         "difference": primary.difference,
-        "low": primary.difference_interval.low,
-        "high": primary.difference_interval.high,
+        "low": low,
+        "high": high,
     }
 
 

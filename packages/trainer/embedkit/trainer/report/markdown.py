@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embedkit.messages import tr
-from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
+from embedkit.trainer.evaluation.metrics import TITLES
 from embedkit.trainer.evaluation.records import Evaluation, MetricResult
-from embedkit.trainer.evaluation.statistics import Interval
-from embedkit.trainer.evaluation.verdict import language_lines, sentence
+from embedkit.trainer.evaluation.table import range_text
+from embedkit.trainer.evaluation.verdict import forgetting_lines, language_lines, particle_lines, said
 
 _SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM25")
 _COMPARISON_HEAD = ("model", "verdict", "before", "after", "difference", "95 % interval")
@@ -16,11 +16,9 @@ _COMPARISON_HEAD = ("model", "verdict", "before", "after", "difference", "95 % i
 
 def summary(evaluation: Evaluation) -> Iterator[str]:
     """The verdict, its languages and the table of metrics."""
-    primary = evaluation.metric(PRIMARY)
-    said = sentence(evaluation.word, primary, queries=evaluation.queries, concepts=evaluation.concepts)
-    yield f"**{_safe(said)}**"
+    yield f"**{_safe(said(evaluation))}**"
     yield ""
-    for line in language_lines(evaluation):
+    for line in (*language_lines(evaluation), *particle_lines(evaluation), *forgetting_lines(evaluation)):
         yield f"- {_safe(line)}"
     yield ""
     yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
@@ -36,22 +34,18 @@ def comparison(evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
 def _metric_cells(metric: MetricResult) -> tuple[str, ...]:
     return (
-        TITLES[metric.name],
+        tr(TITLES[metric.name]),
         f"{metric.before:.3f}",
         f"{metric.after:.3f}",
         f"{metric.difference:+.3f}",
-        _range(metric.difference_interval),
-        f"{metric.bm25:.3f}",
+        range_text(metric.difference_interval),
+        "" if metric.bm25 is None else f"{metric.bm25:.3f}",
     )
 
 
 def _run_cells(evaluation: Evaluation) -> tuple[str, ...]:
-    cells = _metric_cells(evaluation.metric(PRIMARY))
+    cells = _metric_cells(evaluation.primary)
     return (evaluation.model.name, evaluation.word, *cells[1:5])
-
-
-def _range(interval: Interval) -> str:
-    return f"{interval.low:+.3f} … {interval.high:+.3f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

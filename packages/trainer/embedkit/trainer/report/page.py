@@ -12,7 +12,7 @@ from embedkit.messages import language, tr
 from embedkit.trainer.evaluation.leak import SEEN, UNKNOWN
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation
-from embedkit.trainer.evaluation.verdict import language_lines, sentence
+from embedkit.trainer.evaluation.verdict import UNITS, forgetting_lines, language_lines, particle_lines, said
 
 EXTRA = "report"
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
@@ -33,17 +33,21 @@ def render_page(evaluation: Evaluation) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     specs = charts(evaluation)
-    primary = evaluation.metric(PRIMARY)
     page: str = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         e=evaluation,
         t=tr,
         lang=language(),
         titles=TITLES,
+        units=UNITS,
         primary=PRIMARY,
         leak_seen=SEEN,
         leak_unknown=UNKNOWN,
-        sentence=sentence(evaluation.word, primary, queries=evaluation.queries, concepts=evaluation.concepts),
-        language_lines=list(language_lines(evaluation)),
+        sentence=said(evaluation),
+        language_lines=[
+            *language_lines(evaluation),
+            *particle_lines(evaluation),
+            *forgetting_lines(evaluation),
+        ],
         charts=specs,
         charts_json=_inline_json({"config": CONFIG, "specs": specs}),
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),

@@ -1,0 +1,123 @@
+"""What one kind of test found about two models, before the verdict is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from embedkit.trainer.evaluation.compare import PerQuery, compare, slice_of, slices
+from embedkit.trainer.evaluation.contrast import contrast_metrics
+from embedkit.trainer.evaluation.records import (
+    Change,
+    LabelSimilarity,
+    MetricResult,
+    Similarities,
+    Slice,
+    Task,
+)
+from embedkit.trainer.evaluation.statistics import McNemar, mcnemar
+from embedkit.trainer.evaluation.systems import Outcome, changes, run_bm25, run_encoder
+from embedkit.trainer.evaluation.testset import TestSet
+from embedkit.vectors import Encoder
+
+SHOWN_CHANGES = 10
+PLAIN = "without a particle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The part of an `Evaluation` that depends on what was tested; `metrics[0]` decides.
+
+    `queries` counts queries or rows, `concepts` what the bootstrap resampled.
+    """
+
+    task: Task
+    queries: int
+    concepts: int
+    metrics: tuple[MetricResult, ...]
+    dimensions_before: int
+    dimensions_after: int
+    corpus_texts: int = 0
+    corpus: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    mcnemar: McNemar | None = None
+    similarities: tuple[Similarities, ...] = ()
+    fixed: tuple[Change, ...] = ()
+    broken: tuple[Change, ...] = ()
+    hard_negatives: tuple[MetricResult, ...] = ()
+    labels: LabelSimilarity | None = None
+
+
+def search_findings(
+    tests: TestSet, before: Encoder, after: Encoder, *, resamples: int, seed: int
+) -> Findings:
+    """Rank the queries over the corpus with both models and BM25."""
+    first, cosines_before = run_encoder(before, tests, system="before", seed=seed)
+    second, cosines_after = run_encoder(after, tests, system="after", seed=seed)
+    words = run_bm25(tests)
+    values = _values(tests, first, second, words)
+    spoken = particle_slices(tests, values, first, second, words, resamples=resamples, seed=seed)
+    return Findings(
+        task="retrieval",
+        queries=len(tests.queries),
+        concepts=values.concept_count,
+        metrics=compare(values, resamples=resamples, seed=seed),
+        dimensions_before=first.dimensions,
+        dimensions_after=second.dimensions,
+        corpus_texts=len(tests.corpus),
+        corpus=tests.corpus_name,
+        dropped=tests.dropped,
+        slices=(*slices(tests.queries, values, resamples=resamples, seed=seed), *spoken),
+        mcnemar=mcnemar(first.hit, second.hit),
+        similarities=(*cosines_before, *cosines_after),
+        fixed=tuple(islice(changes(tests, first, second, fixed=True), SHOWN_CHANGES)),
+        broken=tuple(islice(changes(tests, first, second, fixed=False), SHOWN_CHANGES)),
+        hard_negatives=tuple(
+            contrast_metrics(
+                tests,
+                values.concepts,
+                before=first.contrast,
+                after=second.contrast,
+                bm25=words.contrast,
+                resamples=resamples,
+                seed=seed,
+            )
+        ),
+    )
+
+
+def particle_slices(
+    tests: TestSet,
+    values: PerQuery,
+    before: Outcome,
+    after: Outcome,
+    bm25: Outcome,
+    *,
+    resamples: int,
+    seed: int,
+) -> Iterator[Slice]:
+    """The Korean names among the queries as they are, and with each particle attached."""
+    kinds = list(dict.fromkeys(variant.particle for variant in tests.variants))
+    for kind in kinds:
+        rows = np.array([i for i, variant in enumerate(tests.variants) if variant.particle == kind])
+        asked = np.array([tests.variants[i].query for i in rows])
+        if kind == kinds[0]:
+            yield slice_of("particle", PLAIN, values.only(asked), resamples=resamples, seed=seed)
+        spoken = PerQuery(
+            before=before.variants[rows],
+            after=after.variants[rows],
+            bm25=bm25.variants[rows],
+            concepts=values.concepts[asked],
+        )
+        yield slice_of("particle", kind, spoken, resamples=resamples, seed=seed)
+
+
+def _values(tests: TestSet, before: Outcome, after: Outcome, bm25: Outcome) -> PerQuery:
+    _, codes = np.unique([query.concept for query in tests.queries], return_inverse=True)
+    return PerQuery(
+        before=before.metrics, after=after.metrics, bm25=bm25.metrics, concepts=codes.astype(np.int64)
+    )
