@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from embedkit.errors import UserError
 from embedkit.glossary import Alias, Entry, write_glossary
 from embedkit.manifest import Manifest, hashes, manifest_path, write_manifest
 from embedkit.text import width
-from embedkit.trainer.tasks.search import search
+from embedkit.trainer.tasks.search import SearchResult
+from embedkit.trainer.tasks.search import search as search_all
 
 ENTRIES = (
     Entry(term="PWM", definition="pulse width modulation", lang="en"),
@@ -26,6 +28,12 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path / "cache"))
     write_glossary("g.csv", ENTRIES)
+
+
+def search(query: str, *, model: str, **options: Any) -> SearchResult:
+    """The result of a single query."""
+    (result,) = search_all(query, model=model, **options)
+    return result
 
 
 def _run(model: Path, pairs: str) -> str:

@@ -24,18 +24,22 @@ def read_objects(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         UserError: a missing file, bytes that are not UTF-8, or a line that is not a JSON object.
     """
-    for number, line in _lines(path):
+    yield from parse_objects(_lines(path), place=str(path))
+
+
+def parse_objects(lines: Iterable[tuple[int, str]], *, place: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What `read_objects` yields, of numbered lines that are at hand; `place` names them in an error."""
+    for number, line in lines:
         if not line.strip():
             continue
-        place = f"{path}:{number}"
         try:
             value = json.loads(line)
         except ValueError as error:
             column = getattr(error, "colno", 1)
             reason = getattr(error, "msg", str(error))
-            raise UserError(f"not JSON: {reason}", place=f"{place}:{column}") from None
+            raise UserError(f"not JSON: {reason}", place=f"{place}:{number}:{column}") from None
         if not isinstance(value, dict):
-            raise UserError(f"expected an object, found {type(value).__name__}", place=place)
+            raise UserError(f"expected an object, found {type(value).__name__}", place=f"{place}:{number}")
         yield number, value
 
 

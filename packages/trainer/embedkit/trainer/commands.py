@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from embedkit.trainer import commands_evaluate
+from embedkit.trainer import commands_evaluate, commands_tasks
 
 config_app = typer.Typer(name="config", help="Write, check and explain cfg.json.", no_args_is_help=True)
 
@@ -96,3 +96,4 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.add_typer(config_app)
     commands_evaluate.register(app)
+    commands_tasks.register(app)

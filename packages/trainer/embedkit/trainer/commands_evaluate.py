@@ -1,4 +1,4 @@
-"""Command signatures of evaluation and use: evaluate, report, search."""
+"""Command signatures of evaluation: evaluate, report."""
 
 from __future__ import annotations
 
@@ -88,23 +88,7 @@ def report(
     run(runs, format=format_.value if format_ else None, as_json=json_)
 
 
-def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
-    model: Annotated[str, typer.Option(help="A run, a folder or a hub id.")],
-    corpus: Annotated[
-        Path | None, typer.Option(help="A glossary or pairs file; by default what the run was trained on.")
-    ] = None,
-    top_k: Annotated[int, typer.Option(min=1, help="How many entries.")] = 5,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Find the glossary entries nearest to a question or a term."""
-    from embedkit.trainer.tasks.search import search as run
-
-    run(query, model=model, corpus=corpus, top_k=top_k, as_json=json_)
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command("evaluate")(evaluate)
     app.command("report")(report)
-    app.command("search")(search)

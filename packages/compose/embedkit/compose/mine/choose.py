@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
-from pathlib import Path
 
 from embedkit.compose.mine.base import OPEN_BAR, Bar, Miner
 from embedkit.compose.mine.lexical import LexicalMiner
@@ -17,12 +14,9 @@ from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.models import DEFAULT_MODEL, ModelSource, resolve_model
+from embedkit.readable import UNREADABLE_SHARE, unreadable_share
 
 MINERS = ("auto", "lexical", "dense", "hybrid")
-UNREADABLE_SHARE = 0.05
-SAMPLE_TEXTS = 2000
-_JAMO = re.compile(r"^(?:##|▁|Ġ)?[\u1100-\u11ff\u3130-\u318f]$")
-_UNKNOWN = ("[UNK]", "<unk>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +66,6 @@ def _auto(texts: Iterable[str], model: str) -> Choice:
     if share > UNREADABLE_SHARE:
         return Choice("lexical", f"{model} cannot read {round(share * 100)} % of the text's pieces")
     return Choice("dense", f"{source}", source)
-
-
-def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
-    """The share of a sample's pieces that are unknown or single jamo; 0 where there is no fast tokenizer."""
-    path = Path(source.path) / "tokenizer.json"
-    if not path.is_file() or find_spec("tokenizers") is None:
-        return 0.0
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    total = bad = 0
-    for text in islice(texts, SAMPLE_TEXTS):
-        pieces = tokenizer.encode(text, add_special_tokens=False).tokens
-        total += len(pieces)
-        bad += sum(piece in _UNKNOWN or bool(_JAMO.match(piece)) for piece in pieces)
-    return bad / total if total else 0.0
 
 
 def miner_factory(choice: Choice, *, bar: Bar, rescorer: Rescorer | None = None) -> Callable[[Pool], Miner]:

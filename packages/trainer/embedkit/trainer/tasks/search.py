@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
-from embedkit.models import resolve_model
+from embedkit.files import STDIO
 from embedkit.text import clean, pad, shorten, width
 from embedkit.trainer.evaluation.runs import run_of
 from embedkit.trainer.tasks.corpus import Item, corpus_of, load_corpus
+from embedkit.trainer.tasks.model import open_encoder, warn_if_unreadable
+from embedkit.trainer.tasks.texts import read_texts
 from embedkit.vectors import Encoder
 
 _TERM_COLUMNS = 32
@@ -44,37 +47,68 @@ class SearchResult:
 
 
 def search(
-    query: str, *, model: str, corpus: Path | None = None, top_k: int = 5, as_json: bool = False
-) -> SearchResult:
+    query: str,
+    *,
+    model: str | None = None,
+    corpus: Path | None = None,
+    top_k: int = 5,
+    as_json: bool = False,
+) -> tuple[SearchResult, ...]:
     """Find the `top_k` entries nearest to `query`: an entry is as near as the nearest of its definition and names.
+
+    `-` reads a query a line from stdin.
 
     Raises:
         UserError: an empty query, or a model or corpus that is missing.
     """
-    text = clean(query)
-    if not text:
+    queries = read_texts(STDIO) if query == STDIO else (clean(query),)
+    if not all(queries):
         raise UserError("the query is empty")
-    source = resolve_model(model)
-    items, name = (load_corpus(corpus), str(corpus)) if corpus else corpus_of(run_of(source), model=model)
-    hits = tuple(_nearest(text, items, Encoder(source), top_k))
-    result = SearchResult(query=text, model=model, corpus=name, entries=len(items), hits=hits)
+    encoder = open_encoder(model)
+    items, name = (
+        (load_corpus(corpus), str(corpus))
+        if corpus
+        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
+    )
+    warn_if_unreadable(encoder, queries)
+    hits = _nearest(queries, items, encoder, top_k)
+    results = tuple(
+        SearchResult(
+            query=text, model=encoder.source.requested, corpus=name, entries=len(items), hits=tuple(found)
+        )
+        for text, found in zip(queries, hits, strict=True)
+    )
     if as_json:
-        out_json(asdict(result))
+        for result in results:
+            out_json(asdict(result))
     else:
-        say("{count} entries of {name}", count=len(items), name=name)
-        for line in _lines(hits):
-            out(line)
-    return result
+        _tell(results)
+    return results
 
 
-def _nearest(query: str, items: tuple[Item, ...], encoder: Encoder, top_k: int) -> Iterator[Hit]:
+def _nearest(
+    queries: Sequence[str], items: tuple[Item, ...], encoder: Encoder, top_k: int
+) -> Iterator[Iterator[Hit]]:
     texts = [text for item in items for text in item.texts]
     starts = np.cumsum([0, *(len(item.texts) for item in items[:-1])])
-    cosines = encoder.encode(texts) @ encoder.encode([query], role="query")[0]
-    nearest = np.maximum.reduceat(cosines, starts)
-    for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k], start=1):
+    vectors = encoder.encode(texts)
+    for query in encoder.encode(queries, role="query"):
+        yield _hits(np.maximum.reduceat(vectors @ query, starts), items, top_k)
+
+
+def _hits(nearest: NDArray[np.float32], items: tuple[Item, ...], top_k: int) -> Iterator[Hit]:
+    for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k].tolist(), start=1):
         item = items[place]
         yield Hit(rank=number, score=float(nearest[place]), term=item.term, text=item.text, lang=item.lang)
+
+
+def _tell(results: Sequence[SearchResult]) -> None:
+    say("{count} entries of {name}", count=results[0].entries, name=results[0].corpus)
+    for result in results:
+        if len(results) > 1:
+            out(result.query)
+        for line in _lines(result.hits):
+            out(line)
 
 
 def _lines(hits: tuple[Hit, ...]) -> Iterator[str]:
