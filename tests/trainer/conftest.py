@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,17 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_rows(tmp_path / "pairs.jsonl", topic_rows(stop=6))
     write_rows(tmp_path / "pairs.dev.jsonl", topic_rows(start=6))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def still_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model without dropout, for comparing runs that draw it in another order."""
+    folder = tmp_path_factory.mktemp("still") / "model"
+    shutil.copytree(tiny_model, folder)
+    settings = json.loads((folder / "config.json").read_text())
+    settings |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
 
 
 @pytest.fixture

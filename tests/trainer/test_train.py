@@ -319,19 +319,6 @@ def test_nothing_goes_to_stdout_without_json(
     assert "{'" not in told.err
 
 
-def test_a_lost_loss_stops_with_the_batch_and_a_way_out(
-    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "embedkit.trainer.losses.InBatchRankingLoss._rank",
-        lambda self, cosines, *_: cosines.sum() * torch.nan,
-    )
-    with pytest.raises(UserError, match="the loss is nan at step 1") as caught:
-        run(config_values())
-    assert "optim.lr" in caught.value.hint
-    assert not Path("runs/run").exists()
-
-
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model_id": "nobody/nothing"}, "no model 'nobody/nothing' was found"),
     ({"model_id": "."}, "holds no model"),

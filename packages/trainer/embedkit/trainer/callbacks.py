@@ -18,9 +18,11 @@ from transformers import TrainerCallback, set_seed
 from embedkit.console import say
 from embedkit.jsonl import dumps, read_objects
 from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
+from embedkit.trainer.batch import PairCollator
 from embedkit.trainer.config import OutputSection
-from embedkit.trainer.dev import DevMetrics, evaluate_dev
+from embedkit.trainer.dev import DevMetrics, DevSet, evaluate_dev
 from embedkit.trainer.distributed import any_of, from_first, wait
+from embedkit.trainer.memory import is_out_of_memory
 from embedkit.trainer.processes import is_first
 from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_complete
 
@@ -163,10 +165,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         ready = self._ready
         if ready.dev is None or ready.dev_collator is None:
             return
-        size = ready.config.train.batch_size
-        metrics = from_first(
-            evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
-        )
+        metrics = from_first(self._measure(ready.dev, ready.dev_collator))
         self.seen.append((epoch, metrics))
         if self._log is not None:
             self._log.write_dev(metrics, step=step, epoch=epoch)
@@ -177,6 +176,17 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             ndcg=f"{metrics.ndcg_at_10:.4f}",
             recall=f"{metrics.recall_at_1:.4f}",
         )
+
+    def _measure(self, dev: DevSet, collator: PairCollator) -> DevMetrics:
+        """With fewer texts at once where memory runs out; the vectors are the same."""
+        ready, size = self._ready, self._ready.config.train.batch_size
+        while True:
+            try:
+                return evaluate_dev(ready.model, ready.loss, collator, dev, batch_size=size)
+            except RuntimeError as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+            size //= 2
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
@@ -22,6 +23,7 @@ from embedkit.trainer.batch import BatchPlan, PairCollator
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, epoch_batches
 from embedkit.trainer.losses import BatchLoss
+from embedkit.trainer.memory import fitting, texts_in
 from embedkit.trainer.precision import DTypeName
 from embedkit.trainer.resume import CHECKPOINTS
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _WEIGHTS = "weights.safetensors"
+_AT_ONCE = "texts_at_once"  # how many texts fitted into memory
 _OPTIMISERS = {"adamw": "adamw_torch_fused"}  # our name -> the training library's, where they differ
 _NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
 
@@ -73,6 +76,8 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         self._rows = rows
         self._config = config
         self._on_loss = on_loss
+        self._window: list[dict[str, Any]] = []  # the batches of the optimiser step that is under way
+        self._undone = False
         super().__init__(
             model=model,
             args=args,
@@ -113,12 +118,32 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         )
         return prepared
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Forward and backward of one batch; after the last of an optimiser step gradients are averaged."""
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any) -> torch.Tensor:
+        """Forward and backward of one batch, in smaller turns where memory runs out; after the last batch of an
+        optimiser step the gradients of all processes are averaged.
+        """
+        earlier = self._window
+        self._window = [*earlier, inputs]
+
+        def forward_and_backward() -> torch.Tensor:
+            for batch in earlier if self._undone else ():
+                super(PairTrainer, self).training_step(model, dict(batch), *args)
+            loss: torch.Tensor = super(PairTrainer, self).training_step(model, dict(inputs), *args)
+            return loss
+
+        self._undone = False
+        texts = texts_in(self.collect_features(dict(inputs))[0])
+        loss = fitting(self.loss, texts, forward_and_backward, undo=self._undo)
         if self.accelerator.sync_gradients:
+            self._window = []
             distributed.average_gradients(parameter for _, parameter in self._trained())
         return loss
+
+    def _undo(self) -> None:
+        """Forget the optimiser step's gradients: which part of them came of the batch that failed is not known."""
+        self._undone = True
+        for _, parameter in self._trained():
+            parameter.grad = None
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The batch's loss.
@@ -135,24 +160,38 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         return loss
 
     def _lost(self, value: float, plan: BatchPlan) -> UserError:
-        anchors = [self._rows.store[number].anchor for number in plan.rows[:3]]
-        shown = ", ".join(repr(anchor[:40]) for anchor in anchors)
+        rows = [(number, self._rows.store[number]) for number in plan.rows[:5]]
+        shown = ", ".join(f"{row.id or f'row {number + 1}'} {row.anchor[:40]!r}" for number, row in rows)
         return UserError(
             f"the loss is {value} at step {self.state.global_step + 1}, in the batch of {shown}, …",
-            hint="lower optim.lr, or raise train.temperature or optim.warmup_ratio; or set dtype to float32",
+            hint=self._way_out(),
         )
+
+    def _way_out(self) -> str:
+        """What to change, by what is no number any more."""
+        if not all(parameter.isfinite().all() for _, parameter in self._trained()):
+            return (
+                f"an earlier step broke the weights: lower optim.lr (now {self._config.optim.lr:g}) or raise "
+                "optim.warmup_ratio, and start again"
+            )
+        if self._config.dtype != "float32":
+            return f"the weights are sound, {self._config.dtype} is too short for them: set dtype to float32"
+        return "the weights are sound: look at these rows, and raise train.temperature"
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """A checkpoint's weights: everything that is trained, the loss's own parameters too."""
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({n: p.detach().cpu().contiguous() for n, p in self._trained()}, folder / _WEIGHTS)
+        weights = {n: p.detach().cpu().contiguous() for n, p in self._trained()}
+        save_file(weights, folder / _WEIGHTS, metadata={_AT_ONCE: str(self.loss.texts_at_once or "")})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / _WEIGHTS)
-        with torch.no_grad():
+        with safe_open(Path(resume_from_checkpoint) / _WEIGHTS, framework="pt") as saved, torch.no_grad():
             for name, parameter in self._trained():
-                parameter.copy_(saved[name])
+                parameter.copy_(saved.get_tensor(name))
+            at_once = (saved.metadata() or {}).get(_AT_ONCE)
+        if at_once and self._config.train.micro_batch_size is None:
+            self.loss.texts_at_once = int(at_once)
 
     def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(name, p) for name, p in self.loss.named_parameters() if p.requires_grad]

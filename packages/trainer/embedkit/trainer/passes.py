@@ -39,14 +39,15 @@ def encode_batch(
 
 
 def _encode(model: Encoder, groups: Sequence[Features], at_once: int | None) -> Tensor:
-    if at_once is None or not torch.is_grad_enabled():
-        return torch.cat([model(group)["sentence_embedding"] for group in groups])
-
     def vectors(turn: Features) -> Tensor:
         encoded: Tensor = model(dict(turn))["sentence_embedding"]
         return encoded
 
+    if at_once is None:
+        return torch.cat([vectors(group) for group in groups])
     turns = [turn for group in groups for turn in _turns(group, at_once)]
+    if not torch.is_grad_enabled():
+        return torch.cat([vectors(turn) for turn in turns])
     return torch.cat([checkpoint(vectors, turn, use_reentrant=False) for turn in turns])
 
 

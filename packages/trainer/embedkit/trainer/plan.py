@@ -21,6 +21,7 @@ from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
 from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
 from embedkit.trainer.loop import require_packages
 from embedkit.trainer.losses import BatchLoss, build_loss
+from embedkit.trainer.memory import fitting, texts_in
 from embedkit.trainer.precision import Precision, choose_device, choose_precision
 
 if TYPE_CHECKING:
@@ -169,8 +170,12 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     collator = PairCollator(model, rows, prompts=prompts, pad_to_multiple_of=multiple, share=share)
     numbers = next(iter(epoch_batches(rows, config.train, seed=config.seed, devices=share[1])))
     groups, first = features_of(on_device(collator(numbers), model.device))
-    _require_gradients(loss, collator, rows)
-    precision = choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first)
+    fitting(loss, texts_in(groups), lambda: _require_gradients(loss, collator, rows))
+    precision = fitting(
+        loss,
+        texts_in(groups),
+        lambda: choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first),
+    )
     dev = make_dev_set(inputs.dev_rows, rows, seed=config.seed) if inputs.dev_rows else None
     dev_collator = (
         PairCollator(model, dev.rows, prompts=prompts, pad_to_multiple_of=multiple) if dev else None

@@ -29,6 +29,7 @@ _FREE = (
     "data.use_dev",
     "data.dev_path",
     "train.num_workers",
+    "train.micro_batch_size",  # up to the order in which numbers are added
     "hf.local_files_only",
 )
 
@@ -58,6 +59,14 @@ def keep_newest(run: Path, *, keep: int) -> None:
     for checkpoint in _all(run):
         if checkpoint not in whole[-keep:]:
             shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def drop_partial(run: Path) -> None:
+    """Delete what interrupted saves left, which takes room and counts for nothing."""
+    whole = _complete(run)
+    for checkpoint in [path for path in _all(run) if path not in whole]:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    shutil.rmtree(run / f"{MODEL}.part", ignore_errors=True)
 
 
 def last_checkpoint(run: Path) -> Path | None:

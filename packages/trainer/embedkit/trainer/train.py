@@ -21,6 +21,7 @@ from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer import resume as runs
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.disk import full_error, is_full
 from embedkit.trainer.processes import is_first, one_voice
 from embedkit.trainer.settings import find_config, load_run_config
 
@@ -112,9 +113,12 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
         if is_first():
             _interrupted(ready.folder)
         raise
-    except BaseException:
+    except BaseException as error:
+        full = full_error(ready.folder) if is_full(error) else None
         if is_first() and runs.last_checkpoint(ready.folder) is None:
             runs.clear(ready.folder)
+        if full is not None:
+            raise full from error
         raise
 
 
