@@ -20,6 +20,8 @@ _OTHER_SCRIPT = {"ko", "ja", "zh", "ru", "ar"}
 
 def clean(text: str) -> str:
     """NFC, no control characters, single spaces; bidirectional marks stay."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())  # most texts, at a fifth of the cost
     return " ".join(_CONTROL.sub("", unicodedata.normalize("NFC", text)).split())
 
 
@@ -28,12 +30,15 @@ def fold(text: str) -> str:
 
     `fold("Pulse-Width Modulation") == fold("pulse width modulation")`, `fold("펄스 폭 변조") == fold("펄스폭변조")`.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return _JOINERS.sub("", folded) or folded.strip()
 
 
 def language_of(text: str, *, fallback: str = "en") -> str:
     """The language its script shows: a tenth of the letters decides, so Korean prose full of Latin terms is Korean."""
+    if text.isascii():
+        known = fallback in _OTHER_SCRIPT and any(map(str.isalpha, text))
+        return "en" if known else fallback
     letters = len(_LETTER.findall(text))
     if letters == 0:
         return fallback

@@ -69,7 +69,11 @@ def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
         return group
     if page.maker == "manual":
         return replace(group, refused="a list of a manual that nothing calls a glossary")
-    if group.terms < _MIN_UNNAMED or listed_chars * 5 < len(page.body.text()) * 2:
+    page_chars = len(page.body.text())
+    few = (
+        group.terms < _MIN_UNNAMED and listed_chars * 10 < page_chars * 9
+    )  # a file may be a short list and no more
+    if few or listed_chars * 5 < page_chars * 2:
         return replace(group, refused="a list in an article that is about something else")
     return group
 

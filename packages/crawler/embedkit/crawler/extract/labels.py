@@ -33,14 +33,19 @@ _NOTE_WORDS = re.compile(
 )
 
 
+def _unmarked(text: str) -> str:
+    """`text` without the marks of footnotes and editing links."""
+    return _FOOTMARK.sub("", text) if "[" in text else text
+
+
 def trim(text: str) -> str:
     """`text` without the separators that stand between a term and its definition."""
-    return clean(_FOOTMARK.sub("", text)).strip(_TRIM).strip()
+    return clean(_unmarked(text)).strip(_TRIM).strip()
 
 
 def label(text: str) -> str:
     """A headword's text, without a trailing separator; a term made of punctuation (`...`, `>>>`) stays."""
-    cleaned = clean(_FOOTMARK.sub("", text))
+    cleaned = clean(_unmarked(text))
     trimmed = re.sub(r"(?<=\w)\.$", "", cleaned.strip(" :：;–—|·•¶").removesuffix(" -"))
     if trimmed.count(".") and cleaned.endswith(".") and re.search(r"\w\.\w+$", trimmed):
         trimmed += "."  # "e.g." keeps its stop
@@ -159,7 +164,7 @@ def see_target(text: str) -> str:
 
 def definition(raw: str, *, numbered: bool = False) -> str:
     """A clean definition from raw text: sense marks and see-also tails taken off, blocks joined."""
-    lines = [clean(_FOOTMARK.sub("", line)) for line in raw.split("\n")]
+    lines = [clean(line) for line in _unmarked(raw).split("\n")]
     lines = [line for line in lines if line]
     while len(lines) > 1 and _is_tail(lines[-1]):
         lines.pop()

@@ -152,7 +152,7 @@ class _Draft:
             text = clean(alias.text)
             if text and fold(text) not in known:
                 known.add(fold(text))
-                self.aliases.append(replace(alias, text=text))
+                self.aliases.append(alias if text == alias.text else replace(alias, text=text))
                 books[evidence] += 1
 
 

@@ -17,7 +17,7 @@ Maker = Literal["wiki", "manual", ""]
 Kind = Literal["heading", "p", "li", "td", "group", "end"]
 
 # Elements that never hold a term or a definition, by element, by MediaWiki, by Sphinx and by blog engines.
-_NOISE = (
+NOISE = (
     "script, style, noscript, template, nav, footer, button, select, textarea, input, iframe, object, "
     "svg, canvas, video, audio, img, picture, figure, map, dialog, rt, rp, title, link, "
     "[role=navigation], [role=search], [role=banner], [role=contentinfo], [role=complementary], "
@@ -182,7 +182,7 @@ def _tex(source: str) -> str:
 
 
 def _prune(body: LexborNode) -> None:
-    for node in _inner_first(body, _NOISE):
+    for node in _inner_first(body, NOISE):
         node.decompose()
     for node in _inner_first(body, "[hidden]"):
         # LibreOffice help hides both wordings of a switch and shows one by script: the default one.
@@ -204,8 +204,8 @@ def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
     return False
 
 
-def walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
-    """Yield `(entering, node)` for every node below `root` in document order; text nodes are only entered.
+def walk(root: LexborNode, *, closed: frozenset[int] = frozenset()) -> Iterator[tuple[bool, LexborNode]]:
+    """Yield `(entering, node)` for all below `root` in document order, but for nothing below those in `closed`.
 
     No recursion: pages are nested as deep as their makers like.
     """
@@ -214,7 +214,7 @@ def walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
         if node is None:
             return
         yield True, node
-        below = node.child if node.is_element_node else None
+        below = node.child if node.is_element_node and node.mem_id not in closed else None
         if below is not None:
             node = below
             continue
@@ -231,6 +231,8 @@ def walk(root: LexborNode) -> Iterator[tuple[bool, LexborNode]]:
 def text_of(root: LexborNode, *, drop: str = "") -> str:
     """The text below `root`, a line a block, without subtrees that have the class `drop`."""
     source = root.inner_html or ""
+    if "<" not in source:
+        return tidy(unescape(" ".join(source.split())))
     if not (drop and drop in source) and "<!--" not in source:
         return tidy(unescape(_TAGS.sub("", _BREAKS.sub("\n", " ".join(source.split())))))
     parts: list[str] = []
@@ -297,10 +299,9 @@ def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator
     blocks: list[LexborNode] = [body]
     marks: list[tuple[int, str, LexborNode]] = []
     keywords: list[str] = []
-    inside = 0
-    for entering, node in walk(body):
+    for entering, node in walk(body, closed=groups):
         if node.is_text_node:
-            if entering and not inside:
+            if entering:
                 mark, at = (marks[-1][1], marks[-1][2]) if marks else ("", None)
                 draft.add(_squeezed(node.text_content or ""), mark, at)
             continue
@@ -308,13 +309,10 @@ def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator
             continue
         tag = node.tag or ""
         if node.mem_id in groups:
-            if entering and not inside:
+            if entering:
                 yield from _flush(draft, blocks, keywords)
                 yield Line(kind="group", node=node)
-            inside += 1 if entering else -1
             draft = _Draft()
-        elif inside:
-            continue
         elif tag == "meta":
             if entering and attribute(node, "itemprop") == "keywords":
                 keywords.append(attribute(node, "content"))
