@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from embedkit.cli import app
+from embedkit.crawler.settings import CrawlConfig
 from embedkit.schemas import FOLDER, FORMATS, row_schema
 from embedkit.trainer.config import RunConfig
 
@@ -30,6 +32,15 @@ CONFIG_HEAD = """# cfg.json
 Generated from the configuration classes by `make docs`. Every key is optional; an unknown key is an error. A flag
 `--set train.epochs=2` beats the environment variable `EMBEDKIT_TRAIN__EPOCHS=2`, which beats the file, which beats the
 default. `embedkit config show --origin` says which won.
+
+| key | type | default | meaning |
+|---|---|---|---|
+"""
+CRAWL_HEAD = """
+# crawl --config
+
+The file that `embedkit crawl --config FILE` reads, as strict as cfg.json. An option, or `EMBEDKIT_CONTACT` for the
+contact, beats it.
 
 | key | type | default | meaning |
 |---|---|---|---|
@@ -86,9 +97,12 @@ def _commands(group: Any, words: list[str]) -> Iterator[list[str]]:
 
 def configuration_page() -> str:
     """One table row per key, in the order of the classes."""
-    schema = RunConfig.model_json_schema()
-    rows = "".join(f"| {' | '.join(cells)} |\n" for cells in _keys(schema, schema, ""))
-    return CONFIG_HEAD + rows
+    return CONFIG_HEAD + _table(RunConfig) + CRAWL_HEAD + _table(CrawlConfig)
+
+
+def _table(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in _keys(schema, schema, ""))
 
 
 def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:

@@ -230,6 +230,48 @@ def test_wiki_page_through_the_api(name: str, terms: int, site: Site, shared: Pa
     assert "(me@example.org)" in site.seen[-1][1]["user-agent"]
 
 
+def test_config_file_names_the_operator_and_an_option_beats_it(site: Site, here: Path) -> None:
+    url = site.page("/g.html", PAGE, content_type="text/html")
+    file = here / "crawl.json"
+    file.write_text('{"contact": "file@example.org", "allow_private": ["127.0.0.1"], "pace_s": 0}')
+    crawl(urls=[url], config=file)
+    assert "(file@example.org)" in site.seen[-1][1]["user-agent"]
+    crawl(urls=[site.page("/h.html", PAGE)], config=file, contact="me@example.org")
+    assert "(me@example.org)" in site.seen[-1][1]["user-agent"]
+
+
+def test_config_file_with_mistakes_names_each_with_its_place(here: Path) -> None:
+    (here / "crawl.json").write_text('{"contct": "x",\n "pace_s": -1}')
+    done = _run("--sources", "wikipedia_glossary", "--config", "crawl.json", cwd=here)
+    assert done.returncode == 2
+    assert "crawl.json:1:2: unknown key 'contct'; did you mean 'contact'?" in done.stderr
+    assert "crawl.json:2:2: pace_s" in done.stderr
+
+
+@pytest.mark.parametrize("options", [{"lang": "ko"}, {"api": "https://wiki.example.org/api.php"}])
+def test_another_wiki_needs_a_title(options: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="English Wikipedia"):
+        crawl(sources=["wikipedia_glossary"], dry_run=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("contact", "hint"), [("", "--contact you@example.org"), ("me@example.org", "in a browser")]
+)
+def test_forbidden_page_says_what_may_help(contact: str, hint: str, site: Site) -> None:
+    site.routes["/g.html"] = (403, {}, b"<h1>Forbidden</h1>")
+    with pytest.raises(UserError) as error:
+        crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK, contact=contact)
+    assert "answers 403" in str(error.value)
+    assert hint in str(error.value)
+    assert site.count("/g.html") == 1
+
+
+def test_forbidden_until_later_is_asked_again_later(site: Site) -> None:
+    answers = [(403, {"retry-after": "0"}, b"slow down"), (200, {"content-type": "text/html"}, PAGE.encode())]
+    site.routes["/g.html"] = lambda _, __: answers.pop(0)
+    assert crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK).entries
+
+
 def test_missing_wiki_page_is_one_message(site: Site, shared: Path, here: Path) -> None:
     api = _wiki(site, {"Nope": (shared / "samples/glossaries/mediawiki/missing.json").read_bytes()})
     done = _run("--title", "Nope", "--api", api, "--allow-private", "127.0.0.1", cwd=here)

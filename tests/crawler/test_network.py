@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.crawler.body import BrokenBodyError, decoded
 from embedkit.crawler.config import FetchSettings
 from embedkit.crawler.fetch import Fetcher
-from embedkit.crawler.network import Allowed, allowed, is_global
+from embedkit.crawler.network import Allowed, allowed, is_global, session
 from embedkit.errors import UserError
 
-from .conftest import Site
+from .conftest import Reply, Site
 
 PUBLIC = "93.184.215.14"
+CERTIFICATE = Path(__file__).parent / "tls/glossary.example.pem"  # for tests alone: it vouches for nothing
 
 
 def _resolver(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, ...]) -> list[str]:
     """A resolver that gives each look-up the next answer and the last one for ever; the names it was asked."""
     asked: list[str] = []
 
-    def look_up(host: str, port: int, **_: Any) -> list[Any]:
+    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         numbers = answers[min(len(asked), len(answers) - 1)]
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (n, port)) for n in numbers]
@@ -174,3 +179,85 @@ def test_truncated_gzip_is_asked_for_again_and_then_an_error(site: Site) -> None
     with pytest.raises(UserError, match="broke off"):
         _fetcher(permitted=Allowed(frozenset({"127.0.0.1"}))).get(f"{site.url}/x")
     assert site.count("/x") == 2
+
+
+@contextmanager
+def _secure(site: Site) -> Iterator[tuple[int, list[str | None]]]:
+    """A TLS server for glossary.example that answers one request; its port and the names that clients asked for."""
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    context.sni_callback = lambda _, name, __: names.append(name)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with (
+            suppress(OSError),
+            listener.accept()[0] as plain,
+            context.wrap_socket(plain, server_side=True) as made,
+        ):
+            made.recv(65536)
+            made.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1], names
+    listener.close()
+    thread.join(5)
+
+
+def _trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that trust the test's certificate as they do the system's."""
+
+    def trusting(*args: Any, **kwargs: Any) -> requests.Session:
+        made = session(*args, **kwargs)
+        made.verify = str(CERTIFICATE)
+        return made
+
+    monkeypatch.setattr("embedkit.crawler.fetch.session", trusting)
+
+
+@pytest.mark.parametrize("host", ["glossary.example", "other.example"])
+def test_certificate_is_checked_against_the_name_and_not_the_address(
+    host: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _trusting(monkeypatch)
+    _resolver(monkeypatch, ("127.0.0.1",))
+    with _secure(site) as (port, names):
+        fetcher = _fetcher(permitted=Allowed(frozenset([host])), attempts=1)
+        if host == "glossary.example":
+            assert fetcher.get(f"https://{host}:{port}/").body == b"secret"
+        else:
+            with pytest.raises(UserError, match=r"doesn't match|certificate"):
+                fetcher.get(f"https://{host}:{port}/")
+    assert names == [host]
+
+
+def test_certificate_that_nobody_vouches_for_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolver(monkeypatch, ("127.0.0.1",))
+    with _secure(site) as (port, _), pytest.raises(UserError, match="certificate"):
+        _fetcher(permitted=Allowed(frozenset(["glossary.example"])), attempts=1).get(
+            f"https://glossary.example:{port}/"
+        )
+
+
+def test_wikimedia_is_asked_three_requests_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    languages = ("en", "ko", "ja", "de", "fr", "es")
+    _resolver(monkeypatch, (PUBLIC,))
+    _dialled(monkeypatch, site)
+    running: list[int] = []
+    most = [0]
+
+    def slow(_: dict[str, str], __: dict[str, str]) -> Reply:
+        running.append(1)
+        most[0] = max(most[0], len(running))
+        time.sleep(0.1)
+        running.pop()
+        return 200, {}, b"page"
+
+    site.routes["/x"] = slow
+    fetcher = _fetcher()
+    with ThreadPoolExecutor(len(languages)) as pool:
+        done = list(pool.map(lambda lang: fetcher.get(f"http://{lang}.wikipedia.org/x").body, languages))
+    assert done == [b"page"] * len(languages)
+    assert most[0] == 3

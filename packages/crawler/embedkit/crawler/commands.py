@@ -51,6 +51,10 @@ def crawl(
     limit_per_source: Annotated[
         int | None, typer.Option(help="Keep at most this many entries of each source. Default: all.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file with contact, pace_s, attempts, timeouts, max_mib, allow_private."),
+    ] = None,
     contact: Annotated[
         str,
         typer.Option(envvar="EMBEDKIT_CONTACT", help="Your e-mail or web address, for the User-Agent."),
@@ -112,6 +116,7 @@ def crawl(
         output=output,
         form=form,
         limit_per_source=limit_per_source,
+        config=config,
         contact=contact,
         select_term=select_term,
         select_definition=select_definition,

@@ -82,6 +82,7 @@ def crawl(
     output: Path | str | None = None,
     form: str = "csv",
     limit_per_source: int | None = None,
+    config: Path | str | None = None,
     contact: str = "",
     select_term: str = "",
     select_definition: str = "",
@@ -113,8 +114,13 @@ def crawl(
         sources, titles=titles, categories=categories, addresses=urls, from_file=from_file,
         from_dump=from_dump, lang=lang, api=api,
     )  # fmt: skip
-    settings = FetchSettings(
-        contact=_contact(contact), permitted=allowed(allow_private), offline=offline, use_proxy=use_proxy
+    settings = _settings(config)
+    settings = replace(
+        settings,
+        contact=_contact(contact or settings.contact),
+        permitted=settings.permitted | allowed(allow_private),
+        offline=offline,
+        use_proxy=use_proxy or settings.use_proxy,
     )
     if dry_run:
         dryrun.show(planned, settings, output=wanted.output, limit=limit_per_source, as_json=as_json)
@@ -206,10 +212,19 @@ def plan(
     return tuple({source.request: source for source in found}.values())
 
 
+def _settings(path: Path | str | None) -> FetchSettings:
+    """The file's limits and manners, or the defaults."""
+    if path is None:
+        return FetchSettings()
+    from embedkit.crawler.settings import read_settings  # pydantic takes 100 ms, and most crawls have no file
+
+    return read_settings(path)
+
+
 def _contact(contact: str) -> str:
     text = clean(contact)
     if any(c in text for c in "()\r\n") or not text.isprintable() or not text.isascii():
-        raise UserError("has to be an e-mail address or a web address", place="--contact")
+        raise UserError("has to be an e-mail address or a web address", place="contact")
     return text
 
 

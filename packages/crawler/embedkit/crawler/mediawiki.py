@@ -33,7 +33,13 @@ def endpoint_of(lang: str, api: str) -> str:
 
 
 def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
-    """Pages by title; without any, the glossary of video games, in the wiki's language where it has one."""
+    """Pages by title; without any, English Wikipedia's glossary of video games."""
+    if not titles and (api or lang != "en"):
+        raise UserError(
+            "the page that is read without --title is in the English Wikipedia",
+            place="--api" if api else f"--lang {lang}",
+            hint="--title names a page of this wiki, --category a category of pages",
+        )
     endpoint = endpoint_of(lang, api)
     for title in dict.fromkeys(t.strip().replace("_", " ") for t in titles or (DEFAULT_TITLE,)):
         yield _source(endpoint, title, lang=lang, api=api, option="--title")

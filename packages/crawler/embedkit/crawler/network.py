@@ -59,6 +59,9 @@ class Allowed:
     def __contains__(self, place: tuple[str, int]) -> bool:
         return place[0] in self.hosts or place in self.ports
 
+    def __or__(self, other: Allowed) -> Allowed:
+        return Allowed(self.hosts | other.hosts, self.ports | other.ports)
+
 
 def allowed(values: Iterable[str]) -> Allowed:
     """Read `--allow-private` values: a host with every port of it, or `HOST:PORT`."""
