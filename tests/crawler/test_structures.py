@@ -76,6 +76,12 @@ NOT_GLOSSARIES = {
     "features": "".join(f"<ul><li><b>Fast {n}</b>: makes it quick and easy</li></ul>" for n in range(8)),
     "numbers": "<table><tr><th>Year</th><th>Boats</th></tr><tr><td>1999</td><td>12</td></tr><tr><td>2000</td><td>14</td></tr></table>",
     "links": "<ul><li><a href=/a>Aft</a></li><li><a href=/b>Bow</a></li></ul>",
+    "repeated labels": f"<dl><dt>Description</dt><dd>{P}</dd><dt>Solution</dt><dd>{P}</dd></dl>" * 4,
+    "objects of a manual": "<script>DOCUMENTATION_OPTIONS</script><table><tr><th>Object Name</th><th>Description</th></tr>"
+    + f"<tr><td>BowThruster</td><td>{P}</td></tr>" * 2 + f"<tr><td>KeelBlock</td><td>{P}</td></tr></table>",
+    "parameters": "<table><tr><th>Parameter</th><th>Default</th><th>Description</th></tr>"
+    + f"<tr><td>speed</td><td>1</td><td>{P}</td></tr><tr><td>depth</td><td>2</td><td>{P}</td></tr>"
+    + f"<tr><td>draught</td><td>3</td><td>{P}</td></tr></table>",
     "nothing": "",
 }  # fmt: skip
 
@@ -85,6 +91,28 @@ def test_lookalike_gives_nothing_and_a_reason(lookalike: str) -> None:
     found = extract(_page(NOT_GLOSSARIES[lookalike], title="The harbour of Kiel"))
     assert (found.terms, found.entries, found.verdict.is_glossary) == (0, (), False)
     assert found.verdict.reason
+
+
+def test_index_of_a_book_is_no_glossary_though_it_has_an_alphabet() -> None:
+    letters = "".join(
+        f"<h2>{c}</h2><dl><dt>{c}ft</dt><dd>page 12, 31</dd><dt>{c}ow</dt><dd>page 3</dd></dl>"
+        for c in "ABCD"
+    )
+    assert not extract(_page(letters, title="Index")).verdict.is_glossary
+
+
+def test_translations_under_a_term_belong_to_its_definition() -> None:
+    section = "<h2>1.{n} {term}</h2><ul><li><b>UK</b>: a</li><li><b>FR</b>: b</li><li><b>DE</b>: c</li></ul><p>{p}</p>"
+    page = "".join(section.format(n=n, term=t, p=P) for n, t in enumerate(("Aft", "Bow", "Clew"), start=1))
+    found = extract(_page(page))
+    assert [e.term for e in found.entries] == ["Aft", "Bow", "Clew"]
+    assert found.entries[0].senses[0].endswith(P)
+
+
+def test_short_list_is_a_glossary_where_it_is_the_whole_file() -> None:
+    alone = "".join(f"<dt>{t}</dt><dd>{P}</dd>" for t in ("Aft", "Bow", "Clew"))
+    assert _terms(f"<dl>{alone}</dl>") == ["Aft", "Bow", "Clew"]
+    assert _terms(f"<p>{P * 3}</p><dl>{alone}</dl>") == []
 
 
 def _only(html: str) -> Extraction:

@@ -26,6 +26,7 @@ _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
 _BARE = "terms without definitions"
+_REPEATED = "the same labels again and again, not terms"
 # The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
 _SIGNATURE = re.compile(
     r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)"
@@ -60,6 +61,8 @@ def definition_lists(
     if not named:
         chars = sum(len(dl.text()) for dl in lists)
         groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
+    if labels.repeat([h for g in groups if not g.refused for f in g.found for h in f.heads]):
+        groups = [replace(g, refused=g.refused or _REPEATED) for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
 
 
@@ -243,6 +246,8 @@ def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: b
 
 
 def _heads_refused(heads: Sequence[str]) -> str:
+    if labels.repeat(heads):
+        return _REPEATED
     if sum(h.endswith(("?", "？")) for h in heads) * 2 > len(heads):
         return "questions, not terms"
     if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from embedkit.glossary import Alias
 
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3
+_OUTNUMBERED = 5
 _SUMMARY = 7
+_SECTION_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3})+\.?\s+(?=\D)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
     good = [s for s in cut if _is_entry(s, top=top)]
     lettered = [s for s in good if s.lettered]
+    if len(good) >= _OUTNUMBERED * others:
+        others = 0  # the lists and bold words of a few entries
     if len(lettered) * 2 > len(good) or others:
         chosen = lettered if others or len(lettered) >= _MIN_HEADINGS else good
     else:
@@ -117,7 +122,7 @@ def _is_entry(section: Section, *, top: bool) -> bool:
 
 
 def _found(section: Section) -> Found:
-    term = labels.label(section.heading.text)
+    term = labels.label(_SECTION_NUMBER.sub("", section.heading.text))
     return Found(
         heads=(term,),
         senses=("\n".join(line.text for line in section.body if line.kind in ("p", "li")),),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from embedkit.crawler.extract import words
 from embedkit.glossary import Alias, AliasKind
@@ -60,6 +60,16 @@ def is_label(text: str) -> bool:
 def is_code(text: str) -> bool:
     """Whether `text` is written as in programs: a path, option, signature, dotted or under_scored name."""
     return bool(_CODE.match(text))
+
+
+def repeat(heads: Sequence[str]) -> bool:
+    """Whether the same few labels stand again and again ("Description", "Solution"; UK, FR, DE): a form, not terms."""
+    return len(heads) > 4 and len(set(heads)) * 2 < len(heads)
+
+
+def language_codes(heads: Sequence[str]) -> bool:
+    """Whether the labels are those of translations: "UK: minim rest", "ES: silencio de blanca"."""
+    return sum(bool(re.fullmatch(r"[A-Z]{1,2}", h)) for h in heads) * 4 > len(heads) * 3 and len(heads) > 2
 
 
 def ordinal(text: str) -> int | None:

@@ -45,9 +45,15 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
     for n, line in lines:
         if line.kind == "li":
             lists[line.owner].append((n, line))
-    found = [f for rows in lists.values() for f in _list(rows, named=named)]
+    found = [f for rows in lists.values() for f in _terms_of(rows, named=named)]
     found.sort(key=lambda f: f.line)
     return Group(structure="bullet", found=tuple(found)) if found else None
+
+
+def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[Found]:
+    """A list's terms; none where its items are the translations of one term."""
+    found = _list(rows, named=named)
+    return [] if labels.language_codes([h for f in found for h in f.heads]) else found
 
 
 def _list(rows: Sequence[Numbered], *, named: bool) -> list[Found]:

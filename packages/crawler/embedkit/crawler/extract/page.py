@@ -124,13 +124,24 @@ def _placed(group: Group, line: int) -> Group:
 def names_itself(page: Page, url: str) -> bool:
     """Whether the page calls itself a glossary (title, h1, address) or has an alphabet of headings."""
     titles = [part for t in (page.heading, page.title) for part in words.TITLE_BREAK.split(t)]
-    if any(words.GLOSSARY.search(clean(t)) and len(t.split()) <= _TITLE_WORDS for t in titles):
+    if any(words.INDEX.match(clean(t)) for t in titles):
+        return False
+    if any(_calls_itself(clean(t)) for t in titles):
         return True
     if re.search(r"gloss|terminolog|용어", url, re.IGNORECASE):
         return True
     heads = (labels.trim(text_of(h)) for h in page.body.css("h1, h2, h3, h4"))
     letters = {t for t in heads if len(t) <= _LETTER_CHARS and words.LETTER.match(t)}
     return len(letters) >= 3 or bool(letters and _opens_as_glossary(page))
+
+
+def _calls_itself(title: str) -> bool:
+    """Whether a title says glossary, and is none of a program's names (`glossary.collection`)."""
+    return (
+        bool(words.GLOSSARY.search(title))
+        and len(title.split()) <= _TITLE_WORDS
+        and not re.match(r"[a-z]{3,}[._][a-z]", title)
+    )
 
 
 def _opens_as_glossary(page: Page) -> bool:

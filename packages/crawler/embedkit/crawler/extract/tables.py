@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from selectolax.lexbor import LexborNode
@@ -49,12 +49,23 @@ def tables(
         if len(table.css("table")) > 1 or _inside_definition(table):
             continue
         rows = _grid(table)
-        group = _read(rows, table, named=named or table.mem_id in inside)
+        said = named or table.mem_id in inside
+        group = _read(rows, table, named=said)
+        if group is not None and page.maker == "manual" and not said and not _says_term(rows):
+            group = replace(
+                group, refused=group.refused or "a table of a manual that nothing calls a glossary"
+            )
         if group is not None:
             groups.append(group)
         if group is not None or _is_data(rows):
             taken.add(table.mem_id)
     return groups, frozenset(taken)
+
+
+def _says_term(rows: Sequence[Sequence[_Cell | None]]) -> bool:
+    """Whether a header names terms outright, and not names or objects."""
+    at = _header_row(rows)
+    return at is not None and any(words.TERM_HEADERS[0].match(_title(c)) for c in rows[at])
 
 
 def _inside_definition(table: LexborNode) -> bool:
@@ -188,6 +199,8 @@ def _term_column(
 ) -> int | None:
     for pattern in words.TERM_HEADERS:
         for index, title in enumerate(header):
+            if not named and words.PROGRAM_HEADER.match(title):
+                return None
             if index not in defining and pattern.match(title) and _has_names(body, index):
                 return index
     languages = [i for i, t in enumerate(header) if any(p.match(t) for p in words.LANGUAGE_HEADERS.values())]
@@ -312,6 +325,8 @@ def _refusal(found: Sequence[Found], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
         return "terms without definitions"
+    if labels.repeat([h for f in found for h in f.heads]):
+        return "the same labels again and again, not terms"
     if named:
         return ""
     if len(found) < 3:

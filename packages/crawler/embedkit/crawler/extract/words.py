@@ -19,6 +19,12 @@ GLOSSARY = re.compile(
     _I,
 )
 
+# A page that lists where words stand in a book: names and places, no definitions.
+INDEX = re.compile(
+    r"^(?:(?:general|full|concept|subject|function) )?index$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
+    _I,
+)
+
 # Headings that end the part of a page where terms stand.
 END_SECTION = re.compile(
     r"^(?:see also|references?|notes?|footnotes?|citations?|sources?|bibliography|further reading|external links?"
@@ -73,6 +79,11 @@ TERM_HEADERS = (
     re.compile(
         r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I
     ),
+)
+# What programs have: on a page that calls itself no glossary a table of these documents a program.
+PROGRAM_HEADER = re.compile(
+    r"^(?:parameters?|fields?|attributes?|variables?|commands?|functions?|options?|methods?|codes?|keys?|propert(?:y|ies))$",
+    _I,
 )
 ABBREVIATION_HEADER = TERM_HEADERS[2]
 SYMBOL_HEADER = TERM_HEADERS[3]
