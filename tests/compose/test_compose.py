@@ -245,7 +245,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     table = made_glossary(tmp_path / "g.csv")
-    monkeypatch.setattr("embedkit.compose.compose.pair_to_object", interrupted)
+    monkeypatch.setattr("embedkit.compose.output.pair_to_object", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical")
     assert written(tmp_path) == ["g.csv"]

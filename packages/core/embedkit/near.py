@@ -1,16 +1,23 @@
 """Texts that are nearly the same: names of the same words, sentences that differ in a word or two.
 
-Only texts that share one of their rarest words are compared: the cost grows with the texts, not their square.
+Only texts that share one of their rarest words are compared, each with the next few of like length, and only when
+their counts of letters allow it: the cost grows with the texts, not their square. Some 200 bytes a text at the peak.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
 from rapidfuzz.distance import Indel
+
+from embedkit.text import hash64
 
 SENTENCE_CHARS = 30
 LEAST_RATIO = 0.9
@@ -18,8 +25,11 @@ LEAST_WORD_RATIO = 0.75
 WORDS_PER_CHANGE = 20
 RAREST = 5
 NEIGHBOURS = 24
+BINS = 32
+BLOCK = 1 << 17
 _WORD = re.compile(r"\w+")
 _SMALL_WORDS = frozenset(("a", "an", "the", "of", "for", "in", "on", "and", "to", "with"))
+Numbers = NDArray[np.int32]
 
 
 def name_key(text: str) -> str:
@@ -31,12 +41,88 @@ def name_key(text: str) -> str:
 
 def near_pairs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield `(i, j)` with i < j for near duplicates among `texts`, found through shared rare words."""
-    names: dict[str, int] = {}
-    for index, text in enumerate(texts):
-        first = names.setdefault(name_key(text), index)
-        if first != index:
-            yield first, index
+    keys = np.fromiter((hash64(name_key(text)) for text in texts), dtype=np.uint64, count=len(texts))
+    _, first, name = np.unique(keys, return_index=True, return_inverse=True)
+    earliest = first[name]
+    again = np.flatnonzero(earliest < np.arange(len(texts)))
+    yield from zip(earliest[again].tolist(), again.tolist(), strict=True)
     yield from _near_sentences(texts)
+
+
+def _near_sentences(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    sentences = _Sentences(texts)
+    found = [np.empty((0, 2), dtype=np.int32)]
+    for left, right in sentences.neighbours():
+        near = _all_alike(texts, left, right)
+        if len(near):
+            found.append(near)
+    yield from map(tuple, np.unique(np.concatenate(found), axis=0).tolist())
+
+
+class _Sentences:
+    """The long texts in buckets of one rare word each; in a bucket those of like length stand together."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        long = [index for index, text in enumerate(texts) if len(text) >= SENTENCE_CHARS]
+        frequency: Counter[str] = Counter()
+        for index in long:
+            frequency.update(set(_features(texts[index].casefold())))
+        number = {word: at for at, (word, count) in enumerate(frequency.items()) if count > 1}
+        self._index = np.array(long, dtype=np.int32)
+        self._length = np.empty(len(long), dtype=np.int32)
+        self._letters = np.empty((len(long), BINS), dtype=np.uint8)
+        start = np.empty(len(long), dtype=np.uint64)
+        words, members = array("i"), array("i")
+        for at, index in enumerate(long):
+            text = texts[index].casefold()
+            self._length[at], self._letters[at] = len(text), _letters(text)
+            start[at] = int.from_bytes(text[:8].encode("utf-8", "surrogatepass")[:8].ljust(8), "big")
+            found = sorted(set(_features(text)), key=lambda word: (frequency[word], word))[:RAREST]
+            rare = [number[word] for word in found if word in number]
+            words.extend(rare)
+            members.extend([at] * len(rare))
+        word, member = np.array(words, dtype=np.int32), np.array(members, dtype=np.int32)
+        order = np.lexsort((member, start[member], self._length[member], word))
+        self._word, self._member = word[order], member[order]
+
+    def neighbours(self) -> Iterator[tuple[Numbers, Numbers]]:
+        """Yield blocks of pairs of texts that may be near duplicates by length and letters."""
+        for begin in range(0, len(self._word), BLOCK):
+            block = slice(begin, begin + BLOCK + NEIGHBOURS)
+            beside = [self._beside(block, step) for step in range(1, NEIGHBOURS + 1)]
+            pairs = self._index[np.unique(np.concatenate(beside), axis=0)]
+            yield pairs[:, 0], pairs[:, 1]
+
+    def _beside(self, block: slice, step: int) -> Numbers:
+        """Each text of a block with the one `step` places further in its bucket, where they can be alike.
+
+        No text can be turned into another in fewer steps than their counts of letters differ by.
+        """
+        word, member = self._word[block], self._member[block]
+        left, right = member[:-step], member[step:]
+        longest = self._length[left] * ((2 - LEAST_RATIO) / LEAST_RATIO)
+        near = (word[:-step] == word[step:]) & (self._length[right] <= longest)
+        left, right = left[near], right[near]
+        apart = np.abs(self._letters[left].astype(np.int16) - self._letters[right]).sum(axis=1)
+        near = apart <= (1 - LEAST_RATIO) * (self._length[left] + self._length[right]) + 1e-6
+        return np.stack((np.minimum(left, right)[near], np.maximum(left, right)[near]), axis=1)
+
+
+def _all_alike(texts: Sequence[str], left: Numbers, right: Numbers) -> Numbers:
+    ratios = process.cpdist(
+        [texts[index].casefold() for index in left.tolist()],
+        [texts[index].casefold() for index in right.tolist()],
+        scorer=Indel.normalized_similarity,
+        score_cutoff=LEAST_RATIO,
+        dtype=np.float64,
+    )
+    return np.stack((left, right), axis=1)[ratios >= LEAST_RATIO]
+
+
+def _letters(text: str) -> NDArray[np.uint8]:
+    """How often each letter stands in a text, letters that share a bin counted together, at most 127."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return np.minimum(np.bincount(points % BINS, minlength=BINS), 127).astype(np.uint8)
 
 
 def near_matches(texts: Sequence[str], others: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -90,28 +176,6 @@ def _alike_words(left: str, right: str) -> bool:
     if {left, right} <= _SMALL_WORDS or (left[:2] == right[:2] >= "가" and len(left[:2]) == 2):
         return True
     return bool(Indel.normalized_similarity(left, right, score_cutoff=LEAST_WORD_RATIO))
-
-
-def _near_sentences(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    buckets, lowered = _rarest_words(texts)
-    seen: set[tuple[int, int]] = set()
-    for members in buckets.values():
-        for pair in _within(members, lowered):
-            if pair not in seen:
-                seen.add(pair)
-                yield pair
-
-
-def _within(members: list[int], lowered: dict[int, str]) -> Iterator[tuple[int, int]]:
-    """Compare each text with the next few of like length: a longer one cannot reach the ratio."""
-    members.sort(key=lambda index: (len(lowered[index]), lowered[index], index))
-    for at, left in enumerate(members):
-        longest = len(lowered[left]) * (2 - LEAST_RATIO) / LEAST_RATIO
-        for right in members[at + 1 : at + 1 + NEIGHBOURS]:
-            if len(lowered[right]) > longest:
-                break
-            if _alike(lowered[left], lowered[right]):
-                yield min(left, right), max(left, right)
 
 
 def _alike(left: str, right: str) -> bool:

@@ -2,125 +2,63 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from embedkit.compose.concepts import Concepts, build
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
+from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.rescore import DEPTH
-from embedkit.compose.mine.select import Guards, Mined, Negative
+from embedkit.compose.mine.select import Mined
 from embedkit.compose.mine.stage import mine_parts
-from embedkit.compose.read import Record, Reject, category, locate, parse_mapping, read
-from embedkit.compose.rows import DEFAULT_KINDS, Draft, draft_rows, is_self_pair, parse_kinds
+from embedkit.compose.output import all_paths, outputs_of, pairs_of, say_summary, write
+from embedkit.compose.read import (
+    Record,
+    Reject,
+    category,
+    locate,
+    parse_mapping,
+    read,
+    records_spool,
+    rejects_spool,
+)
+from embedkit.compose.result import ComposeResult, Settings
+from embedkit.compose.rows import DEFAULT_KINDS, Draft, draft_rows, drafts_spool, is_self_pair, parse_kinds
 from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, assign, parse_split, prove
+from embedkit.compose.spool import Spool
+from embedkit.compose.texts import distinct_texts
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, atomic, refuse_existing, require_writable, sha256_file
-from embedkit.jsonl import dumps
-from embedkit.manifest import Manifest, manifest_path, versions, write_manifest
-from embedkit.models import weights_hash
+from embedkit.files import STDIO, refuse_existing, require_writable
 from embedkit.near import near_pairs
-from embedkit.pairs import Pair, pair_to_object, split_path
 from embedkit.report import Tally
-
-STATED_SELF_PAIR = "self pair (pair)"
-SHOWN_REJECTS = 20
-TEXTS_PER_SECOND = 300  # what one core encodes with a model of MiniLM's size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a run of compose was asked for, checked."""
-
-    inputs: tuple[Path | str, ...]
-    output: Path | str
-    mapping: Mapping[str, str]
-    kinds: tuple[str, ...]
-    shares: tuple[float, float, float]
-    miner: str
-    model: str
-    mining: MineOptions
-    guards: Guards
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeResult:
-    """What compose did. `rules` counts the negatives by the rung that admitted them."""
-
-    outputs: Mapping[str, str]
-    rows: Mapping[str, int]
-    read: Tally
-    made: Tally
-    lint: Mapping[str, int]
-    texts: int
-    concepts: int
-    largest_concept: int
-    leak: LeakProof
-    miner: str
-    miner_reason: str
-    rows_short_of_k: int
-    stated_self_pairs: int
-    rules: Mapping[str, int]
-    passed_over: Mapping[str, int]
-
-    def to_object(self) -> dict[str, Any]:
-        """The JSON document of `--json`."""
-        return {"outputs": dict(self.outputs), **self.counts()}
-
-    def counts(self) -> dict[str, Any]:
-        """The counts that the manifest carries too."""
-        return {
-            "rows": dict(self.rows),
-            "texts": self.texts,
-            "read": self.read.to_object(),
-            "made": self.made.to_object(),
-            "lint": dict(self.lint),
-            "concepts": {"count": self.concepts, "largest": self.largest_concept},
-            "leak": {
-                "shared_concepts": self.leak.shared_concepts,
-                "shared_texts": self.leak.shared_texts,
-                "near_duplicates": self.leak.near_duplicates,
-                "held_out_negatives": self.leak.held_out_negatives,
-            },
-            "mining": {
-                "miner": self.miner,
-                "reason": self.miner_reason,
-                "rows_short_of_k": self.rows_short_of_k,
-                "rules": dict(self.rules),
-                "passed_over": dict(self.passed_over),
-            },
-        }
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    records: tuple[Record, ...]
-    rejects: tuple[Reject, ...]
+    records: Spool[Record]
+    rejects: Spool[Reject]
     tally: Tally
     lint: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    drafts: tuple[Draft, ...]
-    rejects: tuple[Reject, ...]
+    drafts: Spool[Draft]
     tally: Tally
     stated_self_pairs: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Divided:
-    parts: tuple[Part, ...]
+    parts: list[Part]
     near: tuple[tuple[str, str], ...]
+    texts: int
 
 
 def compose(
@@ -168,7 +106,7 @@ def compose(
     )
     _refuse(settings.output, force=force, dry_run=dry_run)
     result = _run(settings, dry_run=dry_run)
-    _summary(result, settings, dry_run=dry_run)
+    say_summary(result, settings, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
     rejected = result.read.rejected.total() + result.stated_self_pairs
@@ -180,19 +118,11 @@ def compose(
 def _refuse(output: Path | str, *, force: bool, dry_run: bool) -> None:
     if isinstance(output, str):
         return
-    for path in _all_paths(output):
+    for path in all_paths(output):
         refuse_existing(path, force=force)
     if not dry_run:
         # Only what is already there is probed: a run that fails later leaves no new folder behind.
         require_writable(next(folder for folder in output.absolute().parents if folder.exists()))
-
-
-def _rejected_path(output: Path) -> Path:
-    return split_path(output, "rejected")
-
-
-def _all_paths(output: Path) -> tuple[Path, ...]:
-    return (*(split_path(output, part) for part in PARTS), _rejected_path(output), manifest_path(output))
 
 
 def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
@@ -201,32 +131,34 @@ def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
         raise _nothing(settings, found.rejects)
     concepts = build(found.records)
     _say_concepts(concepts)
-    made = _make(found.records, settings.kinds)
+    made = _make(found, settings.kinds)
     if not made.drafts:
-        raise _nothing(settings, (*found.rejects, *made.rejects))
+        raise _nothing(settings, found.rejects)
     divided = _divide(made.drafts, concepts, settings)
     choice = _choose(made.drafts, settings)
     mined = (
-        Mined([()] * len(made.drafts)) if dry_run else _mine(made.drafts, divided, concepts, choice, settings)
+        Mined(Found(len(made.drafts)))
+        if dry_run
+        else mine_parts(
+            made.drafts,
+            divided.parts,
+            Mask(concepts, divided.near),
+            choice,
+            options=settings.mining,
+            guards=settings.guards,
+        )
     )
     leak = _proof(made.drafts, divided, concepts, mined.negatives)
     result = _result(settings, found, made, concepts, divided, leak, choice, mined)
     if not dry_run:
-        pairs = _pairs(made.drafts, found.records, concepts, mined.negatives)
-        _write(
-            settings,
-            result,
-            list(zip(divided.parts, pairs, strict=True)),
-            (*found.rejects, *made.rejects),
-            choice,
-        )
+        pairs = pairs_of(made.drafts, found.records, concepts, mined.negatives)
+        write(settings, result, pairs, parts=divided.parts, rejects=found.rejects, choice=choice)
     return result
 
 
 def _read_all(settings: Settings) -> _Read:
     tally = Tally("read")
-    records: list[Record] = []
-    rejects: list[Reject] = []
+    records, rejects = records_spool(), rejects_spool()
     for path in settings.inputs:
         for item in read(path, mapping=settings.mapping):
             tally.taken_in += 1
@@ -240,7 +172,9 @@ def _read_all(settings: Settings) -> _Read:
     tally.print()
     for code, count in sorted(counts.items()):
         say("  {count} to look at: {code}", count=count, code=code)
-    return _Read(tuple(resolve_stubs(records)), tuple(rejects), tally, dict(sorted(counts.items())))
+    for number, record in list(resolve_stubs(records)):
+        records.replace(number, record)
+    return _Read(records, rejects, tally, dict(sorted(counts.items())))
 
 
 def _say_concepts(concepts: Concepts) -> None:
@@ -258,25 +192,26 @@ def _say_concepts(concepts: Concepts) -> None:
         )
 
 
-def _make(records: Sequence[Record], kinds: Iterable[str]) -> _Made:
-    tally = Tally("rows")
-    drafts: dict[tuple[str, str], Draft] = {}
-    rejects: list[Reject] = []
-    for draft in draft_rows(records, kinds=kinds):
+def _make(found: _Read, kinds: Iterable[str]) -> _Made:
+    tally, stated = Tally("rows"), 0
+    drafts = drafts_spool()
+    seen: set[bytes] = set()
+    for draft in draft_rows(found.records, kinds=kinds):
         tally.taken_in += 1
-        record = records[draft.record]
-        if is_self_pair(draft, stated=record.stated_pair):
+        if is_self_pair(draft):
             tally.reject("self pair")
+            record = found.records[draft.record]
             text = f"{draft.anchor} = {draft.positive}"
-            rejects.append(Reject(record.file, record.line, f"self pair ({draft.kind})", text))
-        elif (draft.anchor, draft.positive) in drafts:
+            found.rejects.append(Reject(record.file, record.line, f"self pair ({draft.kind})", text))
+            stated += draft.kind == "pair"
+        elif (digest := draft.digest) in seen:
             tally.merged += 1
         else:
-            drafts[draft.anchor, draft.positive] = draft
+            seen.add(digest)
+            drafts.append(draft)
     tally.given_out = len(drafts)
     tally.print()
-    stated = sum(reject.reason == STATED_SELF_PAIR for reject in rejects)
-    return _Made(tuple(drafts.values()), tuple(rejects), tally, stated)
+    return _Made(drafts, tally, stated)
 
 
 def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
@@ -288,7 +223,7 @@ def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
 
 
 def _divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> _Divided:
-    texts = list(dict.fromkeys(text for draft in drafts for text in (draft.anchor, draft.positive)))
+    texts = distinct_texts(drafts)
     near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
     parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.seed)
     counts = Counter(parts)
@@ -296,7 +231,7 @@ def _divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> 
     for part, share in zip(PARTS, settings.shares, strict=True):
         if share and not counts[part]:
             warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
-    return _Divided(tuple(parts), near)
+    return _Divided(parts, near, len(texts))
 
 
 def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
@@ -314,16 +249,7 @@ def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
     return choice
 
 
-def _mine(
-    drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, choice: Choice, settings: Settings
-) -> Mined:
-    mask = Mask(concepts, divided.near)
-    return mine_parts(drafts, divided.parts, mask, choice, options=settings.mining, guards=settings.guards)
-
-
-def _proof(
-    drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, negatives: Sequence[tuple[Negative, ...]]
-) -> LeakProof:
+def _proof(drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, negatives: Found) -> LeakProof:
     used = ((part, [n.text for n in found]) for part, found in zip(divided.parts, negatives, strict=True))
     leak = prove(drafts, divided.parts, concepts, divided.near, negatives=used)
     say(
@@ -351,144 +277,19 @@ def _result(
 ) -> ComposeResult:
     counts = Counter(divided.parts)
     return ComposeResult(
-        outputs=_outputs(settings.output, counts, rejected=bool(found.rejects or made.rejects)),
+        outputs=outputs_of(settings.output, counts, rejected=bool(found.rejects)),
         rows={part: counts[part] for part in PARTS},
         read=found.tally,
         made=made.tally,
         lint=found.lint,
-        texts=len({text for draft in made.drafts for text in (draft.anchor, draft.positive)}),
+        texts=divided.texts,
         concepts=len(concepts.ids),
         largest_concept=concepts.largest,
         leak=leak,
         miner=choice.miner if settings.guards.hard_k else "none",
         miner_reason=choice.reason,
-        rows_short_of_k=sum(len(row) < settings.guards.hard_k for row in mined.negatives),
+        rows_short_of_k=mined.negatives.shorter_than(settings.guards.hard_k),
         stated_self_pairs=made.stated_self_pairs,
+        rules=dict(sorted(mined.negatives.rules.items())),
         passed_over=dict(mined.passed_over),
-        rules=dict(sorted(Counter(n.mining.rule for row in mined.negatives for n in row).items())),
     )
-
-
-def _outputs(output: Path | str, counts: Mapping[Part, int], *, rejected: bool) -> dict[str, str]:
-    """Which files there will be, by what they hold; an empty dev or test part has none."""
-    if isinstance(output, str):
-        return {"train": output}
-    paths: dict[str, str] = {p: str(split_path(output, p)) for p in PARTS if counts.get(p) or p == "train"}
-    if rejected:
-        paths["rejected"] = str(_rejected_path(output))
-    return {**paths, "manifest": str(manifest_path(output))}
-
-
-def _pairs(
-    drafts: Sequence[Draft],
-    records: Sequence[Record],
-    concepts: Concepts,
-    negatives: Sequence[tuple[Negative, ...]],
-) -> Iterator[Pair]:
-    for draft, found in zip(drafts, negatives, strict=True):
-        entry = records[draft.record].entry
-        yield Pair(
-            anchor=draft.anchor,
-            positive=draft.positive,
-            hard_negatives=tuple(n.text for n in found),
-            id=draft.id,
-            group=concepts.ids[concepts.of_record[draft.record]],
-            kind=draft.kind,
-            lang=draft.lang,
-            source=entry.source,
-            license=entry.license,
-            mining=tuple(n.mining for n in found),
-        )
-
-
-def _write(
-    settings: Settings,
-    result: ComposeResult,
-    pairs: Sequence[tuple[Part, Pair]],
-    rejects: Sequence[Reject],
-    choice: Choice,
-) -> None:
-    """All parts are written beside their places first; only then do they appear, the manifest last."""
-    for tally in (result.read, result.made):
-        if not tally.balanced:
-            raise RuntimeError(f"{tally.step}: the counts do not add up; this is a bug in embedkit")
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in result.outputs if name != "manifest"}
-    for part, pair in pairs:
-        rows[part].append(pair_to_object(pair))
-    if "rejected" in rows:
-        rows["rejected"] = [reject.to_object() for reject in rejects]
-    hashes: dict[str, str] = {}
-    with ExitStack() as stack:
-        for name, objects in rows.items():
-            handle = stack.enter_context(atomic(result.outputs[name]))
-            digest = hashlib.sha256()
-            for value in objects:
-                line = dumps(value) + "\n"
-                digest.update(line.encode())
-                handle.write(line)
-            hashes[Path(result.outputs[name]).name] = digest.hexdigest()
-    if isinstance(settings.output, str):
-        _say_rejects(rejects)
-    else:
-        for stale in set(_all_paths(settings.output)) - {Path(path) for path in result.outputs.values()}:
-            stale.unlink(missing_ok=True)
-        _write_manifest(settings, result, hashes, choice)
-
-
-def _say_rejects(rejects: Sequence[Reject]) -> None:
-    """With the rows on standard output there is no quarantine file: the places go to stderr."""
-    for reject in rejects[:SHOWN_REJECTS]:
-        say("{file}:{line}: {reason}", file=reject.file, line=reject.line, reason=reject.reason)
-    if len(rejects) > SHOWN_REJECTS:
-        say("and {count} more", count=len(rejects) - SHOWN_REJECTS)
-
-
-def _write_manifest(
-    settings: Settings, result: ComposeResult, hashes: Mapping[str, str], choice: Choice
-) -> None:
-    model = (
-        {"model": choice.source.requested, "weights": weights_hash(choice.source.path)}
-        if choice.source
-        else {}
-    )
-    manifest = Manifest(
-        step="compose",
-        inputs={str(path): sha256_file(path) for path in settings.inputs if isinstance(path, Path)},
-        outputs=hashes,
-        settings={
-            "map": dict(settings.mapping),
-            "kinds": list(settings.kinds),
-            "split": list(settings.shares),
-            "miner": settings.miner,
-            "hard_k": settings.guards.hard_k,
-            **settings.mining.to_object(),
-            **model,
-        },
-        counts=result.counts(),
-        versions=versions(),
-        seed=settings.seed,
-    )
-    write_manifest(Path(result.outputs["manifest"]), manifest)
-
-
-def _summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
-    if result.rows_short_of_k and settings.guards.hard_k and not dry_run:
-        short = (
-            "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts"
-        )
-        if settings.guards.hub_cap:
-            short = (
-                "{count} rows have fewer than {k} hard negatives: "
-                "their part has no more texts of other concepts that --hub-cap leaves"
-            )
-        say(short, count=result.rows_short_of_k, k=settings.guards.hard_k)
-    if dry_run and settings.guards.hard_k and result.miner in ("dense", "hybrid"):
-        say(
-            "would encode up to {count} texts, about {seconds} s on one core",
-            count=result.texts,
-            seconds=-(-result.texts // TEXTS_PER_SECOND),
-        )
-    for part, path in result.outputs.items():
-        template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"
-        count = result.rows.get(part)
-        say(template, path=path, what=part if count is None else f"{count} rows")

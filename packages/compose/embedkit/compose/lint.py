@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from embedkit.compose.concepts import text_key
+import numpy as np
+
+from embedkit.compose.concepts import Hashes, Numbers, text_hash, text_key
 from embedkit.compose.read import Record
 from embedkit.compose.rows import looks_like_definition
 from embedkit.glossary import Alias
+from embedkit.text import hash64
 
 LONG_CHARS = 2000
 CIRCULAR_WORDS = 2
@@ -34,21 +37,66 @@ class Problem:
     error: bool = False
 
 
-def lint(records: Iterable[Record]) -> Iterator[Problem]:
+def lint(records: Sequence[Record]) -> Iterator[Problem]:
     """Yield the doubts about each record, in the order of the records."""
-    seen = _Seen({}, {}, {})
-    for record in records:
+    seen = _Seen(records)
+    for number, record in enumerate(records):
         yield from _alone(record)
-        yield from _beside_others(record, seen)
+        yield from _beside_others(record, number, seen)
 
 
-@dataclass(frozen=True, slots=True)
 class _Seen:
-    """The first record of each definition, of each term in a language, and of each name-for-a-name."""
+    """The records compared by hashes of what they say; 60 bytes a record.
 
-    definitions: dict[str, Record]
-    terms: dict[tuple[str, str, str], Record]
-    renames: dict[tuple[str, str], Record]
+    `same_definition[i]` is the first record with record i's definition, `same_term[i]` the first with its term in its
+    language and source, `mutual[i]` the first that explains record i's definition by its term; i where there is none.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        size = len(records)
+        term, definition, sense = (np.empty(size, dtype=np.uint64) for _ in range(3))
+        defines, stated = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.bool_)
+        for number, record in enumerate(records):
+            entry = record.entry
+            name = text_key(entry.term)
+            term[number], definition[number] = hash64(name), text_hash(entry.definition)
+            sense[number] = hash64(f"{name}\x1f{entry.lang}\x1f{entry.source}")
+            stated[number] = record.stated_pair
+            defines[number] = not record.stated_pair or looks_like_definition(entry.definition)
+        own = np.arange(size)
+        first = _first(definition, own[defines])
+        self.same_definition = np.where(term[first] != term, first, own)
+        first = _first(sense, own[~stated])
+        self.same_term = np.where(definition[first] != definition, first, own)
+        self.mutual = _mutual(term, definition, own[~stated])
+
+
+def _first(hashes: Hashes, numbers: Numbers) -> Numbers:
+    """For each of `numbers` the first of them with the same hash; the others are their own first."""
+    first = np.arange(len(hashes))
+    _, earliest, group = np.unique(hashes[numbers], return_index=True, return_inverse=True)
+    first[numbers] = numbers[earliest][group]
+    return first
+
+
+def _mutual(term: Hashes, definition: Hashes, numbers: Numbers) -> Numbers:
+    """For each of `numbers` an earlier one whose term is its definition and whose definition is its term."""
+    back = np.arange(len(term))
+    there = _mixed(term[numbers], definition[numbers])
+    keys, earliest = np.unique(there, return_index=True)
+    if len(keys):
+        here = _mixed(definition[numbers], term[numbers])
+        place = np.minimum(np.searchsorted(keys, here), len(keys) - 1)
+        found = (keys[place] == here) & (numbers[earliest[place]] < numbers)
+        back[numbers[found]] = numbers[earliest[place]][found]
+    return back
+
+
+def _mixed(left: Hashes, right: Hashes) -> Hashes:
+    """One hash of two, in which their order counts."""
+    mixed: Hashes = left * np.uint64(0x9E3779B97F4A7C15) ^ right
+    return mixed
 
 
 def _alone(record: Record) -> Iterator[Problem]:
@@ -67,29 +115,17 @@ def _alone(record: Record) -> Iterator[Problem]:
         yield _problem(record, "long text", f"over {LONG_CHARS} characters, more than most models read")
 
 
-def _beside_others(record: Record, seen: _Seen) -> Iterator[Problem]:
-    entry = record.entry
-    term, definition = text_key(entry.term), text_key(entry.definition)
-    if not record.stated_pair or looks_like_definition(entry.definition):
-        first = seen.definitions.setdefault(definition, record)
-        if text_key(first.entry.term) != term:
-            yield _problem(
-                record,
-                "one definition on many terms",
-                f"{_short(entry.term)} has that of {_named(first, record)}",
-            )
-    if not record.stated_pair:
-        first = seen.terms.setdefault((term, entry.lang, entry.source), record)
-        if text_key(first.entry.definition) != definition:
-            yield _problem(record, "conflicting definitions", f"another one of {_named(first, record)}")
-        back = seen.renames.get((definition, term))
-        if back is not None:
-            yield _problem(
-                record,
-                "circular definition",
-                f"{_short(entry.term)} and {_named(back, record)} explain each other",
-            )
-        seen.renames.setdefault((term, definition), record)
+def _beside_others(record: Record, number: int, seen: _Seen) -> Iterator[Problem]:
+    term = _short(record.entry.term)
+    if (first := int(seen.same_definition[number])) != number:
+        other = _named(seen.records[first], record)
+        yield _problem(record, "one definition on many terms", f"{term} has that of {other}")
+    if (first := int(seen.same_term[number])) != number:
+        other = _named(seen.records[first], record)
+        yield _problem(record, "conflicting definitions", f"another one of {other}")
+    if (first := int(seen.mutual[number])) != number:
+        other = _named(seen.records[first], record)
+        yield _problem(record, "circular definition", f"{term} and {other} explain each other")
 
 
 def _problem(record: Record, code: str, message: str) -> Problem:
@@ -120,16 +156,22 @@ def see_target(definition: str) -> str:
     return (match["after"] or match["before"] or "").strip()
 
 
-def resolve_stubs(records: Sequence[Record]) -> Iterator[Record]:
-    """Yield the records; a stub that points at an entry becomes one more name of that entry."""
-    named: dict[str, Record] = {}
-    for record in records:
-        if not record.stated_pair and not see_target(record.entry.definition):
+def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
+    """Yield what to put in the place of each stub that points at an entry: one more name of that entry."""
+    stubs = {
+        number: text_key(target)
+        for number, record in enumerate(records)
+        if not record.stated_pair and (target := see_target(record.entry.definition))
+    }
+    wanted, named = set(stubs.values()), dict[str, Record]()
+    for number, record in enumerate(records) if stubs else ():
+        if number not in stubs and not record.stated_pair:
             for name in (record.entry.term, *(alias.text for alias in record.entry.aliases)):
-                named.setdefault(text_key(name), record)
-    for record in records:
-        target = None if record.stated_pair else named.get(text_key(see_target(record.entry.definition)))
-        yield _redirected(record, target) if target else record
+                if (key := text_key(name)) in wanted:
+                    named.setdefault(key, record)
+    for number, key in stubs.items():
+        if key in named:
+            yield number, _redirected(records[number], named[key])
 
 
 def _redirected(stub: Record, target: Record) -> Record:

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 from embedkit.compose.encoding import BAD, Encoding, detect
+from embedkit.compose.spool import Spool
 from embedkit.compose.table import (
     NAMES,
     ROLES,
@@ -32,7 +34,7 @@ from embedkit.compose.table import (
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO
-from embedkit.glossary import Alias, Entry, aliases_from_json
+from embedkit.glossary import COLUMNS, Alias, Entry, aliases_from_json
 from embedkit.shipped import data_path
 from embedkit.text import clean, is_acronym, language_of
 
@@ -40,6 +42,8 @@ MAX_TEXT_CHARS = 10_000
 MAX_LINE_CHARS = 1_000_000
 SHOWN_CHARS = 500
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
+_OTHER_COLUMNS = tuple(column for column in COLUMNS if column not in ("term", "definition", "aliases"))
+_rest = attrgetter(*_OTHER_COLUMNS)
 _TEXT_COLUMNS = ("lang", "domain", "source", "source_url", "permalink", "revision", "license", "entry_id")
 
 
@@ -65,6 +69,33 @@ class Reject:
     def to_object(self) -> dict[str, Any]:
         """The JSON object of the quarantine file."""
         return {"file": self.file, "line": self.line, "reason": self.reason, "text": self.text}
+
+
+def records_spool() -> Spool[Record]:
+    """An empty spool of records."""
+    return Spool(_pack, _unpack)
+
+
+def rejects_spool() -> Spool[Reject]:
+    """An empty spool of rejects."""
+    return Spool(
+        lambda reject: (reject.file, reject.line, reject.reason, reject.text), lambda row: Reject(*row)
+    )
+
+
+def _pack(record: Record) -> tuple[Any, ...]:
+    entry = record.entry
+    aliases = tuple((alias.text, alias.kind, alias.lang) for alias in entry.aliases)
+    return record.file, record.line, record.stated_pair, entry.term, entry.definition, aliases, _rest(entry)
+
+
+def _unpack(row: tuple[Any, ...]) -> Record:
+    file, line, stated_pair, term, definition, aliases, rest = row
+    others = dict(zip(_OTHER_COLUMNS, rest, strict=True))
+    entry = Entry(
+        term=term, definition=definition, aliases=tuple(Alias(*alias) for alias in aliases), **others
+    )
+    return Record(file, line, entry, stated_pair)
 
 
 def locate(name: str) -> Path | str:
@@ -268,7 +299,7 @@ def _record(name: str, line: int, cells: Mapping[str, str], text: str) -> Record
         aliases = _aliases(cells.get("aliases", ""), cells.get("abbreviation", ""))
     except (ValueError, RecursionError) as error:
         return _reject(name, line, f"bad aliases ({error})", text)
-    known = {column: sys.intern(values[column]) for column in _TEXT_COLUMNS if values.get(column)}
+    known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
     known.setdefault("lang", language_of(values[left] + " " + values[right]))
     entry = Entry(term=values[left], definition=values[right], aliases=aliases, **known)
     return Record(name, line, entry, stated)

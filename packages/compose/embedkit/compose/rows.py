@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, get_args
 
 from embedkit.compose.read import Record
+from embedkit.compose.spool import Spool
 from embedkit.errors import UserError
 from embedkit.glossary import Alias, Entry
 from embedkit.text import fold, is_acronym, language_of
@@ -40,9 +42,19 @@ class Draft:
     positive_role: Role
 
     @property
+    def digest(self) -> bytes:
+        """Sixteen bytes that depend on the two texts alone."""
+        return hashlib.sha256(f"{self.anchor}\x1f{self.positive}".encode()).digest()[:16]
+
+    @property
     def id(self) -> str:
         """Sixteen hex digits that depend on the two texts alone."""
-        return hashlib.sha256(f"{self.anchor}\x1f{self.positive}".encode()).hexdigest()[:16]
+        return self.digest[:8].hex()
+
+
+def drafts_spool() -> Spool[Draft]:
+    """An empty spool of drafts."""
+    return Spool(attrgetter(*Draft.__slots__), lambda row: Draft(*row))
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
@@ -66,13 +78,13 @@ def draft_rows(records: Sequence[Record], *, kinds: Iterable[str] = DEFAULT_KIND
                 yield draft
 
 
-def is_self_pair(draft: Draft, *, stated: bool) -> bool:
+def is_self_pair(draft: Draft) -> bool:
     """Whether both sides are one text.
 
     Rows that we make fold both sides first. A row that a person wrote is a self pair only when its texts are
     identical: two spellings of one name are theirs to keep (lint reports them).
     """
-    if stated:
+    if draft.kind == "pair":
         return draft.anchor == draft.positive
     return fold(draft.anchor) == fold(draft.positive)
 

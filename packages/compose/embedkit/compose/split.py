@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from embedkit.compose.concepts import Concepts, Forest, text_key
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.compose.concepts import Concepts, Forest, Hashes, text_hash
 from embedkit.compose.rows import Draft
 from embedkit.errors import UserError
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
 DEFAULT_SPLIT = "0.8/0.1/0.1"
+TRAIN_BIT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +67,37 @@ def assign(
     Clusters fill test, then dev, in the order of a hash of the seed and the cluster: more input moves little.
     """
     forest = Forest(len(concepts.ids))
-    for claimants in concepts.of_key.values():
+    for claimants in concepts.shared():
         forest.union(claimants)
     for left, right in near:
         forest.union((*concepts.of_text(left), *concepts.of_text(right)))
-    cluster = [forest.find(concepts.of_record[draft.record]) for draft in drafts]
-    part_of = _fill(Counter(cluster), concepts, shares, seed)
-    return [part_of[number] for number in cluster]
+    cluster = np.fromiter(
+        (forest.find(concepts.of_record[draft.record]) for draft in drafts), dtype=np.int64, count=len(drafts)
+    )
+    part_of = _fill(np.bincount(cluster), concepts, shares, seed)
+    return [PARTS[code] for code in part_of[cluster].tolist()]
 
 
 def _fill(
-    rows: Counter[int], concepts: Concepts, shares: tuple[float, float, float], seed: int
-) -> dict[int, Part]:
+    rows: NDArray[np.int64], concepts: Concepts, shares: tuple[float, float, float], seed: int
+) -> NDArray[np.int8]:
     """Fill test and dev up to their shares, in hashed order; a cluster that does not fit is train's."""
-    wanted = {"test": shares[2] * rows.total(), "dev": shares[1] * rows.total()}
-    part_of: dict[int, Part] = {}
-    for cluster in sorted(rows, key=lambda number: _draw(seed, concepts.ids[number])):
-        fitting: list[Part] = [
-            p for p in ("test", "dev") if rows[cluster] <= wanted[p] + 0.5 and wanted[p] > 0
-        ]
-        part: Part = fitting[0] if fitting else "train"
-        part_of[cluster] = part
-        if part != "train":
-            wanted[part] -= rows[cluster]
+    total = int(rows.sum())
+    wanted = {"test": shares[2] * total, "dev": shares[1] * total}
+    part_of = np.zeros(len(rows), dtype=np.int8)
+    clusters = np.flatnonzero(rows)
+    draws = np.array([_draw(seed, concepts.ids[number]) for number in clusters.tolist()], dtype=np.uint64)
+    for cluster in clusters[np.argsort(draws, kind="stable")].tolist():
+        size = int(rows[cluster])
+        fitting: list[Part] = [p for p in ("test", "dev") if size <= wanted[p] + 0.5 and wanted[p] > 0]
+        if fitting:
+            part_of[cluster] = PARTS.index(fitting[0])
+            wanted[fitting[0]] -= size
     return part_of
 
 
-def _draw(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed}\x1f{name}".encode()).hexdigest()
+def _draw(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}\x1f{name}".encode()).digest()[:8], "big")
 
 
 def prove(
@@ -102,22 +109,44 @@ def prove(
     negatives: Iterable[tuple[Part, Sequence[str]]] = (),
 ) -> LeakProof:
     """Count what the parts share, from the rows as they will be written."""
-    of_concept: defaultdict[int, set[Part]] = defaultdict(set)
-    of_text: defaultdict[str, set[Part]] = defaultdict(set)
-    for draft, part in zip(drafts, parts, strict=True):
-        of_concept[concepts.of_record[draft.record]].add(part)
-        for text in (draft.anchor, draft.positive):
-            of_text[text_key(text)].add(part)
-    none: set[Part] = set()
-    close = 0
-    for left, right in near:
-        here, there = of_text.get(text_key(left), none), of_text.get(text_key(right), none)
-        close += bool(here and there and len(here | there) > 1)
-    held_out = {key for key, found in of_text.items() if found != {"train"}}
-    leaked = sum(text_key(n) in held_out for part, texts in negatives if part == "train" for n in texts)
-    return LeakProof(
-        shared_concepts=sum(len(found) > 1 for found in of_concept.values()),
-        shared_texts=sum(len(found) > 1 for found in of_text.values()),
-        near_duplicates=close,
-        held_out_negatives=leaked,
+    bits = np.array([1 << PARTS.index(part) for part in parts], dtype=np.uint8)
+    own = np.fromiter(
+        (concepts.of_record[draft.record] for draft in drafts), dtype=np.uint64, count=len(drafts)
     )
+    texts = _hashes(text for draft in drafts for text in (draft.anchor, draft.positive))
+    of_concept, of_text = _PartsOf(own, bits), _PartsOf(texts, np.repeat(bits, 2))
+    sides = _hashes(text for pair in near for text in pair).reshape(-1, 2)
+    here, there = of_text[sides[:, 0]], of_text[sides[:, 1]]
+    close = (here > 0) & (there > 0) & _several(here | there)
+    used = _hashes(text for part, found in negatives if part == "train" for text in found)
+    return LeakProof(
+        shared_concepts=int(_several(of_concept.parts).sum()),
+        shared_texts=int(_several(of_text.parts).sum()),
+        near_duplicates=int(close.sum()),
+        held_out_negatives=int((of_text[used] > TRAIN_BIT).sum()),
+    )
+
+
+class _PartsOf:
+    """Which parts each hash stands in, as bits in the order of PARTS."""
+
+    def __init__(self, hashes: Hashes, bits: NDArray[np.uint8]) -> None:
+        order = np.argsort(hashes, kind="stable")
+        self._keys, first = np.unique(hashes[order], return_index=True)
+        self.parts = np.bitwise_or.reduceat(bits[order], first) if len(first) else bits
+
+    def __getitem__(self, hashes: Hashes) -> NDArray[np.uint8]:
+        """The parts of each, 0 for one that stands nowhere."""
+        if not len(self._keys):
+            return np.zeros(len(hashes), dtype=np.uint8)
+        place = np.minimum(np.searchsorted(self._keys, hashes), len(self._keys) - 1)
+        return np.where(self._keys[place] == hashes, self.parts[place], 0).astype(np.uint8)
+
+
+def _hashes(texts: Iterable[str]) -> Hashes:
+    return np.array(array("Q", map(text_hash, texts)), dtype=np.uint64)
+
+
+def _several(parts: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where more than one bit is set."""
+    return (parts & (parts - np.uint8(1))) > 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from embedkit.compose.concepts import text_key
 from embedkit.compose.lint import Problem, lint
-from embedkit.compose.read import Record, read
+from embedkit.compose.read import Record, read, records_spool
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, read_bytes
@@ -118,18 +118,18 @@ _KEYS: Mapping[str, frozenset[str]] = {
 
 
 def _check_table(file: Path | str) -> Validation:
-    records: list[Record] = []
-    problems: list[Problem] = []
+    records, problems, stated = records_spool(), list[Problem](), False
     for item in read(file):
         if isinstance(item, Record):
             records.append(item)
+            stated = stated or item.stated_pair
         else:
             problems.append(
                 Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
             )
+    rows = len(records) + len(problems)
     problems += lint(records)
-    rows = len(records) + sum(problem.error for problem in problems)
-    form = "a two-column table" if any(record.stated_pair for record in records) else "a glossary"
+    form = "a two-column table" if stated else "a glossary"
     return Validation(str(file), form, rows, _sorted(problems))
 
 

@@ -98,5 +98,5 @@ def _proposing(choice: Choice, bar: Bar) -> Callable[[Pool], Miner]:
 
 def _lexical(pool: Pool) -> LexicalMiner:
     return LexicalMiner(
-        pool.texts, spelled=pool.role != "definition", about=[pool.about.get(text, "") for text in pool.texts]
+        pool.texts, spelled=pool.role != "definition", about=(pool.about.get(text, "") for text in pool.texts)
     )

@@ -1,13 +1,17 @@
 """Candidates by shared words: BM25 as a sparse product, n-grams where words are not enough. No torch.
 
 BM25: Robertson & Zaragoza, "The Probabilistic Relevance Framework" (2009), k1 = 1.2, b = 0.75.
+
+What a question costs does not grow with the pool. Of a feature that stands in more than `MAX_POSTINGS` texts the index
+keeps the texts where it weighs most, and a question looks at its rarest features until `BUDGET` postings are used up:
+in pools up to some thousand texts that is all of them, beyond it the ranking is of good candidates rather than exact.
+The answer depends on neither blocks nor threads.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -20,7 +24,9 @@ K1 = 1.2
 B = 0.75
 ABOUT_WEIGHT = 0.5  # of the definitions of names beside the names themselves
 QUERY_FEATURES = 24  # the rarest features of a question decide; the common ones cost most and tell least
-BLOCK_CELLS = 8_000_000
+MAX_POSTINGS = 2048
+BUDGET = 4096
+BLOCK_CELLS = 1 << 20
 DECIMALS = 4
 _WORD = re.compile(r"\w+")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
@@ -48,15 +54,16 @@ class LexicalMiner:
     name = "lexical"
     weights = ""
 
-    def __init__(self, pool: Sequence[str], *, spelled: bool, about: Sequence[str] = ()) -> None:
+    def __init__(self, pool: Sequence[str], *, spelled: bool, about: Iterable[str] = ()) -> None:
         self._size = len(pool)
         self._texts = _Index(pool, spelled=spelled)
-        self._about = _Index(about, spelled=False) if any(about) else None
+        explained = _Index(about, spelled=False)
+        self._about = explained if explained.features else None
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
         """Yield one ranking a question; only texts that share a feature with it are candidates."""
         blocked = np.zeros(self._size, dtype=np.bool_)
-        block = max(1, BLOCK_CELLS // max(1, self._size))
+        block = max(1, BLOCK_CELLS // BUDGET)
         for start in range(0, len(questions), block):
             part = questions[start : start + block]
             scores = self._texts.scores([f"{q.anchor} {q.positive}" for q in part])
@@ -71,63 +78,88 @@ def _ranked(
 ) -> Ranked:
     """`blocked` is scratch of the pool's size, all false before and after: cheaper than a search per row."""
     span = slice(scores.indptr[number], scores.indptr[number + 1])
-    indices = scores.indices[span].astype(np.int64)
-    values = np.round(scores.data[span], DECIMALS)
+    indices, values = scores.indices[span], np.round(scores.data[span].astype(np.float64), DECIMALS)
     blocked[question.blocked] = True
     keep = ~blocked[indices] & (values > 0)
     blocked[question.blocked] = False
-    return best_first(indices[keep], values[keep], limit + SLACK)
+    return best_first(indices[keep].astype(np.int64), values[keep], limit + SLACK)
 
 
 class _Index:
-    """The BM25 weights of some texts, features by texts."""
+    """The BM25 weights of some texts, features by texts, in single precision."""
 
-    def __init__(self, texts: Sequence[str], *, spelled: bool) -> None:
+    def __init__(self, texts: Iterable[str], *, spelled: bool) -> None:
         self._spelled = spelled
         self._vocabulary: dict[str, int] = {}
         counts = self._counts(texts)
-        frequency = np.diff(counts.tocsc().indptr)
-        self._idf = np.log1p((len(texts) - frequency + 0.5) / (frequency + 0.5))
-        self._weights = _bm25(counts, self._idf).T.tocsr()
+        frequency = np.bincount(counts.indices, minlength=self.features)
+        idf = np.log1p((counts.shape[0] - frequency + 0.5) / (frequency + 0.5))
+        self._weights = _heaviest(_bm25(counts, idf.astype(np.float32)).T.tocsr())
+        self._sizes = np.diff(self._weights.indptr)
+        self._rarity = np.argsort(np.argsort(-idf, kind="stable"), kind="stable")
+
+    @property
+    def features(self) -> int:
+        """How many different features there are."""
+        return len(self._vocabulary)
 
     def scores(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """The score of every indexed text for each question text; unrelated ones have no cell."""
-        columns, ends = array("q"), array("q", [0])
+        """The score of indexed texts for each question text; unrelated ones have no cell."""
+        columns, ends = array("i"), array("i", [0])
         for text in texts:
             columns.extend(self._rarest(text))
             ends.append(len(columns))
-        ones = array("q", [1]) * len(columns)
-        return (_csr(ones, columns, ends, (len(texts), len(self._vocabulary))) @ self._weights).tocsr()
+        return (_csr(columns, ends, self.features) @ self._weights).tocsr()
 
     def _counts(self, texts: Iterable[str]) -> sparse.csr_matrix:
         """How often each feature stands in each text; the vocabulary is filled on the way."""
-        columns, data, ends = array("q"), array("q"), array("q", [0])
+        columns, ends = array("i"), array("i", [0])
         vocabulary = self._vocabulary
         for text in texts:
-            for feature, count in Counter(features(text, spelled=self._spelled)).items():
-                columns.append(vocabulary.setdefault(feature, len(vocabulary)))
-                data.append(count)
+            found = features(text, spelled=self._spelled)
+            columns.extend([vocabulary.setdefault(feature, len(vocabulary)) for feature in found])
             ends.append(len(columns))
-        return _csr(data, columns, ends, (len(ends) - 1, len(vocabulary)))
+        counts = _csr(columns, ends, len(vocabulary))
+        counts.sum_duplicates()
+        return counts
 
     def _rarest(self, text: str) -> list[int]:
-        found = {self._vocabulary.get(feature, -1) for feature in features(text, spelled=self._spelled)}
-        found.discard(-1)
-        return sorted(sorted(found, key=lambda column: (-self._idf[column], column))[:QUERY_FEATURES])
+        """The text's rarest features that the budget allows, one at least."""
+        known = {self._vocabulary.get(feature, -1) for feature in features(text, spelled=self._spelled)} - {
+            -1
+        }
+        if not known:
+            return []
+        columns = np.array(sorted(known), dtype=np.int32)
+        rarest = columns[np.argsort(self._rarity[columns])][:QUERY_FEATURES]
+        affordable = int((np.cumsum(self._sizes[rarest]) <= BUDGET).sum())
+        return sorted(rarest[: max(1, affordable)].tolist())
 
 
-def _csr(
-    data: array[int], columns: array[int], ends: array[int], shape: tuple[int, int]
-) -> sparse.csr_matrix:
-    return sparse.csr_matrix(
-        (np.array(data, dtype=np.float64), np.array(columns), np.array(ends)), shape=shape
-    )
+def _csr(columns: array[int], ends: array[int], width: int) -> sparse.csr_matrix:
+    """A one for each column named, rows ending at `ends`."""
+    indices = np.array(columns, dtype=np.int32)
+    cells = np.ones(len(indices), dtype=np.float32), indices, np.array(ends, dtype=np.int32)
+    return sparse.csr_matrix(cells, shape=(len(ends) - 1, width))
 
 
-def _bm25(counts: sparse.csr_matrix, idf: NDArray[np.float64]) -> sparse.csr_matrix:
+def _bm25(counts: sparse.csr_matrix, idf: NDArray[np.float32]) -> sparse.csr_matrix:
+    """`counts` turned into weights in place."""
     lengths = np.asarray(counts.sum(axis=1)).ravel()
     norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if len(lengths) else lengths
-    weighted = counts.copy()
-    of_row = np.repeat(norm, np.diff(counts.indptr))
-    weighted.data = idf[counts.indices] * counts.data * (K1 + 1) / (counts.data + of_row)
-    return weighted
+    below = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
+    below += counts.data
+    counts.data *= K1 + 1
+    counts.data /= below
+    counts.data *= idf[counts.indices]
+    return counts
+
+
+def _heaviest(weights: sparse.csr_matrix) -> sparse.csr_matrix:
+    """At most `MAX_POSTINGS` texts a feature, those where it weighs most, the earlier of equal ones."""
+    keep = np.ones(len(weights.data), dtype=np.bool_)
+    for row in np.flatnonzero(np.diff(weights.indptr) > MAX_POSTINGS).tolist():
+        span = slice(weights.indptr[row], weights.indptr[row + 1])
+        keep[span][np.argsort(-weights.data[span], kind="stable")[MAX_POSTINGS:]] = False
+    ends = np.concatenate(([0], np.cumsum(keep)))[weights.indptr].astype(np.int32)
+    return sparse.csr_matrix((weights.data[keep], weights.indices[keep], ends), shape=weights.shape)

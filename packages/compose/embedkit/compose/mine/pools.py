@@ -1,17 +1,22 @@
-"""What negatives are taken from: the texts of one role and language, and which of them a row forbids."""
+"""What negatives are taken from: the texts of one role and language, and which of them a row forbids.
+
+A text is read where it stands; its place and its hash are kept, some 30 bytes a draft and side.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from embedkit.compose.concepts import Concepts
+from embedkit.compose.concepts import Concepts, Hashes, text_hash
 from embedkit.compose.mine.base import NO_INDICES, Indices, Miner
 from embedkit.compose.rows import Draft, Role
-from embedkit.text import language_of
+from embedkit.compose.texts import Texts
+from embedkit.text import hash64, language_of
 
 PoolKey = tuple[Role, str]
 
@@ -22,7 +27,7 @@ class Pool:
 
     role: Role
     lang: str
-    texts: tuple[str, ...]
+    texts: Sequence[str]
     about: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,58 +49,89 @@ class Mask:
         own = {self.concepts.of_record[draft.record]}
         return own.union(self.concepts.of_text(draft.anchor), self.concepts.of_text(draft.positive))
 
-    def of_candidate(self, text: str) -> set[int]:
-        """The concepts that a candidate belongs to or nearly belongs to."""
-        return self._near.get(text, set()).union(self.concepts.of_text(text))
+    def of_candidate(self, text: str, key: int) -> set[int]:
+        """The concepts that a candidate, with `key` its `text_hash`, belongs to or nearly belongs to."""
+        return self._near.get(text, set()).union(self.concepts.of_hash(key))
 
 
-def pools_of(drafts: Sequence[Draft]) -> dict[PoolKey, Pool]:
-    """The pools of the drafts' own texts."""
-    texts: defaultdict[PoolKey, set[str]] = defaultdict(set)
-    for draft in drafts:
-        texts[draft.anchor_role, _language(draft.anchor, draft)].add(draft.anchor)
-        texts[draft.positive_role, _language(draft.positive, draft)].add(draft.positive)
-    about = _definitions(drafts)
-    return {
-        (role, lang): Pool(role, lang, tuple(sorted(texts[role, lang])), about.get(lang, {}))
-        for role, lang in sorted(texts)
-    }
+class About(Mapping[str, str]):
+    """What names are explained as: the positive of the first draft that `numbers` has for each anchor."""
+
+    def __init__(self, drafts: Sequence[Draft], names: Hashes, numbers: Indices) -> None:
+        self._drafts = drafts
+        self._names, first = np.unique(names, return_index=True)
+        self._numbers = numbers[first]
+
+    def __getitem__(self, name: str) -> str:
+        wanted = hash64(name)
+        place = int(self._names.searchsorted(np.uint64(wanted)))
+        if place == len(self._names) or int(self._names[place]) != wanted:
+            raise KeyError(name)
+        return self._drafts[int(self._numbers[place])].positive
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._drafts[number].anchor for number in self._numbers.tolist())
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-def rows_by_pool(drafts: Sequence[Draft]) -> dict[PoolKey, list[int]]:
-    """Which drafts take their negatives from which pool: the one of their positive."""
-    members: defaultdict[PoolKey, list[int]] = defaultdict(list)
-    for number, draft in enumerate(drafts):
-        members[draft.positive_role, _language(draft.positive, draft)].append(number)
-    return members
+class Pools:
+    """The pools of the drafts' own texts. `rows` are the drafts that take their negatives from each."""
 
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self._drafts = drafts
+        self._scan(drafts)
+        own = self._codes[1::2]
+        keys = list(self._code)
+        self.of: dict[PoolKey, Pool] = {key: self._pool(*key) for key in sorted(keys)}
+        self.rows: dict[PoolKey, Indices] = {
+            keys[code]: np.flatnonzero(own == code) for code in dict.fromkeys(own.tolist())
+        }
 
-def _language(text: str, draft: Draft) -> str:
-    return language_of(text, fallback=draft.lang)
+    def _scan(self, drafts: Sequence[Draft]) -> None:
+        """Pool and hash of every anchor and positive, and whether it is a name with its definition."""
+        found: dict[PoolKey, int] = {}
+        codes, hashes, defines = array("i"), array("Q"), array("b")
+        for draft in drafts:
+            for text, role in ((draft.anchor, draft.anchor_role), (draft.positive, draft.positive_role)):
+                key = role, language_of(text, fallback=draft.lang)
+                codes.append(found.setdefault(key, len(found)))
+                hashes.append(hash64(text))
+            defines.append(draft.positive_role == "definition" and draft.anchor_role != "definition")
+        self._code = found
+        self._codes, self._hashes = np.array(codes, dtype=np.int32), np.array(hashes, dtype=np.uint64)
+        self._defines = np.array(defines, dtype=np.bool_)
 
-
-def _definitions(drafts: Sequence[Draft]) -> dict[str, dict[str, str]]:
-    """For each language, what names are explained as in it."""
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for draft in drafts:
-        if draft.positive_role == "definition" and draft.anchor_role != "definition":
-            found[_language(draft.positive, draft)].setdefault(draft.anchor, draft.positive)
-    return found
+    def _pool(self, role: Role, lang: str) -> Pool:
+        places = np.flatnonzero(self._codes == self._code[role, lang])
+        _, first = np.unique(self._hashes[places], return_index=True)
+        texts = Texts(self._drafts, places[np.sort(first)]).in_order()
+        defined = self._defines & (self._codes[1::2] == self._code.get(("definition", lang), -1))
+        numbers = np.flatnonzero(defined)
+        return Pool(role, lang, texts, About(self._drafts, self._hashes[0::2][numbers], numbers))
 
 
 class PoolConcepts:
-    """A pool seen by concept: which of its texts a set of concepts forbids."""
+    """A pool seen by concept: which of its texts a set of concepts forbids. `keys` are the texts' `text_hash`es."""
 
     def __init__(self, pool: Pool, mask: Mask) -> None:
-        members: defaultdict[int, list[int]] = defaultdict(list)
+        keys, concepts, members = array("Q"), array("i"), array("i")
         for number, text in enumerate(pool.texts):
-            for concept in mask.of_candidate(text):
-                members[concept].append(number)
-        self._members = {concept: np.array(numbers, dtype=np.int64) for concept, numbers in members.items()}
+            key = text_hash(text)
+            keys.append(key)
+            for concept in mask.of_candidate(text, key):
+                concepts.append(concept)
+                members.append(number)
+        self.keys = np.array(keys, dtype=np.uint64)
+        owners = np.array(concepts, dtype=np.int32)
+        self._members = np.array(members, dtype=np.int64)[np.argsort(owners, kind="stable")]
+        self._starts = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=1))))
 
     def forbidden(self, concepts: set[int]) -> Indices:
         """The numbers of the texts that belong to one of `concepts`, or nearly do."""
-        parts = [self._members[c] for c in sorted(concepts) if c in self._members]
+        known = [concept for concept in sorted(concepts) if concept < len(self._starts) - 1]
+        parts = [self._members[self._starts[c] : self._starts[c + 1]] for c in known]
         if not parts:
             return NO_INDICES
         return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))

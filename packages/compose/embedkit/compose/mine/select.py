@@ -20,9 +20,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from embedkit.compose.concepts import text_key
-from embedkit.compose.mine.base import Question, Ranked
-from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, pools_of, rows_by_pool
+from embedkit.compose.concepts import text_hash
+from embedkit.compose.mine.base import Indices, Question, Ranked
+from embedkit.compose.mine.found import Found, Negative
+from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, Pools
 from embedkit.compose.rows import Draft
 from embedkit.pairs import Mining
 from embedkit.progress import Ticker
@@ -31,14 +32,6 @@ HUB_LEAST = 8
 HUB_FACTOR = 4
 CHUNK = 2048
 DRAWS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Negative:
-    """One hard negative and its receipt."""
-
-    text: str
-    mining: Mining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,26 +67,28 @@ class Above:
 class Mined:
     """What mining found for each draft, what stands above its positive, how often the hub cap said no."""
 
-    negatives: list[tuple[Negative, ...]]
+    negatives: Found
     above: list[Above] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
 
 def mine(drafts: Sequence[Draft], mask: Mask, make_miner: MakeMiner, *, guards: Guards) -> Mined:
     """The hard negatives of each draft, mined among the drafts' own texts."""
-    mined = Mined([()] * len(drafts))
-    pools = pools_of(drafts)
-    used: Counter[str] = Counter()
+    mined = Mined(Found(len(drafts)))
+    pools = Pools(drafts)
+    used: Counter[int] = Counter()
     ticker = Ticker("mine", len(drafts))
     done = 0
-    for key, members in rows_by_pool(drafts).items():
-        others = sorted((p for other, p in pools.items() if other != key), key=lambda p: p.role != key[0])
+    for key, members in pools.rows.items():
+        pool = pools.of[key]
+        others = sorted((p for p in pools.of.values() if p is not pool), key=lambda p: p.role != key[0])
         chooser = _Chooser(
-            pools[key], others, mask, make_miner, guards=guards, rows=len(members), used=used, mined=mined
+            pool, others, mask, make_miner, guards=guards, rows=len(members), used=used, mined=mined
         )
         for _ in chooser.choose(members, drafts):
             done += 1
             ticker.at(done)
+        del chooser  # its index, before the next pool's is made
     return mined
 
 
@@ -109,7 +104,7 @@ class _Chooser:
         *,
         guards: Guards,
         rows: int,
-        used: Counter[str],
+        used: Counter[int],
         mined: Mined,
     ) -> None:
         self._pool, self._others, self._mask, self._guards = pool, others, mask, guards
@@ -120,17 +115,16 @@ class _Chooser:
         fair = HUB_FACTOR * -(-rows * guards.hard_k // len(pool.texts))
         self._cap = guards.hub_cap or max(HUB_LEAST, fair)
         self._used, self._mined = used, mined
-        self._keys = [text_key(text) for text in pool.texts]
 
-    def choose(self, members: Sequence[int], drafts: Sequence[Draft]) -> Iterator[int]:
+    def choose(self, members: Indices, drafts: Sequence[Draft]) -> Iterator[int]:
         """Fill in what was mined for each of the drafts that `members` numbers, one a turn."""
         limit = self._k + self._guards.window[0] - 1
         for start in range(0, len(members), CHUNK):
-            part = members[start : start + CHUNK]
+            part = members[start : start + CHUNK].tolist()
             questions = [self._question(drafts[number]) for number in part]
             rankings = self._miner.rank(questions, limit)
             for number, question, ranked in zip(part, questions, rankings, strict=True):
-                self._mined.negatives[number] = self._row(drafts[number], question, ranked, limit)
+                self._mined.negatives.put(number, self._row(drafts[number], question, ranked, limit))
                 self._mined.above.extend(self._above(number, ranked))
                 yield number
 
@@ -149,12 +143,12 @@ class _Chooser:
         ranked, taken = self._by_bar(question, ranked, limit)
         self._relax(ranked, taken)
         negatives = [self._receipt(ranked, at, rule) for at, rule in sorted(taken.items())]
-        seen = {text_key(negative.text) for negative in negatives}
+        seen = {text_hash(negative.text) for negative in negatives}
         for negative in self._last_rungs(draft, question, ranked, seen):
             if len(negatives) >= self._k:
                 break
             negatives.append(negative)
-            seen.add(text_key(negative.text))
+            seen.add(text_hash(negative.text))
         self._used.update(seen)
         return tuple(negatives)
 
@@ -193,11 +187,10 @@ class _Chooser:
                 if at not in taken and (under if rule == "window" else not self._guards.hub_cap):
                     taken[at] = rule
 
-    def _distinct(self, ranked: Ranked) -> Iterator[tuple[int, str]]:
+    def _distinct(self, ranked: Ranked) -> Iterator[tuple[int, int]]:
         """Place and key of each candidate, one of several spellings of the same text only."""
-        seen: set[str] = set()
-        for at, index in enumerate(ranked.indices.tolist()):
-            key = self._keys[index]
+        seen: set[int] = set()
+        for at, key in enumerate(self._concepts.keys[ranked.indices].tolist()):
             if key not in seen:
                 seen.add(key)
                 yield at, key
@@ -211,7 +204,7 @@ class _Chooser:
         )
 
     def _last_rungs(
-        self, draft: Draft, question: Question, ranked: Ranked, seen: set[str]
+        self, draft: Draft, question: Question, ranked: Ranked, seen: set[int]
     ) -> Iterator[Negative]:
         """The rungs `draw`, `other` and `above`; `seen` grows while this runs."""
         if len(seen) >= self._k:
@@ -236,7 +229,7 @@ class _Chooser:
                 yield Negative(text, receipt)
 
     def _drawn(
-        self, pool: Pool, forbidden: set[int], key: str, seen: set[str], rule: str
+        self, pool: Pool, forbidden: set[int], key: str, seen: set[int], rule: str
     ) -> Iterator[Negative]:
         def allowed(index: int) -> bool:
             return index not in forbidden and self._free(pool.texts[index], seen)
@@ -244,8 +237,8 @@ class _Chooser:
         for index in _draws(len(pool.texts), allowed, key):
             yield Negative(pool.texts[index], Mining(score=0.0, rank=0, miner="draw", rule=rule))
 
-    def _free(self, text: str, seen: set[str]) -> bool:
-        key = text_key(text)
+    def _free(self, text: str, seen: set[int]) -> bool:
+        key = text_hash(text)
         return key not in seen and not (self._guards.hub_cap and self._used[key] >= self._cap)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
 from embedkit.compose.mine.choose import Choice, miner_factory
+from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import Guards, Mined, mine
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part
+from embedkit.compose.spool import Picked
 from embedkit.console import warn
 
 
@@ -24,7 +27,7 @@ def mine_parts(
     guards: Guards,
 ) -> Mined:
     """What was mined for every draft."""
-    found = Mined([()] * len(drafts))
+    found = Mined(Found(len(drafts)))
     if not guards.hard_k:
         return found
     rescorer = options.rescorer()
@@ -32,10 +35,10 @@ def mine_parts(
         warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
     make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer)
     for part in PARTS:
-        members = [number for number, own in enumerate(parts) if own == part]
-        mined = mine([drafts[n] for n in members], mask, make_miner, guards=guards)
+        members = array("i", (number for number, own in enumerate(parts) if own == part))
+        mined = mine(Picked(drafts, members), mask, make_miner, guards=guards)
         for number, negatives in zip(members, mined.negatives, strict=True):
-            found.negatives[number] = negatives
+            found.negatives.put(number, negatives)
         found.above.extend(replace(above, number=members[above.number]) for above in mined.above)
         found.passed_over.update(mined.passed_over)
     return found
