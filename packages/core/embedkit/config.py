@@ -18,6 +18,7 @@ from rapidfuzz import process
 
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
+from embedkit.messages import tr
 
 M = TypeVar("M", bound=BaseModel)
 Keys = tuple[str | int, ...]
@@ -31,6 +32,21 @@ class Loaded(Generic[M]):
 
     config: M
     origins: Mapping[str, str]
+
+
+# pydantic's own words for what is most often wrong, as templates that can be translated.
+_MESSAGES = {
+    "missing": "Field required",
+    "int_type": "Input should be a valid integer",
+    "float_type": "Input should be a valid number",
+    "string_type": "Input should be a valid string",
+    "bool_type": "Input should be a valid boolean",
+    "greater_than": "Input should be greater than {gt}",
+    "greater_than_equal": "Input should be greater than or equal to {ge}",
+    "less_than": "Input should be less than {lt}",
+    "less_than_equal": "Input should be less than or equal to {le}",
+    "literal_error": "Input should be {expected}",
+}
 
 
 class ConfigError(UserError):
@@ -159,7 +175,9 @@ def _flags(sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
     for item in sets:
         name, sign, text = item.partition("=")
         if not sign or not name:
-            raise UserError(f"--set {item!r} is not KEY=VALUE", hint="for example --set train.epochs=2")
+            raise UserError(
+                "--set {item!r} is not KEY=VALUE", hint="for example --set train.epochs=2", item=item
+            )
         yield tuple(name.strip().split(".")), _scalar(text)
 
 
@@ -191,11 +209,13 @@ def _problem(
     if error["type"] == "extra_forbidden":
         known = _siblings(model, keys)
         guess = process.extractOne(str(keys[-1]), known, score_cutoff=60) if known else None
-        hint = f"did you mean {guess[0]!r}?" if guess else f"known here: {', '.join(known)}"
-        return f"{place}: unknown key {_dotted(keys)!r}; {hint}"
-    message = re.sub(r"^Value error, ", "", error["msg"])
+        near = tr("did you mean {guess!r}?", guess=guess[0]) if guess else ""
+        hint = near or tr("known here: {keys}", keys=", ".join(known))
+        return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
+    own = _MESSAGES.get(error["type"])
+    message = tr(own, **error.get("ctx", {})) if own else re.sub(r"^Value error, ", "", error["msg"])
     found = json.dumps(error["input"], ensure_ascii=False, default=str)
-    shown = "" if len(found) > 60 or error["type"] == "missing" else f", found {found}"
+    shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
     return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}"
 
 

@@ -18,6 +18,9 @@ def require(module: str, *, extra: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise UserError(
-            f"this needs the package {module.split('.')[0]!r}, which is not installed",
-            hint=f"pip install '{DISTRIBUTION}[{extra}]'",
+            "this needs the package {package!r}, which is not installed",
+            hint="pip install '{distribution}[{extra}]'",
+            package=module.split(".")[0],
+            distribution=DISTRIBUTION,
+            extra=extra,
         ) from None

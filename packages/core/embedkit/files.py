@@ -33,7 +33,10 @@ def require_writable(folder: Path) -> None:
             path.rmdir()
     except OSError as error:
         raise UserError(
-            f"cannot write here ({error.strerror})", place=str(folder), hint="choose another folder"
+            "cannot write here ({reason})",
+            place=str(folder),
+            hint="choose another folder",
+            reason=error.strerror,
         ) from error
 
 
@@ -50,7 +53,7 @@ def atomic(path: Path | str, *, newline: str = "\n") -> Iterator[IO[str]]:
         handle = part.open("w", encoding="utf-8", newline=newline)
     except OSError as error:
         raise UserError(
-            f"cannot be written ({error.strerror})", place=str(path), hint="choose another path"
+            "cannot be written ({reason})", place=str(path), hint="choose another path", reason=error.strerror
         ) from error
     try:
         with handle:
@@ -77,7 +80,7 @@ def read_bytes(path: Path | str) -> bytes:
     except FileNotFoundError:
         raise UserError("there is no such file", place=str(path), hint="check the path") from None
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
+        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
 
 
 def sha256_file(path: Path) -> str:

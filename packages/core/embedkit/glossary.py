@@ -125,9 +125,10 @@ def read_glossary(path: Path | str) -> Iterator[Entry]:
     missing = [name for name in ("term", "definition") if name not in (reader.fieldnames or ())]
     if missing:
         raise UserError(
-            f"no column {' and no column '.join(missing)}",
+            "no column {names}",
             place=f"{path}:1",
             hint="a glossary needs the columns term and definition",
+            names=" and no column ".join(missing),
         )
     try:
         for row in reader:

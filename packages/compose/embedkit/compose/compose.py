@@ -111,7 +111,9 @@ def compose(
         out_json(result.to_object())
     rejected = result.read.rejected.total() + result.stated_self_pairs
     if strict and rejected:
-        raise AnswerNoError(f"{rejected} rows were rejected", hint="--strict makes that a failure")
+        raise AnswerNoError(
+            "{rejected} rows were rejected", hint="--strict makes that a failure", rejected=rejected
+        )
     return result
 
 

@@ -117,7 +117,8 @@ def locate(name: str) -> Path | str:
     raise UserError(
         "there is no such file",
         place=name,
-        hint=f"looked at {name}, data/{name} and the data that ships with embedkit",
+        hint="looked at {name}, data/{name} and the data that ships with embedkit",
+        name=name,
     )
 
 
@@ -148,7 +149,7 @@ def _opened(path: Path | str) -> Iterator[IO[bytes]]:
     try:
         handle: Any = tempfile.TemporaryFile() if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
+        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
     with handle:
         if str(path) == STDIO:
             while block := sys.stdin.buffer.read(1 << 20):
@@ -168,7 +169,7 @@ def _checked(handle: IO[bytes], name: str) -> Encoding:
             )
         return detect(handle)
     except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=name) from error
+        raise UserError("cannot be read ({reason})", place=name, reason=error.strerror) from error
 
 
 def _lines(text: IO[str]) -> Iterator[Line]:
@@ -210,9 +211,10 @@ def _read_table(
         )
     if not roles and dialect.width > 2:
         raise UserError(
-            f"has {dialect.width} columns and no header that names term and definition",
+            "has {width} columns and no header that names term and definition",
             place=name,
             hint="name them: --map term=COLUMN --map definition=COLUMN (a name, or a number from 1)",
+            width=dialect.width,
         )
     if not quiet:
         _state(name, encoding, dialect, first if roles else None, roles)
@@ -244,7 +246,10 @@ def parse_mapping(items: Iterable[str]) -> dict[str, str]:
         role, sign, column = item.partition("=")
         if not sign or not column.strip() or role.strip() not in ROLES:
             raise UserError(
-                f"--map {item!r} is not ROLE=COLUMN", hint=f"roles: {', '.join(r for r in ROLES)}"
+                "--map {item!r} is not ROLE=COLUMN",
+                hint="roles: {roles}",
+                item=item,
+                roles=", ".join(r for r in ROLES),
             )
         mapping[role.strip()] = column.strip()
     return mapping
@@ -257,7 +262,13 @@ def _mapped(header: Row, mapping: Mapping[str, str], name: str) -> dict[str, int
     for role, column in mapping.items():
         at = names.index(column) if column in names else int(column) - 1 if column.isdecimal() else -1
         if not 0 <= at < len(names):
-            raise UserError(f"has no column {column!r}", place=name, hint=f"its columns: {', '.join(names)}")
+            raise UserError(
+                "has no column {column!r}",
+                place=name,
+                hint="its columns: {names}",
+                column=column,
+                names=", ".join(names),
+            )
         roles = {known: place for known, place in roles.items() if place != at} | {role: at}
     if not (roles.keys() & {"term", "anchor"} and roles.keys() & {"definition", "positive"}):
         raise UserError(

@@ -65,7 +65,12 @@ def parse_kinds(text: str) -> tuple[str, ...]:
         return KINDS
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or any(part not in KINDS for part in parts):
-        raise UserError(f"--kinds {text!r} is not a list of kinds", hint=f"kinds: {', '.join(KINDS)} or all")
+        raise UserError(
+            "--kinds {text!r} is not a list of kinds",
+            hint="kinds: {kinds} or all",
+            text=text,
+            kinds=", ".join(KINDS),
+        )
     return tuple(kind for kind in KINDS if kind in parts)
 
 

@@ -48,8 +48,9 @@ def parse_split(text: str) -> tuple[float, float, float]:
     right = len(numbers) == 3 and all(0 <= n < 1e9 for n in numbers) and numbers[0] > 0
     if not right or not (abs(total - 1) < 1e-6 or all(n.is_integer() for n in numbers)):
         raise UserError(
-            f"--split {text!r} is not TRAIN/DEV/TEST",
+            "--split {text!r} is not TRAIN/DEV/TEST",
             hint="for example 0.8/0.1/0.1, or 1/0/0 for no held-out rows",
+            text=text,
         )
     return numbers[0] / total, numbers[1] / total, numbers[2] / total
 

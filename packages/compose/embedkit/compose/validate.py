@@ -60,7 +60,9 @@ def validate(file: Path | str, *, output_format: str = "text", as_json: bool = F
     say("{file}: {rows} rows of {form}", file=found.file, rows=found.rows, form=found.form)
     if counts:
         listed = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
-        raise AnswerNoError(f"{len(found.problems)} problems: {listed}", place=found.file)
+        raise AnswerNoError(
+            "{count} problems: {listed}", place=found.file, count=len(found.problems), listed=listed
+        )
     say("no problems")
     return found
 

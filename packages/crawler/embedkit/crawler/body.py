@@ -21,10 +21,14 @@ def encodings(header: str) -> tuple[str, ...]:
     """The names in a `Content-Encoding` header, in the order they were applied. Raises `UserError` at six."""
     names = tuple(n for part in header.split(",") if (n := part.strip().lower()) not in ("", "identity"))
     if len(names) > MAX_ENCODINGS:
-        raise UserError(f"packed {len(names)} times over; {MAX_ENCODINGS} are read")
+        raise UserError(
+            "packed {times} times over; {most} are read",
+            times=len(names),
+            most=MAX_ENCODINGS,
+        )
     for name in names:
         if name not in ("gzip", "x-gzip", "deflate"):
-            raise UserError(f"packed as {name!r}, which was not asked for")
+            raise UserError("packed as {name!r}, which was not asked for", name=name)
     return names
 
 
@@ -39,8 +43,9 @@ def decoded(blocks: Iterable[bytes], header: str, *, max_bytes: int) -> bytes:
         size += len(part)
         if size > max_bytes:
             raise UserError(
-                f"larger than {max_bytes / MEBIBYTE:g} MiB",
+                "larger than {size:g} MiB",
                 hint="save the part you need and use --from-file",
+                size=max_bytes / MEBIBYTE,
             )
         parts.append(part)
     return b"".join(parts)

@@ -155,7 +155,11 @@ def _crawl(planned: Sequence[Source], fetcher: Fetcher, wanted: _Wanted) -> Craw
 def _default_output(form: str) -> Path:
     if form not in outputs.FORMATS:
         raise UserError(
-            f"{form!r} is no format", place="--format", hint=f"there are {', '.join(outputs.FORMATS)}"
+            "{form!r} is no format",
+            place="--format",
+            hint="there are {formats}",
+            form=form,
+            formats=", ".join(outputs.FORMATS),
         )
     return outputs.FORMATS[form]
 
@@ -170,7 +174,9 @@ def _check(wanted: _Wanted, lang: str) -> None:
         raise UserError("is for --format csv", place="--spreadsheet-safe")
     for option, code in (("--lang", lang), *(("--align-to", code) for code in wanted.align_to)):
         if code and not re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", code):
-            raise UserError(f"{code!r} is no language code", place=option, hint="for example en, ko or ja")
+            raise UserError(
+                "{code!r} is no language code", place=option, hint="for example en, ko or ja", code=code
+            )
 
 
 def plan(
@@ -189,9 +195,11 @@ def plan(
     for name in chosen:
         if name not in SOURCES:
             raise UserError(
-                f"{name!r} is no source",
+                "{name!r} is no source",
                 place="--sources",
-                hint=f"there are {' and '.join(SOURCES)}; files go to --from-file",
+                hint="there are {sources}; files go to --from-file",
+                name=name,
+                sources=" and ".join(SOURCES),
             )
     found: list[Source] = [dump_source(Path(p), tuple(titles)) for p in from_dump]
     wiki = WIKIPEDIA in chosen or bool(api) or bool(titles and not found)

@@ -54,9 +54,11 @@ def documents(source: Source) -> Iterator[Document]:
                 if source.titles and not wanted:
                     return
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise UserError(f"cannot be read to its end ({error})", place=source.request) from None
+        raise UserError("cannot be read to its end ({error})", place=source.request, error=error) from None
     if wanted:
-        raise UserError(f"has no page {sorted(wanted)[0]!r}", place=source.request, hint="check --title")
+        raise UserError(
+            "has no page {title!r}", place=source.request, hint="check --title", title=sorted(wanted)[0]
+        )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -89,7 +91,7 @@ def _article(line: bytes, place: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"not JSON: {error}", place=place) from None
+        raise UserError("not JSON: {error}", place=place, error=error) from None
     if not isinstance(value, dict):
         raise UserError("expected an article's object", place=place)
     return value

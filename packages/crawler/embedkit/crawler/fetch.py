@@ -115,7 +115,9 @@ class Fetcher:
                 if attempt == self.settings.attempts or wait_s > self.settings.max_wait_s:
                     asked = f"; it asks to wait {wait_s:.0f} s" if wait_s > self.settings.max_wait_s else ""
                     raise UserError(
-                        f"{error}{asked}", place=url, hint="try again later; what was fetched is kept"
+                        f"{error}{asked}",
+                        place=url,
+                        hint="try again later; what was fetched is kept",
                     ) from None
                 if wait_s >= _SAID_FROM_S:
                     say("{url}: {reason}, waiting {seconds} s", url=url, reason=error, seconds=round(wait_s))
@@ -137,15 +139,17 @@ class Fetcher:
             if not isinstance(answer, str):
                 return answer
             at = urls.checked(urljoin(at, answer), place=at)
-        raise UserError(f"more than {self.settings.max_redirects} redirects", place=url)
+        raise UserError("more than {count} redirects", place=url, count=self.settings.max_redirects)
 
     def _require_port(self, url: str) -> None:
         host, port = urls.host_of(url), urls.port_of(url)
         if port not in WEB_PORTS and (host, port) not in self.settings.permitted:
             raise UserError(
-                f"port {port} is not asked",
+                "port {port} is not asked",
                 place=url,
-                hint=f"--allow-private {host}:{port} asks it all the same",
+                hint="--allow-private {host}:{port} asks it all the same",
+                port=port,
+                host=host,
             )
 
     def _exchange(self, url: str, at: str, known: Answer | None, pace_s: float) -> Answer | str:
@@ -163,7 +167,7 @@ class Fetcher:
                     raise
                 raise UserError(error.problem, place=at, hint=error.hint) from None
         if host.wire.cut:  # a body without a length ends where it is cut
-            raise UserError(f"not finished after {total_s:g} s", place=at)
+            raise UserError("not finished after {total_s:g} s", place=at, total_s=total_s)
         return answer
 
     def _ask(self, host: _Host, url: str, known: Answer | None) -> requests.Response:
@@ -178,7 +182,7 @@ class Fetcher:
         except (requests.ConnectionError, requests.Timeout) as error:
             raise RetryError(f"no answer ({_reason(error)})") from None
         except (requests.RequestException, HTTPError) as error:
-            raise UserError(f"cannot be fetched ({_reason(error)})", place=url) from None
+            raise UserError("cannot be fetched ({reason})", place=url, reason=_reason(error)) from None
 
     @contextmanager
     def _turn(self, url: str, pace_s: float) -> Iterator[_Host]:

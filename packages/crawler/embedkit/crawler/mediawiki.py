@@ -130,8 +130,10 @@ def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
             found = dict(translations(english, [source.title], source.lang, fetcher)).get(source.title)
             if found is None:
                 raise UserError(
-                    f"{source.lang}.wikipedia.org has no version of {DEFAULT_TITLE!r}",
+                    "{lang}.wikipedia.org has no version of {title!r}",
                     hint="name a page with --title",
+                    lang=source.lang,
+                    title=DEFAULT_TITLE,
                 )
             yield _source(endpoint, found, lang=source.lang, api="", option="--title")
         else:
@@ -247,9 +249,10 @@ def _json(answer: Answer) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise UserError(
-            f"the API answers {answer.status} with something that is not JSON",
+            "the API answers {status} with something that is not JSON",
             place=answer.url.partition("?")[0],
             hint="is --api the address of an api.php?",
+            status=answer.status,
         )
     return value
 
@@ -356,9 +359,10 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise UserError(
-            f"the API answers {status} with something that is not JSON",
+            "the API answers {status} with something that is not JSON",
             place=place,
             hint="is --api the address of an api.php?",
+            status=status,
         ) from None
     error = value.get("error") if isinstance(value, dict) else None
     if isinstance(error, dict):

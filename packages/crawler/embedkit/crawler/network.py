@@ -90,17 +90,21 @@ def addresses(host: str, port: int, permitted: Allowed) -> tuple[str, ...]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", "") or error
         raise UserError(
-            f"no address is known for {host} ({reason})",
+            "no address is known for {host} ({reason})",
             place=host,
             hint="check the name and the network; --offline uses the cache",
+            host=host,
+            reason=reason,
         ) from None
     numbers = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
     inner = [n for n in numbers if not is_global(n)]
     if inner and (host, port) not in permitted:
         raise UserError(
-            f"{host} is not on the public internet ({inner[0]})",
+            "{host} is not on the public internet ({address})",
             place=host,
-            hint=f"--allow-private {host} fetches it all the same",
+            hint="--allow-private {host} fetches it all the same",
+            host=host,
+            address=inner[0],
         )
     return numbers
 

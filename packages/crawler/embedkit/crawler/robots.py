@@ -36,7 +36,11 @@ def ask(url: str, fetcher: Fetcher) -> RobotsVerdict:
         answer = fetcher.get(robots_url(url), fresh_s=FRESH_S)
     except UserError as error:
         raise UserError(
-            f"its robots.txt cannot be read: {error.problem}", place=url, hint=error.hint
+            "its robots.txt cannot be read: {reason}",
+            place=url,
+            hint="{then}",
+            then=error.hint,
+            reason=error.problem,
         ) from None
     return _verdict(url, answer.status, answer.body)
 

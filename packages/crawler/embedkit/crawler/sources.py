@@ -116,9 +116,10 @@ def _from_site(source: Source, fetcher: Fetcher) -> Document:
     )
     if answer.status >= 400:
         raise UserError(
-            f"the server answers {answer.status}",
+            "the server answers {status}",
             place=source.request,
             hint=_why_refused(answer.status, fetcher),
+            status=answer.status,
         )
     document = _site_document(source, answer)
     return replace(document, inventory=_inventory(document, fetcher, pace))
@@ -181,7 +182,10 @@ def to_html(
     for magic, what in _MAGIC.items():
         if body.startswith(magic):
             raise UserError(
-                f"{what}, not a page", place=place, hint="HTML, Markdown and MediaWiki JSON are read"
+                "{what}, not a page",
+                place=place,
+                hint="HTML, Markdown and MediaWiki JSON are read",
+                what=what,
             )
     if body.lstrip()[:1] == b"{" and (suffix == ".json" or "json" in kind or not _TAG.search(body[:2000])):
         parsed = parse_answer(body, place=place)

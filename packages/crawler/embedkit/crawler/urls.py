@@ -44,7 +44,7 @@ def checked(url: str, *, place: str = "") -> str:
         parts = urlsplit(url)
         port_ok = parts.port is None or parts.port > 0
     except ValueError as error:
-        raise UserError(f"not an address: {error}", place=place or url) from None
+        raise UserError("not an address: {error}", place=place or url, error=error) from None
     if parts.scheme not in PORTS or not parts.hostname or not port_ok:
         raise UserError("only http and https addresses are fetched", place=place or url)
     if parts.username or parts.password:

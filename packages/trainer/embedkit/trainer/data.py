@@ -133,8 +133,9 @@ def find_pairs(section: DataSection) -> str:
             return str(path)
     looked = ", ".join(map(str, DEFAULT_PATHS))
     raise UserError(
-        f"no pairs to train on: looked for {looked}",
+        "no pairs to train on: looked for {looked}",
         hint="embedkit compose makes them, or set data.pairs_path",
+        looked=looked,
     )
 
 

@@ -32,7 +32,8 @@ def full_error(run: Path) -> UserError:
         return UserError("the disk is full", place=str(run), hint="make room and start again")
     step = runs.checkpoint_step(checkpoint)
     return UserError(
-        f"the disk is full; the checkpoint at step {step} is whole and kept",
+        "the disk is full; the checkpoint at step {step} is whole and kept",
         place=str(run),
         hint="make room, then --resume goes on from there",
+        step=step,
     )

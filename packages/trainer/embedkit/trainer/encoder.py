@@ -115,13 +115,15 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
         )
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
-        raise UserError(f"no tokenizer could be loaded: {first}", place=name) from error
+        raise UserError("no tokenizer could be loaded: {first}", place=name, first=first) from error
     rows = _encoder(model).get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise UserError(
-            f"the tokenizer has {len(tokenizer)} tokens, the model knows {rows}",
+            "the tokenizer has {tokens} tokens, the model knows {rows}",
             place=name,
             hint="choose a tokenizer that was made for the model",
+            tokens=len(tokenizer),
+            rows=rows,
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_seq_length or 512)
     model[0].processor = tokenizer
@@ -133,8 +135,10 @@ def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
     limit = getattr(getattr(model.transformers_model, "config", None), "max_position_embeddings", None)
     if limit is not None and max_length > limit:
         raise UserError(
-            f"train.max_length is {max_length}, but the model reads {limit} tokens at most",
-            hint=f"set train.max_length to {limit} or less",
+            "train.max_length is {max_length}, but the model reads {limit} tokens at most",
+            hint="set train.max_length to {limit} or less",
+            max_length=max_length,
+            limit=limit,
         )
     model.max_seq_length = max_length
 
@@ -171,7 +175,9 @@ def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
         layers = _layers(model)
         if train.freeze_layers > len(layers):
             raise UserError(
-                f"train.freeze_layers is {train.freeze_layers}, but the model has {len(layers)} layers"
+                "train.freeze_layers is {wanted}, but the model has {layers} layers",
+                wanted=train.freeze_layers,
+                layers=len(layers),
             )
         for layer in layers[: train.freeze_layers]:
             layer.requires_grad_(False)
@@ -198,7 +204,9 @@ def _add_lora(model: SentenceTransformer, lora: LoraSection) -> None:
         model[0].model = peft.get_peft_model(_encoder(model), settings)
     except (ValueError, AttributeError) as error:
         raise UserError(
-            f"LoRA does not fit this model: {str(error).splitlines()[0]}", hint="check lora.target_modules"
+            "LoRA does not fit this model: {error}",
+            hint="check lora.target_modules",
+            error=str(error).splitlines()[0],
         ) from None
 
 

@@ -237,6 +237,9 @@ def require_packages(config: RunConfig) -> None:
     for package, setting in wanted.items():
         if find_spec(package) is None:
             raise UserError(
-                f"{setting} needs the package {package!r}, which is not installed",
-                hint=f"pip install {package}, or change {setting.split()[0]}",
+                "{setting} needs the package {package!r}, which is not installed",
+                hint="pip install {package}, or change {key}",
+                setting=setting,
+                package=package,
+                key=setting.split()[0],
             )

@@ -38,7 +38,12 @@ def choose_device(wanted: str) -> str:
         return next(name for name, there in present.items() if there)
     if not present[wanted]:
         names = ", ".join(name for name, there in present.items() if there)
-        raise UserError(f"device {wanted!r} is not there", hint=f"set device to auto or one of: {names}")
+        raise UserError(
+            "device {wanted!r} is not there",
+            hint="set device to auto or one of: {names}",
+            wanted=wanted,
+            names=names,
+        )
     return wanted
 
 
@@ -75,7 +80,9 @@ def choose_precision(
         UserError: float16 on a device whose loss scaling does not work.
     """
     if wanted == "float16" and device != "cuda":
-        raise UserError(f"float16 cannot train on {device}", hint="set dtype to bfloat16, float32 or auto")
+        raise UserError(
+            "float16 cannot train on {device}", hint="set dtype to bfloat16, float32 or auto", device=device
+        )
     if wanted in ("float32", "float16", "bfloat16"):
         return Precision(dtype=_named(wanted), reason="as configured")
     native = native_dtype(device)

@@ -120,9 +120,10 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     if changed:
         told = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
         raise UserError(
-            f"cannot go on with another config: {told}",
+            "cannot go on with another config: {told}",
             place=str(path),
             hint="set it back, choose another output.save_name, or start anew with --force",
+            told=told,
         )
 
 

@@ -31,7 +31,7 @@ class Choice:
 def check_miner(miner: str, model: str) -> None:
     """Raise `UserError` before any work when `miner` is unknown or wants what is not installed."""
     if miner not in MINERS:
-        raise UserError(f"--miner {miner!r} is not one of {', '.join(MINERS)}")
+        raise UserError("--miner {miner!r} is not one of {miners}", miner=miner, miners=", ".join(MINERS))
     if miner in ("dense", "hybrid"):
         if find_spec("sentence_transformers") is None:
             require("sentence_transformers", extra="train")

@@ -50,8 +50,12 @@ class MineOptions:
         window = parse_window(self.rank_window)
         if window[1] is not None and hard_k and window[1] - window[0] + 1 < hard_k:
             raise UserError(
-                f"--rank-window {self.rank_window} has room for fewer than --hard-k {hard_k} negatives",
-                hint=f"for example --rank-window {window[0]}:{window[0] + 10 * hard_k}",
+                "--rank-window {window} has room for fewer than --hard-k {hard_k} negatives",
+                hint="for example --rank-window {first}:{last}",
+                window=self.rank_window,
+                hard_k=hard_k,
+                first=window[0],
+                last=window[0] + 10 * hard_k,
             )
         return Guards(hard_k=hard_k, seed=seed, window=window, hub_cap=self.hub_cap)
 
@@ -78,7 +82,8 @@ def parse_window(text: str) -> tuple[int, int | None]:
     first, last = (int(part) if part else None for part in match.groups()) if match else (0, 0)
     if not match or first == 0 or last == 0 or (last is not None and last < (first or 1)):
         raise UserError(
-            f"--rank-window {text!r} is not FIRST:LAST",
+            "--rank-window {text!r} is not FIRST:LAST",
             hint="for example 3:50; 3: leaves the two nearest out, :50 takes none beyond the fiftieth",
+            text=text,
         )
     return first or 1, last

@@ -79,13 +79,14 @@ class Rescorer:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"the cross-encoder could not be loaded: {first}", place=source.requested
+                "the cross-encoder could not be loaded: {first}", place=source.requested, first=first
             ) from error
         if model.num_labels != 1:
             raise UserError(
-                f"gives {model.num_labels} scores a pair; one is needed",
+                "gives {scores} scores a pair; one is needed",
                 place=source.requested,
                 hint="a reranker has one score, a model of inference classes has three",
+                scores=model.num_labels,
             )
         return model
 

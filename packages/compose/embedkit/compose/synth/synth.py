@@ -107,7 +107,11 @@ def _check(
     if terms == acronyms == STDIO:
         raise UserError("--terms - and --acronyms - cannot both be stdin", hint="give one of them as a file")
     if not 0 <= test_split < 1:
-        raise UserError(f"--test-split {test_split} is not a share", hint="give 0 or more and less than 1")
+        raise UserError(
+            "--test-split {test_split} is not a share",
+            hint="give 0 or more and less than 1",
+            test_split=test_split,
+        )
     if output == STDIO and (test_split or as_json):
         raise UserError(
             "--output - prints the training rows on stdout and nothing else",
@@ -160,8 +164,10 @@ def _default_pack(lang: str) -> Pack:
     name = f"{DEFAULT_DOMAIN}-{lang}"
     if name not in shipped_packs():
         raise UserError(
-            f"no pack ships for the language {lang!r}",
-            hint=f"give --pack FILE with your own templates, or one of {', '.join(shipped_packs())}",
+            "no pack ships for the language {lang!r}",
+            hint="give --pack FILE with your own templates, or one of {packs}",
+            lang=lang,
+            packs=", ".join(shipped_packs()),
         )
     say("pack: {name} (by the language of the lists; --pack chooses another)", name=name)
     return load_pack(find_pack(name))

@@ -22,15 +22,20 @@ def _bound(text: str, names: Sequence[str]) -> tuple[str, float]:
     metric = _SHORT.get(name.strip().lower(), name.strip().lower())
     if not sign or metric not in names:
         raise UserError(
-            f"--fail-under {text!r} is not METRIC=NUMBER",
-            hint=f"for example {names[0]}=0.6; the metrics of these rows are {', '.join(names)}",
+            "--fail-under {text!r} is not METRIC=NUMBER",
+            hint="for example {first}=0.6; the metrics of these rows are {names}",
+            text=text,
+            first=names[0],
+            names=", ".join(names),
         )
     try:
         least = float(number)
     except ValueError:
         least = math.nan
     if not 0 <= least <= 1:
-        raise UserError(f"--fail-under {text!r}: {number!r} is not a number from 0 to 1")
+        raise UserError(
+            "--fail-under {text!r}: {number!r} is not a number from 0 to 1", text=text, number=number
+        )
     return metric, least
 
 
@@ -51,4 +56,4 @@ def require_passed(gates: Sequence[Gate]) -> None:
     """Raise `AnswerNoError` naming every missed gate."""
     missed = [f"{g.name} is {g.found:.4f}, under {g.least:g}" for g in gates if not g.passed]
     if missed:
-        raise AnswerNoError(f"gate missed: {'; '.join(missed)}")
+        raise AnswerNoError("gate missed: {missed}", missed="; ".join(missed))

@@ -112,9 +112,12 @@ def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
         _tell(leak)
         if leak.total and not allow_leak:
             raise AnswerNoError(
-                f"{leak.total} of {leak.rows} test rows were trained on, as {', '.join(leak.examples)}",
+                "{count} of {rows} test rows were trained on, as {examples}",
                 place=leak.train_file,
                 hint="split by concept with embedkit compose, or --allow-leak to evaluate all the same",
+                count=leak.total,
+                rows=leak.rows,
+                examples=", ".join(leak.examples),
             )
 
 

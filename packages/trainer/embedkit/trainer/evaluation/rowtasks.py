@@ -195,9 +195,10 @@ def _require_classes(rows: Sequence[ClassedPair], path: Path) -> None:
     unknown = sorted(labels - _ALIKE - _UNLIKE)
     if unknown:
         raise UserError(
-            f"the label {unknown[0]!r} does not say whether two sentences mean the same",
+            "the label {unknown_key!r} does not say whether two sentences mean the same",
             place=str(path),
             hint="use 1 and 0, or entailment, neutral, contradiction",
+            unknown_key=unknown[0],
         )
     if not labels & _ALIKE or not labels & _UNLIKE:
         raise UserError("all pairs have the same class", place=str(path), hint="add pairs of the other class")

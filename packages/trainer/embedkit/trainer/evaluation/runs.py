@@ -43,7 +43,7 @@ def run_of(source: ModelSource) -> Run | None:
     try:
         config = json.loads(read_bytes(folder / CONFIG))
     except ValueError as error:
-        raise UserError(f"not JSON: {error}", place=str(folder / CONFIG)) from None
+        raise UserError("not JSON: {error}", place=str(folder / CONFIG), error=error) from None
     if not isinstance(config, dict):
         raise UserError("expected an object {...}", place=str(folder / CONFIG))
     return Run(folder=folder, config=config, pairs=_pairs(folder, config))
@@ -68,8 +68,9 @@ def default_test_file(run: Run | None) -> Path:
         if path.is_file():
             return path
     raise UserError(
-        f"no test file: looked for {', '.join(map(str, dict.fromkeys(looked)))}",
+        "no test file: looked for {looked}",
         hint="name one with --test, or make one with embedkit compose --split 0.8/0.1/0.1",
+        looked=", ".join(map(str, dict.fromkeys(looked))),
     )
 
 

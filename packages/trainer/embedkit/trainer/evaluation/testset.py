@@ -92,9 +92,10 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
     queries, texts, dropped = queries_over(rows, known, corpus=corpus)
     if not queries:
         raise UserError(
-            f"none of the {dropped.total()} queries has an answer in the corpus",
+            "none of the {count} queries has an answer in the corpus",
             place=str(corpus or test),
             hint="--corpus must hold the positives of the test rows",
+            count=dropped.total(),
         )
     return TestSet(
         queries=tuple(queries),

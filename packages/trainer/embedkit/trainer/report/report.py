@@ -56,7 +56,7 @@ def _metrics_file(run: Path) -> Path:
     path = run if run.is_file() else run / FILE_NAME
     if not path.is_file():
         raise UserError(
-            "holds no evaluation", place=str(run), hint=f"embedkit evaluate --model {run} makes one"
+            "holds no evaluation", place=str(run), hint="embedkit evaluate --model {run} makes one", run=run
         )
     return path
 

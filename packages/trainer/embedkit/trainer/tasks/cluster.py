@@ -74,7 +74,12 @@ def cluster(
     _check(k, threshold, output, force)
     texts = read_texts(input, column=column)
     if k is not None and k > len(set(texts)):
-        raise UserError(f"--k {k} is more than there are different texts ({len(set(texts))})", place=input)
+        raise UserError(
+            "--k {k} is more than there are different texts ({count})",
+            place=input,
+            k=k,
+            count=len(set(texts)),
+        )
     if threshold is not None and len(texts) > MOST_COMPARED:
         raise UserError(
             f"--threshold compares every two texts and takes {MOST_COMPARED}, not {len(texts)}",

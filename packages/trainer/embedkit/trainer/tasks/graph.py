@@ -89,7 +89,9 @@ def graph(
     least = _usual_least(vectors) if min_similarity is None else min_similarity
     links = tuple(_links(vectors, least))
     if not links:
-        raise UserError(f"no two concepts are as near as {least}", place=name, hint="lower --min-similarity")
+        raise UserError(
+            "no two concepts are as near as {least}", place=name, hint="lower --min-similarity", least=least
+        )
     network = _network(concepts, links)
     result = GraphResult(
         model=encoder.source.requested,
@@ -149,7 +151,11 @@ def _links(vectors: Vectors, least: float) -> Iterator[Link]:
         rows, columns = np.nonzero(cosines >= least)
         found += len(rows)
         if found > MOST_LINKS:
-            raise UserError(f"over {MOST_LINKS} links: raise --min-similarity above {least:.2f}")
+            raise UserError(
+                "over {most} links: raise --min-similarity above {least:.2f}",
+                most=MOST_LINKS,
+                least=least,
+            )
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             yield Link(first=start + row, second=column, similarity=round(float(cosines[row, column]), 4))
 

@@ -1,0 +1,62 @@
+"""Errors are templates: filled in, in the person's language, and never broken by what fills them."""
+
+import ast
+import pickle
+import string
+from pathlib import Path
+
+import pytest
+
+from embedkit.errors import UserError
+
+PACKAGES = Path(__file__).resolve().parents[2] / "packages"
+OWN = {"place", "hint"}
+
+
+def test_fields_fill_in_problem_and_hint() -> None:
+    error = UserError("no {what!r} in {count} rows", place="a.csv:3", hint="add {what}", what="{x}", count=2)
+    assert str(error) == "a.csv:3: no '{x}' in 2 rows\n  add {x}"
+    assert (error.problem, error.hint) == ("no '{x}' in 2 rows", "add {x}")
+
+
+def test_without_fields_braces_are_text() -> None:
+    assert str(UserError('expected {"a": 1}', hint="{}")) == 'expected {"a": 1}\n  {}'
+
+
+def test_it_speaks_korean_with_the_right_particles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    error = UserError("no model {name!r} was found", place="cfg.json", name="PWM")
+    assert str(error) == "cfg.json: 모델 'PWM'을 찾지 못했습니다"
+
+
+def test_it_survives_a_process_border() -> None:
+    error = pickle.loads(pickle.dumps(UserError("no {what}", place="p", hint="h {what}", what="x")))  # noqa: S301 (our own bytes)
+    assert str(error) == "p: no x\n  h x"
+
+
+def raised() -> list[tuple[str, ast.Call]]:
+    found = []
+    for path in sorted(PACKAGES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("UserError", "AnswerNoError"):
+                found.append((f"{path.name}:{node.lineno}", node))
+    return found
+
+
+def names_in(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize(("place", "call"), raised())
+def test_a_template_has_a_field_for_each_of_its_names(place: str, call: ast.Call) -> None:
+    fields = {keyword.arg for keyword in call.keywords} - OWN
+    if not fields:
+        return
+    texts = [*call.args[:1], *(k.value for k in call.keywords if k.arg == "hint")]
+    wanted: set[str] = set()
+    for text in texts:
+        assert not isinstance(text, ast.JoinedStr), f"{place}: an f-string beside fields is filled in twice"
+        wanted |= names_in(text.value) if isinstance(text, ast.Constant) else set()
+    literal = all(isinstance(text, ast.Constant) for text in texts)
+    assert wanted <= fields, place
+    assert fields <= wanted or not literal, f"{place}: {fields - wanted} is never shown"
