@@ -1,6 +1,8 @@
 """`embedkit synth` as a person runs it: files, books, splits, determinism, exit codes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,7 +92,7 @@ def test_bad_lines_are_counted_listed_and_written(run: Run, tmp_path: Path) -> N
     made = json.loads(done.stdout)
     assert (made["in"], made["out"], made["merged"]) == (16, 7, 1)
     assert "terms.txt:10: the term has no letter or digit" in done.stderr
-    assert made["rejected"]["in another language than the pack (en)"] == 1
+    assert made["rejected"]["in another language than the pack"] == 1
     listed = rows_of(tmp_path / "p.rejected.jsonl")
     assert {(row["file"], row["line"]) for row in listed} >= {
         ("terms.txt", 11),
@@ -162,3 +164,16 @@ def test_a_mistake_is_a_short_message_and_exit_2(
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_reasons_are_korean_where_asked_for_and_english_in_the_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    write_terms(tmp_path / "terms.txt")
+    with (tmp_path / "terms.txt").open("a", encoding="utf-8") as handle:
+        handle.write("!!!\n")
+    command = [sys.executable, "-m", "embedkit", "synth", "--terms", "terms.txt", "--output", "p.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert "terms.txt:8: 용어에 글자나 숫자가 없음" in done.stderr
+    assert rows_of(tmp_path / "p.rejected.jsonl")[0]["reason"] == "the term has no letter or digit"

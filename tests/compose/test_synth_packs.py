@@ -56,6 +56,55 @@ def test_a_broken_pack_is_refused_by_name(tmp_path: Path, body: str, problem: st
     assert str(path) in str(caught.value)
 
 
+GOOD_YAML = """
+lang: ko
+domain: 전자
+queries:
+  - "{term}[은/는] 무엇인가요?"
+passages:
+  - "{term}: {definition}"
+"""
+
+
+def test_a_pack_may_be_yaml(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GOOD_YAML, encoding="utf-8")
+    pack = load_pack(find_pack(str(tmp_path / "mine.yaml")))
+    assert (pack.name, pack.lang, pack.domain) == ("mine", "ko", "전자")
+    assert pack.queries[0].render({"term": "PWM"}) == "PWM은 무엇인가요?"
+    assert pack.passages[0].render({"term": "ADC", "definition": "변환기"}) == "ADC: 변환기"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("queries: [\n", ":5:1: not YAML"),
+        ("- a\n", "not YAML"),
+        ("queries: 3\n", "'queries' is not a list of texts"),
+        ("queries:\n  - {term} 뜻\n", "not YAML"),
+        ("queries:\n  - {term}\n", "queries[0] is not a text"),
+        ("queries:\n  - 정의: {term}\n", "queries[0] is not a text"),
+        ('queries: ["{term}?"]\nqueries: ["{term}!"]\n', "the key 'queries' stands twice"),
+        ("lang: no\n", "the key 'lang' stands twice"),
+        ("3: x\n", "unknown key '3'"),
+        ("a: &a [*a]\n", "unknown key 'a'"),
+    ],
+)
+def test_a_broken_yaml_pack_is_refused_by_name(tmp_path: Path, body: str, problem: str) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(f"lang: ko\ndomain: x\n\n{body}", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_pack(path)
+    assert problem in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "3", "- a\n- b\n", "null"])
+def test_yaml_that_is_no_mapping_is_no_pack(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="expected keys with texts"):
+        load_pack(tmp_path / "mine.yaml")
+
+
 @pytest.mark.parametrize("name", shipped_packs())
 def test_a_shipped_pack_has_enough_distinct_wordings_in_its_language(name: str) -> None:
     pack = load_pack(find_pack(name))

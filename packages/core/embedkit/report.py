@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedkit.console import say
+from embedkit.messages import tr
 
 
 @dataclass(slots=True)
@@ -48,4 +49,4 @@ class Tally:
             merged=self.merged,
         )
         for reason, count in sorted(self.rejected.items()):
-            say("  {count} rejected: {reason}", count=count, reason=reason)
+            say("  {count} rejected: {reason}", count=count, reason=tr(reason))

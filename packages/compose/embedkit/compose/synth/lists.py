@@ -19,6 +19,29 @@ from embedkit.text import clean, fold, language_of
 
 MAX_NAME_CHARS = 200
 MAX_DEFINITION_CHARS = 4000
+# Whole sentences, so that each can be counted, and shown in the person's language.
+_EMPTY = {
+    "term": "the term is empty",
+    "acronym": "the acronym is empty",
+    "full": "the full form is empty",
+}
+_SIGNS_ONLY = {
+    "term": "the term has no letter or digit",
+    "acronym": "the acronym has no letter or digit",
+    "full": "the full form has no letter or digit",
+}
+_LONG = {
+    "term": "the term is longer than 200 characters",
+    "acronym": "the acronym is longer than 200 characters",
+    "full": "the full form is longer than 200 characters",
+    "definition": "the definition is longer than 4000 characters",
+}
+_NO_TEXT = {
+    "acronym": "'acronym' is missing or is not a text",
+    "full": "'full' is missing or is not a text",
+    "definition": "'definition' is not a text",
+    "lang": "'lang' is not a text",
+}
 LISTED = 10  # rejected lines that are printed; all of them are written
 
 
@@ -125,8 +148,8 @@ def _acronym(line: str, file: str) -> Item:
     values = {key: row.get(key) for key in ("acronym", "full", "definition", "lang")}
     for key, value in values.items():
         if not isinstance(value, str) and (value is not None or key in ("acronym", "full")):
-            raise LineError(f"{key!r} is missing or is not a text")
-    acronym, full = _name(row["acronym"], "acronym"), _name(row["full"], "full form")
+            raise LineError(_NO_TEXT[key])
+    acronym, full = _name(row["acronym"], "acronym"), _name(row["full"], "full")
     if fold(acronym) == fold(full):
         raise LineError("the acronym and its full form are the same")
     definition = _definition(values["definition"] or "")
@@ -136,18 +159,18 @@ def _acronym(line: str, file: str) -> Item:
 def _name(text: str, what: str) -> str:
     name = _sound(text)
     if not name:
-        raise LineError(f"the {what} is empty")
+        raise LineError(_EMPTY[what])
     if not any(c.isalnum() for c in fold(name)):
-        raise LineError(f"the {what} has no letter or digit")
+        raise LineError(_SIGNS_ONLY[what])
     if len(name) > MAX_NAME_CHARS:
-        raise LineError(f"the {what} is longer than {MAX_NAME_CHARS} characters")
+        raise LineError(_LONG[what])
     return name
 
 
 def _definition(text: str) -> str:
     definition = _sound(text)
     if len(definition) > MAX_DEFINITION_CHARS:
-        raise LineError(f"the definition is longer than {MAX_DEFINITION_CHARS} characters")
+        raise LineError(_LONG["definition"])
     return definition
 
 

@@ -18,7 +18,7 @@ from embedkit.files import STDIO, refuse_existing
 from embedkit.glossary import read_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
-from embedkit.messages import language
+from embedkit.messages import language, tr
 from embedkit.pairs import split_path, write_pairs
 from embedkit.report import Tally
 from embedkit.shipped import data_path
@@ -186,7 +186,7 @@ def _filtered(reading: Reading, pack: Pack) -> Reading:
     kept = [item for item in reading.items if item.lang in ("", pack.lang)]
     dropped = len(reading.items) - len(kept)
     if dropped:
-        reading.tally.reject(f"in another language than the pack ({pack.lang})", dropped)
+        reading.tally.reject("in another language than the pack", dropped)
     reading.items = kept
     return reading
 
@@ -254,7 +254,7 @@ def _report(result: SynthResult, plan: Plan, rejected: Sequence[Rejected]) -> No
 def _report_rejected(tally: Tally, rejected: Sequence[Rejected]) -> None:
     tally.print()
     for line in rejected[:LISTED]:
-        say("{file}:{line}: {reason}", file=line.file, line=line.line, reason=line.reason)
+        say("{file}:{line}: {reason}", file=line.file, line=line.line, reason=tr(line.reason))
     if len(rejected) > LISTED:
         say("… and {count} more", count=len(rejected) - LISTED)
 
