@@ -1,42 +1,65 @@
 """Texts to unit vectors, each distinct text encoded once and kept in a SQLite file keyed by the weights' hash.
 
-Costs about 3 ms a definition on one CPU core with MiniLM the first time, 10 µs from the cache.
+Costs about 3 ms a definition on one CPU core with MiniLM the first time, 10 µs from the cache. Memory beyond the
+answer is one chunk of texts. What is encoded is kept chunk by chunk, so a killed run loses at most one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, Literal
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedkit.backends import Backend, exchange
 from embedkit.cache import cache_dir
-from embedkit.models import LoadOptions, ModelSource, load_model, weights_hash
+from embedkit.errors import UserError
+from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model, weights_hash
 from embedkit.progress import track
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from embedkit.shards import Shards
+
 Role = Literal["query", "document"]
+Vectors = NDArray[np.float32]
 CHUNK = 512
+BUSY_SECONDS = 120.0
+_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
+_OWN_MODULES = "sentence_transformers."
 
 
 class Encoder:
-    """A model and its vector cache. The model is loaded at the first text that the cache does not have."""
+    """A model and its vector cache. The model is loaded at the first text that neither `shards` nor the cache has."""
 
     def __init__(
-        self, source: ModelSource, *, options: LoadOptions | None = None, cached: bool = True
+        self,
+        source: ModelSource,
+        *,
+        options: LoadOptions | None = None,
+        cached: bool = True,
+        backend: Backend = "torch",
+        shards: Shards | None = None,
     ) -> None:
-        self.source = source
         self.options = options or LoadOptions()
-        self.hash = weights_hash(source.path)
-        self.encoded = 0
-        self._cached = cached and source.origin != "hub"
         self._model: SentenceTransformer | None = None
+        self.source = source if source.origin != "hub" else self._downloaded(source)
+        self.hash = weights_hash(self.source.path)
+        self.backend = backend
+        self.encoded = 0
+        self._exchanged = backend == "torch"
+        self._cached = cached and self.source.origin != "hub"
+        self._heads = {role: _head(self.source, role) for role in _PROMPTS}
+        self._shards = shards
+        if shards is not None:
+            shards.require_model(self.hash, backend)
 
     @property
     def model(self) -> SentenceTransformer:
@@ -45,49 +68,143 @@ class Encoder:
             self._model = load_model(self.source, self.options)
         return self._model
 
-    def encode(
-        self, texts: Sequence[str], *, role: Role = "document", batch_size: int = 64
-    ) -> NDArray[np.float32]:
-        """Unit vectors `(len(texts), D)` in the order given; a zero vector stays zero."""
+    @property
+    def prompts_differ(self) -> bool:
+        """Whether a text has another vector as a query than as a document."""
+        return self._heads["query"] != self._heads["document"]
+
+    def encode(self, texts: Sequence[str], *, role: Role = "document", batch_size: int = 64) -> Vectors:
+        """Unit vectors `(len(texts), D)` in the order given; a zero vector stays zero.
+
+        Raises:
+            UserError: the model gives numbers that are not finite, or the cache cannot be used.
+        """
         distinct = list(dict.fromkeys(texts))
+        vectors = self._distinct(distinct, role, batch_size)
+        if len(distinct) == len(texts):
+            return vectors
         position = {text: index for index, text in enumerate(distinct)}
-        vectors = (
-            self._through_cache(distinct, role, batch_size)
-            if self._cached
-            else self._fresh(distinct, role, batch_size)
-        )
         return vectors[[position[text] for text in texts]]
 
-    def _through_cache(self, texts: list[str], role: Role, batch_size: int) -> NDArray[np.float32]:
-        with closing(sqlite3.connect(cache_dir("vectors") / f"{self.hash}.sqlite")) as db:
-            db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
-            keys = [self._key(text, role) for text in texts]
-            known = dict(_lookup(db, keys))
-            missing = sorted(
-                (i for i, key in enumerate(keys) if key not in known), key=lambda i: len(texts[i])
-            )
-            chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-            for chunk in track(chunks, label="encode", total=len(chunks)):
-                fresh = self._fresh([texts[i] for i in chunk], role, batch_size)
-                rows = [(keys[i], v.tobytes()) for i, v in zip(chunk, fresh, strict=True)]
-                known.update(rows)
+    def key(self, text: str, role: Role) -> bytes:
+        """What a vector is kept under beside the weights' hash: the prompt and the text."""
+        return hashlib.sha256(f"{self._heads[role]}\x1f{text}".encode()).digest()[:16]
+
+    def _distinct(self, texts: list[str], role: Role, batch_size: int) -> Vectors:
+        answer = _Answer(len(texts))
+        if self._shards is not None:
+            for place, vector in self._shards.lookup([self.key(text, role) for text in texts]):
+                answer.put(place, vector)
+        if self._cached and not answer.whole:
+            with self._opened() as db:
+                self._from_cache(db, texts, role, answer)
+                self._encode(texts, role, batch_size, answer, db)
+        elif not answer.whole:
+            self._encode(texts, role, batch_size, answer, None)
+        return answer.vectors
+
+    def _from_cache(self, db: sqlite3.Connection, texts: list[str], role: Role, answer: _Answer) -> None:
+        places = {self.key(texts[place], role): place for place in answer.missing}
+        for key, blob in _lookup(db, list(places)):
+            answer.put(places[key], np.frombuffer(blob, dtype=np.float32))
+
+    def _encode(
+        self, texts: list[str], role: Role, batch_size: int, answer: _Answer, db: sqlite3.Connection | None
+    ) -> None:
+        """Encode what is missing, texts of like length together, and keep each chunk at once."""
+        missing = sorted(answer.missing, key=lambda place: (len(texts[place]), texts[place]))
+        if missing and not self._exchanged:
+            sample = [texts[place] for place in missing]
+            exchange(self.model, self.backend, weights=self.hash, texts=sample)
+            self._exchanged = True
+        chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+        for chunk in track(chunks, label="encode", total=len(chunks)):
+            fresh = self._fresh([texts[place] for place in chunk], role, batch_size)
+            for place, vector in zip(chunk, fresh, strict=True):
+                answer.put(place, vector)
+            if db is not None:
+                rows = [(self.key(texts[i], role), v.tobytes()) for i, v in zip(chunk, fresh, strict=True)]
                 with db:
                     db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-        if not keys:
-            return np.zeros((0, 0), dtype=np.float32)
-        return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
 
-    def _fresh(self, texts: list[str], role: Role, batch_size: int) -> NDArray[np.float32]:
+    def _fresh(self, texts: list[str], role: Role, batch_size: int) -> Vectors:
         self.encoded += len(texts)
         encode = self.model.encode_query if role == "query" else self.model.encode_document
         vectors = np.asarray(encode(texts, batch_size=batch_size, show_progress_bar=False), dtype=np.float32)
+        if not np.isfinite(vectors).all():
+            raise UserError(
+                "the model gives vectors that are not finite",
+                place=self.source.requested,
+                hint="its weights are damaged, or training diverged",
+            )
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+        unit: Vectors = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
         return unit
 
-    def _key(self, text: str, role: Role) -> bytes:
-        head = f"{role}\x1f{text}"
-        return hashlib.sha256(head.encode()).digest()[:16]
+    def _downloaded(self, source: ModelSource) -> ModelSource:
+        """The model where the hub's download has put it, so that its vectors can be kept."""
+        self._model = load_model(source, self.options)
+        try:
+            return resolve_model(source.requested, revision=source.revision, network=False)
+        except UserError:
+            return source
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        name = self.hash if self.backend == "torch" else f"{self.hash}.{self.backend}"
+        path = cache_dir("vectors") / f"{name}.sqlite"
+        try:
+            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+                db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+                yield db
+        except sqlite3.Error as error:
+            raise UserError(
+                f"the cache of vectors cannot be used ({error})",
+                place=str(path),
+                hint="delete this file, or set EMBEDKIT_CACHE to a folder that can be written",
+            ) from error
+
+
+class _Answer:
+    """Vectors on their way: which places are still empty."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known = np.zeros(size, dtype=np.bool_)
+        self.vectors: Vectors = np.zeros((size, 0), dtype=np.float32)
+
+    @property
+    def missing(self) -> list[int]:
+        return np.flatnonzero(~self._known).tolist()
+
+    @property
+    def whole(self) -> bool:
+        return bool(self._known.all())
+
+    def put(self, place: int, vector: Vectors) -> None:
+        if self.vectors.shape[1] == 0:
+            self.vectors = np.empty((self._size, len(vector)), dtype=np.float32)
+        self.vectors[place] = vector
+        self._known[place] = True
+
+
+def _head(source: ModelSource, role: str) -> str:
+    """The prompt that a role puts before a text; with the role's name where modules may look at that, too."""
+    folder = Path(source.path)
+    prompts = _json(folder / "config_sentence_transformers.json", {}).get("prompts") or {}
+    prompt = next((prompts[name] for name in _PROMPTS[role] if name in prompts), "")
+    modules = [str(module.get("type", "")) for module in _json(folder / "modules.json", [])]
+    blind = source.origin != "hub" and not any(
+        "Router" in name or not name.startswith(_OWN_MODULES) for name in modules
+    )
+    return prompt if blind else f"{role}\x1f{prompt}"
+
+
+def _json(path: Path, absent: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return absent
 
 
 def _lookup(db: sqlite3.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embedkit.compose.mine.base import REFUSED, SLACK, Bar, Indices, Question, Ranked, Refused, Scores
 from embedkit.compose.mine.nearest import DECIMALS, Found, exact_scores, nearest
-from embedkit.vectors import Encoder, Role
+from embedkit.vectors import Encoder
 
 BUDGET_BYTES = 64 << 20
 PART = 4096  # questions whose vectors are in memory at a time

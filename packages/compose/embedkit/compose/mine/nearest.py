@@ -84,9 +84,7 @@ def nearest(
         yield from settle(found, anchors[block], pool, bars=bars[block], limit=limit, over=over)
 
 
-def _blocks(
-    blocked: Sequence[Indices], *, limit: int, over: int, budget_bytes: int
-) -> Iterator[slice]:
+def _blocks(blocked: Sequence[Indices], *, limit: int, over: int, budget_bytes: int) -> Iterator[slice]:
     """Runs of rows whose tile, hits and blocked cells fit the budget together."""
     each = TILE * BYTES_PER_CELL + (limit + over) * BYTES_PER_HIT
     start, spent = 0, 0
