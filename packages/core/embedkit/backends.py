@@ -122,7 +122,7 @@ def _engine(original: Any, backend: Backend, example: dict[str, Any], *, weights
     else:
         run = _onnx(_onnx_graph(original, example, folder, weights, int8=backend == "onnx-int8"), names)
 
-    class Engine(torch.nn.Module):
+    class Engine(torch.nn.Module):  # type: ignore[misc]
         config = original.config
         device = torch.device("cpu")
 
@@ -165,7 +165,7 @@ def _hidden_state_only(original: Any, names: Sequence[str]) -> Any:
     """The tracer wants positions and one tensor out."""
     import torch
 
-    class Traced(torch.nn.Module):
+    class Traced(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.original = original
@@ -247,6 +247,7 @@ def _converting() -> Iterator[None]:
     noisy = logging.getLogger()
     level = noisy.level
     noisy.setLevel(logging.ERROR)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -85,6 +85,21 @@ def compose(
             help="Score the nearest 32 again with this cross-encoder; the limits hold for its scores.",
         ),
     ] = "",
+    backend: Annotated[
+        str, typer.Option(help="What runs the dense miner's model: torch, onnx, onnx-int8 or openvino.")
+    ] = "torch",
+    vectors: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Shards made by `embedkit embed`: texts in them are not encoded."),
+    ] = "",
+    ann_above: Annotated[
+        int,
+        typer.Option(min=0, help="Dense: above so many texts a FAISS index proposes candidates. 0: never."),
+    ] = 200_000,
+    ann_recall: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="The least share of the exact answer that the index must find."),
+    ] = 0.95,
     seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
@@ -93,6 +108,7 @@ def compose(
 ) -> None:
     """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
     from embedkit.compose.compose import compose as run
+    from embedkit.compose.mine.encoding import Encoding
     from embedkit.compose.mine.options import MineOptions
 
     run(
@@ -111,6 +127,7 @@ def compose(
             rank_window=rank_window,
             hub_cap=hub_cap,
             cross_encoder=cross_encoder,
+            encoding=Encoding(backend=backend, vectors=vectors, ann_above=ann_above, ann_recall=ann_recall),
         ),
         seed=seed,
         strict=strict,

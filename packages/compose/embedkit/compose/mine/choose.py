@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from embedkit.compose.mine.base import OPEN_BAR, Bar, Miner
+from embedkit.compose.mine.encoding import Encoding
 from embedkit.compose.mine.lexical import LexicalMiner
 from embedkit.compose.mine.pools import Pool
 from embedkit.compose.mine.rescore import Rescorer, RescoringMiner
@@ -68,28 +69,31 @@ def _auto(texts: Iterable[str], model: str) -> Choice:
     return Choice("dense", f"{source}", source)
 
 
-def miner_factory(choice: Choice, *, bar: Bar, rescorer: Rescorer | None = None) -> Callable[[Pool], Miner]:
+def miner_factory(
+    choice: Choice, *, bar: Bar, rescorer: Rescorer | None = None, encoding: Encoding | None = None
+) -> Callable[[Pool], Miner]:
     """What makes the chosen miner over a pool; models are loaded at the first text that needs them.
 
     With a `rescorer` the bar is held against its scores, and the chosen miner only proposes.
     """
     if rescorer is None:
-        return _proposing(choice, bar)
-    make = _proposing(choice, OPEN_BAR)
+        return _proposing(choice, bar, encoding or Encoding())
+    make = _proposing(choice, OPEN_BAR, encoding or Encoding())
     return lambda pool: RescoringMiner(make(pool), pool.texts, rescorer, bar=bar)
 
 
-def _proposing(choice: Choice, bar: Bar) -> Callable[[Pool], Miner]:
+def _proposing(choice: Choice, bar: Bar, encoding: Encoding) -> Callable[[Pool], Miner]:
     if choice.source is None:
         return _lexical
     from embedkit.compose.mine.dense import DenseMiner
     from embedkit.compose.mine.hybrid import HybridMiner
-    from embedkit.vectors import Encoder
 
-    encoder = Encoder(choice.source)
+    encoder = encoding.encoder(choice.source)
 
     def dense(pool: Pool) -> DenseMiner:
-        return DenseMiner(pool.texts, encoder, bar=bar)
+        return DenseMiner(
+            pool.texts, encoder, bar=bar, ann_above=encoding.ann_above, ann_recall=encoding.ann_recall
+        )
 
     if choice.miner == "dense":
         return dense

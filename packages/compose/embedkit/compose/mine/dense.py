@@ -7,15 +7,21 @@ block of questions, `BUDGET_BYTES`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedkit.compose.mine.ann import IvfIndex
 from embedkit.compose.mine.base import REFUSED, SLACK, Bar, Indices, Question, Ranked, Refused, Scores
+from embedkit.compose.mine.encoding import ANN_RECALL
 from embedkit.compose.mine.nearest import DECIMALS, Found, exact_scores, nearest
+from embedkit.console import warn
+from embedkit.extras import DISTRIBUTION
 from embedkit.vectors import Encoder
 
 BUDGET_BYTES = 64 << 20
+MOST_FROM_INDEX = 512  # whoever asks for more goes far down the ranking, where an index is no help
 PART = 4096  # questions whose vectors are in memory at a time
 Vectors = NDArray[np.float32]
 
@@ -26,7 +32,14 @@ class DenseMiner:
     name = "dense"
 
     def __init__(
-        self, pool: Sequence[str], encoder: Encoder, *, bar: Bar, budget_bytes: int = BUDGET_BYTES
+        self,
+        pool: Sequence[str],
+        encoder: Encoder,
+        *,
+        bar: Bar,
+        budget_bytes: int = BUDGET_BYTES,
+        ann_above: int = 0,
+        ann_recall: float = ANN_RECALL,
     ) -> None:
         self._encoder = encoder
         self._places = {text: place for place, text in enumerate(pool)}
@@ -34,6 +47,7 @@ class DenseMiner:
         self._bar = bar
         self._budget_bytes = budget_bytes
         self._anchors: dict[str, Vectors] = {}
+        self._index = self._indexed(ann_above, ann_recall)
         self.weights = encoder.hash
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
@@ -49,14 +63,30 @@ class DenseMiner:
                 refused = Refused(row.over, row.over_scores, score, bar)
                 yield Ranked(row.under, row.under_scores, row.complete, refused)
 
+    def _indexed(self, above: int, recall: float) -> IvfIndex | None:
+        """The index of a large pool; without FAISS the search stays exact, which is said."""
+        if not above or len(self._pool) <= above:
+            return None
+        if find_spec("faiss") is None:
+            warn(
+                "{texts} texts are searched exactly: FAISS is not installed ({hint})",
+                texts=len(self._pool),
+                hint=f"pip install '{DISTRIBUTION}[ann]'",
+            )
+            return None
+        return IvfIndex(self._pool, least_recall=recall, budget_bytes=self._budget_bytes)
+
     def _search(
         self, questions: Sequence[Question], anchors: Vectors, bars: Scores, limit: int
     ) -> Iterator[Found]:
+        blocked = [question.blocked for question in questions]
+        if self._index is not None and limit <= MOST_FROM_INDEX:
+            return self._index.search(anchors, bars=bars, blocked=blocked, limit=limit, over=REFUSED)
         return nearest(
             anchors,
             self._pool,
             bars=bars,
-            blocked=[question.blocked for question in questions],
+            blocked=blocked,
             limit=limit,
             over=REFUSED,
             budget_bytes=self._budget_bytes,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from embedkit.compose.mine.base import Bar
+from embedkit.compose.mine.encoding import Encoding
 from embedkit.compose.mine.rescore import Rescorer, find_cross_encoder
 from embedkit.compose.mine.select import Guards
 from embedkit.errors import UserError
@@ -25,6 +26,7 @@ class MineOptions:
     rank_window: str = ""
     hub_cap: int = 0
     cross_encoder: str = ""
+    encoding: Encoding = field(default_factory=Encoding)
 
     @property
     def bar(self) -> Bar:
@@ -33,6 +35,7 @@ class MineOptions:
 
     def check(self) -> None:
         """Raise `UserError` for what cannot be, before any work."""
+        self.encoding.check()
         if self.cross_encoder:
             find_cross_encoder(self.cross_encoder)
 
@@ -71,7 +74,7 @@ class MineOptions:
         asked = {name: value for name, value in optional.items() if value is not None}
         if self.cross_encoder:
             asked["cross_encoder_weights"] = weights_hash(resolve_model(self.cross_encoder).path)
-        return {"max_relative": self.max_relative, **asked}
+        return {"max_relative": self.max_relative, **asked, **self.encoding.to_object()}
 
 
 def parse_window(text: str) -> tuple[int, int | None]:

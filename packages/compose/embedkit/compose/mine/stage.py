@@ -33,7 +33,7 @@ def mine_parts(
     rescorer = options.rescorer()
     if options.sets_bar and choice.source is None and rescorer is None:
         warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
-    make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer)
+    make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer, encoding=options.encoding)
     for part in PARTS:
         members = array("i", (number for number, own in enumerate(parts) if own == part))
         mined = mine(Picked(drafts, members), mask, make_miner, guards=guards)
