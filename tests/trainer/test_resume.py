@@ -226,7 +226,7 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embedkit.trainer.callbacks.DevLooks.look", interrupt)
+    monkeypatch.setattr("embedkit.trainer.looks.DevLooks._look", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(config_values())
     assert not Path("runs/run").exists()

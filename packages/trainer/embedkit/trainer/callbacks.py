@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,25 +15,26 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback, set_seed
 
 from embedkit.console import say
-from embedkit.jsonl import dumps, read_objects
+from embedkit.jsonl import dumps
 from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
-from embedkit.trainer.batch import PairCollator
 from embedkit.trainer.config import OutputSection
-from embedkit.trainer.dev import DevMetrics, DevSet, evaluate_dev
-from embedkit.trainer.distributed import any_of, from_first, wait
-from embedkit.trainer.memory import is_out_of_memory
+from embedkit.trainer.distributed import any_of, wait
 from embedkit.trainer.processes import is_first
 from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_complete
 
 if TYPE_CHECKING:
-    from embedkit.trainer.plan import Ready
+    pass
 
 
-class StopFlag:
-    """Set by SIGTERM; looked at after every step."""
+class StopFlag(TrainerCallback):  # type: ignore[misc]
+    """Set by SIGTERM; looked at after every step, when the processes agree on it."""
 
     def __init__(self) -> None:
         self.raised = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A signal to one process stops all of them, at the same step."""
+        self.raised = any_of(self.raised)
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
@@ -75,7 +75,6 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save every `checkpoint_steps` (the end of an epoch saves by itself) and before stopping."""
-        self._stop.raised = any_of(self._stop.raised)
         every = self._output.checkpoint_steps
         ends_epoch = float(state.epoch).is_integer()
         if self._stop.raised:
@@ -116,7 +115,11 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
             control.should_log = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Write what the loop logged, if it is about training steps."""
+        """Write what was logged, if it is about training steps or dev rows."""
+        dev = {f"dev_{name[5:]}": value for name, value in logs.items() if name.startswith("eval_")}
+        if dev:
+            epoch = round(state.epoch or 0, 4)
+            self.write({"step": state.global_step, "epoch": epoch} | dev)
         if "loss" not in logs or not state.is_world_process_zero:
             return
         now, (then, before) = time.monotonic(), self._last
@@ -133,10 +136,6 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
             }
         )
 
-    def write_dev(self, metrics: DevMetrics, *, step: int, epoch: float) -> None:
-        """One line for a look at the dev rows."""
-        self.write({"step": step, "epoch": epoch} | {f"dev_{k}": v for k, v in asdict(metrics).items()})
-
     def write(self, row: dict[str, Any]) -> None:
         """Append one line and let it reach the file at once; what is no number any more becomes null."""
         if not is_first():
@@ -144,49 +143,6 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         row = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(dumps(row) + "\n")
-
-
-class DevLooks(TrainerCallback):  # type: ignore[misc]
-    """Measures the dev rows before the first step and after each epoch."""
-
-    def __init__(self, ready: Ready, log: MetricsLog | None, stop: StopFlag) -> None:
-        self._ready = ready
-        self._log = log
-        self._stop = stop
-        self.seen = logged_dev(ready.folder)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look, unless the run is about to stop."""
-        if not self._stop.raised:
-            self.look(step=state.global_step, epoch=round(state.epoch))
-
-    def look(self, *, step: int, epoch: int) -> None:
-        """Measure, tell and log."""
-        ready = self._ready
-        if ready.dev is None or ready.dev_collator is None:
-            return
-        metrics = from_first(self._measure(ready.dev, ready.dev_collator))
-        self.seen.append((epoch, metrics))
-        if self._log is not None:
-            self._log.write_dev(metrics, step=step, epoch=epoch)
-        say(
-            "dev after epoch {epoch}: loss {loss}, nDCG@10 {ndcg}, recall@1 {recall}",
-            epoch=epoch,
-            loss=f"{metrics.loss:.4f}",
-            ndcg=f"{metrics.ndcg_at_10:.4f}",
-            recall=f"{metrics.recall_at_1:.4f}",
-        )
-
-    def _measure(self, dev: DevSet, collator: PairCollator) -> DevMetrics:
-        """With fewer texts at once where memory runs out; the vectors are the same."""
-        ready, size = self._ready, self._ready.config.train.batch_size
-        while True:
-            try:
-                return evaluate_dev(ready.model, ready.loss, collator, dev, batch_size=size)
-            except RuntimeError as error:
-                if size == 1 or not is_out_of_memory(error):
-                    raise
-            size //= 2
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
@@ -238,18 +194,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
-
-
-def logged_dev(run: Path) -> list[tuple[int, DevMetrics]]:
-    """What the log of a run that goes on already knows of its dev rows."""
-    path = run / METRICS
-    rows = [row for _, row in read_objects(path)] if path.is_file() else []
-    names = [field.name for field in fields(DevMetrics)]
-    return [
-        (int(row["epoch"]), DevMetrics(**{name: row[f"dev_{name}"] for name in names}))
-        for row in rows
-        if all(f"dev_{name}" in row for name in names)
-    ]
 
 
 def duration(seconds: float) -> str:

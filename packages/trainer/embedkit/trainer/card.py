@@ -47,7 +47,7 @@ class CardFacts:
 
     config: RunConfig
     rows: RowSummary
-    dev: Sequence[tuple[int, DevMetrics]]
+    dev: Sequence[tuple[float, DevMetrics]]
     steps: int
     seconds: float
     precision: Precision
@@ -162,10 +162,12 @@ def _recipe(facts: CardFacts) -> str:
     return f"## Training\n\n| | |\n|---|---|\n{table}\n\n`config.json` of the run holds every setting.\n"
 
 
-def _metrics(dev: Sequence[tuple[int, DevMetrics]]) -> str:
+def _metrics(dev: Sequence[tuple[float, DevMetrics]]) -> str:
     if not dev:
         return ""
     numbers = ((epoch, m.loss, m.ndcg_at_10, m.mrr_at_10, m.recall_at_1, m.recall_at_10) for epoch, m in dev)
-    lines = "\n".join(f"| {epoch} | " + " | ".join(f"{n:.4f}" for n in row) + " |" for epoch, *row in numbers)
+    lines = "\n".join(
+        f"| {epoch:g} | " + " | ".join(f"{n:.4f}" for n in row) + " |" for epoch, *row in numbers
+    )
     head = "| epoch | loss | nDCG@10 | MRR@10 | recall@1 | recall@10 |\n|---|---|---|---|---|---|"
     return f"## Dev rows\n\nEpoch 0 is the base model.\n\n{head}\n{lines}\n"

@@ -11,6 +11,11 @@ from embedkit.models import DEFAULT_MODEL
 Text = Annotated[str, Field(min_length=1)]
 
 
+MetricName = Literal[
+    "loss", "ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "pearson", "spearman", "accuracy"
+]
+
+
 class _Section(BaseModel):
     """Strict and unchangeable: no unknown keys, no text where a number belongs, no NaN."""
 
@@ -103,6 +108,21 @@ class TrainSection(_Section):
         le=2,
         description="masked_mnrl: leave out a negative whose cosine similarity is above the positive's by"
         " more than this. null: leave none out for its score.",
+    )
+    eval_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Optimiser steps between two looks at the dev rows. null: a look after each epoch.",
+    )
+    best_metric: MetricName | None = Field(
+        default=None,
+        description="Keep the weights of the look at the dev rows with the best value of this instead of the "
+        "last ones. null: the last; ndcg_at_10 where early_stopping_patience is set.",
+    )
+    early_stopping_patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Stop when so many looks at the dev rows in a row were no better than the best one.",
     )
     query_prompt: str | None = Field(
         default=None,

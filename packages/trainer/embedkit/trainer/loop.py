@@ -136,13 +136,13 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         loss = fitting(self.loss, texts, forward_and_backward, undo=self._undo)
         if self.accelerator.sync_gradients:
             self._window = []
-            distributed.average_gradients(parameter for _, parameter in self._trained())
+            distributed.average_gradients(parameter for _, parameter in self.trained())
         return loss
 
     def _undo(self) -> None:
         """Forget the optimiser step's gradients: which part of them came of the batch that failed is not known."""
         self._undone = True
-        for _, parameter in self._trained():
+        for _, parameter in self.trained():
             parameter.grad = None
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -169,7 +169,7 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def _way_out(self) -> str:
         """What to change, by what is no number any more."""
-        if not all(parameter.isfinite().all() for _, parameter in self._trained()):
+        if not all(parameter.isfinite().all() for _, parameter in self.trained()):
             return (
                 f"an earlier step broke the weights: lower optim.lr (now {self._config.optim.lr:g}) or raise "
                 "optim.warmup_ratio, and start again"
@@ -182,18 +182,19 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """A checkpoint's weights: everything that is trained, the loss's own parameters too."""
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {n: p.detach().cpu().contiguous() for n, p in self._trained()}
+        weights = {n: p.detach().cpu().contiguous() for n, p in self.trained()}
         save_file(weights, folder / _WEIGHTS, metadata={_AT_ONCE: str(self.loss.texts_at_once or "")})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         with safe_open(Path(resume_from_checkpoint) / _WEIGHTS, framework="pt") as saved, torch.no_grad():
-            for name, parameter in self._trained():
+            for name, parameter in self.trained():
                 parameter.copy_(saved.get_tensor(name))
             at_once = (saved.metadata() or {}).get(_AT_ONCE)
         if at_once and self._config.train.micro_batch_size is None:
             self.loss.texts_at_once = int(at_once)
 
-    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+    def trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """The parameters that are trained, the loss's own too, by name."""
         return [(name, p) for name, p in self.loss.named_parameters() if p.requires_grad]
 
 

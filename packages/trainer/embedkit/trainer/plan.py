@@ -146,6 +146,7 @@ def _find_inputs(config: RunConfig) -> _Inputs:
     source = find_model(config)
     pairs_path = find_pairs(config.data)
     dev_path = find_dev(config.data, pairs_path)
+    _require_dev_rows(config, dev_path)
     rows = read_rows(pairs_path, config.data)
     whole = config.data.model_copy(update={"stream": False, "max_rows": None})
     data = config.data.model_copy(update={"pairs_path": pairs_path, "dev_path": dev_path})
@@ -155,6 +156,15 @@ def _find_inputs(config: RunConfig) -> _Inputs:
         rows=rows,
         dev_rows=read_rows(dev_path, whole) if dev_path else None,
     )
+
+
+def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
+    for name in ("best_metric", "early_stopping_patience", "eval_steps"):
+        if dev_path is None and getattr(config.train, name) is not None:
+            raise UserError(
+                f"train.{name} needs dev rows, and there are none",
+                hint="embedkit compose --split writes pairs.dev.jsonl; or set data.dev_path",
+            )
 
 
 def _load(inputs: _Inputs, folder: Path) -> Ready:

@@ -28,6 +28,7 @@ from embedkit.trainer.settings import find_config, load_run_config
 if TYPE_CHECKING:
     from embedkit.trainer.callbacks import MetricsLog, StopFlag
     from embedkit.trainer.dev import DevMetrics
+    from embedkit.trainer.looks import DevLooks
     from embedkit.trainer.loop import PairTrainer
     from embedkit.trainer.plan import Ready, TrainPlan
 
@@ -44,7 +45,7 @@ class TrainResult:
     model: Path
     steps: int
     loss: float
-    dev: tuple[tuple[int, DevMetrics], ...]
+    dev: tuple[tuple[float, DevMetrics], ...]
     seconds: float
     samples_per_second: float
     device: str
@@ -172,14 +173,13 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     started = time.monotonic()
     with quiet_libraries(), stop.on_sigterm():
         trainer, dev = _trainer(ready, stop, log, progress)
-        if checkpoint is None:
-            dev.look(step=0, epoch=0)
         try:
             outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             progress.close()
         if stop.raised:
             raise _terminated(ready.folder)
+        dev.take_best()
         seconds = time.monotonic() - started
         if is_first():
             save_model(ready.model, ready.folder / runs.MODEL)
@@ -190,7 +190,7 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
         model=ready.folder / runs.MODEL,
         steps=trainer.state.global_step,
         loss=outcome.training_loss,
-        dev=tuple(dev.seen),
+        dev=tuple((look.epoch, look.metrics) for look in dev.looks),
         seconds=seconds,
         samples_per_second=(trainer.state.global_step - first) * rows_per_step / max(trained, 1e-9),
         device=ready.config.device,
@@ -203,13 +203,16 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     return result
 
 
-def _trainer(ready: Ready, stop: StopFlag, log: MetricsLog | None, progress: Any) -> tuple[PairTrainer, Any]:
-    from embedkit.trainer.callbacks import Checkpoints, DevLooks, StepSeed
+def _trainer(
+    ready: Ready, stop: StopFlag, log: MetricsLog | None, progress: Any
+) -> tuple[PairTrainer, DevLooks]:
+    from embedkit.trainer.callbacks import Checkpoints, StepSeed
+    from embedkit.trainer.looks import DevLooks
     from embedkit.trainer.loop import PairTrainer, training_arguments
 
     config = ready.config
-    dev = DevLooks(ready, log, stop)
-    callbacks = [StepSeed(config.seed), dev, Checkpoints(ready.folder, config.output, stop), progress]
+    dev = DevLooks(ready, stop)
+    callbacks = [stop, StepSeed(config.seed), dev, Checkpoints(ready.folder, config.output, stop), progress]
     trainer = PairTrainer(
         model=ready.model,
         loss=ready.loss,
@@ -226,6 +229,7 @@ def _trainer(ready: Ready, stop: StopFlag, log: MetricsLog | None, progress: Any
         callbacks=[*callbacks, log] if log else callbacks,
         on_loss=progress.saw_loss,
     )
+    dev.trainer = trainer
     return trainer, dev
 
 

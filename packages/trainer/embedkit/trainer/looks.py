@@ -1,0 +1,219 @@
+"""Looks at the dev rows while training: when, the best weights so far, and when more training is no use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import TrainerCallback
+
+from embedkit.console import say, warn
+from embedkit.errors import UserError
+from embedkit.trainer.callbacks import StopFlag
+from embedkit.trainer.config import TrainSection
+from embedkit.trainer.dev import DevMetrics, evaluate_dev
+from embedkit.trainer.distributed import from_first
+from embedkit.trainer.memory import is_out_of_memory
+from embedkit.trainer.processes import is_first
+from embedkit.trainer.resume import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from embedkit.trainer.loop import PairTrainer
+    from embedkit.trainer.plan import Ready
+
+_BEST = "best.safetensors"
+# How far the best weights, read back, may measure from what they did: the order of sums on a GPU is not fixed.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the dev rows said after a step; step 0 is the base model."""
+
+    step: int
+    epoch: float
+    metrics: DevMetrics
+
+
+class DevLooks(TrainerCallback):  # type: ignore[misc]
+    """Measures the dev rows before the first step and then every `train.eval_steps` or epoch.
+
+    What was seen travels in the trainer's state, so that a resumed run knows it too.
+    """
+
+    trainer: PairTrainer  # set when there is one
+
+    def __init__(self, ready: Ready, stop: StopFlag) -> None:
+        self._ready = ready
+        self._stop = stop
+        self._train = ready.config.train
+        self._metric = best_metric(self._train)
+        self.looks: list[Look] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Remember, and make up for a look that a signal came before."""
+        self.looks = looks_in(state.log_history)
+        if self._due(state) and state.global_step not in [look.step for look in self.looks]:
+            self._look(state, control)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look when it is time, unless the run is about to stop."""
+        last = state.global_step == state.max_steps
+        if self._train.eval_steps and (self._due(state) or last) and not self._stop.raised:
+            self._look(state, control)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Look, unless the run is about to stop."""
+        if not self._train.eval_steps and not self._stop.raised:
+            self._look(state, control)
+
+    def _due(self, state: Any) -> bool:
+        every = self._train.eval_steps
+        return bool(state.global_step % every == 0 if every else float(state.epoch or 0).is_integer())
+
+    def _look(self, state: Any, control: Any) -> None:
+        metrics = from_first(measure(self._ready))
+        if metrics is None:
+            return
+        look = Look(step=state.global_step, epoch=round(state.epoch or 0, 4), metrics=metrics)
+        self.looks.append(look)
+        self.trainer.log({f"eval_{name}": value for name, value in _measured(metrics).items()})
+        shown = (f"{label(name)} {value:.4f}" for name, value in _measured(metrics).items())
+        say("dev after epoch {epoch}: {metrics}", epoch=f"{look.epoch:g}", metrics=", ".join(shown))
+        if self._metric is not None:
+            self._compare(look, self._metric, control)
+
+    def _compare(self, look: Look, metric: str, control: Any) -> None:
+        """Keep the weights of a look that is the best so far; stop when the best one lies too far back."""
+        if metric not in _measured(look.metrics):
+            names = ", ".join(_measured(look.metrics))
+            raise UserError(
+                f"train.best_metric is {metric}, which these dev rows do not give",
+                hint=f"take one of: {names}",
+            )
+        trained = [look for look in self.looks if look.step > 0]
+        best = best_look(trained, metric)
+        if best is look and is_first():
+            self._save()
+        patience = self._train.early_stopping_patience
+        if best is not None and patience and len(trained) - 1 - trained.index(best) >= patience:
+            control.should_training_stop = True
+            say(
+                "stopped early: {metric} has not been better than {value} (epoch {epoch}) for {patience} looks",
+                metric=label(metric),
+                value=f"{_measured(best.metrics)[metric]:.4f}",
+                epoch=f"{best.epoch:g}",
+                patience=patience,
+            )
+
+    def _save(self) -> None:
+        path = self._path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{_BEST}.part")
+        weights = {name: p.detach().cpu().contiguous() for name, p in self.trainer.trained()}
+        save_file(weights, part, metadata={"step": str(self.looks[-1].step)})
+        part.replace(path)
+
+    def take_best(self) -> None:
+        """Put the weights of the best look into the model, and prove that they are those.
+
+        Raises:
+            UserError: they are another step's, or do not measure as they did.
+        """
+        best = best_look([look for look in self.looks if look.step > 0], self._metric or "loss")
+        if self._metric is None or best is None or not is_first():
+            return
+        found = self._read_back(best, self._metric)
+        self._path().unlink()
+        say(
+            "the model is that of epoch {epoch}: {metric} {value}",
+            epoch=f"{best.epoch:g}",
+            metric=label(self._metric),
+            value=f"{found:.4f}",
+        )
+        base = next((look for look in self.looks if look.step == 0), None)
+        if base is not None and not is_better(found, _measured(base.metrics)[self._metric], self._metric):
+            warn("no look at the dev rows was better than the base model")
+
+    def _read_back(self, best: Look, metric: str) -> float:
+        with safe_open(self._path(), framework="pt") as saved, torch.no_grad():
+            step = int((saved.metadata() or {})["step"])
+            for name, parameter in self.trainer.trained():
+                parameter.copy_(saved.get_tensor(name))
+        now = measure(self._ready)
+        told, found = _measured(best.metrics)[metric], _measured(now)[metric] if now else math.nan
+        if step != best.step or not abs(told - found) <= _TOLERANCE:
+            raise UserError(
+                f"the best weights (step {best.step}, {metric} {told:.4f}) were not read back: step {step}, "
+                f"{found:.4f}",
+                place=str(self._path()),
+                hint="--resume trains on from the last checkpoint",
+            )
+        return found
+
+    def _path(self) -> Path:
+        return self._ready.folder / CHECKPOINTS / _BEST
+
+
+def measure(ready: Ready) -> DevMetrics | None:
+    """The dev rows' metrics, with fewer texts at once where memory runs out: the vectors are the same."""
+    size = ready.config.train.batch_size
+    while ready.dev is not None and ready.dev_collator is not None:
+        try:
+            return evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
+        except RuntimeError as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+        size //= 2
+    return None
+
+
+def best_metric(train: TrainSection) -> str | None:
+    """The metric that decides which weights are kept; None: the last ones are."""
+    return train.best_metric or ("ndcg_at_10" if train.early_stopping_patience else None)
+
+
+def is_better(one: float, other: float, metric: str) -> bool:
+    """Whether a value of the metric beats another; what is no number beats nothing."""
+    return one < other if metric == "loss" else one > other
+
+
+def best_look(looks: Sequence[Look], metric: str) -> Look | None:
+    """The first of the best looks."""
+    best: Look | None = None
+    for look in looks:
+        value = _measured(look.metrics)[metric]
+        if not math.isnan(value) and (
+            best is None or is_better(value, _measured(best.metrics)[metric], metric)
+        ):
+            best = look
+    return best
+
+
+def looks_in(history: Sequence[Mapping[str, Any]]) -> list[Look]:
+    """The looks that a trainer's log holds."""
+    names = [field.name for field in fields(DevMetrics)]
+    return [
+        Look(
+            step=int(entry["step"]),
+            epoch=round(entry.get("epoch") or 0, 4),
+            metrics=DevMetrics(**{n: entry[f"eval_{n}"] for n in names if f"eval_{n}" in entry}),
+        )
+        for entry in history
+        if any(f"eval_{name}" in entry for name in names)
+    ]
+
+
+def label(name: str) -> str:
+    """What a person calls a metric: `nDCG@10` for `ndcg_at_10`."""
+    return name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
+
+
+def _measured(metrics: DevMetrics) -> dict[str, float]:
+    return {name: value for name, value in asdict(metrics).items() if value is not None}

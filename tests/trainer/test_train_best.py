@@ -1,0 +1,132 @@
+"""The weights that are kept: the best look's, read back and proved; and when a run stops early."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentence_transformers import SentenceTransformer
+from tests.trainer.test_train import metrics, run, same, weights
+
+from embedkit.errors import UserError
+from embedkit.trainer import looks
+from embedkit.trainer.dev import DevMetrics
+from embedkit.trainer.looks import Look, best_look
+
+Values = Callable[..., dict[str, Any]]
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
+    """Dev rows that say these values of nDCG@10, look after look, the best one again when it is read back."""
+    told = iter([*values, max(values[1:])])
+
+    def measure(_: Any) -> DevMetrics:
+        value = next(told)
+        return DevMetrics(loss=1 - value, ndcg_at_10=value, mrr_at_10=0.0, recall_at_1=0.0, recall_at_10=0.0)
+
+    monkeypatch.setattr(looks, "measure", measure)
+
+
+def test_the_best_look_is_kept_not_the_last(
+    workplace: Path,
+    config_values: Values,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    steady = {"scheduler": "constant", "warmup_ratio": 0.0}
+    wanted = run(config_values(train={"epochs": 1}, optim=steady, output={"save_name": "one"}))
+    scripted(monkeypatch, [0.1, 0.4, 0.3, 0.2])
+    best = run(config_values(train={"epochs": 3, "best_metric": "ndcg_at_10"}, optim=steady))
+    assert same(weights(best.run), weights(wanted.run))
+    assert "the model is that of epoch 1: nDCG@10 0.4000" in capsys.readouterr().err
+    assert not (best.run / "checkpoints" / "best.safetensors").exists()
+
+
+def test_patience_ends_the_run(
+    workplace: Path,
+    config_values: Values,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scripted(monkeypatch, [0.5, 0.2, 0.4, 0.3, 0.4])
+    done = run(config_values(train={"epochs": 9, "early_stopping_patience": 2}))
+    told = capsys.readouterr().err
+    assert [epoch for epoch, _ in done.dev] == [0, 1, 2, 3, 4]
+    assert "stopped early: nDCG@10 has not been better than 0.4000 (epoch 2) for 2 looks" in told
+    assert "no look at the dev rows was better than the base model" in told
+
+
+def test_a_resumed_run_knows_the_looks_before(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def values(name: str) -> dict[str, Any]:
+        output = {"checkpoint_steps": 4, "checkpoint_keep": 9, "save_name": name}
+        return config_values(train={"epochs": 4, "best_metric": "loss", "eval_steps": 3}, output=output)
+
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    whole = run(values("whole"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(looks.DevLooks, "take_best", interrupt)
+        run(values("cut"))
+    for step in (16, 15, 12):
+        shutil.rmtree(f"runs/cut/checkpoints/checkpoint-{step}", ignore_errors=True)
+    resumed = run(values("cut"), resume=True)
+    assert resumed.resumed_from_step == 10
+    assert resumed.dev == whole.dev
+    assert same(weights(resumed.run), weights(whole.run))
+
+
+def test_eval_steps_look_between_epochs_and_at_the_end(workplace: Path, config_values: Values) -> None:
+    done = run(config_values(train={"epochs": 1, "eval_steps": 2}))
+    rows = [row for row in metrics(done.run) if "dev_loss" in row]
+    assert [row["step"] for row in rows] == [0, 2, 4, 5]
+
+
+def test_a_metric_that_is_not_there_is_an_error_before_training(
+    workplace: Path, config_values: Values
+) -> None:
+    (workplace / "cfg.json").write_text(json.dumps(config_values(train={"best_metric": "ndcg@10"})))
+    from embedkit.config import ConfigError
+    from embedkit.trainer.train import train
+
+    with pytest.raises(ConfigError, match=r"cfg\.json:1:\d+: train.best_metric"):
+        train(config=None)
+    (workplace / "pairs.dev.jsonl").unlink()
+    for name, value in (("best_metric", "loss"), ("early_stopping_patience", 2), ("eval_steps", 3)):
+        with pytest.raises(UserError, match=f"train.{name} needs dev rows"):
+            run(config_values(train={name: value}))
+    assert not Path("runs").exists()
+
+
+def test_best_weights_that_do_not_measure_as_they_did_are_an_error(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter([0.1, 0.4, 0.3, 0.2])
+    monkeypatch.setattr(
+        looks,
+        "measure",
+        lambda _: DevMetrics(loss=1, ndcg_at_10=next(told), mrr_at_10=0, recall_at_1=0, recall_at_10=0),
+    )
+    with pytest.raises(UserError, match="were not read back"):
+        run(config_values(train={"epochs": 2, "best_metric": "ndcg_at_10"}))
+
+
+def test_the_best_look_is_the_first_of_equals_and_a_number() -> None:
+    def look(step: int, loss: float) -> Look:
+        metrics = DevMetrics(loss=loss, ndcg_at_10=0, mrr_at_10=0, recall_at_1=0, recall_at_10=0)
+        return Look(step=step, epoch=step, metrics=metrics)
+
+    found = best_look([look(1, float("nan")), look(2, 0.5), look(3, 0.5), look(4, 0.9)], "loss")
+    assert found is not None
+    assert found.step == 2
+
+
+def test_the_saved_folder_of_the_best_loads(workplace: Path, config_values: Values) -> None:
+    done = run(config_values(train={"early_stopping_patience": 1}, lora={"r": 2}))
+    assert SentenceTransformer(str(done.model), device="cpu").encode("저항").shape == (32,)
