@@ -21,7 +21,7 @@ from embedkit.trainer.batch import PairCollator, cut_points, split_by_length
 from embedkit.trainer.config import DataSection, TrainSection
 from embedkit.trainer.data import Rows, read_rows
 from embedkit.trainer.dev import features_of
-from embedkit.trainer.losses import build_loss
+from embedkit.trainer.losses.build import ranking_loss
 from embedkit.trainer.passes import encode_batch
 
 Row = dict[str, Any]
@@ -42,7 +42,7 @@ def value(
     model: SentenceTransformer, rows: Rows, *, prompts: tuple[str, str] = ("", ""), **train: Any
 ) -> float:
     groups, plan = features_of(PairCollator(model, rows, prompts=prompts)(range(len(rows))))
-    loss = build_loss(model, TrainSection(**train))
+    loss = ranking_loss(model, TrainSection(**train), masked=train["loss"] == "masked_mnrl")
     loss.eval()
     with torch.no_grad():
         return float(loss(groups, plan))
@@ -151,7 +151,7 @@ def test_a_batch_without_negatives_costs_nothing_and_has_clean_gradients(
     rows = read(tmp_path, SAME_CONCEPT[:2])
     groups, plan = features_of(PairCollator(model, rows, prompts=("", ""))(range(2)))
     train = TrainSection(loss="masked_mnrl", symmetric=symmetric, same_concept=same_concept)  # type: ignore[arg-type]
-    loss = build_loss(model, train)
+    loss = ranking_loss(model, train, masked=True)
     result = loss(groups, plan)
     result.backward()
     assert float(result.detach()) == pytest.approx(0, abs=1e-6)

@@ -17,16 +17,8 @@ from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection
-from embedkit.trainer.data import (
-    EpochBatches,
-    RowOrder,
-    Rows,
-    epoch_order,
-    find_dev,
-    find_pairs,
-    read_rows,
-    row_order,
-)
+from embedkit.trainer.data import Rows, find_dev, find_pairs, read_rows
+from embedkit.trainer.order import EpochBatches, RowOrder, epoch_order, row_order
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]

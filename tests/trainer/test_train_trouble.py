@@ -18,7 +18,7 @@ from embedkit.errors import UserError
 from embedkit.trainer import loop
 
 Values = Callable[..., dict[str, Any]]
-RANK = "embedkit.trainer.losses.InBatchRankingLoss._rank"
+RANK = "embedkit.trainer.losses.ranking.InBatchRankingLoss._rank"
 
 
 def test_a_lost_loss_names_the_rows_and_the_fix_that_applies(

@@ -26,7 +26,10 @@ class Mining:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One row of `pairs.jsonl`. `group` is the concept; `mining[i]` belongs to `hard_negatives[i]`."""
+    """One row of `pairs.jsonl`. `group` is the concept; `mining[i]` belongs to `hard_negatives[i]`.
+
+    `scores` are a teacher's, of the positive and then of each hard negative: what the loss `distill` learns.
+    """
 
     anchor: str
     positive: str
@@ -38,6 +41,7 @@ class Pair:
     source: str = ""
     license: str = ""
     mining: tuple[Mining, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 _TEXTS = ("id", "group", "kind", "lang", "source", "license")
@@ -66,11 +70,17 @@ def pair_from_object(row: dict[str, Any]) -> Pair:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError("'mining' is not a list of {score, rank, miner}") from None
     texts = {name: str(row.get(name) or "") for name in _TEXTS}
+    scores = row.get("scores") or []
+    if not isinstance(scores, list) or not all(type(score) in (int, float) for score in scores):
+        raise ValueError("'scores' is not a list of numbers")
+    if scores and len(scores) != 1 + len(negatives):
+        raise ValueError("'scores' has to hold one number for the positive and one for each hard negative")
     return Pair(
         anchor=row["anchor"],
         positive=row["positive"],
         hard_negatives=tuple(negatives),
         mining=mining,
+        scores=tuple(map(float, scores)),
         **texts,
     )
 
@@ -83,6 +93,8 @@ def pair_to_object(pair: Pair) -> dict[str, Any]:
         "hard_negatives": list(pair.hard_negatives),
     }
     row |= {name: value for name in _TEXTS if (value := getattr(pair, name))}
+    if pair.scores:
+        row["scores"] = list(pair.scores)
     if pair.mining:
         row["mining"] = [_receipt(m) for m in pair.mining]
     return row

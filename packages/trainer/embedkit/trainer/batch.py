@@ -7,16 +7,19 @@ fast: a text that stands in several rows is encoded once, and little padding is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from embedkit.pairs import Pair
+from embedkit.rows import ClassedPair, Labelled, ScoredPair, Triplet
 from embedkit.trainer.data import Rows
+from embedkit.trainer.mixture import Mixture
+from embedkit.trainer.shapes import Row, texts_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,38 +32,63 @@ TextKey = tuple[str, str]  # prompt, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPlan:
+class Plan:
+    """Who is what in a batch: the numbers of its rows, and of the source that they come from.
+
+    Where several processes train, each encodes a share of the distinct texts: `shares` says how many each
+    has, and `order` where this process's stand in its length groups laid end to end. Empty: all, as they
+    stand.
+    """
+
+    rows: tuple[int, ...]
+    source: int = 0
+    order: torch.Tensor | None = None
+    shares: tuple[int, ...] = ()
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        """The same plan on a device; training loops move batches by this method."""
+        moved = {
+            field.name: value.to(device, non_blocking=non_blocking)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), torch.Tensor)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan(Plan):
     """Who is what in a batch of B rows with U distinct texts, C of them positives or hard negatives.
 
     `anchors`, `positives` (B,) and `candidates` (C,) are places among the U texts; `targets` (B,) is the
-    place of each row's positive among the candidates. `same_concept` (B, C) marks candidates of the row's
-    concept, `same_row_concept` (B, B) rows of one concept.
-
-    Where several processes train, each encodes a share of the U texts: `shares` says how many each has, and
-    `order` where this process's stand in its length groups laid end to end. Empty: all, as they stand.
+    place of each row's positive among the candidates. `own` (B, C) marks a row's positive and hard
+    negatives, `same_concept` (B, C) candidates of the row's concept, `same_row_concept` (B, B) rows of one
+    concept. `scores` (B, C) are a teacher's, where the rows have them. The texts are for a second model.
     """
 
     anchors: torch.Tensor
     positives: torch.Tensor
     candidates: torch.Tensor
     targets: torch.Tensor
+    own: torch.Tensor
     same_concept: torch.Tensor
     same_row_concept: torch.Tensor
-    rows: tuple[int, ...]
-    order: torch.Tensor | None = None
-    shares: tuple[int, ...] = ()
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> BatchPlan:
-        """The same plan on a device; training loops move batches by this method."""
-        moved = {
-            name: value.to(device, non_blocking=non_blocking)
-            for name in self.__slots__
-            if isinstance(value := getattr(self, name), torch.Tensor)
-        }
-        return replace(self, **moved)
+    anchor_texts: tuple[str, ...]
+    candidate_texts: tuple[str, ...]
+    scores: torch.Tensor | None = None
 
 
-class PairCollator:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan(Plan):
+    """Who is what in a batch of B rows of K texts each.
+
+    `columns` (K, B) are places among the distinct texts; `labels` (B,) scores, or the numbers of classes.
+    """
+
+    columns: torch.Tensor
+    labels: torch.Tensor
+
+
+class RowCollator:
     """Row numbers to length groups of features (`g0_input_ids`, …) and, as `label`, the plan."""
 
     valid_label_columns = ("label",)
@@ -74,8 +102,8 @@ class PairCollator:
         pad_to_multiple_of: int | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """`prompts` stand before an anchor and before a positive or negative; `share` (r, n): of n processes
-        this is number r.
+        """`prompts` stand before an anchor (or one of two like sentences) and before a positive or negative;
+        `share` (r, n): of n processes this is number r.
         """
         self._preprocess: Callable[..., Features] = model.preprocess
         self._rows = rows
@@ -86,8 +114,7 @@ class PairCollator:
         self._left = getattr(tokenizer, "padding_side", "right") == "left"
 
     def __call__(self, numbers: Sequence[int]) -> Features:
-        pairs = [self._rows.store[n] for n in numbers]
-        keys = _distinct((*self._asked(pairs), *self._candidates(pairs)))
+        keys = self.distinct(numbers)
         rank, size = self._share
         shares = deal(keys, size)
         groups, stands = self._encode(shares[rank] or keys[:1])
@@ -96,7 +123,7 @@ class PairCollator:
             f"g{i}_{key}": value for i, group in enumerate(groups) for key, value in group.items()
         }
         batch["label"] = replace(
-            self._plan(numbers, pairs, place),
+            self.plan(numbers, place),
             order=torch.tensor([stands[key] for key in shares[rank]], dtype=torch.long),
             shares=tuple(map(len, shares)),
         )
@@ -104,19 +131,14 @@ class PairCollator:
 
     def distinct(self, numbers: Sequence[int]) -> list[TextKey]:
         """The distinct texts of some rows, each with its prompt."""
-        pairs = [self._rows.store[n] for n in numbers]
-        return _distinct((*self._asked(pairs), *self._candidates(pairs)))
+        return list(dict.fromkeys(self._keys([self._rows.store[n] for n in numbers])))
 
-    def plan(self, numbers: Sequence[int], place: Mapping[TextKey, int]) -> BatchPlan:
+    def plan(self, numbers: Sequence[int], place: Mapping[TextKey, int]) -> Plan:
         """The plan of a batch whose texts stand at `place` among vectors that are already there."""
-        return self._plan(numbers, [self._rows.store[n] for n in numbers], place)
+        raise NotImplementedError
 
-    def _asked(self, pairs: Sequence[Pair]) -> list[TextKey]:
-        return [(self.prompts[0], pair.anchor) for pair in pairs]
-
-    def _candidates(self, pairs: Sequence[Pair]) -> list[TextKey]:
-        texts = dict.fromkeys(text for p in pairs for text in (p.positive, *p.hard_negatives))
-        return [(self.prompts[1], text) for text in texts]
+    def _keys(self, rows: Sequence[Any]) -> Iterable[TextKey]:
+        raise NotImplementedError
 
     def _encode(self, keys: Sequence[TextKey]) -> tuple[list[Features], dict[TextKey, int]]:
         """Length groups of all texts, and where each text stands when the groups are laid end to end."""
@@ -138,20 +160,41 @@ class PairCollator:
             else {"processing_kwargs": {"text": {"pad_to_multiple_of": self._multiple}}}
         )
 
-    def _plan(self, numbers: Sequence[int], pairs: Sequence[Pair], place: Mapping[TextKey, int]) -> BatchPlan:
+
+class PairCollator(RowCollator):
+    """Batches of pairs, for the losses that tell positives from the batch's other texts."""
+
+    def _keys(self, rows: Sequence[Pair]) -> list[TextKey]:
+        return [*self._asked(rows), *self._candidates(rows)]
+
+    def _asked(self, pairs: Sequence[Pair]) -> list[TextKey]:
+        return [(self.prompts[0], pair.anchor) for pair in pairs]
+
+    def _candidates(self, pairs: Sequence[Pair]) -> list[TextKey]:
+        texts = dict.fromkeys(text for p in pairs for text in (p.positive, *p.hard_negatives))
+        return [(self.prompts[1], text) for text in texts]
+
+    def plan(self, numbers: Sequence[int], place: Mapping[TextKey, int]) -> BatchPlan:
+        """The plan of a batch whose texts stand at `place` among vectors that are already there."""
+        pairs: list[Pair] = [self._rows.store[n] for n in numbers]
         candidates = self._candidates(pairs)
         column = {text: j for j, (_, text) in enumerate(candidates)}
         targets = [column[p.positive] for p in pairs]
-        own = self._rows.concepts.row_concepts[list(numbers)]
-        same = self._membership(own, [text for _, text in candidates])
+        concepts = self._rows.concepts.row_concepts[list(numbers)]
+        same = self._membership(concepts, [text for _, text in candidates])
         same[np.arange(len(targets)), targets] = True
+        own, scores = _own_candidates(pairs, column)
         return BatchPlan(
             anchors=torch.tensor([place[key] for key in self._asked(pairs)]),
             positives=torch.tensor([place[candidates[target]] for target in targets]),
             candidates=torch.tensor([place[key] for key in candidates]),
             targets=torch.tensor(targets),
+            own=own,
             same_concept=torch.from_numpy(same),
-            same_row_concept=torch.from_numpy(own[:, None] == own[None, :]),
+            same_row_concept=torch.from_numpy(concepts[:, None] == concepts[None, :]),
+            anchor_texts=tuple(pair.anchor for pair in pairs),
+            candidate_texts=tuple(text for _, text in candidates),
+            scores=scores,
             rows=tuple(numbers),
         )
 
@@ -163,6 +206,63 @@ class PairCollator:
             if concepts:
                 member[:, j] = np.isin(own, list(concepts))
         return member
+
+
+class ColumnCollator(RowCollator):
+    """Batches of rows with a fixed number of texts: labelled sentences, sentence pairs, triplets."""
+
+    def __init__(
+        self, model: SentenceTransformer, rows: Rows, *, labels: Sequence[str | int] = (), **options: Any
+    ) -> None:
+        """`labels` are the classes in the order of their numbers; the rows' own where none are given."""
+        super().__init__(model, rows, **options)
+        self._numbers = {label: float(i) for i, label in enumerate(labels or rows.labels)}
+
+    def _keys(self, rows: Sequence[Row]) -> list[TextKey]:
+        return [key for row in rows for key in self._columns(row)]
+
+    def _columns(self, row: Row) -> list[TextKey]:
+        query, document = self.prompts
+        texts = texts_of(row)
+        prompts = (query, document, document) if isinstance(row, Triplet) else (query,) * len(texts)
+        return list(zip(prompts, texts, strict=True))
+
+    def plan(self, numbers: Sequence[int], place: Mapping[TextKey, int]) -> ColumnPlan:
+        """The plan of a batch whose texts stand at `place` among vectors that are already there."""
+        rows: list[Row] = [self._rows.store[n] for n in numbers]
+        places = [[place[key] for key in self._columns(row)] for row in rows]
+        return ColumnPlan(
+            columns=torch.tensor(places).T.contiguous(),
+            labels=torch.tensor([self._label(row) for row in rows]),
+            rows=tuple(numbers),
+        )
+
+    def _label(self, row: Row) -> float:
+        if isinstance(row, ScoredPair):
+            return row.score
+        return self._numbers[row.label] if isinstance(row, Labelled | ClassedPair) else 0.0
+
+
+class MixedCollator:
+    """Batches of a run's rows: each is put together as its source's rows are."""
+
+    valid_label_columns = ("label",)
+
+    def __init__(self, mixture: Mixture, parts: Sequence[RowCollator]) -> None:
+        self._mixture = mixture
+        self._parts = parts
+
+    def __call__(self, numbers: Sequence[int]) -> Features:
+        source, local = self._mixture.local(numbers)
+        batch = self._parts[source](local)
+        batch["label"] = replace(batch["label"], rows=tuple(numbers), source=source)
+        return batch
+
+
+def make_collator(model: SentenceTransformer, rows: Rows, **options: Any) -> RowCollator:
+    """The collator of one file's rows."""
+    kind = PairCollator if rows.shape == "pairs" else ColumnCollator
+    return kind(model, rows, **options)
 
 
 def deal(keys: Sequence[TextKey], size: int) -> list[list[TextKey]]:
@@ -219,8 +319,18 @@ def cut_points(lengths: NDArray[np.int64], *, max_groups: int = MAX_GROUPS) -> l
     return list(pairwise(edges))
 
 
-def _distinct(keys: Iterable[TextKey]) -> list[TextKey]:
-    return list(dict.fromkeys(keys))
+def _own_candidates(
+    pairs: Sequence[Pair], column: Mapping[str, int]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`(B, C)`: which candidates a row brings itself, and what a teacher gave them (None: nothing)."""
+    own = torch.zeros(len(pairs), len(column), dtype=torch.bool)
+    scores = torch.zeros(len(pairs), len(column))
+    for i, pair in enumerate(pairs):
+        places = [column[text] for text in (pair.positive, *pair.hard_negatives)]
+        own[i, places] = True
+        if pair.scores:
+            scores[i, places] = torch.tensor(pair.scores)
+    return own, scores if all(pair.scores for pair in pairs) else None
 
 
 def _take(features: Features, members: NDArray[np.int64], window: slice, shape: torch.Size) -> Features:

@@ -16,7 +16,7 @@ from embedkit.files import write_text
 from embedkit.manifest import versions
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import RowSummary
-from embedkit.trainer.dev import DevMetrics
+from embedkit.trainer.dev import DevMetrics, label
 from embedkit.trainer.precision import Precision, device_name
 from embedkit.trainer.resume import CARD, ENVIRONMENT, MODEL
 
@@ -119,7 +119,7 @@ def _head(facts: CardFacts) -> str:
     return (
         f"# {facts.config.output.save_name}\n\n"
         f"A sentence embedding model: {facts.config.model_id}, tuned with embedkit on {facts.rows.rows} "
-        f"pairs of {facts.rows.concepts} concepts. It turns a text of up to {facts.max_length} tokens into "
+        f"rows. It turns a text of up to {facts.max_length} tokens into "
         f"{facts.dimensions} numbers; texts are near when their cosine similarity is high.\n"
     )
 
@@ -165,9 +165,11 @@ def _recipe(facts: CardFacts) -> str:
 def _metrics(dev: Sequence[tuple[float, DevMetrics]]) -> str:
     if not dev:
         return ""
-    numbers = ((epoch, m.loss, m.ndcg_at_10, m.mrr_at_10, m.recall_at_1, m.recall_at_10) for epoch, m in dev)
+    looks = [(epoch, metrics.measured()) for epoch, metrics in dev]
+    names = list(dict.fromkeys(name for _, values in looks for name in values))
     lines = "\n".join(
-        f"| {epoch:g} | " + " | ".join(f"{n:.4f}" for n in row) + " |" for epoch, *row in numbers
+        f"| {epoch:g} | " + " | ".join(f"{values[n]:.4f}" if n in values else "" for n in names) + " |"
+        for epoch, values in looks
     )
-    head = "| epoch | loss | nDCG@10 | MRR@10 | recall@1 | recall@10 |\n|---|---|---|---|---|---|"
+    head = f"| epoch | {' | '.join(map(label, names))} |\n|---|{'---|' * len(names)}"
     return f"## Dev rows\n\nEpoch 0 is the base model.\n\n{head}\n{lines}\n"

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from embedkit.models import DEFAULT_MODEL
 
 Text = Annotated[str, Field(min_length=1)]
+LossName = Literal[
+    "masked_mnrl",
+    "mnrl",
+    "cached_mnrl",
+    "gist",
+    "cached_gist",
+    "distill",
+    "batch_all_triplet",
+    "batch_hard_triplet",
+    "batch_semi_hard_triplet",
+    "triplet",
+    "softmax",
+    "cosine",
+    "cosent",
+    "angle",
+]
 
 
 MetricName = Literal[
@@ -25,11 +41,15 @@ class _Section(BaseModel):
 class TrainSection(_Section):
     """The loss and how the rows are fed to it."""
 
-    loss: Literal["masked_mnrl", "mnrl"] = Field(
+    loss: LossName = Field(
         default="masked_mnrl",
-        description="Loss. mnrl: InfoNCE over the positives and hard negatives of the batch. masked_mnrl:"
-        " the same without the false negatives, that is texts of the anchor's own concept and"
-        " those that false_negative_margin finds.",
+        description="Loss. Pairs, mnrl: InfoNCE over the positives and hard negatives of the batch. "
+        "masked_mnrl: the same without the false negatives, that is texts of the anchor's own concept and "
+        "those that false_negative_margin finds. gist: without those that guide_model finds. cached_mnrl, "
+        "cached_gist: the same in little memory, see micro_batch_size. distill: as a teacher scores. Labelled "
+        "sentences: batch_all_triplet, batch_hard_triplet, batch_semi_hard_triplet. Triplets: triplet. "
+        "Sentence pairs with a class: softmax; with a score: cosine, cosent, angle. Inference classes "
+        "(entailment, neutral, contradiction) also fit the losses for pairs, triplets and scores.",
     )
     batch_size: int = Field(
         default=32,
@@ -62,7 +82,8 @@ class TrainSection(_Section):
         ge=1,
         description="Texts that a device encodes at once; those of a larger batch take turns, and are encoded "
         "again in the backward pass (GradCache). Loss, negatives and gradients stay those of the whole batch, "
-        "memory falls, a step takes about a third longer. null: the whole batch, halved where memory runs out.",
+        "memory falls, a step takes about a third longer. null: the whole batch, halved where memory runs out; "
+        "32 with cached_mnrl and cached_gist.",
     )
     steps_per_epoch: int | None = Field(
         default=None,
@@ -94,8 +115,8 @@ class TrainSection(_Section):
     )
     symmetric: bool = Field(
         default=False,
-        description="Also tell each positive's anchor from the batch's other anchors, and average both "
-        "losses.",
+        description="mnrl, cached_mnrl, masked_mnrl: also tell each positive's anchor from the batch's other "
+        "anchors, and average both losses.",
     )
     same_concept: Literal["mask", "positive"] = Field(
         default="mask",
@@ -123,6 +144,59 @@ class TrainSection(_Section):
         default=None,
         ge=1,
         description="Stop when so many looks at the dev rows in a row were no better than the best one.",
+    )
+    hardness: Literal["none", "in_batch_negatives", "hard_negatives", "all_negatives"] = Field(
+        default="none",
+        description="mnrl, cached_mnrl, masked_mnrl: which negatives weigh more in the softmax the nearer "
+        "they are.",
+    )
+    hardness_strength: float = Field(
+        default=5.0, ge=0, le=100, description="How much: times the cosine similarity, added to the logit."
+    )
+    guide_model: Text | None = Field(
+        default=None,
+        description="gist, cached_gist: model that finds false negatives: texts that it puts nearer to the "
+        "anchor than the positive.",
+    )
+    guide_margin: float = Field(
+        default=0.0,
+        ge=-2,
+        le=2,
+        description="gist, cached_gist: how much nearer than the positive less this a text must be to the "
+        "anchor to be left out.",
+    )
+    teacher_model: Text | None = Field(
+        default=None,
+        description="distill: model whose similarities are learnt. null: the rows' own scores are, a list "
+        "with one for the positive and one for each hard negative.",
+    )
+    distill: Literal["margin_mse", "kl"] = Field(
+        default="margin_mse",
+        description="distill: margin_mse: the difference between positive and negative is to be the "
+        "teacher's. kl: the softmax over the texts is to be the teacher's, both at train.temperature.",
+    )
+    teacher_temperature: float | None = Field(
+        default=None,
+        gt=0,
+        description="distill with kl: temperature of the teacher's softmax; about 1 for a cross-encoder's "
+        "scores. null: train.temperature.",
+    )
+    triplet_distance: Literal["euclidean", "cosine"] = Field(
+        default="euclidean", description="Triplet losses: distance between vectors."
+    )
+    triplet_margin: float | None = Field(
+        default=None,
+        gt=0,
+        description="Triplet losses: how much nearer the alike are to be than the others. null: 5, and 0.5 "
+        "with the cosine distance.",
+    )
+    score_scale: float = Field(
+        default=20.0, gt=0, le=1000, description="cosent, angle: similarities are multiplied by this."
+    )
+    matryoshka_dims: list[Annotated[int, Field(ge=1)]] | None = Field(
+        default=None,
+        description="Train the first so many numbers of a vector to be a good vector too, beside the whole: "
+        "[256, 128, 64]. Any loss but softmax. null: the whole only.",
     )
     query_prompt: str | None = Field(
         default=None,
@@ -173,12 +247,26 @@ class OptimSection(_Section):
     )
 
 
+class SourceSection(_Section):
+    """One of several files to train on."""
+
+    path: Text = Field(description="File of rows.")
+    loss: LossName | None = Field(default=None, description="Loss of its rows. null: train.loss.")
+    weight: float = Field(default=1.0, gt=0, le=1000, description="Its loss is multiplied by this.")
+
+
 class DataSection(_Section):
     """The rows."""
 
     pairs_path: Text | None = Field(
         default=None,
         description="pairs.jsonl to train on, - for stdin. null: data/pairs.jsonl, then pairs.jsonl.",
+    )
+    sources: Annotated[list[SourceSection], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Several files with a loss each, in place of pairs_path: "
+        '[{"path": "nli.jsonl", "loss": "softmax"}, …]. Every batch is of one of them, and an epoch is all rows '
+        "of all.",
     )
     stream: bool = Field(
         default=False,
@@ -191,10 +279,18 @@ class DataSection(_Section):
         "there is one.",
     )
     use_dev: bool = Field(default=True, description="Measure the dev rows each epoch. false: train without.")
-    max_rows: int | None = Field(default=None, ge=1, description="Use the first rows only. null: all.")
+    max_rows: int | None = Field(
+        default=None, ge=1, description="Use the first rows of each file only. null: all."
+    )
     max_hard_negatives: int | None = Field(
         default=None, ge=0, description="Use the first hard negatives of each row only. null: all."
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_name_files(self) -> Self:
+        if self.sources is not None and self.pairs_path is not None:
+            raise ValueError("pairs_path and sources exclude one another")
+        return self
 
 
 class OutputSection(_Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from embedkit.console import say, warn
 from embedkit.errors import UserError
 from embedkit.trainer.callbacks import StopFlag
 from embedkit.trainer.config import TrainSection
-from embedkit.trainer.dev import DevMetrics, evaluate_dev
+from embedkit.trainer.dev import DevMetrics, evaluate_dev, label
 from embedkit.trainer.distributed import from_first
 from embedkit.trainer.memory import is_out_of_memory
 from embedkit.trainer.processes import is_first
@@ -83,16 +83,16 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             return
         look = Look(step=state.global_step, epoch=round(state.epoch or 0, 4), metrics=metrics)
         self.looks.append(look)
-        self.trainer.log({f"eval_{name}": value for name, value in _measured(metrics).items()})
-        shown = (f"{label(name)} {value:.4f}" for name, value in _measured(metrics).items())
+        self.trainer.log({f"eval_{name}": value for name, value in metrics.measured().items()})
+        shown = (f"{label(name)} {value:.4f}" for name, value in metrics.measured().items())
         say("dev after epoch {epoch}: {metrics}", epoch=f"{look.epoch:g}", metrics=", ".join(shown))
         if self._metric is not None:
             self._compare(look, self._metric, control)
 
     def _compare(self, look: Look, metric: str, control: Any) -> None:
         """Keep the weights of a look that is the best so far; stop when the best one lies too far back."""
-        if metric not in _measured(look.metrics):
-            names = ", ".join(_measured(look.metrics))
+        if metric not in look.metrics.measured():
+            names = ", ".join(look.metrics.measured())
             raise UserError(
                 f"train.best_metric is {metric}, which these dev rows do not give",
                 hint=f"take one of: {names}",
@@ -107,7 +107,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             say(
                 "stopped early: {metric} has not been better than {value} (epoch {epoch}) for {patience} looks",
                 metric=label(metric),
-                value=f"{_measured(best.metrics)[metric]:.4f}",
+                value=f"{best.metrics.measured()[metric]:.4f}",
                 epoch=f"{best.epoch:g}",
                 patience=patience,
             )
@@ -138,7 +138,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             value=f"{found:.4f}",
         )
         base = next((look for look in self.looks if look.step == 0), None)
-        if base is not None and not is_better(found, _measured(base.metrics)[self._metric], self._metric):
+        if base is not None and not is_better(found, base.metrics.measured()[self._metric], self._metric):
             warn("no look at the dev rows was better than the base model")
 
     def _read_back(self, best: Look, metric: str) -> float:
@@ -147,7 +147,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             for name, parameter in self.trainer.trained():
                 parameter.copy_(saved.get_tensor(name))
         now = measure(self._ready)
-        told, found = _measured(best.metrics)[metric], _measured(now)[metric] if now else math.nan
+        told, found = best.metrics.measured()[metric], now.measured()[metric] if now else math.nan
         if step != best.step or not abs(told - found) <= _TOLERANCE:
             raise UserError(
                 f"the best weights (step {best.step}, {metric} {told:.4f}) were not read back: step {step}, "
@@ -188,9 +188,9 @@ def best_look(looks: Sequence[Look], metric: str) -> Look | None:
     """The first of the best looks."""
     best: Look | None = None
     for look in looks:
-        value = _measured(look.metrics)[metric]
+        value = look.metrics.measured()[metric]
         if not math.isnan(value) and (
-            best is None or is_better(value, _measured(best.metrics)[metric], metric)
+            best is None or is_better(value, best.metrics.measured()[metric], metric)
         ):
             best = look
     return best
@@ -208,12 +208,3 @@ def looks_in(history: Sequence[Mapping[str, Any]]) -> list[Look]:
         for entry in history
         if any(f"eval_{name}" in entry for name in names)
     ]
-
-
-def label(name: str) -> str:
-    """What a person calls a metric: `nDCG@10` for `ndcg_at_10`."""
-    return name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
-
-
-def _measured(metrics: DevMetrics) -> dict[str, float]:
-    return {name: value for name, value in asdict(metrics).items() if value is not None}

@@ -19,13 +19,14 @@ from transformers import PrinterCallback, TrainerCallback
 
 from embedkit.errors import UserError
 from embedkit.trainer import distributed, processes
-from embedkit.trainer.batch import BatchPlan, PairCollator
+from embedkit.trainer.batch import MixedCollator, Plan
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.data import Rows, epoch_batches
-from embedkit.trainer.losses import BatchLoss
+from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.memory import fitting, texts_in
+from embedkit.trainer.mixture import Mixture
 from embedkit.trainer.precision import DTypeName
 from embedkit.trainer.resume import CHECKPOINTS
+from embedkit.trainer.shapes import texts_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -48,7 +49,7 @@ class Arguments(SentenceTransformerTrainingArguments):  # type: ignore[misc]
 class NumberedRows(torch.utils.data.Dataset[int]):  # type: ignore[misc]
     """A dataset whose rows are their own numbers: the collator looks them up."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Mixture) -> None:
         self._count = len(rows)
 
     def __len__(self) -> int:
@@ -59,15 +60,15 @@ class NumberedRows(torch.utils.data.Dataset[int]):  # type: ignore[misc]
 
 
 class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """SentenceTransformerTrainer over `Rows`: data, a check of the loss and checkpoints are overridden."""
+    """SentenceTransformerTrainer over a `Mixture`: data, a check of the loss and checkpoints are overridden."""
 
     def __init__(
         self,
         *,
         model: SentenceTransformer,
         loss: BatchLoss,
-        rows: Rows,
-        collator: PairCollator,
+        rows: Mixture,
+        collator: MixedCollator,
         config: RunConfig,
         args: Arguments,
         callbacks: list[TrainerCallback],
@@ -104,7 +105,8 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def get_train_dataloader(self) -> DataLoader[int]:
         """Batches in an order that depends on seed and epoch alone; every process gets all of them."""
         train = self._config.train
-        batches = epoch_batches(self._rows, train, seed=self._config.seed, devices=processes.world_size())
+        seed, devices = self._config.seed, processes.world_size()
+        batches = self._rows.batches(train, seed=seed, devices=devices)
         loader: DataLoader[int] = DataLoader(
             self.train_dataset,
             batch_sampler=batches,
@@ -151,7 +153,7 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         Raises:
             UserError: it is not a number any more.
         """
-        plan: BatchPlan = inputs["label"]
+        plan: Plan = inputs["label"]
         loss = super().compute_loss(model, inputs, *args, **kwargs)
         value = float((loss[0] if isinstance(loss, tuple) else loss).detach())
         if value != value or value in (float("inf"), float("-inf")):
@@ -159,9 +161,12 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         self._on_loss(value)
         return loss
 
-    def _lost(self, value: float, plan: BatchPlan) -> UserError:
+    def _lost(self, value: float, plan: Plan) -> UserError:
         rows = [(number, self._rows.store[number]) for number in plan.rows[:5]]
-        shown = ", ".join(f"{row.id or f'row {number + 1}'} {row.anchor[:40]!r}" for number, row in rows)
+        shown = ", ".join(
+            f"{getattr(row, 'id', '') or f'row {number + 1}'} {texts_of(row)[0][:40]!r}"
+            for number, row in rows
+        )
         return UserError(
             f"the loss is {value} at step {self.state.global_step + 1}, in the batch of {shown}, …",
             hint=self._way_out(),

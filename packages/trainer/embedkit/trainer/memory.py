@@ -13,7 +13,7 @@ from embedkit.trainer.batch import Features
 from embedkit.trainer.distributed import any_of, from_first
 
 if TYPE_CHECKING:
-    from embedkit.trainer.losses import BatchLoss
+    from embedkit.trainer.losses.base import BatchLoss
 
 T = TypeVar("T")
 # What the allocators say that have no error class of their own: the CPU's and MPS'.

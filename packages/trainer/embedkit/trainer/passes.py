@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from embedkit.trainer.batch import BatchPlan, Features
+from embedkit.trainer.batch import Features, Plan
 from embedkit.trainer.distributed import any_of, gather_texts
 
 Encoder = Callable[[Features], Features]
 
 
 def encode_batch(
-    model: Encoder, groups: Sequence[Features], plan: BatchPlan, *, at_once: int | None = None
+    model: Encoder, groups: Sequence[Features], plan: Plan, *, at_once: int | None = None
 ) -> Tensor:
     """The vectors `(U, D)` of a batch's distinct texts, in the order of the plan.
 

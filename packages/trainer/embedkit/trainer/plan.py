@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from embedkit.errors import UserError
 from embedkit.models import ModelSource
 from embedkit.trainer import distributed, processes
 from embedkit.trainer import resume as runs
-from embedkit.trainer.batch import BatchPlan, PairCollator
+from embedkit.trainer.batch import BatchPlan, Features, MixedCollator, Plan, RowCollator, make_collator
 from embedkit.trainer.card import data_hash
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.data import Rows, epoch_batches, find_dev, find_pairs, read_rows, sample_rows
+from embedkit.trainer.data import Rows, find_dev, read_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
 from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
 from embedkit.trainer.loop import require_packages
-from embedkit.trainer.losses import BatchLoss, build_loss
+from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.memory import fitting, texts_in
+from embedkit.trainer.mixture import Mixture, find_sources, read_mixture
+from embedkit.trainer.order import sample_rows
+from embedkit.trainer.passes import encode_batch
 from embedkit.trainer.precision import Precision, choose_device, choose_precision
+from embedkit.trainer.shapes import losses_for, texts_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -56,10 +63,11 @@ class TrainPlan:
     hard_negatives: int
     dev_rows: int
     processes: int
+    dropped: Mapping[str, int]
     batch_size: int
     effective_batch_size: int
-    negatives_per_anchor: float
-    negatives_per_anchor_on_device: float
+    negatives_per_anchor: float | None
+    negatives_per_anchor_on_device: float | None
     epochs: int
     steps_per_epoch: int
     steps: int
@@ -74,12 +82,12 @@ class Ready:
 
     config: RunConfig
     folder: Path
-    rows: Rows
+    rows: Mixture
     dev: DevSet | None
-    dev_collator: PairCollator | None
+    dev_collator: RowCollator | None
     model: SentenceTransformer
     loss: BatchLoss
-    collator: PairCollator
+    collator: MixedCollator
     precision: Precision
     plan: TrainPlan
 
@@ -88,8 +96,9 @@ class Ready:
 class _Inputs:
     config: RunConfig
     source: ModelSource
-    rows: Rows
+    rows: Mixture
     dev_rows: Rows | None
+    dev_source: int | None
 
 
 def run_folder(config: RunConfig) -> Path:
@@ -129,7 +138,7 @@ def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
         raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
 
 
-def _require_same_rows(folder: Path, rows: Rows) -> None:
+def _require_same_rows(folder: Path, rows: Mixture) -> None:
     before = data_hash(folder)
     if before and before != rows.summary.sha256:
         raise UserError(
@@ -144,17 +153,19 @@ def _find_inputs(config: RunConfig) -> _Inputs:
     device = choose_device(config.device)
     distributed.join(device)
     source = find_model(config)
-    pairs_path = find_pairs(config.data)
+    rows = read_mixture(config)
+    require_settings(config, rows)
+    pairs_path = None if config.data.sources else find_sources(config)[0][0]
     dev_path = find_dev(config.data, pairs_path)
     _require_dev_rows(config, dev_path)
-    rows = read_rows(pairs_path, config.data)
-    whole = config.data.model_copy(update={"stream": False, "max_rows": None})
+    dev_rows, dev_source = _read_dev(config, dev_path, rows) if dev_path else (None, None)
     data = config.data.model_copy(update={"pairs_path": pairs_path, "dev_path": dev_path})
     return _Inputs(
         config=config.model_copy(update={"data": data, "device": device}),
         source=source,
         rows=rows,
-        dev_rows=read_rows(dev_path, whole) if dev_path else None,
+        dev_rows=dev_rows,
+        dev_source=dev_source,
     )
 
 
@@ -167,29 +178,44 @@ def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
             )
 
 
+def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | None]:
+    """The dev rows as the first loss that fits them wants them, and the number of its source."""
+    whole = config.data.model_copy(update={"stream": False, "max_rows": None})
+    shape = read_rows(path, whole.model_copy(update={"max_rows": 1}), check=False).shape
+    fitting = (n for n, source in enumerate(rows.sources) if source.loss in losses_for(shape))
+    number = next(fitting, None)
+    if number is None:
+        return read_rows(path, whole, check=False), None
+    source = rows.sources[number]
+    read = read_rows(path, whole, loss=source.loss, check=False)
+    if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
+        raise UserError(f"labels that no training row has: {', '.join(strange)}", place=path)
+    if source.loss == "distill" and config.train.teacher_model is None:
+        return read, None
+    return read, number
+
+
 def _load(inputs: _Inputs, folder: Path) -> Ready:
     from transformers import set_seed
 
     config, rows = inputs.config, inputs.rows
     set_seed(config.seed)
     model = prepare_model(config, inputs.source, device=config.device)
-    loss = build_loss(model, config.train).to(model.device)
+    loss = build_loss(model, config, rows).to(model.device)
     distributed.same_weights(loss.parameters())
-    prompts, multiple = prompts_of(model), config.train.pad_to_multiple_of
+    options = {"prompts": prompts_of(model), "pad_to_multiple_of": config.train.pad_to_multiple_of}
     share = (processes.rank(), processes.world_size())
-    collator = PairCollator(model, rows, prompts=prompts, pad_to_multiple_of=multiple, share=share)
-    numbers = next(iter(epoch_batches(rows, config.train, seed=config.seed, devices=share[1])))
+    parts = [make_collator(model, source.rows, **options, share=share) for source in rows.sources]
+    collator = MixedCollator(rows, parts)
+    numbers = next(iter(rows.batches(config.train, seed=config.seed, devices=share[1])))
     groups, first = features_of(on_device(collator(numbers), model.device))
-    fitting(loss, texts_in(groups), lambda: _require_gradients(loss, collator, rows))
+    fitting(loss, texts_in(groups), lambda: _require_gradients(loss, groups, first))
     precision = fitting(
         loss,
         texts_in(groups),
         lambda: choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first),
     )
-    dev = make_dev_set(inputs.dev_rows, rows, seed=config.seed) if inputs.dev_rows else None
-    dev_collator = (
-        PairCollator(model, dev.rows, prompts=prompts, pad_to_multiple_of=multiple) if dev else None
-    )
+    dev, dev_collator = _dev(inputs, model, options)
     config = config.model_copy(update={"dtype": precision.dtype})
     alone = features_of(collator(numbers[: config.train.batch_size]))[1]
     negatives = (_negatives(first), _negatives(alone))
@@ -208,19 +234,46 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     )
 
 
-def _negatives(plan: BatchPlan) -> float:
+def _negatives(plan: Plan) -> float | None:
     """Mean number of texts of other concepts that an anchor of the batch is told apart from."""
-    return float((~plan.same_concept).sum(dim=1).float().mean())
+    return float((~plan.same_concept).sum(dim=1).float().mean()) if isinstance(plan, BatchPlan) else None
 
 
-def _require_gradients(loss: BatchLoss, collator: PairCollator, rows: Rows) -> None:
+def _dev(
+    inputs: _Inputs, model: SentenceTransformer, options: dict[str, Any]
+) -> tuple[DevSet | None, RowCollator | None]:
+    if inputs.dev_rows is None:
+        return None, None
+    rows, number = inputs.dev_rows, inputs.dev_source
+    if rows.labels and number is not None:  # the classes keep the numbers that they have in training
+        options = {**options, "labels": inputs.rows.sources[number].rows.labels}
+    dev = make_dev_set(rows, inputs.rows, source=number, seed=inputs.config.seed)
+    return dev, make_collator(model, rows, **options)
+
+
+def _require_gradients(loss: BatchLoss, groups: list[Features], plan: Plan) -> None:
     """A model that is frozen, or runs under no_grad, would train for hours and learn nothing."""
-    loss.train()
-    groups, plan = features_of(on_device(collator(range(min(2, len(rows)))), next(loss.parameters()).device))
-    if not loss(groups, plan).requires_grad:
+    trained = [parameter for parameter in loss.model.parameters() if parameter.requires_grad]
+    if not trained:
         raise UserError(
-            "nothing would be trained: the loss reaches no weight that may change",
-            hint="check train.freeze_layers; a model with code of its own may run under no_grad",
+            "nothing would be trained: every weight of the model is frozen",
+            hint="check train.freeze_layers; or the model's own code freezes its weights",
+        )
+    loss.train()
+    with torch.enable_grad():
+        copies = [dict(group) for group in groups]
+        vectors = encode_batch(loss.model, copies, plan, at_once=loss.texts_at_once)
+        found = (
+            torch.autograd.grad(vectors.float().sum(), trained, allow_unused=True)
+            if vectors.requires_grad
+            else [None] * len(trained)
+        )
+    reached = sum(p.numel() for p, gradient in zip(trained, found, strict=True) if gradient is not None)
+    if 2 * reached < sum(p.numel() for p in trained):
+        raise UserError(
+            f"the gradient reaches {reached:,} of {sum(p.numel() for p in trained):,} weights: "
+            "the rest would never learn",
+            hint="the model's own code runs its encoder under no_grad; take it without a wrapper",
         )
 
 
@@ -231,11 +284,11 @@ def _plan(
     model: SentenceTransformer,
     precision: Precision,
     *,
-    negatives: tuple[float, float],
+    negatives: tuple[float | None, float | None],
 ) -> TrainPlan:
     train, summary = config.train, inputs.rows.summary
     devices = processes.world_size()
-    batches = epoch_batches(inputs.rows, train, seed=config.seed, devices=devices)
+    batches = inputs.rows.batches(train, seed=config.seed, devices=devices)
     steps = -(-len(batches) // train.grad_accum_steps)
     weights = list(model.parameters())
     return TrainPlan(
@@ -244,12 +297,13 @@ def _plan(
         device=config.device,
         dtype=precision.dtype,
         dtype_reason=precision.reason,
-        loss=train.loss,
+        loss=", ".join(dict.fromkeys(source.loss for source in inputs.rows.sources)),
         rows=summary.rows,
         concepts=summary.concepts,
         hard_negatives=summary.hard_negatives,
         dev_rows=len(inputs.dev_rows) if inputs.dev_rows else 0,
         processes=devices,
+        dropped=summary.dropped,
         batch_size=train.batch_size,
         effective_batch_size=train.batch_size * devices * train.grad_accum_steps,
         negatives_per_anchor=negatives[0],
@@ -263,7 +317,7 @@ def _plan(
     )
 
 
-def _lengths(model: SentenceTransformer, rows: Rows, *, seed: int) -> Lengths | None:
+def _lengths(model: SentenceTransformer, rows: Mixture, *, seed: int) -> Lengths | None:
     """None where the model has no Hugging Face tokenizer or reads texts of any length."""
     from transformers import PreTrainedTokenizerBase
 
@@ -272,8 +326,9 @@ def _lengths(model: SentenceTransformer, rows: Rows, *, seed: int) -> Lengths | 
         return None
     query, document = prompts_of(model)
     texts: list[str] = []
-    for pair in sample_rows(rows, limit=LENGTH_SAMPLE_ROWS, seed=seed):
-        texts += [query + pair.anchor, *(document + text for text in (pair.positive, *pair.hard_negatives))]
+    for row in sample_rows(rows, limit=LENGTH_SAMPLE_ROWS, seed=seed):
+        first, *others = texts_of(row)
+        texts += [query + first, *(document + text for text in others)]
     lengths = np.array(
         [len(ids) for ids in tokenizer(list(dict.fromkeys(texts)), truncation=False)["input_ids"]]
     )

@@ -14,8 +14,8 @@ from embedkit.errors import UserError
 from embedkit.trainer.batch import Features
 
 if TYPE_CHECKING:
-    from embedkit.trainer.batch import BatchPlan
-    from embedkit.trainer.losses import BatchLoss
+    from embedkit.trainer.batch import Plan
+    from embedkit.trainer.losses.base import BatchLoss
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 # The loss of one batch in bfloat16 may differ from float32 by this share of it before float32 is kept.
@@ -72,7 +72,7 @@ def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def choose_precision(
-    wanted: str, *, device: str, loss: BatchLoss, features: Sequence[Features], plan: BatchPlan
+    wanted: str, *, device: str, loss: BatchLoss, features: Sequence[Features], plan: Plan
 ) -> Precision:
     """The format asked for; for `auto` the native one if the loss of this batch agrees with float32.
 
@@ -101,9 +101,7 @@ def _named(name: str) -> DTypeName:
     return "float16" if name == "float16" else "bfloat16" if name == "bfloat16" else "float32"
 
 
-def _probe(
-    loss: BatchLoss, features: Sequence[Features], plan: BatchPlan, device: str, dtype: DTypeName
-) -> float:
+def _probe(loss: BatchLoss, features: Sequence[Features], plan: Plan, device: str, dtype: DTypeName) -> float:
     was_training = loss.training
     loss.eval()
     copies = [dict(group) for group in features]

@@ -51,6 +51,7 @@ class TrainResult:
     device: str
     dtype: str
     resumed_from_step: int
+    shape: str
 
 
 def train(
@@ -196,6 +197,7 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
         device=ready.config.device,
         dtype=ready.precision.dtype,
         resumed_from_step=first,
+        shape=ready.rows.sources[0].rows.shape,
     )
     if is_first():
         _write_card(ready, result)
@@ -235,8 +237,9 @@ def _trainer(
 
 def _write_card(ready: Ready, result: TrainResult) -> None:
     from embedkit.trainer.card import CardFacts, write_card
+    from embedkit.trainer.shapes import texts_of
 
-    example = ready.rows.store[0]
+    example = texts_of(ready.rows.store[0])
     facts = CardFacts(
         config=ready.config,
         rows=ready.rows.summary,
@@ -244,7 +247,7 @@ def _write_card(ready: Ready, result: TrainResult) -> None:
         steps=result.steps,
         seconds=result.seconds,
         precision=ready.precision,
-        example=(example.anchor, example.positive),
+        example=(example[0], example[1 % len(example)]),
         dimensions=ready.model.get_embedding_dimension() or 0,
         max_length=ready.model.max_seq_length or 0,
     )
@@ -287,6 +290,28 @@ def tell_plan(plan: TrainPlan) -> None:
         negatives=plan.hard_negatives,
         dev=plan.dev_rows,
     )
+    _tell_batch(plan)
+    _tell_lengths(plan)
+    say(
+        "steps: {steps} ({epochs} × {each}); output: {run}",
+        steps=plan.steps,
+        epochs=plan.epochs,
+        each=plan.steps_per_epoch,
+        run=plan.run,
+    )
+
+
+def _tell_batch(plan: TrainPlan) -> None:
+    for reason, count in plan.dropped.items():
+        say("  {count} rejected: {reason}", count=count, reason=reason)
+    if plan.negatives_per_anchor is None:
+        say(
+            "batch: {batch} rows ({effective} a step); loss {loss}",
+            batch=plan.batch_size,
+            effective=plan.effective_batch_size,
+            loss=plan.loss,
+        )
+        return
     say(
         "batch: {batch} rows ({effective} a step), about {negatives} negatives an anchor; loss {loss}",
         batch=plan.batch_size,
@@ -302,14 +327,6 @@ def tell_plan(plan: TrainPlan) -> None:
             batch=plan.batch_size,
             alone=f"{plan.negatives_per_anchor_on_device:.0f}",
         )
-    _tell_lengths(plan)
-    say(
-        "steps: {steps} ({epochs} × {each}); output: {run}",
-        steps=plan.steps,
-        epochs=plan.epochs,
-        each=plan.steps_per_epoch,
-        run=plan.run,
-    )
     if plan.negatives_per_anchor < 1:
         warn(
             "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
@@ -347,4 +364,5 @@ def _tell_result(result: TrainResult) -> None:
         loss=f"{result.loss:.4f}",
     )
     say("model: {model}", model=result.model)
-    say("next: embedkit evaluate --model {run}", run=result.run)
+    if result.shape == "pairs":
+        say("next: embedkit evaluate --model {run}", run=result.run)

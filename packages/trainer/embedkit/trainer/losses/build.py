@@ -1,0 +1,109 @@
+"""The losses by their names in cfg.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedkit.errors import UserError
+from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.losses.base import BatchLoss, WeightedLosses
+from embedkit.trainer.losses.distill import DistillLoss
+from embedkit.trainer.losses.ranking import GuidedRankingLoss, InBatchRankingLoss
+from embedkit.trainer.losses.second import SecondModel, load_second
+from embedkit.trainer.losses.stock import SoftmaxLoss, make_stock
+from embedkit.trainer.mixture import Mixture
+from embedkit.trainer.shapes import EATS
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+CACHED_MICRO_BATCH = 32
+_GUIDED = ("gist", "cached_gist")
+_CACHED = ("cached_mnrl", "cached_gist")
+
+
+def require_settings(config: RunConfig, mixture: Mixture) -> None:
+    """Raise `UserError` when a loss lacks what it needs, before any model is loaded."""
+    train, names = config.train, [source.loss for source in mixture.sources]
+    for name in names:
+        if name in _GUIDED and train.guide_model is None:
+            raise UserError(f"the loss {name} needs a guide", hint="set train.guide_model")
+    if train.matryoshka_dims and "softmax" in names:
+        raise UserError("softmax has no matryoshka form", hint="remove train.matryoshka_dims")
+    if "distill" in names and train.teacher_model is None:
+        _require_scores(mixture)
+
+
+def _require_scores(mixture: Mixture) -> None:
+    for source in mixture.sources:
+        rows = source.rows
+        lacking = source.loss == "distill" and next(
+            (n for n in range(len(rows)) if len(rows.store[n].scores) < 2), None
+        )
+        if lacking is not False and lacking is not None:
+            raise UserError(
+                f"row {lacking + 1} has no teacher's scores of a positive and a hard negative",
+                place=rows.summary.path,
+                hint='distill needs them ("scores": [positive, negative, …]), or set train.teacher_model',
+            )
+
+
+def build_loss(model: SentenceTransformer, config: RunConfig, mixture: Mixture) -> BatchLoss:
+    """The loss of a run: of its one file, or of several."""
+    names = [source.loss for source in mixture.sources]
+    parts = [_one(source.loss, model, config, len(source.rows.labels)) for source in mixture.sources]
+    weights = [source.weight for source in mixture.sources]
+    loss = parts[0] if weights == [1.0] else WeightedLosses(model, parts, weights=weights)
+    cached = any(name in _CACHED for name in names)
+    loss.texts_at_once = config.train.micro_batch_size or (CACHED_MICRO_BATCH if cached else None)
+    loss.widths = _widths(config.train, model)
+    return loss
+
+
+def _one(name: str, model: SentenceTransformer, config: RunConfig, classes: int) -> BatchLoss:
+    train = config.train
+    if name in _GUIDED:
+        guide = load_second(str(train.guide_model), config, device=str(model.device))
+        return GuidedRankingLoss(model, guide, temperature=train.temperature, margin=train.guide_margin)
+    if name == "distill":
+        return DistillLoss(
+            model,
+            _teacher(config, str(model.device)),
+            objective=train.distill,
+            temperature=train.temperature,
+            teacher_temperature=train.teacher_temperature or train.temperature,
+        )
+    if name == "softmax":
+        return SoftmaxLoss(model, classes=classes)
+    if EATS[name] == "pairs":
+        return ranking_loss(model, train, masked=name == "masked_mnrl")
+    return make_stock(name, model, train)
+
+
+def ranking_loss(model: SentenceTransformer, train: TrainSection, *, masked: bool) -> InBatchRankingLoss:
+    """InfoNCE as the config has it; what is for masked_mnrl only counts if `masked`."""
+    return InBatchRankingLoss(
+        model,
+        temperature=train.temperature,
+        symmetric=train.symmetric,
+        masked=masked,
+        extra_positives=train.same_concept == "positive",
+        margin=train.false_negative_margin if masked else None,
+        hardness=train.hardness,
+        hardness_strength=train.hardness_strength,
+    )
+
+
+def _teacher(config: RunConfig, device: str) -> SecondModel | None:
+    name = config.train.teacher_model
+    return load_second(name, config, device=device) if name else None
+
+
+def _widths(train: TrainSection, model: SentenceTransformer) -> tuple[int, ...]:
+    whole = model.get_embedding_dimension() or 0
+    widths = tuple(sorted(set(train.matryoshka_dims or ()), reverse=True))
+    if widths and widths[0] > whole:
+        raise UserError(
+            f"train.matryoshka_dims holds {widths[0]}, but the model's vectors have {whole} numbers"
+        )
+    return tuple(width for width in widths if width < whole)

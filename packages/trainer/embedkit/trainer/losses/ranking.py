@@ -1,0 +1,145 @@
+"""InfoNCE over the candidates of the batch, with or without its false negatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from embedkit.trainer.batch import BatchPlan
+from embedkit.trainer.losses.base import EXCLUDED, BatchLoss
+from embedkit.trainer.losses.second import SecondModel
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Hardness = Literal["none", "in_batch_negatives", "hard_negatives", "all_negatives"]
+
+
+class InBatchRankingLoss(BatchLoss):
+    """InfoNCE (van den Oord et al. 2018): each anchor must tell its positive from the batch's candidates.
+
+    Candidates are the distinct positives and hard negatives of all rows, however many a row brings. With no
+    text twice in the batch this is sentence-transformers' MultipleNegativesRankingLoss; a text that stands
+    twice counts once here.
+
+    With `masked`, candidates of the anchor's own concept are not negatives: they are left out, or are
+    positives too (`same_concept="positive"`: the mean over the positives, each against the negatives alone,
+    as SupCon's L_out, Khosla et al. 2020). With `margin`, a negative that scores above the positive by more
+    than it is left out as well. With `hardness`, the negatives it names weigh more the nearer they are (Lan et
+    al. 2025, eq. 5).
+
+    Requirements: rows of anchor, positive and any number of hard negatives. Relations: no duplicate-free
+    sampler is needed.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        temperature: float,
+        symmetric: bool = False,
+        masked: bool = False,
+        extra_positives: bool = False,
+        margin: float | None = None,
+        hardness: Hardness = "none",
+        hardness_strength: float = 0.0,
+    ) -> None:
+        super().__init__(model)
+        self.temperature = temperature
+        self.symmetric = symmetric
+        self.masked = masked
+        self.extra_positives = extra_positives
+        self.margin = margin
+        self.hardness = hardness
+        self.hardness_strength = hardness_strength
+
+    def score(self, vectors: Tensor, plan: BatchPlan) -> Tensor:  # type: ignore[override]
+        """The loss from anchors to candidates; if symmetric, its mean with that from positives to anchors."""
+        unit = F.normalize(vectors, dim=-1)
+        anchors = unit[plan.anchors]
+        cosines = anchors @ unit[plan.candidates].T
+        loss = self._rank(cosines, plan.targets, plan.same_concept, self._penalty(cosines, plan))
+        if not self.symmetric:
+            return loss
+        back = unit[plan.positives] @ anchors.T
+        own = torch.arange(len(back), device=back.device)
+        return (loss + self._rank(back, own, plan.same_row_concept, 0.0)) / 2
+
+    def _penalty(self, cosines: Tensor, plan: BatchPlan) -> Tensor | float:
+        """`(B, C)`: what is added to the logits of the negatives that hardness names."""
+        if self.hardness == "none":
+            return 0.0
+        target = F.one_hot(plan.targets, cosines.shape[1]).bool()
+        weighed = {
+            "in_batch_negatives": ~plan.own,
+            "hard_negatives": plan.own & ~target,
+            "all_negatives": ~target,
+        }[self.hardness]
+        return self.hardness_strength * cosines.detach() * weighed
+
+    def _rank(self, cosines: Tensor, targets: Tensor, same: Tensor, penalty: Tensor | float) -> Tensor:
+        """`cosines`, `same` and `penalty` are `(B, C)`, `targets` `(B,)`."""
+        logits = cosines / self.temperature
+        if not self.masked:
+            return F.cross_entropy(logits + penalty, targets)
+        own = F.one_hot(targets, cosines.shape[1]).bool()
+        positives = same | own if self.extra_positives else own
+        excluded = same | own
+        if self.margin is not None:
+            bar = cosines.detach().gather(1, targets[:, None]) + self.margin
+            excluded = excluded | (cosines.detach() > bar)
+        against = torch.logsumexp((logits + penalty).masked_fill(excluded, EXCLUDED), dim=1, keepdim=True)
+        per_positive = F.softplus(against - logits) * positives
+        return (per_positive.sum(dim=1) / positives.sum(dim=1)).mean()
+
+
+class GuidedRankingLoss(BatchLoss):
+    """GIST (Solatorio 2024): InfoNCE without the texts that a guide puts nearer to the anchor than the positive.
+
+    Negatives are the batch's candidates, its other anchors, and for the positive the other positives. With no
+    text twice in the batch this is sentence-transformers' GISTEmbedLoss, which takes one hard negative a row
+    at most; here a row may bring any number.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, guide: SecondModel, *, temperature: float, margin: float
+    ) -> None:
+        super().__init__(model)
+        self.guide = guide
+        self.temperature = temperature
+        self.margin = margin
+
+    def score(self, vectors: Tensor, plan: BatchPlan) -> Tensor:  # type: ignore[override]
+        """The loss of vectors `(U, D)`."""
+        unit = F.normalize(vectors, dim=-1)
+        cosines = self._compared(unit[plan.anchors], unit[plan.candidates], plan)
+        with torch.no_grad():
+            guide = self._compared(*self.guide.vectors(plan, unit.device), plan)
+            bar = guide.gather(1, plan.targets[:, None]) - self.margin
+            nearer = guide > bar
+            nearer.scatter_(1, plan.targets[:, None], False)
+        logits = (cosines / self.temperature).masked_fill(nearer, EXCLUDED)
+        return F.cross_entropy(logits, plan.targets)
+
+    @staticmethod
+    def _compared(anchors: Tensor, candidates: Tensor, plan: BatchPlan) -> Tensor:
+        """Cosines of each row `(B, C + A + P)`: anchor to candidates and anchors, positive to positives."""
+        firsts = _first_places(plan.anchors)
+        positives = torch.unique(plan.targets)
+        return torch.cat(
+            [
+                anchors @ candidates.T,
+                anchors @ anchors[firsts].T,
+                candidates[plan.targets] @ candidates[positives].T,
+            ],
+            dim=1,
+        )
+
+
+def _first_places(values: Tensor) -> Tensor:
+    """Where each distinct value stands first."""
+    same = values[:, None] == values[None, :]
+    return torch.nonzero(same.int().argmax(dim=1) == torch.arange(len(values), device=values.device))[:, 0]
