@@ -271,9 +271,10 @@ def _require_gradients(loss: BatchLoss, groups: list[Features], plan: Plan) -> N
     reached = sum(p.numel() for p, gradient in zip(trained, found, strict=True) if gradient is not None)
     if 2 * reached < sum(p.numel() for p in trained):
         raise UserError(
-            f"the gradient reaches {reached:,} of {sum(p.numel() for p in trained):,} weights: "
-            "the rest would never learn",
+            "the gradient reaches {reached} of {all} weights: the rest would never learn",
             hint="the model's own code runs its encoder under no_grad; take it without a wrapper",
+            reached=f"{reached:,}",
+            all=f"{sum(p.numel() for p in trained):,}",
         )
 
 
