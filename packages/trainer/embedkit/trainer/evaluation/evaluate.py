@@ -42,6 +42,7 @@ from embedkit.trainer.evaluation.rowtasks import (
 )
 from embedkit.trainer.evaluation.runs import Run, curves, default_test_file, run_of
 from embedkit.trainer.evaluation.table import metric_table
+from embedkit.trainer.evaluation.terms import term_view
 from embedkit.trainer.evaluation.testrows import read_graded
 from embedkit.trainer.evaluation.testset import TestSet, read_test_set
 from embedkit.trainer.evaluation.verdict import (
@@ -204,6 +205,7 @@ def _evaluate(
         hard_negatives=found.hard_negatives,
         labels=found.labels,
         forgetting=general,
+        terms=term_view(plan.tests.rows, before, after) if isinstance(plan.tests, TestSet) else None,
         curves=curves(plan.run.folder) if plan.run else (),
         leaks=leaks,
         gates=tuple(gates.check(found.metrics, bounds=bounds, least_gain=least_gain)),

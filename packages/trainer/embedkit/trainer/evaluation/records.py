@@ -71,6 +71,34 @@ class LabelSimilarity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MapPoint:
+    """A name or a definition, and where it lies on the map of each model."""
+
+    text: str
+    lang: str
+    concept: int
+    is_name: bool
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermView:
+    """Cosines `(N, N)` of names of held-out concepts, and texts on each model's first two principal components.
+
+    `concepts` numbers the concept of each name; names of one concept have one number, on the map too.
+    """
+
+    names: tuple[str, ...]
+    concepts: tuple[int, ...]
+    before: tuple[tuple[float, ...], ...]
+    after: tuple[tuple[float, ...], ...]
+    points: tuple[MapPoint, ...]
+    variance_before: float
+    variance_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
     """One answer of a ranking."""
 
@@ -203,6 +231,7 @@ class Evaluation:
     hard_negatives: tuple[MetricResult, ...] = ()
     labels: LabelSimilarity | None = None
     forgetting: Forgetting | None = None
+    terms: TermView | None = None
 
     @property
     def primary(self) -> MetricResult:

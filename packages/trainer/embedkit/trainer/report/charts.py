@@ -14,6 +14,7 @@ from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation, MetricResult, Series, Similarities, Slice
 from embedkit.trainer.evaluation.statistics import Interval
 from embedkit.trainer.evaluation.systems import BINS
+from embedkit.trainer.report.term_charts import label_charts, term_charts
 
 Spec = dict[str, Any]
 FONT = "system-ui, 'Noto Sans KR', 'Malgun Gothic', 'Apple SD Gothic Neo', sans-serif"
@@ -60,6 +61,10 @@ def charts(evaluation: Evaluation) -> dict[str, Spec]:
     for name, series in (("loss", losses(evaluation.curves)), ("dev", dev_metrics(evaluation.curves))):
         if series:
             found[name] = curve(series, title=tr(name))
+    if evaluation.labels:
+        found.update(label_charts(evaluation.labels))
+    if evaluation.terms:
+        found.update(term_charts(evaluation.terms))
     return {name: chart.to_dict(validate=True) for name, chart in found.items()}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from embedkit.trainer.evaluation.leak import SEEN, UNKNOWN
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
-from embedkit.trainer.evaluation.records import Evaluation
+from embedkit.trainer.evaluation.records import Evaluation, TermView
 from embedkit.trainer.evaluation.verdict import UNITS, forgetting_lines, language_lines, particle_lines, said
 from embedkit.trainer.report.render import render, require_charts
 
@@ -36,5 +37,18 @@ def render_page(evaluation: Evaluation) -> str:
             *particle_lines(evaluation),
             *forgetting_lines(evaluation),
         ],
+        term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
     )
+
+
+def _term_means(view: TermView) -> Iterator[tuple[str, float, float]]:
+    """The mean cosine of names of one concept and of different ones, before and after."""
+    from embedkit.trainer.report.term_charts import mean_cosines
+
+    before, after = (mean_cosines(rows, view.concepts) for rows in (view.before, view.after))
+    for name, old, new in zip(
+        ("names of one concept", "names of different concepts"), before, after, strict=True
+    ):
+        if old is not None and new is not None:
+            yield name, old, new
