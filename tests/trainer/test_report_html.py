@@ -18,12 +18,15 @@ from embedkit.trainer.evaluation.records import (
     Change,
     Evaluation,
     Gate,
+    LabelSimilarity,
     Leak,
+    MapPoint,
     ModelInfo,
     Ranked,
     Series,
     Similarities,
     SourceRows,
+    TermView,
     write_evaluation,
 )
 from embedkit.trainer.evaluation.statistics import McNemar
@@ -32,6 +35,9 @@ from embedkit.trainer.report.page import render_page
 from embedkit.trainer.report.report import report, try_write_page
 
 ATTACK = "</script><script>alert('펄스 폭 변조')</script>"
+
+
+TERM_CHARTS = {"heat-before", "heat-after", "map-before", "map-after"}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +120,25 @@ def evaluation() -> Evaluation:
         resamples=100,
         seed=0,
         versions={"python": "3"},
+        terms=TermView(
+            names=("PWM", ATTACK, "diode"),
+            concepts=(0, 0, 1),
+            before=((1.0, 0.2, 0.4), (0.2, 1.0, 0.1), (0.4, 0.1, 1.0)),
+            after=((1.0, 0.8, 0.1), (0.8, 1.0, 0.1), (0.1, 0.1, 1.0)),
+            points=tuple(
+                MapPoint(
+                    text=ATTACK,
+                    lang="ko",
+                    concept=i // 2,
+                    is_name=i % 2 == 0,
+                    before=(0.1, 0.2),
+                    after=(0.3, 0.4),
+                )
+                for i in range(4)
+            ),
+            variance_before=0.3,
+            variance_after=0.4,
+        ),
     )
 
 
@@ -158,7 +183,7 @@ def test_every_text_is_escaped(page: str) -> None:
 
 def test_every_chart_has_a_place_and_data(page: str) -> None:
     specs = _specs(page)
-    assert set(specs) == {"metrics", "slices", "cosines-before", "cosines-after", "loss", "dev"}
+    assert set(specs) == {"metrics", "slices", "cosines-before", "cosines-after", "loss", "dev", *TERM_CHARTS}
     for name, spec in specs.items():
         assert f'id="{name}"' in page
         assert all(spec["datasets"].values())
@@ -172,17 +197,38 @@ def test_the_parts_stand_in_their_order(page: str) -> None:
         "Training",
         "Queries fixed",
         "Queries broken",
-        "Slices",
+        "Terms, each with each",
+        "Map of terms",
         "Data and licences",
         "Config, versions, hashes",
     ]
     assert page.index("<strong>SHIP</strong>") < page.index("<h2>")
 
 
+def test_an_evaluation_of_an_earlier_version_has_no_terms(evaluation: Evaluation) -> None:
+    page = render_page(replace(evaluation, terms=None))
+    assert "Map of terms" not in page
+    assert not TERM_CHARTS & set(_specs(page))
+
+
+def test_the_mean_cosines_of_names_are_told(page: str) -> None:
+    row = re.search(r"<td>names of one concept</td>(.*?)</tr>", page)
+    assert row
+    assert re.findall(r"[\d.]+(?=<)", row.group(1)) == ["0.200", "0.800"]
+
+
+def test_labels_have_a_heat_map(evaluation: Evaluation) -> None:
+    labels = LabelSimilarity(
+        labels=("a", "b"), before=((0.5, 0.4), (0.4, 0.5)), after=((0.9, 0.1), (0.1, 0.9))
+    )
+    specs = _specs(render_page(replace(evaluation, labels=labels)))
+    assert {"labels-before", "labels-after"} <= set(specs)
+
+
 def test_an_evaluation_without_a_training_log_has_no_training_part(evaluation: Evaluation) -> None:
     page = render_page(replace(evaluation, curves=()))
     assert "<h2>Training</h2>" not in page
-    assert set(_specs(page)) == {"metrics", "slices", "cosines-before", "cosines-after"}
+    assert set(_specs(page)) == {"metrics", "slices", "cosines-before", "cosines-after", *TERM_CHARTS}
 
 
 def test_it_speaks_korean_where_asked_to(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

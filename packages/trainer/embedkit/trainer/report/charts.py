@@ -124,7 +124,9 @@ def slice_intervals(slices: Sequence[Slice]) -> alt.LayerChart:
         ],
     )
     title = tr("difference in {metric}", metric=TITLES[PRIMARY])
-    ranges = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q")
+    ranges = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=6)), x2="high:Q"
+    )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="difference:Q")
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color="var(--ink)").encode(x="zero:Q")
     return alt.layer(zero, ranges, points).properties(width="container", height=30 * len(rows))

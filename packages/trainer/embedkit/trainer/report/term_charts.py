@@ -54,7 +54,7 @@ def heat_map(names: Sequence[str], rows: Rows, domain: tuple[float, float]) -> a
         alt.Chart(pd.DataFrame(cells))
         .mark_rect(color="var(--after)", stroke="var(--paper)", strokeWidth=1)
         .encode(
-            x=alt.X("column:N", sort=short, title=None, axis=_name_axis(labelAngle=-60)),
+            x=alt.X("column:N", sort=short, title=None, axis=_name_axis(labelAngle=-90)),
             y=alt.Y("row:N", sort=short, title=None, axis=_name_axis()),
             opacity=alt.Opacity(
                 "cosine:Q", scale=alt.Scale(domain=list(domain), range=[0.03, 1]), legend=None
@@ -106,7 +106,9 @@ def term_map(
         base.mark_point(filled=True, size=46)
         .encode(
             shape=alt.Shape(
-                "role:N", scale=alt.Scale(domain=[tr("name"), tr("definition")], range=["circle", "diamond"])
+                "role:N",
+                scale=alt.Scale(domain=[tr("name"), tr("definition")], range=["circle", "diamond"]),
+                legend=alt.Legend(symbolFillColor="var(--soft)", symbolStrokeColor="var(--soft)"),
             ),
             opacity=alt.condition(hover, alt.value(0.9), alt.value(0.1)),
             tooltip=[
