@@ -91,12 +91,10 @@ class _Index:
     def __init__(self, texts: Iterable[str], *, spelled: bool) -> None:
         self._spelled = spelled
         self._vocabulary: dict[str, int] = {}
-        counts = self._counts(texts)
-        frequency = np.bincount(counts.indices, minlength=self.features)
-        idf = np.log1p((counts.shape[0] - frequency + 0.5) / (frequency + 0.5))
-        self._weights = _heaviest(_bm25(counts, idf.astype(np.float32)).T.tocsr())
+        weights, frequency = self._weigh(texts)
+        self._weights = _heaviest(weights)
         self._sizes = np.diff(self._weights.indptr)
-        self._rarity = np.argsort(np.argsort(-idf, kind="stable"), kind="stable")
+        self._rarity = np.argsort(np.argsort(frequency, kind="stable"), kind="stable")
 
     @property
     def features(self) -> int:
@@ -110,6 +108,13 @@ class _Index:
             columns.extend(self._rarest(text))
             ends.append(len(columns))
         return (_csr(columns, ends, self.features) @ self._weights).tocsr()
+
+    def _weigh(self, texts: Iterable[str]) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
+        """The weight of every feature in every text, and in how many texts each stands."""
+        counts = self._counts(texts)
+        frequency = np.bincount(counts.indices, minlength=self.features)
+        idf = np.log1p((counts.shape[0] - frequency + 0.5) / (frequency + 0.5))
+        return _bm25(counts, idf.astype(np.float32)).T.tocsr(), frequency
 
     def _counts(self, texts: Iterable[str]) -> sparse.csr_matrix:
         """How often each feature stands in each text; the vocabulary is filled on the way."""
@@ -138,8 +143,8 @@ class _Index:
 
 def _csr(columns: array[int], ends: array[int], width: int) -> sparse.csr_matrix:
     """A one for each column named, rows ending at `ends`."""
-    indices = np.array(columns, dtype=np.int32)
-    cells = np.ones(len(indices), dtype=np.float32), indices, np.array(ends, dtype=np.int32)
+    indices = np.frombuffer(columns, dtype=np.int32) if columns else np.empty(0, dtype=np.int32)
+    cells = np.ones(len(indices), dtype=np.float32), indices, np.frombuffer(ends, dtype=np.int32)
     return sparse.csr_matrix(cells, shape=(len(ends) - 1, width))
 
 

@@ -175,6 +175,8 @@ class _Chooser:
 
     def _relax(self, ranked: Ranked, taken: dict[int, str]) -> None:
         """The rungs `window`, what comes after it before what comes before, and `hub`, best first."""
+        if len(taken) >= self._k:
+            return
         first = self._guards.window[0]
         outside = sorted(
             self._distinct(ranked), key=lambda item: (item[0] + 1 < first, abs(item[0] + 1 - first))
