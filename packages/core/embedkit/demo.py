@@ -6,15 +6,15 @@ import json
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedkit.child import run_embedkit
 from embedkit.console import out_json, say
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, TerminatedError, UserError
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, UserError
 from embedkit.extras import require
 from embedkit.files import require_writable, write_text
 from embedkit.models import DEFAULT_MODEL, resolve_model
@@ -51,7 +51,6 @@ def demo(*, as_json: bool = False) -> DemoResult:
     require("sentence_transformers", extra="train,demo,report")
     resolve_model(DEFAULT_MODEL, network=False)
     _make_room()
-    signal.signal(signal.SIGTERM, _raise_terminated)
     seconds = tuple((arguments[0], _step(arguments)) for arguments in _steps())
     usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     peak_mib = usage / (1024 * 1024 if sys.platform == "darwin" else 1024)
@@ -65,11 +64,6 @@ def demo(*, as_json: bool = False) -> DemoResult:
     if as_json:
         out_json({"seconds": dict(seconds), "peak_mib": round(peak_mib), "report": result.report})
     return result
-
-
-def _raise_terminated(*_: object) -> None:
-    """A SIGTERM ends the step that runs, too."""
-    raise TerminatedError("the demo was told to stop")
 
 
 def _make_room() -> None:
@@ -111,18 +105,8 @@ def _steps() -> list[list[str]]:
 
 
 def _step(arguments: Sequence[str]) -> float:
-    say("")
-    say("$ embedkit {line}", line=" ".join(f"'{a}'" if " " in a else a for a in arguments))
     started = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "embedkit", *arguments], stdout=sys.stderr)
-    try:
-        code = child.wait()
-    except KeyboardInterrupt:
-        # The terminal has sent the child the same signal; let it finish tidying up.
-        child.wait()
-        raise
-    finally:
-        child.terminate()
+    code = run_embedkit(arguments)
     if code:
         raise StepError(arguments[0], code)
     taken = time.monotonic() - started

@@ -1,0 +1,301 @@
+"""Names that may be one concept: proposed to a person, decided in a table, fed back into the concept graph.
+
+Proposed are neighbours that mining refused because they score above the positive, and near duplicates of different
+concepts. Nothing here compares all with all: only what mining has retrieved is looked at.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
+
+from rapidfuzz.distance import Indel
+
+from embedkit.compose.concepts import Concepts, text_key
+from embedkit.compose.encoding import detect
+from embedkit.compose.mine.select import Above
+from embedkit.compose.read import Record
+from embedkit.compose.rows import Draft
+from embedkit.console import say, warn
+from embedkit.errors import UserError
+from embedkit.files import read_bytes
+from embedkit.text import language_of
+
+DECISIONS = ("accept", "reject")
+ABOVE = "above the positive"
+NEAR = "near duplicate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Two texts that may name one concept. The field order is the column order of `synonym_candidates.csv`."""
+
+    term_a: str
+    text_a: str
+    lang_a: str
+    term_b: str
+    text_b: str
+    lang_b: str
+    score: str = ""
+    positive_score: str = ""
+    similarity: str = ""
+    reason: str = ""
+    rows: str = ""
+    decision: str = ""
+
+
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Candidate))
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What a person decided: by the numbers of the records that the two texts come from.
+
+    `decided` are the rows as they stand in the file, to be carried over.
+    """
+
+    accepted: tuple[tuple[int, int], ...] = ()
+    rejected: tuple[tuple[int, int], ...] = ()
+    decided: tuple[Candidate, ...] = ()
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Synonyms:
+    """The rows of the table that is written and how many of them are what."""
+
+    rows: tuple[Candidate, ...] = ()
+    proposed: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """For `--json` and the manifest."""
+        names = ("proposed", "accepted", "rejected", "unknown")
+        return {name: getattr(self, name) for name in names}
+
+
+def synonyms_path(output: Path) -> Path:
+    """`data/pairs.jsonl` has its candidates in `data/synonym_candidates.csv`; another name is put before it."""
+    name = "synonym_candidates.csv"
+    return output.with_name(name if output.stem == "pairs" else f"{output.stem}.{name}")
+
+
+def read_candidates(path: Path) -> list[Candidate]:
+    """The rows of a table of candidates, as a spreadsheet may have saved it.
+
+    Raises:
+        UserError: a column is missing, or a decision is none; with the line.
+    """
+    raw = read_bytes(path)
+    text = raw.decode(detect(io.BytesIO(raw)).codec, errors="replace")
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    missing = [name for name in ("text_a", "text_b", "decision") if name not in (reader.fieldnames or ())]
+    if missing:
+        raise UserError(
+            f"has no column {', '.join(missing)}",
+            place=str(path),
+            hint="--synonyms takes a synonym_candidates.csv with its decision column filled in",
+        )
+    try:
+        return [_candidate(row, f"{path}:{reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise UserError(f"is no table ({error})", place=f"{path}:{reader.line_num}") from None
+
+
+def _candidate(row: dict[str, str | None], place: str) -> Candidate:
+    cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    cells["decision"] = cells["decision"].casefold()
+    if cells["decision"] not in ("", *DECISIONS):
+        raise UserError(
+            f"the decision {cells['decision']!r} is none",
+            place=place,
+            hint="accept, reject, or leave it empty",
+        )
+    if not cells["text_a"] or not cells["text_b"]:
+        raise UserError("text_a or text_b is empty", place=place)
+    return Candidate(**cells)
+
+
+def check_decisions_kept(output: Path | str, synonyms: str) -> None:
+    """Raise `UserError` when the table beside `output` holds decisions that this run would lose, forced or not."""
+    path = synonyms_path(output) if isinstance(output, Path) else None
+    if path is None or not path.is_file():
+        return
+    there = {_decision(row) for row in read_candidates(path) if row.decision}
+    taken_over = {_decision(row) for row in read_candidates(Path(synonyms))} if synonyms else set()
+    if there - taken_over:
+        raise UserError(
+            f"holds {len(there - taken_over)} decisions that would be lost",
+            place=str(path),
+            hint=f"--synonyms {path} takes them over; or move the file away",
+        )
+
+
+def _decision(row: Candidate) -> tuple[str, str, str]:
+    return row.text_a, row.text_b, row.decision
+
+
+def resolve(candidates: Iterable[Candidate], records: Sequence[Record]) -> Decisions:
+    """Find the records that decided rows speak of; what stands in no record is counted as unknown."""
+    decided = [row for row in candidates if row.decision]
+    finder = _Finder(records, (text for row in decided for text in (row.text_a, row.text_b)))
+    found: dict[str, list[tuple[int, int]]] = {decision: [] for decision in DECISIONS}
+    unknown = 0
+    for row in decided:
+        left, right = finder.find(row.text_a, row.term_a), finder.find(row.text_b, row.term_b)
+        if left is None or right is None:
+            unknown += 1
+        else:
+            found[row.decision].append((left, right))
+    return Decisions(tuple(found["accept"]), tuple(found["reject"]), tuple(decided), unknown)
+
+
+class _Finder:
+    """Which records some wanted texts stand in."""
+
+    def __init__(self, records: Sequence[Record], wanted: Iterable[str]) -> None:
+        keys = {text_key(text) for text in wanted}
+        self._of: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for number, record in enumerate(records if keys else ()):
+            entry = record.entry
+            for text in dict.fromkeys((entry.term, entry.definition, *(a.text for a in entry.aliases))):
+                if (key := text_key(text)) in keys:
+                    self._of[key].append((number, entry.term))
+
+    def find(self, text: str, term: str = "") -> int | None:
+        """The record of that term, else the first that has the text."""
+        found = self._of.get(text_key(text), [])
+        named = [number for number, name in found if term and text_key(name) == text_key(term)]
+        return next(iter(named), found[0][0] if found else None)
+
+    def term(self, text: str) -> str:
+        """The term of the first record that has the text."""
+        found = self._of.get(text_key(text))
+        return found[0][1] if found else ""
+
+
+@dataclass(slots=True)
+class _Proposal:
+    best: Above
+    rows: set[int] = field(default_factory=set)
+
+
+def propose(
+    above: Iterable[Above],
+    near: Iterable[tuple[str, str]],
+    *,
+    drafts: Sequence[Draft],
+    records: Sequence[Record],
+    concepts: Concepts,
+    decisions: Decisions,
+) -> Synonyms:
+    """One candidate for each pair of concepts that nothing has been decided on, the likeliest first."""
+    of = concepts.of_record
+    settled = {_ordered(of[left], of[right]) for left, right in (*decisions.accepted, *decisions.rejected)}
+    joined = sum(of[left] == of[right] for left, right in decisions.rejected)
+    if joined:
+        warn("{count} rejected synonyms are one concept all the same: other rows join them", count=joined)
+    alike = dict(_near_concepts(near, concepts, settled))
+    scored: dict[tuple[int, int], _Proposal] = {}
+    for item in above:
+        other = concepts.of_text(item.text)
+        pair = _ordered(of[drafts[item.number].record], other[0]) if len(other) else (0, 0)
+        if pair[0] != pair[1] and pair not in settled and pair not in alike:
+            proposal = scored.setdefault(pair, _Proposal(item))
+            proposal.rows.add(item.number)
+            if (item.score, -item.number) > (proposal.best.score, -proposal.best.number):
+                proposal.best = item
+    wanted = [text for texts in alike.values() for text in texts] + [p.best.text for p in scored.values()]
+    finder = _Finder(records, wanted)
+    rows = [_near_row(left, right, finder) for left, right in alike.values()]
+    ranked = sorted(scored.values(), key=lambda p: (-p.best.score, p.best.text, p.best.number))
+    rows += [_above_row(p, drafts[p.best.number], records, finder) for p in ranked]
+    return Synonyms(
+        (*rows, *decisions.decided),
+        proposed=len(rows),
+        accepted=len(decisions.accepted),
+        rejected=len(decisions.rejected),
+        unknown=decisions.unknown,
+    )
+
+
+def _ordered(left: int, right: int) -> tuple[int, int]:
+    return (left, right) if left < right else (right, left)
+
+
+def _near_concepts(
+    near: Iterable[tuple[str, str]], concepts: Concepts, settled: set[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], tuple[str, str]]]:
+    """The pairs of concepts that share no text but nearly one, the last example of each."""
+    for left, right in sorted(near, reverse=True):
+        here, there = concepts.of_text(left), concepts.of_text(right)
+        if len(here) and len(there) and not set(here) & set(there):
+            pair = _ordered(here[0], there[0])
+            if pair not in settled:
+                yield pair, (left, right)
+
+
+def _near_row(left: str, right: str, finder: _Finder) -> Candidate:
+    return Candidate(
+        term_a=finder.term(left),
+        text_a=left,
+        lang_a=language_of(left),
+        term_b=finder.term(right),
+        text_b=right,
+        lang_b=language_of(right),
+        similarity=_similarity(left, right),
+        reason=NEAR,
+    )
+
+
+def _above_row(proposal: _Proposal, draft: Draft, records: Sequence[Record], finder: _Finder) -> Candidate:
+    best = proposal.best
+    return Candidate(
+        term_a=records[draft.record].entry.term,
+        text_a=draft.anchor,
+        lang_a=language_of(draft.anchor),
+        term_b=finder.term(best.text),
+        text_b=best.text,
+        lang_b=language_of(best.text),
+        score=f"{best.score:.4f}",
+        positive_score=f"{best.own:.4f}",
+        similarity=_similarity(draft.anchor, best.text),
+        reason=ABOVE,
+        rows=str(len(proposal.rows)),
+    )
+
+
+def _similarity(left: str, right: str) -> str:
+    return f"{Indel.normalized_similarity(left.casefold(), right.casefold()):.3f}"
+
+
+def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
+    """The lines of `synonym_candidates.csv` (RFC 4180)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    for cells in (COLUMNS, *map(astuple, rows)):
+        writer.writerow(cells)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def say_synonyms(found: Synonyms) -> None:
+    """What was taken from a person's decisions and what is left to decide."""
+    if found.accepted or found.rejected or found.unknown:
+        say(
+            "synonyms: {accepted} accepted, {rejected} rejected, {unknown} not in the input",
+            accepted=found.accepted,
+            rejected=found.rejected,
+            unknown=found.unknown,
+        )
+    if found.proposed:
+        say("{count} pairs of concepts may be synonyms: accept or reject them", count=found.proposed)
