@@ -1,0 +1,97 @@
+"""`compose --rounds`: a tiny model is really tuned on the mined pairs and really mines again; a cut-off goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from embedkit.models import weights_hash
+
+from .conftest import Run, made_glossary, rows_of
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_model: Path) -> Path:
+    values = {
+        "model_id": str(tiny_model),
+        "device": "cpu",
+        "dtype": "float32",
+        "train": {"batch_size": 8, "epochs": 1, "steps_per_epoch": 3},
+        "optim": {"lr": 0.01},
+    }
+    path = tmp_path / "cfg.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return path
+
+
+def test_the_last_round_is_mined_by_the_tuned_model(
+    run: Run, tmp_path: Path, config: Path, tiny_model: Path
+) -> None:
+    made_glossary(tmp_path / "g.csv", terms=24)
+    flags = ("--input", "g.csv", "--miner", "lexical", "--rounds", "2", "--round-config", "cfg.json")
+    done = run("compose", "--json", *flags)
+    assert done.returncode == 0, done.stderr
+    work = tmp_path / "data" / "pairs.rounds" / "1"
+    tuned = weights_hash(str(work / "run" / "model"))
+    assert tuned != weights_hash(str(tiny_model))
+    rows = rows_of(tmp_path / "data" / "pairs.jsonl")
+    assert {m["weights"] for row in rows for m in row["mining"] if m["miner"] == "dense"} == {tuned}
+    assert {m["miner"] for row in rows_of(work / "pairs.jsonl") for m in row["mining"]} <= {"lexical", "draw"}
+    held_out = {row["anchor"] for row in rows_of(tmp_path / "data" / "pairs.test.jsonl")}
+    assert not held_out & {row["anchor"] for row in rows_of(work / "pairs.jsonl")}
+    rounds = json.loads(done.stdout)["mining"]["rounds"]
+    assert [(r["round"], r["miner"]) for r in rounds] == [(1, "lexical"), (2, "dense")]
+    assert rounds[1]["weights"] == tuned
+    manifest = json.loads((tmp_path / "data" / "pairs.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["counts"]["mining"]["rounds"] == rounds
+
+    first = (tmp_path / "data" / "pairs.jsonl").read_bytes()
+    again = run("compose", *flags, "--force")
+    assert again.returncode == 0, again.stderr
+    assert "already tuned" in again.stderr
+    assert "embedkit train" not in again.stderr
+    assert (tmp_path / "data" / "pairs.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--rounds", "2", "--round-config", "bad.json"), "unknown key 'trian'"),
+        (("--rounds", "2", "--round-config", "none.json"), "there is no such file"),
+        (("--round-config", "bad.json"), "--round-config without --rounds"),
+        (("--rounds", "2", "--output", "-"), "standard output has no place"),
+        (("--rounds", "2", "--hard-k", "0"), "--rounds needs --hard-k"),
+    ],
+)
+def test_rounds_that_cannot_be_made_are_refused_first(
+    run: Run, tmp_path: Path, flags: tuple[str, ...], message: str
+) -> None:
+    made_glossary(tmp_path / "g.csv", terms=6)
+    (tmp_path / "bad.json").write_text('{"trian": {}}', encoding="utf-8")
+    done = run("compose", "--input", "g.csv", "--miner", "lexical", *flags)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_training_that_fails_stops_the_work_and_writes_no_rows(run: Run, tmp_path: Path, config: Path) -> None:
+    made_glossary(tmp_path / "g.csv", terms=24)
+    values = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps(values | {"model_id": str(tmp_path / "no-model")}), encoding="utf-8")
+    done = run("compose", "--input", "g.csv", "--miner", "lexical", "--rounds", "2", "--round-config", "cfg.json")
+    assert done.returncode == 2
+    assert "no model" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data" / "pairs.jsonl").exists()
+
+
+def test_a_dry_run_of_rounds_trains_nothing(run: Run, tmp_path: Path, config: Path) -> None:
+    made_glossary(tmp_path / "g.csv", terms=24)
+    flags = ("--miner", "lexical", "--rounds", "3", "--round-config", "cfg.json", "--dry-run")
+    done = run("compose", "--input", "g.csv", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "would tune 2 times" in done.stderr
+    assert not (tmp_path / "data").exists()
