@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from embedkit.compose.compose import compose
 from embedkit.compose.concepts import build
-from embedkit.compose.mine.base import Bar, Question, Ranked, best_first
+from embedkit.compose.mine.base import Bar, Guards, Question, Ranked, best_first
 from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, unreadable_share
 from embedkit.compose.mine.dense import DenseMiner
 from embedkit.compose.mine.hybrid import HybridMiner
 from embedkit.compose.mine.lexical import LexicalMiner, features
 from embedkit.compose.mine.pools import Mask
-from embedkit.compose.mine.select import HUB_LEAST, Guards, mine
+from embedkit.compose.mine.select import HUB_LEAST, mine
 from embedkit.compose.read import Record
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from embedkit.compose.compose import compose
+from embedkit.compose.mine.options import MineOptions
+from embedkit.errors import UserError
+
 from .conftest import Run, made_glossary, rows_of
 
 LEXICAL = ("--miner", "lexical", "--split", "1/0/0")
@@ -34,7 +38,7 @@ def reasons(row: dict[str, Any]) -> dict[str, str]:
 
 def test_what_was_taken_is_what_the_rows_have_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
     made_glossary(tmp_path / "g.csv")
-    rows = explained(run, "--input", "g.csv", "--explain", "light mirror 21", *LEXICAL)
+    rows = explained(run, "--input", "g.csv", "--explain", "sand mirror 21", *LEXICAL)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["g.csv"]
     assert run("compose", "--input", "g.csv", *LEXICAL).returncode == 0
     written = {(r["anchor"], r["positive"]): r for r in rows_of(tmp_path / "data" / "pairs.jsonl")}
@@ -85,7 +89,7 @@ def test_a_near_duplicate_is_named_as_one(run: Run, tmp_path: Path) -> None:
 def test_the_bar_and_the_positives_score_are_shown(run: Run, tmp_path: Path, tiny_model: Path) -> None:
     made_glossary(tmp_path / "g.csv", terms=14)
     dense = ("--miner", "dense", "--model", str(tiny_model), "--split", "1/0/0")
-    rows = explained(run, "--input", "g.csv", "--explain", "light mirror 11", *dense)
+    rows = explained(run, "--input", "g.csv", "--explain", "gold mirror 11", *dense)
     refused = [(row, r) for row in rows for r in row["refused"] if r["reason"] == "over the bar"]
     assert refused
     assert all(r["score"] > row["bar"] for row, r in refused)
@@ -94,9 +98,7 @@ def test_the_bar_and_the_positives_score_are_shown(run: Run, tmp_path: Path, tin
 
 def test_it_reads_well_and_takes_several_terms(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
-    done = run(
-        "compose", "--input", "t.csv", "--explain", "knot theory", "--explain", "set theory", *LEXICAL
-    )
+    done = run("compose", "--input", "t.csv", "--explain", "knot theory", "--explain", "set theory", *LEXICAL)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "knot theory -> Asks which loops of string are one loop  [term-definition, train]"
@@ -112,19 +114,19 @@ def test_an_existing_output_is_no_obstacle(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("settings", "message"),
     [
-        (("--explain", "knot theorie"), "did you mean 'knot theory'"),
-        (("--explain", "knot theory", "--hard-k", "0"), "--explain needs --hard-k"),
-        (("--explain", "knot theory", "--rounds", "2"), "--explain looks at one mining"),
-        (("--explain", "knot theory", "--dry-run"), "--dry-run does not mine"),
+        ({"explain": ("knot theorie",)}, "is in no row"),
+        ({"hard_k": 0}, "--explain needs --hard-k"),
+        ({"mining": MineOptions(rounds=2)}, "--explain looks at one mining"),
+        ({"dry_run": True}, "--dry-run does not mine"),
     ],
 )
-def test_what_cannot_be_explained_is_said(
-    run: Run, tmp_path: Path, flags: tuple[str, ...], message: str
-) -> None:
+def test_what_cannot_be_explained_is_said(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
-    done = run("compose", "--input", "t.csv", *LEXICAL, *flags)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    values: dict[str, Any] = {"explain": ("knot theory",), "miner": "lexical", **settings}
+    with pytest.raises(UserError, match=message) as caught:
+        compose(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), **values)
+    if "is in no row" in message:
+        assert caught.value.hint.startswith("did you mean 'knot theory'")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

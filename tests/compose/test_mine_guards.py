@@ -12,10 +12,10 @@ import pytest
 
 from embedkit.compose.compose import compose
 from embedkit.compose.concepts import build
-from embedkit.compose.mine.base import OPEN_BAR, Bar, Miner
+from embedkit.compose.mine.base import OPEN_BAR, Bar, Guards, Miner
 from embedkit.compose.mine.options import MineOptions, parse_window
 from embedkit.compose.mine.pools import Mask, Pool
-from embedkit.compose.mine.select import Guards, Mined, mine
+from embedkit.compose.mine.select import Mined, mine
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError
 

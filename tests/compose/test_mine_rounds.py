@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from embedkit.compose.compose import compose
+from embedkit.compose.mine.options import MineOptions
+from embedkit.compose.mine.rounds import RoundError
+from embedkit.errors import UserError
 from embedkit.models import weights_hash
 
 from .conftest import Run, made_glossary, rows_of
@@ -56,36 +61,52 @@ def test_the_last_round_is_mined_by_the_tuned_model(
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("options", "settings", "message"),
     [
-        (("--rounds", "2", "--round-config", "bad.json"), "unknown key 'trian'"),
-        (("--rounds", "2", "--round-config", "none.json"), "there is no such file"),
-        (("--round-config", "bad.json"), "--round-config without --rounds"),
-        (("--rounds", "2", "--output", "-"), "standard output has no place"),
-        (("--rounds", "2", "--hard-k", "0"), "--rounds needs --hard-k"),
+        (MineOptions(round_config="bad.json"), {}, "--round-config without --rounds"),
+        (MineOptions(rounds=2), {"output": "-"}, "standard output has no place"),
+        (MineOptions(rounds=2), {"hard_k": 0}, "--rounds needs --hard-k"),
+        (MineOptions(rounds=2), {"model": "./no-model"}, "no model './no-model' was found"),
     ],
 )
 def test_rounds_that_cannot_be_made_are_refused_first(
-    run: Run, tmp_path: Path, flags: tuple[str, ...], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: MineOptions,
+    settings: dict[str, Any],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_glossary(tmp_path / "g.csv", terms=6)
+    with pytest.raises(UserError, match=message):
+        compose(inputs=["g.csv"], miner="lexical", mining=options, **settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["g.csv"]
+
+
+def test_a_config_that_the_trainer_refuses_is_refused_first(run: Run, tmp_path: Path) -> None:
     made_glossary(tmp_path / "g.csv", terms=6)
     (tmp_path / "bad.json").write_text('{"trian": {}}', encoding="utf-8")
-    done = run("compose", "--input", "g.csv", "--miner", "lexical", *flags)
+    flags = ("--miner", "lexical", "--rounds", "2", "--round-config", "bad.json")
+    done = run("compose", "--input", "g.csv", *flags)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "unknown key 'trian'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_a_training_that_fails_stops_the_work_and_writes_no_rows(run: Run, tmp_path: Path, config: Path) -> None:
+def test_a_training_that_fails_stops_the_work_and_writes_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("embedkit.compose.mine.rounds.run_embedkit", lambda arguments: 3)
     made_glossary(tmp_path / "g.csv", terms=24)
-    values = json.loads(config.read_text(encoding="utf-8"))
-    config.write_text(json.dumps(values | {"model_id": str(tmp_path / "no-model")}), encoding="utf-8")
-    done = run("compose", "--input", "g.csv", "--miner", "lexical", "--rounds", "2", "--round-config", "cfg.json")
-    assert done.returncode == 2
-    assert "no model" in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(RoundError, match="training of round 1 stopped") as caught:
+        compose(inputs=["g.csv"], miner="lexical", model=str(tiny_model), mining=MineOptions(rounds=2))
+    assert caught.value.exit_code == 3
     assert not (tmp_path / "data" / "pairs.jsonl").exists()
+    assert (
+        json.loads((tmp_path / "data/pairs.rounds/1/round.json").read_text(encoding="utf-8"))["done"] is False
+    )
 
 
 def test_a_dry_run_of_rounds_trains_nothing(run: Run, tmp_path: Path, config: Path) -> None:

@@ -100,6 +100,33 @@ def compose(
         float,
         typer.Option(min=0, max=1, help="The least share of the exact answer that the index must find."),
     ] = 0.95,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=20,
+            help="Mine so often, each time after the first with a model tuned on the round before.",
+        ),
+    ] = 1,
+    round_config: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="The cfg.json of that tuning. Default: the trainer's, from --model on."
+        ),
+    ] = "",
+    synonyms: Annotated[
+        Path | None,
+        typer.Option(
+            help="A decided synonym_candidates.csv: accepted rows are one concept, rejected ones not asked again."
+        ),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TERM",
+            help="Print what became a negative of this term's rows, what did not and why; write nothing. Repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
@@ -128,7 +155,11 @@ def compose(
             hub_cap=hub_cap,
             cross_encoder=cross_encoder,
             encoding=Encoding(backend=backend, vectors=vectors, ann_above=ann_above, ann_recall=ann_recall),
+            synonyms=str(synonyms or ""),
+            rounds=rounds,
+            round_config=round_config,
         ),
+        explain=explain or (),
         seed=seed,
         strict=strict,
         force=force,

@@ -10,12 +10,22 @@ from pathlib import Path
 from embedkit.compose.concepts import Concepts, build
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
+from embedkit.compose.mine.explain import check_explain, rows_to_explain, tell
 from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.rescore import DEPTH
+from embedkit.compose.mine.rounds import Round, Tuner, mine_in_rounds
 from embedkit.compose.mine.select import Mined
 from embedkit.compose.mine.stage import mine_parts
+from embedkit.compose.mine.synonyms import (
+    Decisions,
+    Synonyms,
+    check_decisions_kept,
+    propose,
+    read_candidates,
+    resolve,
+)
 from embedkit.compose.output import all_paths, outputs_of, pairs_of, say_summary, write
 from embedkit.compose.read import (
     Record,
@@ -36,6 +46,7 @@ from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, refuse_existing, require_writable
 from embedkit.near import near_pairs
+from embedkit.pairs import Pair
 from embedkit.report import Tally
 
 
@@ -61,6 +72,17 @@ class _Divided:
     texts: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is known before mining."""
+
+    settings: Settings
+    found: _Read
+    made: _Made
+    concepts: Concepts
+    divided: _Divided
+
+
 def compose(
     *,
     inputs: Sequence[str],
@@ -72,13 +94,14 @@ def compose(
     model: str = "",
     hard_k: int = 3,
     mining: MineOptions | None = None,
+    explain: Sequence[str] = (),
     seed: int = 0,
     strict: bool = False,
     force: bool = False,
     dry_run: bool = False,
     as_json: bool = False,
 ) -> ComposeResult:
-    """Turn tables into training rows; nothing is written before everything is known.
+    """Turn tables into training rows; nothing is written before everything is known, and nothing to `explain`.
 
     Raises:
         UserError: an input or a setting is wrong, or an output is in the way.
@@ -88,13 +111,14 @@ def compose(
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
     mining = mining or MineOptions()
     check_miner(miner, model)
-    mining.check()
+    place = output if output == STDIO else Path(output)
+    check_explain(explain, hard_k=hard_k, rounds=mining.rounds, dry_run=dry_run)
     shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
     if output == STDIO and shares[0] < 1:
         raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
     settings = Settings(
         inputs=tuple(locate(name) for name in inputs),
-        output=output if output == STDIO else Path(output),
+        output=place,
         mapping=parse_mapping(mapping),
         kinds=parse_kinds(kinds) if kinds else DEFAULT_KINDS,
         shares=shares,
@@ -102,10 +126,16 @@ def compose(
         model=model,
         mining=mining,
         guards=mining.guards(hard_k=hard_k, seed=seed),
+        explain=tuple(explain),
         seed=seed,
     )
-    _refuse(settings.output, force=force, dry_run=dry_run)
+    if not explain:
+        _refuse(settings, force=force, dry_run=dry_run)
+    mining.check(place, hard_k=hard_k, model=model)
     result = _run(settings, dry_run=dry_run)
+    if explain:
+        tell(result.explained, as_json=as_json)
+        return result
     say_summary(result, settings, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
@@ -117,7 +147,9 @@ def compose(
     return result
 
 
-def _refuse(output: Path | str, *, force: bool, dry_run: bool) -> None:
+def _refuse(settings: Settings, *, force: bool, dry_run: bool) -> None:
+    output = settings.output
+    check_decisions_kept(output, settings.mining.synonyms)
     if isinstance(output, str):
         return
     for path in all_paths(output):
@@ -131,31 +163,58 @@ def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
     found = _read_all(settings)
     if not found.records:
         raise _nothing(settings, found.rejects)
-    concepts = build(found.records)
+    decisions = _decisions(settings, found.records)
+    concepts = build(found.records, joined=decisions.accepted)
     _say_concepts(concepts)
     made = _make(found, settings.kinds)
     if not made.drafts:
         raise _nothing(settings, found.rejects)
     divided = _divide(made.drafts, concepts, settings)
+    work = _Work(settings, found, made, concepts, divided)
     choice = _choose(made.drafts, settings)
-    mined = (
-        Mined(Found(len(made.drafts)))
-        if dry_run
-        else mine_parts(
-            made.drafts,
-            divided.parts,
-            Mask(concepts, divided.near),
-            choice,
-            options=settings.mining,
-            guards=settings.guards,
-        )
-    )
-    leak = _proof(made.drafts, divided, concepts, mined.negatives)
-    result = _result(settings, found, made, concepts, divided, leak, choice, mined)
+    rounds: tuple[Round, ...] = ()
+    mined = Mined(Found(len(made.drafts)))
     if not dry_run:
+        mined, choice, rounds = _mine(work, choice)
+    leak = _proof(made.drafts, divided, concepts, mined.negatives)
+    synonyms = propose(
+        mined.above,
+        divided.near,
+        drafts=made.drafts,
+        records=found.records,
+        concepts=concepts,
+        decisions=decisions,
+    )
+    result = _result(work, leak, choice, mined, rounds=rounds, synonyms=synonyms)
+    if not dry_run and not settings.explain:
         pairs = pairs_of(made.drafts, found.records, concepts, mined.negatives)
         write(settings, result, pairs, parts=divided.parts, rejects=found.rejects, choice=choice)
     return result
+
+
+def _decisions(settings: Settings, records: Sequence[Record]) -> Decisions:
+    if not settings.mining.synonyms:
+        return Decisions()
+    return resolve(read_candidates(Path(settings.mining.synonyms)), records)
+
+
+def _mine(work: _Work, choice: Choice) -> tuple[Mined, Choice, tuple[Round, ...]]:
+    settings, drafts, parts = work.settings, work.made.drafts, work.divided.parts
+    mask = Mask(work.concepts, work.divided.near)
+    records = work.found.records
+    texts = ((d.anchor, d.positive, records[d.record].entry.term) for d in drafts)
+    explain = rows_to_explain(settings.explain, texts) if settings.explain else frozenset[int]()
+
+    def mine(choice: Choice) -> Mined:
+        return mine_parts(
+            drafts, parts, mask, choice, options=settings.mining, guards=settings.guards, explain=explain
+        )
+
+    def rows(mined: Mined) -> Iterable[tuple[Part, Pair]]:
+        return zip(parts, pairs_of(drafts, records, work.concepts, mined.negatives), strict=True)
+
+    tuner = Tuner(Path(settings.output), settings.mining.round_config, settings.model)
+    return mine_in_rounds(choice, mine, rounds=settings.mining.rounds, tuner=tuner, rows=rows)
 
 
 def _read_all(settings: Settings) -> _Read:
@@ -268,25 +327,27 @@ def _proof(drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, negat
 
 
 def _result(
-    settings: Settings,
-    found: _Read,
-    made: _Made,
-    concepts: Concepts,
-    divided: _Divided,
+    work: _Work,
     leak: LeakProof,
     choice: Choice,
     mined: Mined,
+    *,
+    rounds: tuple[Round, ...],
+    synonyms: Synonyms,
 ) -> ComposeResult:
+    settings, found, made, divided = work.settings, work.found, work.made, work.divided
     counts = Counter(divided.parts)
     return ComposeResult(
-        outputs=outputs_of(settings.output, counts, rejected=bool(found.rejects)),
+        outputs=outputs_of(
+            settings.output, counts, rejected=bool(found.rejects), synonyms=bool(synonyms.rows)
+        ),
         rows={part: counts[part] for part in PARTS},
         read=found.tally,
         made=made.tally,
         lint=found.lint,
         texts=divided.texts,
-        concepts=len(concepts.ids),
-        largest_concept=concepts.largest,
+        concepts=len(work.concepts.ids),
+        largest_concept=work.concepts.largest,
         leak=leak,
         miner=choice.miner if settings.guards.hard_k else "none",
         miner_reason=choice.reason,
@@ -294,4 +355,7 @@ def _result(
         stated_self_pairs=made.stated_self_pairs,
         rules=dict(sorted(mined.negatives.rules.items())),
         passed_over=dict(mined.passed_over),
+        rounds=rounds,
+        synonyms=synonyms,
+        explained=tuple(mined.explained[number] for number in sorted(mined.explained)),
     )

@@ -160,14 +160,16 @@ def initials_match(short: str, long: str) -> bool:
     return len(words) > 1 and "".join(word[0] for word in words).startswith(letters[:3])
 
 
-def build(records: Sequence[Record]) -> Concepts:
-    """The concept graph of `records`, decided once, in the order of the records."""
+def build(records: Sequence[Record], *, joined: Iterable[tuple[int, int]] = ()) -> Concepts:
+    """The concept graph of `records`, decided once, in their order; a person says of `joined` ones they are one."""
     claims = _Claims(records, _everyday_aliases(records))
     forest = Forest(len(records))
     several = claims.counts > 1
     weak = several & ((claims.doubts & 3 > NAME) | (claims.counts > MAX_CLAIMS))
     for key in np.flatnonzero(several & ~weak).tolist():
         forest.union(claims.of_key(key)[0])
+    for pair in joined:
+        forest.union(pair)
     doubtful = np.flatnonzero(weak)
     in_order = doubtful[np.argsort(claims.first[doubtful], kind="stable")]
     ambiguous = sum(not _join_weak(forest, claims, key) for key in in_order.tolist())

@@ -11,6 +11,8 @@ from typing import IO, Any
 from embedkit.compose.concepts import Concepts
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.found import Negative
+from embedkit.compose.mine.rounds import rounds_folder
+from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
 from embedkit.compose.read import Record, Reject
 from embedkit.compose.result import ComposeResult, Settings
 from embedkit.compose.rows import Draft
@@ -33,16 +35,21 @@ def rejected_path(output: Path) -> Path:
 
 def all_paths(output: Path) -> tuple[Path, ...]:
     """Every file that a run may write."""
-    return (*(split_path(output, part) for part in PARTS), rejected_path(output), manifest_path(output))
+    parts = (split_path(output, part) for part in PARTS)
+    return (*parts, rejected_path(output), synonyms_path(output), manifest_path(output))
 
 
-def outputs_of(output: Path | str, counts: Mapping[Part, int], *, rejected: bool) -> dict[str, str]:
+def outputs_of(
+    output: Path | str, counts: Mapping[Part, int], *, rejected: bool, synonyms: bool
+) -> dict[str, str]:
     """Which files there will be, by what they hold; an empty dev or test part has none."""
     if isinstance(output, str):
         return {"train": output}
     paths: dict[str, str] = {p: str(split_path(output, p)) for p in PARTS if counts.get(p) or p == "train"}
     if rejected:
         paths["rejected"] = str(rejected_path(output))
+    if synonyms:
+        paths["synonyms"] = str(synonyms_path(output))
     return {**paths, "manifest": str(manifest_path(output))}
 
 
@@ -92,6 +99,8 @@ def write(
             files[part].write(pair_to_object(pair))
         for reject in rejects if "rejected" in files else ():
             files["rejected"].write(reject.to_object())
+        for line in table_lines(result.synonyms.rows) if "synonyms" in files else ():
+            files["synonyms"].line(line)
     if isinstance(settings.output, str):
         _say_rejects(rejects)
     else:
@@ -108,7 +117,9 @@ class _Lines:
         self._handle, self.sha256 = handle, hashlib.sha256()
 
     def write(self, value: Mapping[str, Any]) -> None:
-        line = dumps(value) + "\n"
+        self.line(dumps(value) + "\n")
+
+    def line(self, line: str) -> None:
         self.sha256.update(line.encode())
         self._handle.write(line)
 
@@ -131,7 +142,7 @@ def _write_manifest(
     )
     manifest = Manifest(
         step="compose",
-        inputs={str(path): sha256_file(path) for path in settings.inputs if isinstance(path, Path)},
+        inputs={str(path): sha256_file(path) for path in _inputs(settings)},
         outputs=hashes,
         settings={
             "map": dict(settings.mapping),
@@ -147,6 +158,12 @@ def _write_manifest(
         seed=settings.seed,
     )
     write_manifest(Path(result.outputs["manifest"]), manifest)
+
+
+def _inputs(settings: Settings) -> Iterator[Path]:
+    yield from (path for path in settings.inputs if isinstance(path, Path))
+    if settings.mining.synonyms:
+        yield Path(settings.mining.synonyms)
 
 
 def say_summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
@@ -167,6 +184,10 @@ def say_summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> 
             count=result.texts,
             seconds=-(-result.texts // TEXTS_PER_SECOND),
         )
+    if dry_run and settings.mining.rounds > 1:
+        folder = rounds_folder(Path(settings.output))
+        say("would tune {count} times, in {path}", count=settings.mining.rounds - 1, path=folder)
+    say_synonyms(result.synonyms)
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"
         count = result.rows.get(part)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedkit.compose.mine.base import Guards
+from embedkit.compose.mine.explain import Explanation
 from embedkit.compose.mine.options import MineOptions
-from embedkit.compose.mine.select import Guards
+from embedkit.compose.mine.rounds import Round
+from embedkit.compose.mine.synonyms import Synonyms
 from embedkit.compose.split import LeakProof
 from embedkit.report import Tally
 
@@ -26,6 +29,7 @@ class Settings:
     model: str
     mining: MineOptions
     guards: Guards
+    explain: tuple[str, ...]
     seed: int
 
 
@@ -48,6 +52,9 @@ class ComposeResult:
     stated_self_pairs: int
     rules: Mapping[str, int]
     passed_over: Mapping[str, int]
+    rounds: tuple[Round, ...]
+    synonyms: Synonyms
+    explained: tuple[Explanation, ...]
 
     def to_object(self) -> dict[str, Any]:
         """The JSON document of `--json`."""
@@ -74,5 +81,7 @@ class ComposeResult:
                 "rows_short_of_k": self.rows_short_of_k,
                 "rules": dict(self.rules),
                 "passed_over": dict(self.passed_over),
+                **({"rounds": [item.to_object() for item in self.rounds]} if self.rounds else {}),
             },
+            "synonyms": self.synonyms.counts(),
         }

@@ -80,6 +80,25 @@ class Ranked:
     refused: Refused | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What a candidate has to pass beside the concept mask and the miner's bar.
+
+    `window` holds the first and the last rank taken. `hub_cap` is how many rows one text may be a negative of;
+    0 leaves it to a soft cap of some times the fair share.
+    """
+
+    hard_k: int = 3
+    seed: int = 0
+    window: tuple[int, int | None] = (1, None)
+    hub_cap: int = 0
+
+    def in_window(self, rank: int) -> bool:
+        """Whether the window admits a rank; the first is 1."""
+        first, last = self.window
+        return rank >= first and (last is None or rank <= last)
+
+
 class Miner(Protocol):
     """Ranks one pool of texts. The guards are applied to the whole row before the best are taken."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
-from embedkit.console import out
+from embedkit.compose.concepts import text_hash
+from embedkit.compose.mine.base import Guards, Ranked
+from embedkit.compose.mine.pools import Mask
+from embedkit.compose.rows import Draft
+from embedkit.console import out, out_json
 from embedkit.errors import UserError
 from embedkit.pairs import Mining
 from embedkit.text import fold
@@ -49,11 +53,11 @@ class Explanation:
     anchor: str
     positive: str
     kind: str
-    part: str
     own: float | None
     bar: float | None
     taken: tuple[tuple[str, Mining], ...]
     refused: tuple[Refusal, ...]
+    part: str = "train"
 
     def to_object(self) -> dict[str, Any]:
         """The JSON form."""
@@ -73,32 +77,112 @@ class Explanation:
         }
 
 
-class Wanted:
-    """Which rows are explained: those that have one of the terms as anchor, positive or term of their record."""
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A text near an anchor, masked or not; `over` the bar or under it."""
 
-    def __init__(self, terms: Iterable[str]) -> None:
-        self._keys = {fold(term) for term in terms}
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def __contains__(self, texts: tuple[str, ...]) -> bool:
-        return any(fold(text) in self._keys for text in texts)
+    text: str
+    score: float
+    over: bool
 
 
-def check_terms(terms: Sequence[str], texts: Iterable[str]) -> None:
-    """Raise `UserError` for a term that is in no row, with the names nearest to it."""
-    names = list(dict.fromkeys(texts))
-    keys = {fold(name) for name in names}
-    for term in terms:
-        if fold(term) not in keys:
-            near = [name for name, _, _ in process.extract(term, names, limit=3, score_cutoff=60)]
-            hint = f"did you mean {', '.join(map(repr, near))}?" if near else "no row has a text like it"
-            raise UserError(f"--explain {term!r} is in no row", hint=hint)
+def neighbours(ranked: Ranked, texts: Sequence[str], limit: int) -> Iterator[Neighbour]:
+    """What a ranking without the mask found, the nearest first."""
+    for found, over in ((ranked.refused, True), (ranked, False)):
+        if found is not None:
+            pairs = zip(found.indices[:limit].tolist(), found.scores[:limit].tolist(), strict=True)
+            yield from (Neighbour(texts[index], score, over) for index, score in pairs)
 
 
-def print_explanations(found: Sequence[Explanation]) -> None:
-    """The explanations for a person to read, on stdout."""
+def refusals(
+    found: Iterable[Neighbour],
+    draft: Draft,
+    mask: Mask,
+    guards: Guards,
+    *,
+    receipts: Sequence[tuple[str, Mining]],
+    used: Mapping[int, int],
+    cap: int,
+) -> Iterator[Refusal]:
+    """Each neighbour that is no negative, with the first guard that refused it."""
+    row, concepts = mask.of_row(draft), mask.concepts
+    taken = {text for text, _ in receipts}
+    seen = {text_hash(text) for text in taken}
+    rank = 0
+    for place, item in enumerate(found, start=1):
+        key = text_hash(item.text)
+        shared = row.intersection(concepts.of_text(item.text))
+        near = not row.isdisjoint(mask.of_candidate(item.text, key))
+        rank += not (near or item.over)
+        if item.text in taken:
+            continue
+        detail = ""
+        if item.text in (draft.anchor, draft.positive):
+            reason = "own"
+        elif shared:
+            reason, detail = "concept", ", ".join(concepts.ids[number] for number in sorted(shared))
+        elif near:
+            reason = "near"
+        elif item.over:
+            reason = "bar"
+        elif key in seen:
+            reason = "spelling"
+        elif not guards.in_window(rank):
+            reason, detail = "window", f"rank {rank}"
+        elif used.get(key, 0) >= cap:
+            reason, detail = "hub", f"a negative of {used[key]} rows already"
+        else:
+            reason = "enough"
+        yield Refusal(item.text, item.score, place, reason, detail)
+
+
+def check_explain(terms: Sequence[str], *, hard_k: int, rounds: int, dry_run: bool) -> None:
+    """Raise `UserError` for what `--explain` does not go together with."""
+    if not terms:
+        return
+    if not hard_k:
+        raise UserError("--explain needs --hard-k of at least 1", hint="without negatives nothing was chosen")
+    if rounds > 1:
+        raise UserError(
+            "--explain looks at one mining", hint="leave --rounds out; --model RUN names a tuned model"
+        )
+    if dry_run:
+        raise UserError("--dry-run does not mine", hint="--explain writes nothing; leave --dry-run out")
+
+
+def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> frozenset[int]:
+    """The numbers of the rows that have one of the terms among their texts.
+
+    Raises:
+        UserError: a term is in no row; with the names nearest to it.
+    """
+    wanted = {fold(term): term for term in terms}
+    missing = set(wanted)
+    numbers: set[int] = set()
+    names: dict[str, None] = {}
+    for number, texts in enumerate(rows):
+        keys = {fold(text) for text in texts}
+        names.update(dict.fromkeys(texts))
+        if not keys.isdisjoint(wanted):
+            numbers.add(number)
+            missing -= keys
+    for key in sorted(missing):
+        near = [
+            name
+            for name, _, _ in process.extract(
+                wanted[key], list(names), scorer=fuzz.ratio, limit=3, score_cutoff=60
+            )
+        ]
+        hint = f"did you mean {', '.join(map(repr, near))}?" if near else "no row has a text like it"
+        raise UserError(f"--explain {wanted[key]!r} is in no row", hint=hint)
+    return frozenset(numbers)
+
+
+def tell(found: Sequence[Explanation], *, as_json: bool) -> None:
+    """The explanations on stdout, for a person or as one JSON object."""
+    if as_json:
+        out_json({"rows": [row.to_object() for row in found]})
+        return
     for number, row in enumerate(found):
         if number:
             out("")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from embedkit.compose.mine.base import Bar
+from embedkit.compose.mine.base import Bar, Guards
 from embedkit.compose.mine.encoding import Encoding
 from embedkit.compose.mine.rescore import Rescorer, find_cross_encoder
-from embedkit.compose.mine.select import Guards
+from embedkit.compose.mine.rounds import check_rounds
+from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.errors import UserError
 from embedkit.models import resolve_model, weights_hash
 
@@ -27,15 +29,21 @@ class MineOptions:
     hub_cap: int = 0
     cross_encoder: str = ""
     encoding: Encoding = field(default_factory=Encoding)
+    synonyms: str = ""
+    rounds: int = 1
+    round_config: str = ""
 
     @property
     def bar(self) -> Bar:
         """What negatives may score."""
         return Bar(max_relative=self.max_relative, margin=self.margin, max_score=self.max_score)
 
-    def check(self) -> None:
+    def check(self, output: Path | str, *, hard_k: int, model: str) -> None:
         """Raise `UserError` for what cannot be, before any work."""
         self.encoding.check()
+        if self.synonyms:
+            read_candidates(Path(self.synonyms))
+        check_rounds(self.rounds, self.round_config, output, hard_k=hard_k, model=model)
         if self.cross_encoder:
             find_cross_encoder(self.cross_encoder)
 
@@ -70,6 +78,7 @@ class MineOptions:
             "rank_window": self.rank_window or None,
             "hub_cap": self.hub_cap or None,
             "cross_encoder": self.cross_encoder or None,
+            "rounds": self.rounds if self.rounds > 1 else None,
         }
         asked = {name: value for name, value in optional.items() if value is not None}
         if self.cross_encoder:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.child import run_embedkit
+from embedkit.compose.mine.choose import Choice, choose_miner
+from embedkit.compose.mine.select import Mined
 from embedkit.compose.split import Part
 from embedkit.console import say
 from embedkit.errors import EmbedkitError, UserError
 from embedkit.extras import require
-from embedkit.files import atomic, sha256_file, write_text
+from embedkit.files import atomic, read_bytes, sha256_file, write_text
 from embedkit.jsonl import dumps
 from embedkit.models import DEFAULT_MODEL, resolve_model, weights_hash
 from embedkit.pairs import Pair, pair_to_object, split_path
@@ -63,7 +65,7 @@ def rounds_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.rounds")
 
 
-def check_rounds(rounds: int, config: str, output: Path | str) -> None:
+def check_rounds(rounds: int, config: str, output: Path | str, *, hard_k: int, model: str) -> None:
     """Raise `UserError` for rounds that cannot be made, before any work."""
     if rounds < 2:
         if config:
@@ -74,10 +76,44 @@ def check_rounds(rounds: int, config: str, output: Path | str) -> None:
             "--rounds keeps its models beside the output, and standard output has no place",
             hint="name a file with --output",
         )
+    if not hard_k:
+        raise UserError("--rounds needs --hard-k of at least 1", hint="without negatives nothing is mined")
     if find_spec("sentence_transformers") is None:
         require("sentence_transformers", extra="train")
     if config and run_embedkit(["config", "validate", config]):
         raise UserError("cannot be trained with", place=config, hint="the message above says why")
+    _base(read_bytes(config) if config else b"{}", model)
+
+
+def _base(config: bytes, model: str) -> str:
+    """The weights that tuning starts from."""
+    named = json.loads(config.decode("utf-8-sig")).get("model_id")
+    return weights_hash(
+        resolve_model(os.environ.get("EMBEDKIT_MODEL_ID") or named or model or DEFAULT_MODEL).path
+    )
+
+
+def mine_in_rounds(
+    choice: Choice,
+    mine: Callable[[Choice], Mined],
+    *,
+    rounds: int,
+    tuner: Tuner,
+    rows: Callable[[Mined], Iterable[tuple[Part, Pair]]],
+) -> tuple[Mined, Choice, tuple[Round, ...]]:
+    """Mine, and `rounds` - 1 times tune on what was mined and mine again; the last mining and who did it."""
+    mined, done = mine(choice), []
+    for number in range(1, rounds):
+        run, sha256 = tuner.tune(number, rows(mined))
+        done.append(Round(number, choice.miner, _weights(choice), sha256))
+        choice = choose_miner("hybrid" if choice.miner == "hybrid" else "dense", (), model=run)
+        say("round {number}: mining with {model}", number=number + 1, model=run)
+        mined = mine(choice)
+    return mined, choice, (*done, Round(rounds, choice.miner, _weights(choice))) if done else ()
+
+
+def _weights(choice: Choice) -> str:
+    return weights_hash(choice.source.path) if choice.source else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +129,11 @@ class Tuner:
         folder = rounds_folder(self.output) / str(number)
         sha256 = _write_rows(folder, rows)
         config = self._config()
-        wanted = {"pairs": sha256, "config": sha256_file(config), "base": self._base(config)}
+        wanted = {
+            "pairs": sha256,
+            "config": sha256_file(config),
+            "base": _base(config.read_bytes(), self.model),
+        }
         wanted["environment"] = _environment()
         state = _state(folder)
         same = state.get("wanted") == wanted
@@ -113,11 +153,6 @@ class Tuner:
         path = rounds_folder(self.output) / "cfg.json"
         write_text(path, json.dumps({"model_id": self.model} if self.model else {}) + "\n")
         return path
-
-    def _base(self, config: Path) -> str:
-        """The weights that tuning starts from, so that another base model is not taken for the same."""
-        name = json.loads(config.read_text(encoding="utf-8-sig")).get("model_id") or DEFAULT_MODEL
-        return weights_hash(resolve_model(name).path)
 
 
 def _write_rows(folder: Path, rows: Iterable[tuple[Part, Pair]]) -> str:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from embedkit.compose.concepts import text_hash
-from embedkit.compose.mine.base import Indices, Question, Ranked
+from embedkit.compose.mine.base import NO_INDICES, Guards, Indices, Question, Ranked
+from embedkit.compose.mine.explain import NEIGHBOURS, Explanation, neighbours, refusals
 from embedkit.compose.mine.found import Found, Negative
 from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, Pools
 from embedkit.compose.rows import Draft
@@ -32,25 +33,6 @@ HUB_LEAST = 8
 HUB_FACTOR = 4
 CHUNK = 2048
 DRAWS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
-    """What a candidate has to pass beside the concept mask and the miner's bar.
-
-    `window` holds the first and the last rank taken. `hub_cap` is how many rows one text may be a negative of;
-    0 leaves it to a soft cap of `HUB_FACTOR` times the fair share.
-    """
-
-    hard_k: int = 3
-    seed: int = 0
-    window: tuple[int, int | None] = (1, None)
-    hub_cap: int = 0
-
-    def in_window(self, rank: int) -> bool:
-        """Whether the window admits a rank; the first is 1."""
-        first, last = self.window
-        return rank >= first and (last is None or rank <= last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +52,18 @@ class Mined:
     negatives: Found
     above: list[Above] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
+    explained: dict[int, Explanation] = field(default_factory=dict)
 
 
-def mine(drafts: Sequence[Draft], mask: Mask, make_miner: MakeMiner, *, guards: Guards) -> Mined:
-    """The hard negatives of each draft, mined among the drafts' own texts."""
+def mine(
+    drafts: Sequence[Draft],
+    mask: Mask,
+    make_miner: MakeMiner,
+    *,
+    guards: Guards,
+    explain: Container[int] = (),
+) -> Mined:
+    """The hard negatives of each draft, mined among the drafts' own texts; those that `explain` has are explained."""
     mined = Mined(Found(len(drafts)))
     pools = Pools(drafts)
     used: Counter[int] = Counter()
@@ -85,7 +75,9 @@ def mine(drafts: Sequence[Draft], mask: Mask, make_miner: MakeMiner, *, guards: 
         chooser = _Chooser(
             pool, others, mask, make_miner, guards=guards, rows=len(members), used=used, mined=mined
         )
-        for _ in chooser.choose(members, drafts):
+        for number, question in chooser.choose(members, drafts):
+            if number in explain:
+                mined.explained[number] = chooser.explain(drafts[number], question, mined.negatives[number])
             done += 1
             ticker.at(done)
         del chooser  # its index, before the next pool's is made
@@ -116,7 +108,7 @@ class _Chooser:
         self._cap = guards.hub_cap or max(HUB_LEAST, fair)
         self._used, self._mined = used, mined
 
-    def choose(self, members: Indices, drafts: Sequence[Draft]) -> Iterator[int]:
+    def choose(self, members: Indices, drafts: Sequence[Draft]) -> Iterator[tuple[int, Question]]:
         """Fill in what was mined for each of the drafts that `members` numbers, one a turn."""
         limit = self._k + self._guards.window[0] - 1
         for start in range(0, len(members), CHUNK):
@@ -126,7 +118,26 @@ class _Chooser:
             for number, question, ranked in zip(part, questions, rankings, strict=True):
                 self._mined.negatives.put(number, self._row(drafts[number], question, ranked, limit))
                 self._mined.above.extend(self._above(number, ranked))
-                yield number
+                yield number, question
+
+    def explain(self, draft: Draft, question: Question, taken: Sequence[Negative]) -> Explanation:
+        """Rank once more without the mask, and say of each neighbour what became of it and why."""
+        limit = self._k + self._guards.window[0] - 1 + NEIGHBOURS
+        ranked = next(iter(self._miner.rank([replace(question, blocked=NO_INDICES)], limit)))
+        found = neighbours(ranked, self._pool.texts, limit)
+        receipts = tuple((negative.text, negative.mining) for negative in taken)
+        refused = refusals(
+            found, draft, self._mask, self._guards, receipts=receipts, used=self._used, cap=self._cap
+        )
+        return Explanation(
+            anchor=draft.anchor,
+            positive=draft.positive,
+            kind=draft.kind,
+            own=ranked.refused.own if ranked.refused else None,
+            bar=ranked.refused.bar if ranked.refused else None,
+            taken=receipts,
+            refused=tuple(refused),
+        )
 
     def _above(self, number: int, ranked: Ranked) -> Iterator[Above]:
         if ranked.refused:

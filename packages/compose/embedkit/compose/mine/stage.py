@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from embedkit.compose.mine.base import Guards
 from embedkit.compose.mine.choose import Choice, miner_factory
 from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
-from embedkit.compose.mine.select import Guards, Mined, mine
+from embedkit.compose.mine.select import Mined, mine
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part
 from embedkit.compose.spool import Picked
@@ -25,8 +26,9 @@ def mine_parts(
     *,
     options: MineOptions,
     guards: Guards,
+    explain: Collection[int] = (),
 ) -> Mined:
-    """What was mined for every draft."""
+    """What was mined for every draft, and why for those whose numbers are in `explain`."""
     found = Mined(Found(len(drafts)))
     if not guards.hard_k:
         return found
@@ -36,9 +38,12 @@ def mine_parts(
     make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer, encoding=options.encoding)
     for part in PARTS:
         members = array("i", (number for number, own in enumerate(parts) if own == part))
-        mined = mine(Picked(drafts, members), mask, make_miner, guards=guards)
+        wanted = {own: number for own, number in enumerate(members) if number in explain} if explain else {}
+        mined = mine(Picked(drafts, members), mask, make_miner, guards=guards, explain=wanted)
         for number, negatives in zip(members, mined.negatives, strict=True):
             found.negatives.put(number, negatives)
         found.above.extend(replace(above, number=members[above.number]) for above in mined.above)
         found.passed_over.update(mined.passed_over)
+        for own, row in mined.explained.items():
+            found.explained[wanted[own]] = replace(row, part=part)
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rapidfuzz.distance import Indel
 
-from embedkit.compose.concepts import Concepts, text_key
+from embedkit.compose.concepts import Concepts, text_hash
 from embedkit.compose.encoding import detect
 from embedkit.compose.mine.select import Above
 from embedkit.compose.read import Record
@@ -162,23 +162,23 @@ class _Finder:
     """Which records some wanted texts stand in."""
 
     def __init__(self, records: Sequence[Record], wanted: Iterable[str]) -> None:
-        keys = {text_key(text) for text in wanted}
-        self._of: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        keys = {text_hash(text) for text in wanted}
+        self._of: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         for number, record in enumerate(records if keys else ()):
             entry = record.entry
             for text in dict.fromkeys((entry.term, entry.definition, *(a.text for a in entry.aliases))):
-                if (key := text_key(text)) in keys:
+                if (key := text_hash(text)) in keys:
                     self._of[key].append((number, entry.term))
 
     def find(self, text: str, term: str = "") -> int | None:
         """The record of that term, else the first that has the text."""
-        found = self._of.get(text_key(text), [])
-        named = [number for number, name in found if term and text_key(name) == text_key(term)]
+        found = self._of.get(text_hash(text), [])
+        named = [number for number, name in found if term and text_hash(name) == text_hash(term)]
         return next(iter(named), found[0][0] if found else None)
 
     def term(self, text: str) -> str:
         """The term of the first record that has the text."""
-        found = self._of.get(text_key(text))
+        found = self._of.get(text_hash(text))
         return found[0][1] if found else ""
 
 
