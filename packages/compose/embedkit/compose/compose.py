@@ -205,9 +205,11 @@ def _mine(work: _Work, choice: Choice) -> tuple[Mined, Choice, tuple[Round, ...]
     texts = ((d.anchor, d.positive, records[d.record].entry.term) for d in drafts)
     explain = rows_to_explain(settings.explain, texts) if settings.explain else frozenset[int]()
 
-    def mine(choice: Choice) -> Mined:
+    def mine(miner: Choice) -> Mined:
+        # Shards of vectors are those of the first model, not of a tuned one.
+        options = settings.mining if miner is choice else settings.mining.without_vectors()
         return mine_parts(
-            drafts, parts, mask, choice, options=settings.mining, guards=settings.guards, explain=explain
+            drafts, parts, mask, miner, options=options, guards=settings.guards, explain=explain
         )
 
     def rows(mined: Mined) -> Iterable[tuple[Part, Pair]]:

@@ -159,10 +159,10 @@ def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> fr
     wanted = {fold(term): term for term in terms}
     missing = set(wanted)
     numbers: set[int] = set()
-    names: dict[str, None] = {}
+    known: dict[str, None] = {}
     for number, texts in enumerate(rows):
         keys = {fold(text) for text in texts}
-        names.update(dict.fromkeys(texts))
+        known.update(dict.fromkeys(texts))
         if not keys.isdisjoint(wanted):
             numbers.add(number)
             missing -= keys
@@ -170,11 +170,14 @@ def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> fr
         near = [
             name
             for name, _, _ in process.extract(
-                wanted[key], list(names), scorer=fuzz.ratio, limit=3, score_cutoff=60
+                wanted[key], list(known), scorer=fuzz.ratio, limit=3, score_cutoff=60
             )
         ]
-        hint = f"did you mean {', '.join(map(repr, near))}?" if near else "no row has a text like it"
-        raise UserError(f"--explain {wanted[key]!r} is in no row", hint=hint)
+        problem = "--explain {term!r} is in no row"
+        if not near:
+            raise UserError(problem, hint="no row has a text like it", term=wanted[key])
+        names = ", ".join(map(repr, near))
+        raise UserError(problem, hint="did you mean {names}?", term=wanted[key], names=names)
     return frozenset(numbers)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ class MineOptions:
         check_rounds(self.rounds, self.round_config, output, hard_k=hard_k, model=model)
         if self.cross_encoder:
             find_cross_encoder(self.cross_encoder)
+
+    def without_vectors(self) -> MineOptions:
+        """The same with every text encoded anew."""
+        return replace(self, encoding=replace(self.encoding, vectors=""))
 
     def rescorer(self) -> Rescorer | None:
         """The cross-encoder asked for."""

@@ -39,8 +39,10 @@ class RoundError(EmbedkitError):
 
     def __init__(self, number: int, code: int) -> None:
         super().__init__(
-            f"the training of round {number} stopped (exit {code})",
+            "the training of round {number} stopped (exit {code})",
             hint="its message stands above; the same command goes on from here",
+            number=number,
+            code=code,
         )
         self.exit_code = code if code > 0 else 130
 

@@ -100,14 +100,15 @@ def read_candidates(path: Path) -> list[Candidate]:
     missing = [name for name in ("text_a", "text_b", "decision") if name not in (reader.fieldnames or ())]
     if missing:
         raise UserError(
-            f"has no column {', '.join(missing)}",
+            "has no column {columns}",
             place=str(path),
             hint="--synonyms takes a synonym_candidates.csv with its decision column filled in",
+            columns=", ".join(missing),
         )
     try:
         return [_candidate(row, f"{path}:{reader.line_num}") for row in reader]
     except csv.Error as error:
-        raise UserError(f"is no table ({error})", place=f"{path}:{reader.line_num}") from None
+        raise UserError("is no table ({error})", place=f"{path}:{reader.line_num}", error=error) from None
 
 
 def _candidate(row: dict[str, str | None], place: str) -> Candidate:
@@ -115,9 +116,10 @@ def _candidate(row: dict[str, str | None], place: str) -> Candidate:
     cells["decision"] = cells["decision"].casefold()
     if cells["decision"] not in ("", *DECISIONS):
         raise UserError(
-            f"the decision {cells['decision']!r} is none",
+            "the decision {decision!r} is none",
             place=place,
             hint="accept, reject, or leave it empty",
+            decision=cells["decision"],
         )
     if not cells["text_a"] or not cells["text_b"]:
         raise UserError("text_a or text_b is empty", place=place)
@@ -133,9 +135,11 @@ def check_decisions_kept(output: Path | str, synonyms: str) -> None:
     taken_over = {_decision(row) for row in read_candidates(Path(synonyms))} if synonyms else set()
     if there - taken_over:
         raise UserError(
-            f"holds {len(there - taken_over)} decisions that would be lost",
+            "holds {count} decisions that would be lost",
             place=str(path),
-            hint=f"--synonyms {path} takes them over; or move the file away",
+            hint="--synonyms {path} takes them over; or move the file away",
+            count=len(there - taken_over),
+            path=path,
         )
 
 
