@@ -113,15 +113,12 @@ def compose(
     check_miner(miner, model)
     place = output if output == STDIO else Path(output)
     check_explain(explain, hard_k=hard_k, rounds=mining.rounds, dry_run=dry_run)
-    shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
-    if output == STDIO and shares[0] < 1:
-        raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
     settings = Settings(
         inputs=tuple(locate(name) for name in inputs),
         output=place,
         mapping=parse_mapping(mapping),
         kinds=parse_kinds(kinds) if kinds else DEFAULT_KINDS,
-        shares=shares,
+        shares=_shares(split, output),
         miner=miner,
         model=model,
         mining=mining,
@@ -135,7 +132,21 @@ def compose(
     result = _run(settings, dry_run=dry_run)
     if explain:
         tell(result.explained, as_json=as_json)
-        return result
+    else:
+        _tell_result(result, settings, strict=strict, dry_run=dry_run, as_json=as_json)
+    return result
+
+
+def _shares(split: str, output: str) -> tuple[float, float, float]:
+    shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
+    if output == STDIO and shares[0] < 1:
+        raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
+    return shares
+
+
+def _tell_result(
+    result: ComposeResult, settings: Settings, *, strict: bool, dry_run: bool, as_json: bool
+) -> None:
     say_summary(result, settings, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
@@ -144,7 +155,6 @@ def compose(
         raise AnswerNoError(
             "{rejected} rows were rejected", hint="--strict makes that a failure", rejected=rejected
         )
-    return result
 
 
 def _refuse(settings: Settings, *, force: bool, dry_run: bool) -> None:
