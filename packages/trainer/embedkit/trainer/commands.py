@@ -35,7 +35,10 @@ def train(
     force: ForceOption = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what would be trained, on what and where to; write nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Try ten steps, say what the run would take and its traps; write nothing. Exit 1: it cannot fit.",
+        ),
     ] = False,
     json_: JsonOption = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from embedkit.errors import UserError
 from embedkit.models import ModelSource
@@ -39,13 +40,17 @@ LENGTH_SAMPLE_ROWS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """Tokens per text of a sample, before cutting; `cut_share` of them are longer than `limit`."""
+    """Tokens per text of a sample, before cutting; `cut_share` of them are longer than `limit`.
+
+    `histogram` holds (upper edge, share of the texts up to it and above the edge before).
+    """
 
     limit: int
     median: int
     p95: int
     longest: int
     cut_share: float
+    histogram: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,4 +344,12 @@ def _lengths(model: SentenceTransformer, rows: Mixture, *, seed: int) -> Lengths
         p95=int(np.quantile(lengths, 0.95)),
         longest=int(lengths.max()),
         cut_share=float((lengths > limit).mean()),
+        histogram=length_histogram(lengths),
     )
+
+
+def length_histogram(lengths: NDArray[np.int64]) -> tuple[tuple[int, float], ...]:
+    """Shares of texts by length, between powers of two from 8 on."""
+    edges = [2**power for power in range(3, max(4, int(lengths.max() - 1).bit_length() + 1))]
+    counts, _ = np.histogram(lengths, bins=[0, *(edge + 0.5 for edge in edges)])
+    return tuple(zip(edges, (counts / len(lengths)).tolist(), strict=True))

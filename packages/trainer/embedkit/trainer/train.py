@@ -28,6 +28,7 @@ from embedkit.trainer.settings import find_config, load_run_config
 if TYPE_CHECKING:
     from embedkit.trainer.callbacks import MetricsLog, StopFlag
     from embedkit.trainer.dev import DevMetrics
+    from embedkit.trainer.dryrun import DryRun
     from embedkit.trainer.looks import DevLooks
     from embedkit.trainer.loop import PairTrainer
     from embedkit.trainer.plan import Ready, TrainPlan
@@ -62,25 +63,36 @@ def train(
     force: bool = False,
     dry_run: bool = False,
     as_json: bool = False,
-) -> TrainPlan | TrainResult:
+) -> DryRun | TrainResult:
     """Train as the config file says, and tell the person how it went.
 
     Raises:
         UserError: config, model, rows or folder are not right; nothing has been written then.
         TerminatedError: SIGTERM came, and a checkpoint was written.
+        AnswerNoError: a dry run found that the run cannot fit.
     """
-    done: TrainPlan | TrainResult
     with one_voice():
         path = find_config(config)
         loaded = named(load_run_config(path, sets=sets).config, path)
         if dry_run:
-            done = plan_training(loaded, resume=resume, force=force)
-            tell_plan(done)
-        else:
-            done = run_training(loaded, resume=resume, force=force)
-            _tell_result(done)
+            return _dry_run(loaded, resume=resume, force=force, as_json=as_json)
+        done = run_training(loaded, resume=resume, force=force)
+        _tell_result(done)
         if as_json:
             out_json(json.loads(json.dumps(asdict(done), default=str)))
+    return done
+
+
+def _dry_run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> DryRun:
+    ready = _prepare(config, resume=resume, force=force)
+    from embedkit.trainer.dryrun import forecast, require_fit, tell_cost
+
+    tell_plan(ready.plan)
+    done = forecast(ready)
+    tell_cost(done)
+    if as_json:
+        out_json(done.to_object())
+    require_fit(done)
     return done
 
 
@@ -346,6 +358,8 @@ def _tell_lengths(plan: TrainPlan) -> None:
         share=share,
         limit=lengths.limit,
     )
+    shares = ", ".join(f"≤{upper} {share:.0%}" for upper, share in lengths.histogram)
+    say("  of them {shares}", shares=shares)
     if lengths.cut_share > MANY_CUT:
         warn(
             "{share} of the texts are longer than the model reads; raise train.max_length if it can",

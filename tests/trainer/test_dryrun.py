@@ -1,0 +1,135 @@
+"""`embedkit train --dry-run` tells cost and traps before anything is spent, and says no when it cannot fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.trainer.conftest import topic_rows, write_rows
+from transformers.models.bert.modeling_bert import BertModel
+
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.trainer import probe
+from embedkit.trainer.dryrun import DryRun
+from embedkit.trainer.plan import length_histogram
+from embedkit.trainer.train import train
+
+Values = Callable[..., dict[str, Any]]
+
+
+def dry(values: dict[str, Any], **options: Any) -> DryRun:
+    Path("cfg.json").write_text(json.dumps(values))
+    done = train(config=None, dry_run=True, **options)
+    assert isinstance(done, DryRun)
+    return done
+
+
+def levels(done: DryRun) -> dict[str, str]:
+    return {check.name: check.level for check in done.checks}
+
+
+def test_cost_is_measured_and_nothing_is_written(
+    workplace: Path, config_values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = dry(config_values(train={"best_metric": "recall_at_1"}), as_json=True)
+    assert sorted(path.name for path in workplace.iterdir()) == ["cfg.json", "pairs.dev.jsonl", "pairs.jsonl"]
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert answer["fits"] is True
+    assert answer["cost"]["steps"] == 5
+    assert answer["cost"]["seconds"] > answer["cost"]["seconds_per_step"] > 0
+    assert answer["cost"]["memory_bytes"] > 1e8
+    assert answer["steps"] == 10
+    assert sum(share for _, share in answer["lengths"]["histogram"]) == pytest.approx(1)
+    assert set(levels(done).values()) == {"ok"}
+    assert {"negatives", "recomputing", "rhythm", "metric", "leak"} == set(levels(done))
+    assert "memory: about" in told.err
+    assert "ok: none of 6 dev rows is trained on" in told.err
+
+
+def test_each_trap_is_named(workplace: Path, config_values: Values) -> None:
+    write_rows(workplace / "pairs.dev.jsonl", [*topic_rows(start=6), *topic_rows(stop=1)])
+    train = {
+        "batch_size": 1,
+        "grad_accum_steps": 4,
+        "eval_steps": 1000,
+        "micro_batch_size": 1,
+        "grad_checkpointing": True,
+    }
+    done = dry(config_values(train=train, data={"max_hard_negatives": 0}))
+    warned = {name for name, level in levels(done).items() if level == "warning"}
+    assert warned == {"negatives", "recomputing", "rhythm", "leak"}
+    assert levels(done)["accumulation"] == "note"
+    leak = next(check for check in done.checks if check.name == "leak")
+    assert leak.text.startswith("3 of 9 dev rows are trained on")
+
+
+def test_a_metric_that_the_rows_do_not_give_is_no_run(
+    workplace: Path, config_values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        AnswerNoError, match=r"train\.best_metric is spearman, which these dev rows do not give"
+    ):
+        dry(config_values(train={"best_metric": "spearman"}), as_json=True)
+    assert json.loads(capsys.readouterr().out)["fits"] is False
+    with pytest.raises(UserError, match=r"train\.best_metric is spearman") as caught:
+        train(config=None)
+    assert caught.value.exit_code == 2
+    assert not Path("runs/run").exists()
+
+
+def test_too_little_memory_is_told_without_trying(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "free_memory", lambda _: 10**6)
+    with pytest.raises(
+        AnswerNoError, match=r"does not fit into memory: .* GB needed, 1\.0 MB can be had"
+    ) as caught:
+        dry(config_values())
+    assert caught.value.exit_code == 1
+    assert "micro_batch_size" in caught.value.hint
+
+
+def test_too_little_disk_is_told(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "free_disk", lambda _: 1000)
+    with pytest.raises(AnswerNoError, match="does not fit onto the disk"):
+        dry(config_values())
+
+
+def test_a_batch_that_memory_does_not_hold_is_tried_in_turns(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = BertModel.forward
+
+    def guarded(self: Any, input_ids: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if self.training and len(input_ids) > 3:
+            raise torch.OutOfMemoryError("injected")
+        return forward(self, input_ids, *args, **kwargs)
+
+    monkeypatch.setattr(BertModel, "forward", guarded)
+    done = dry(config_values())
+    assert done.cost.texts_at_once in (1, 2, 3)
+    assert done.fits
+
+
+def test_the_disk_a_run_takes_is_what_was_said(workplace: Path, config_values: Values) -> None:
+    values = config_values(output={"checkpoint_keep": 1, "checkpoint_steps": 2})
+    said = dry(values).cost.disk_bytes
+    run = train(config=None)
+    assert not isinstance(run, DryRun)
+    files = [path for path in run.run.rglob("*") if path.suffix in (".safetensors", ".pt")]
+    # One checkpoint fewer than at the moment of the save that comes before the deletion of the older one.
+    taken = sum(path.stat().st_size for path in files)
+    assert 0.5 * said < taken < 1.3 * said
+
+
+def test_lengths_fall_between_powers_of_two() -> None:
+    found = dict(length_histogram(np.array([1, 8, 9, 16, 17, 40])))
+    assert found == pytest.approx({8: 2 / 6, 16: 2 / 6, 32: 1 / 6, 64: 1 / 6})
