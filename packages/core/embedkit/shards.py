@@ -159,9 +159,12 @@ class Shards:
             )
         settings = same_settings(arrays)
         keys = [bytes.fromhex(row["key"]) for array in arrays for _, row in read_objects(ids_path(array))]
-        mapped = [np.load(array, mmap_mode="r") for array in arrays]
+        try:
+            mapped = [np.load(array, mmap_mode="r") for array in arrays]
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"a shard is damaged ({error})", place=str(folder)) from None
         if len(keys) != sum(map(len, mapped)):
-            raise UserError("ids and vectors are not equally many", place=str(folder))
+            raise UserError("is damaged: ids and vectors are not equally many", place=str(folder))
         return cls(folder, mapped, keys, settings)
 
     def require_model(self, weights: str, backend: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose import commands_convert, commands_synth
+from embedkit.compose import commands_convert, commands_embed, commands_synth
 
 
 class MinerName(StrEnum):
@@ -187,5 +187,6 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("compose")(compose)
     app.command("validate")(validate)
+    commands_embed.register(app)
     commands_synth.register(app)
     commands_convert.register(app)

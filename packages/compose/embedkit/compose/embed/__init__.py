@@ -1,0 +1,1 @@
+"""Texts to vectors in shards, on one machine or many."""
