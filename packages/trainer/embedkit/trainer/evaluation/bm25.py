@@ -58,7 +58,10 @@ def word_vectors(texts: Sequence[str]) -> sparse.csr_array:
     weighted = _weigh(_count(texts, {}, grow=True))
     norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     scale = sparse.diags_array(1 / np.where(norms > 0, norms, 1))
-    return sparse.csr_array(scale @ weighted)
+    unit = sparse.csr_array(scale @ weighted)
+    # scikit-learn takes no wider ones.
+    unit.indices, unit.indptr = unit.indices.astype(np.int32), unit.indptr.astype(np.int32)
+    return unit
 
 
 def word_cosines(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:

@@ -46,7 +46,12 @@ def relevance(places: Places, relevant: Sequence[Places]) -> NDArray[np.bool_]:
     """Whether each ranked place `(Q, k)` is one of its query's relevant places."""
     if not len(places):
         return np.zeros(places.shape, dtype=bool)
-    return np.stack([np.isin(row, wanted) for row, wanted in zip(places, relevant, strict=True)])
+    wanted = np.concatenate(relevant)
+    rows = np.repeat(np.arange(len(places)), [len(found) for found in relevant])
+    stride = max(int(places.max(initial=0)), int(wanted.max(initial=0))) + 1
+    keys = np.arange(len(places))[:, None] * stride + places
+    hits: NDArray[np.bool_] = np.isin(keys, rows * stride + wanted) & (places >= 0)
+    return hits
 
 
 def query_metrics(places: Places, relevant: Sequence[Places]) -> Values:
