@@ -51,11 +51,31 @@ def evaluate(
     allow_leak: Annotated[
         bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
     ] = False,
+    mteb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK",
+            help="Run this MTEB task instead: a name, FILE.py or FILE.py:CLASS; may be repeated. Needs [mteb].",
+        ),
+    ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap and permutation resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
 ) -> None:
     """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
+    if mteb:
+        from embedkit.trainer.evaluation.mteb_tasks import evaluate_mteb
+
+        unused = {
+            "--test": test,
+            "--corpus": corpus,
+            "--similarity": similarity,
+            "--fail-under": fail_under,
+            "--fail-under-delta": fail_under_delta is not None,
+            "--allow-leak": allow_leak,
+        }
+        evaluate_mteb(mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_)
+        return
     from embedkit.trainer.evaluation.evaluate import evaluate as run
 
     run(
