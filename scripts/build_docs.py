@@ -111,9 +111,12 @@ def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterato
         if reference:
             yield from _keys(whole["$defs"][reference], whole, f"{prefix}{name}.")
             continue
+        item = next((r for r in _item_references(field)), None)
         default = json.dumps(field.get("default"), ensure_ascii=False) if "default" in field else ""
         meaning = field.get("description", "").replace("|", "\\|").replace("\n", " ")
         yield f"`{prefix}{name}`", _type(field), f"`{default}`" if default else "", meaning
+        if item:
+            yield from _keys(whole["$defs"][item], whole, f"{prefix}{name}[].")
 
 
 def _references(field: dict[str, Any]) -> Iterator[str]:
@@ -122,7 +125,14 @@ def _references(field: dict[str, Any]) -> Iterator[str]:
             yield option["$ref"].rsplit("/", 1)[-1]
 
 
+def _item_references(field: dict[str, Any]) -> Iterator[str]:
+    for option in (field, *field.get("anyOf", ())):
+        yield from _references(option.get("items", {}))
+
+
 def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return "object"
     if "enum" in field:
         return " \\| ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:

@@ -242,6 +242,14 @@ def _submodel(annotation: Any) -> type[BaseModel] | None:
 def _siblings(model: type[BaseModel], keys: Keys) -> list[str]:
     current: type[BaseModel] | None = model
     for key in keys[:-1]:
-        info = current.model_fields.get(str(key)) if current else None
-        current = _submodel(info.annotation) if info else None
+        if isinstance(key, int):  # an item of a list: its class was found with the list
+            continue
+        info = current.model_fields.get(key) if current else None
+        current = _submodel(info.annotation) or _itemmodel(info.annotation) if info else None
     return list(current.model_fields) if current else []
+
+
+def _itemmodel(annotation: Any) -> type[BaseModel] | None:
+    """The config class in an annotation such as `list[Source] | None`."""
+    inner = (item for kind in (annotation, *get_args(annotation)) for item in get_args(kind))
+    return next((model for item in inner if (model := _submodel(item))), None)

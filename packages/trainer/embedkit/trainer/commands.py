@@ -48,6 +48,23 @@ def train(
     run(config=config, sets=sets or (), resume=resume, force=force, dry_run=dry_run, as_json=json_)
 
 
+def compare(
+    losses: Annotated[str, typer.Option(help="Losses to compare, as softmax,cosine,mnrl.")],
+    config: ConfigOption = None,
+    sts: Annotated[
+        Path | None,
+        typer.Option(help="Graded sentence pairs to measure with; by default the dev rows are."),
+    ] = None,
+    sets: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again what is done already.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Train the same model on the same rows with several losses and print one table."""
+    from embedkit.trainer.comparison import compare as run
+
+    run(config=config, losses=losses, sts=sts, sets=sets or (), force=force, as_json=json_)
+
+
 @config_app.command("init")
 def config_init(
     output: Annotated[Path, typer.Option("--output", help="File to write, - for stdout.")] = Path("cfg.json"),
@@ -97,6 +114,7 @@ def config_schema() -> None:
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("train")(train)
+    app.command("compare")(compare)
     app.add_typer(config_app)
     commands_evaluate.register(app)
     commands_tasks.register(app)

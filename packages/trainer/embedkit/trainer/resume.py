@@ -19,7 +19,8 @@ CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
 CARD = "README.md"
-OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, "report.html")
+COMPARED = "compared.json"
+OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, "report.html")
 _MARK = "complete"
 _PREFIX = "checkpoint-"
 # What may differ between the two halves of a run without changing its weights.
