@@ -205,13 +205,15 @@ def _compared(
 
 def _load(name: str, config: RunConfig) -> SentenceTransformer:
     from embedkit.models import LoadOptions, load_model, resolve_model
+    from embedkit.trainer.encoder import quiet_libraries
 
     options = LoadOptions(
         device=config.device,
         trust_remote_code=config.hf.trust_remote_code,
         local_files_only=config.hf.local_files_only,
     )
-    return load_model(resolve_model(name, network=not config.hf.local_files_only), options)
+    with quiet_libraries():
+        return load_model(resolve_model(name, network=not config.hf.local_files_only), options)
 
 
 def _correlations(model: SentenceTransformer, graded: _Graded) -> dict[str, float]:
