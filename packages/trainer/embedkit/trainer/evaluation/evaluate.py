@@ -38,7 +38,7 @@ from embedkit.trainer.evaluation.rowtasks import (
     RowTests,
     read_row_tests,
     row_findings,
-    texts_of,
+    tested_texts,
 )
 from embedkit.trainer.evaluation.runs import Run, curves, default_test_file, run_of
 from embedkit.trainer.evaluation.table import metric_table
@@ -161,7 +161,9 @@ def _plan(
 
 def _leaks(plan: Plan) -> tuple[Leak, ...]:
     tests = plan.tests
-    rows = rows_of(tests.rows) if isinstance(tests, TestSet) else [TestRow(texts_of(r)) for r in tests.rows]
+    rows = (
+        rows_of(tests.rows) if isinstance(tests, TestSet) else [TestRow(tested_texts(r)) for r in tests.rows]
+    )
     found = [find_leaks(rows, train=plan.run.pairs if plan.run else None, side="model")]
     if plan.baseline_run:
         found.append(find_leaks(rows, train=plan.baseline_run.pairs, side="baseline"))

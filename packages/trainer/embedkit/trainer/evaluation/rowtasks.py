@@ -26,7 +26,7 @@ from embedkit.trainer.evaluation.metrics import METRICS, Values
 from embedkit.trainer.evaluation.records import MetricResult, Task
 from embedkit.trainer.evaluation.statistics import mcnemar
 from embedkit.trainer.evaluation.sts import SIMILARITIES, Vectors, similarities
-from embedkit.trainer.evaluation.testrows import Row, read_test_rows, require_grades, shape_of
+from embedkit.trainer.evaluation.testrows import file_shape, read_test_rows, require_grades
 from embedkit.trainer.evaluation.weighted import (
     auc_of,
     average_precision_of,
@@ -35,6 +35,7 @@ from embedkit.trainer.evaluation.weighted import (
     pearson_of,
     spearman_of,
 )
+from embedkit.trainer.shapes import Row, texts_of
 from embedkit.vectors import Encoder
 
 BINARY = ("average_precision", "best_f1", "f1_threshold", "auc")
@@ -63,10 +64,10 @@ class RowTests:
 
 def read_row_tests(path: Path) -> RowTests | None:
     """The rows of a test file that holds no pairs; None for pairs. Raises `UserError`."""
-    shape = shape_of(path)
+    shape = file_shape(path)
     if shape == "pairs":
         return None
-    rows = read_test_rows(path, shape)
+    rows = read_test_rows(path)
     if shape == "scored_pairs":
         scored = [row for row in rows if isinstance(row, ScoredPair)]
         require_grades(scored, path)
@@ -79,13 +80,9 @@ def read_row_tests(path: Path) -> RowTests | None:
     return RowTests(task=task, rows=tuple(rows), file=path)
 
 
-def texts_of(row: Row) -> tuple[str, ...]:
+def tested_texts(row: Row) -> tuple[str, ...]:
     """The texts that a row asks about; a triplet's negative may have been trained on."""
-    if isinstance(row, Labelled):
-        return (row.text,)
-    if isinstance(row, Triplet):
-        return (row.anchor, row.positive)
-    return (row.sentence1, row.sentence2)
+    return (row.anchor, row.positive) if isinstance(row, Triplet) else texts_of(row)
 
 
 def row_findings(tests: RowTests, before: Encoder, after: Encoder, *, resamples: int, seed: int) -> Findings:

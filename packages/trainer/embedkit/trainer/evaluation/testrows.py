@@ -1,49 +1,25 @@
-"""Test files of every row shape but pairs: their rows, read whole, and which shape a file has."""
+"""Test files of every row shape: which shape a file has, and its rows read whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
 
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
-from embedkit.rows import ClassedPair, Labelled, ScoredPair, Triplet
-
-Row = Labelled | ClassedPair | ScoredPair | Triplet
-Shape = Literal["pairs", "labelled", "classed_pairs", "scored_pairs", "triplets"]
-_RECORDS: Mapping[Shape, type[Row]] = {
-    "labelled": Labelled,
-    "classed_pairs": ClassedPair,
-    "scored_pairs": ScoredPair,
-    "triplets": Triplet,
-}
+from embedkit.rows import ScoredPair
+from embedkit.trainer.shapes import NAMES, Row, Shape, read_typed, shape_of
 
 
-def shape_of(path: Path) -> Shape:
-    """What the keys of a file's first row say; an empty file counts as pairs, whose reader refuses it."""
-    _, row = next(iter(read_objects(path)), (0, dict[str, Any]()))
-    if "anchor" in row or "positive" in row or not row:
-        return "triplets" if "negative" in row and "hard_negatives" not in row else "pairs"
-    if "sentence1" in row or "sentence2" in row:
-        return "scored_pairs" if "score" in row else "classed_pairs"
-    return "labelled" if "text" in row else "pairs"
+def file_shape(path: Path) -> Shape:
+    """What the keys of a file's first row say; what is no known row counts as pairs, whose reader refuses it."""
+    _, row = next(iter(read_objects(path)), (0, {}))
+    return shape_of(row) or "pairs"
 
 
-def read_test_rows(path: Path, shape: Shape) -> list[Row]:
+def read_test_rows(path: Path) -> list[Row]:
     """Every row of a file. Raises `UserError` at the first bad one, naming file and line, and when there is none."""
-    from pydantic import TypeAdapter, ValidationError
-
-    adapter: TypeAdapter[Row] = TypeAdapter(_RECORDS[shape])
-    names = set(_RECORDS[shape].__dataclass_fields__)
-    rows = []
-    for number, value in read_objects(path):
-        try:
-            rows.append(adapter.validate_python({k: v for k, v in value.items() if k in names}))
-        except ValidationError as error:
-            first = error.errors()[0]
-            problem = f"{'.'.join(map(str, first['loc']))!r}: {first['msg']}"
-            raise UserError(problem, place=f"{path}:{number}") from None
+    rows = [row for _, row in read_typed(str(path))]
     if not rows:
         raise UserError("holds no test rows", place=str(path))
     return rows
@@ -51,10 +27,10 @@ def read_test_rows(path: Path, shape: Shape) -> list[Row]:
 
 def read_graded(path: Path) -> list[ScoredPair]:
     """The graded pairs of a file. Raises `UserError`, also when all have the same grade."""
-    shape = shape_of(path)
+    shape = file_shape(path)
     if shape != "scored_pairs":
-        raise UserError(f"holds {shape.replace('_', ' ')}, not graded pairs", place=str(path))
-    rows = [row for row in read_test_rows(path, shape) if isinstance(row, ScoredPair)]
+        raise UserError(f"holds {NAMES[shape]}, not sentence pairs with a score", place=str(path))
+    rows = [row for row in read_test_rows(path) if isinstance(row, ScoredPair)]
     require_grades(rows, path)
     return rows
 
