@@ -43,6 +43,7 @@ def test_the_command_of_the_readme_works_on_two_columns(run: Run, tmp_path: Path
     (tmp_path / "glossary.csv").write_text(table, encoding="utf-8")
     assert run("compose", "--input", "glossary.csv", "--hard-k", "3").returncode == 0
     assert [name for name in written(tmp_path / "data") if name != "synonym_candidates.csv"] == [
+        "pairs.card.md",
         "pairs.dev.jsonl",
         "pairs.jsonl",
         "pairs.manifest.json",

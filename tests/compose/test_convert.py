@@ -12,7 +12,7 @@ from embedkit.compose.export.convert import convert
 from embedkit.compose.export.source import FOLDERS
 from embedkit.pairs import Pair, write_pairs
 
-from .conftest import Run, rows_of
+from .conftest import Run, made_glossary, rows_of
 
 ROWS = (
     Pair(anchor="PWM", positive="펄스 폭 변조", hard_negatives=("펄스 진폭 변조", "위상 변조"), lang="ko"),
@@ -219,3 +219,19 @@ def test_ms_swift_loads_its_messages(source: Path) -> None:
     read = inputs.TemplateInputs.from_dict(rows[0])
     assert read.chosen.messages[0]["content"] == "PWM"
     assert [len(read.positive), len(read.negative)] == [1, 2]
+
+
+def test_compose_and_synth_leave_a_card_that_loads_as_the_folders_readme(run: Run, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="needs the extra train")
+    assert run("synth", "--pack", "games-ko", "--output", "s/games.jsonl").returncode == 0
+    card = tmp_path / "s" / "games.card.md"
+    card.rename(card.with_name("README.md"))
+    loaded = datasets.load_dataset(str(tmp_path / "s"), cache_dir=str(tmp_path / "cache"))
+    assert set(loaded) == {"train", "test"}
+    made_glossary(tmp_path / "g.csv")
+    assert run("compose", "--input", "g.csv", "--miner", "lexical", "--output", "c/p.jsonl").returncode == 0
+    text = (tmp_path / "c" / "p.card.md").read_text(encoding="utf-8")
+    assert "path: p.dev.jsonl" in text
+    assert "license: unknown" in text
+    assert "By `embedkit compose`." in text
+    assert "All rows of a concept" in text

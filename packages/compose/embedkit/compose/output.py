@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from embedkit.compose.concepts import Concepts
+from embedkit.compose.export.card import Contents, card_path, write_card
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.found import Negative
 from embedkit.compose.mine.rounds import rounds_folder
@@ -36,7 +37,13 @@ def rejected_path(output: Path) -> Path:
 def all_paths(output: Path) -> tuple[Path, ...]:
     """Every file that a run may write."""
     parts = (split_path(output, part) for part in PARTS)
-    return (*parts, rejected_path(output), synonyms_path(output), manifest_path(output))
+    return (
+        *parts,
+        rejected_path(output),
+        synonyms_path(output),
+        manifest_path(output),
+        card_path(output),
+    )
 
 
 def outputs_of(
@@ -50,7 +57,7 @@ def outputs_of(
         paths["rejected"] = str(rejected_path(output))
     if synonyms:
         paths["synonyms"] = str(synonyms_path(output))
-    return {**paths, "manifest": str(manifest_path(output))}
+    return {**paths, "manifest": str(manifest_path(output)), "card": str(card_path(output))}
 
 
 def pairs_of(
@@ -85,7 +92,7 @@ def write(
     rejects: Sequence[Reject],
     choice: Choice,
 ) -> None:
-    """All parts are written beside their places first; only then do they appear, the manifest last."""
+    """All parts are written beside their places first; only then do they appear, the manifest and the card last."""
     for tally in (result.read, result.made):
         if not tally.balanced:
             raise RuntimeError(f"{tally.step}: the counts do not add up; this is a bug in embedkit")
@@ -93,10 +100,12 @@ def write(
         files = {
             name: _Lines(stack.enter_context(atomic(path)))
             for name, path in result.outputs.items()
-            if name != "manifest"
+            if name not in ("manifest", "card")
         }
+        contents = Contents()
         for part, pair in zip(parts, pairs, strict=True):
             files[part].write(pair_to_object(pair))
+            contents.take(part, pair)
         for reject in rejects if "rejected" in files else ():
             files["rejected"].write(reject.to_object())
         for line in table_lines(result.synonyms.rows) if "synonyms" in files else ():
@@ -107,7 +116,8 @@ def write(
         for stale in set(all_paths(settings.output)) - {Path(path) for path in result.outputs.values()}:
             stale.unlink(missing_ok=True)
         hashes = {Path(result.outputs[name]).name: lines.sha256.hexdigest() for name, lines in files.items()}
-        _write_manifest(settings, result, hashes, choice)
+        manifest = _write_manifest(settings, result, hashes, choice)
+        write_card(settings.output, {p: result.outputs[p] for p in contents.rows}, contents, manifest)
 
 
 class _Lines:
@@ -134,7 +144,7 @@ def _say_rejects(rejects: Sequence[Reject]) -> None:
 
 def _write_manifest(
     settings: Settings, result: ComposeResult, hashes: Mapping[str, str], choice: Choice
-) -> None:
+) -> Manifest:
     model = (
         {"model": choice.source.requested, "weights": weights_hash(choice.source.path)}
         if choice.source
@@ -158,6 +168,7 @@ def _write_manifest(
         seed=settings.seed,
     )
     write_manifest(Path(result.outputs["manifest"]), manifest)
+    return manifest
 
 
 def _inputs(settings: Settings) -> Iterator[Path]:

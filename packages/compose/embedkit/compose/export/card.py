@@ -13,7 +13,7 @@ import yaml
 
 from embedkit.files import write_text
 from embedkit.manifest import Manifest
-from embedkit.pairs import Pair, read_pairs
+from embedkit.pairs import Pair
 
 # Our parts under the names that the Hugging Face Hub expects.
 HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
@@ -83,12 +83,21 @@ class Contents:
         return found
 
 
+def contents_of(rows: Mapping[str, Iterable[Pair]]) -> Contents:
+    """The contents of rows by part."""
+    contents = Contents()
+    for part, found in rows.items():
+        for pair in found:
+            contents.take(part, pair)
+    return contents
+
+
 def card_path(output: Path) -> Path:
     """`data/pairs.jsonl` has its card in `data/pairs.card.md`."""
     return output.with_name(f"{output.stem}.card.md")
 
 
-def hub_licence(licence: str) -> str:
+def _hub_licence(licence: str) -> str:
     """The Hub's identifier of a licence: `CC BY-SA 4.0` is `cc-by-sa-4.0`; `other` where it has none."""
     name = re.sub(r"[\s_]+", "-", licence.strip().lower())
     name = _ALIASES.get(name, name)
@@ -97,13 +106,9 @@ def hub_licence(licence: str) -> str:
     return name if _HUB_LICENCES.fullmatch(name) else "other"
 
 
-def write_card(output: Path, files: Mapping[str, Path], manifest: Manifest) -> None:
-    """Write the card of files that were just written; they are read once more, row by row."""
-    contents = Contents()
-    for part, path in files.items():
-        for pair in read_pairs(path):
-            contents.take(part, pair)
-    names = {part: path.name for part, path in files.items()}
+def write_card(output: Path, files: Mapping[str, str], contents: Contents, manifest: Manifest) -> None:
+    """Write the card of `files` (part → path) beside them."""
+    names = {part: Path(path).name for part, path in files.items()}
     write_text(card_path(output), render_card(contents, names, title=output.stem, manifest=manifest))
 
 
@@ -128,7 +133,7 @@ def render_card(
 
 def _front_matter(contents: Contents, files: Mapping[str, str], title: str) -> dict[str, Any]:
     rows = contents.rows.total()
-    names = sorted({hub_licence(licence) for licence in contents.licences})
+    names = sorted({_hub_licence(licence) for licence in contents.licences})
     front: dict[str, Any] = {
         "language": sorted(lang for lang in contents.langs if lang != "not stated"),
         "license": names[0] if len(names) == 1 else names,
@@ -145,7 +150,7 @@ def _front_matter(contents: Contents, files: Mapping[str, str], title: str) -> d
         "dataset_info": {"features": FEATURES},
     }
     if "other" in names:
-        own = [licence for licence in contents.licences if hub_licence(licence) == "other"]
+        own = [licence for licence in contents.licences if _hub_licence(licence) == "other"]
         front["license_name"] = ", ".join(sorted(own))
     return {key: value for key, value in front.items() if value}
 
@@ -175,7 +180,7 @@ def _counts(title: str, name: str, counts: Counter[str]) -> str:
 def _licences(contents: Contents) -> str:
     """The roll-up: every licence with its duties, then every source."""
     licences = contents.licences
-    duties = [f"- {text}" for shape, text in _DUTIES if any(shape in hub_licence(name) for name in licences)]
+    duties = [f"- {text}" for shape, text in _DUTIES if any(shape in _hub_licence(name) for name in licences)]
     if "not stated" in licences:
         duties.append(f"- {licences['not stated']} rows state no licence: ask before sharing them")
     if len(licences) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedkit.compose.export.card import HUB_SPLITS, Contents, render_card
+from embedkit.compose.export.card import HUB_SPLITS, contents_of, render_card
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, grouped, one_by_one, pair_id
 from embedkit.compose.export.source import BEIR, HUGGINGFACE, LLAMAINDEX, PAIRS
@@ -127,12 +127,8 @@ def _by_width(output: str, queries: Sequence[Query]) -> Files:
 
 
 def _hub_files(folder: Path, rows: Rows, manifest: Manifest | None) -> Files:
-    contents = Contents()
-    for part, found in rows.items():
-        for pair in found:
-            contents.take(part, pair)
     names = {part: f"{HUB_SPLITS[part]}.jsonl" for part in rows}
-    card = render_card(contents, names, title=folder.resolve().name, manifest=manifest)
+    card = render_card(contents_of(rows), names, title=folder.resolve().name, manifest=manifest)
     data: Files = {str(folder / names[part]): _hub_lines(found) for part, found in rows.items()}
     return {**data, str(folder / "README.md"): [card]}
 

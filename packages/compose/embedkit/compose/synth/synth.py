@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from embedkit.compose.export.card import card_path, contents_of, write_card
 from embedkit.compose.synth.concepts import Concept, gather, split_families
 from embedkit.compose.synth.lists import LISTED, Reading, Rejected, find_list, read_list
 from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
@@ -126,7 +127,7 @@ def _beside(output: str) -> list[Path]:
     """Every file that stands for this output: a stale one left beside new ones would mislead."""
     path = Path(output)
     parts = [split_path(path, part) for part in ("train", "dev", "test", "rejected")]
-    return [*parts, manifest_path(path)]
+    return [*parts, manifest_path(path), card_path(path)]
 
 
 def _outputs(output: str, *, test_split: float, rejected: bool) -> tuple[str, ...]:
@@ -134,7 +135,7 @@ def _outputs(output: str, *, test_split: float, rejected: bool) -> tuple[str, ..
     if output == STDIO:
         return (STDIO,)
     parts = ["train", *(["test"] if test_split else []), *(["rejected"] if rejected else [])]
-    return (*(str(split_path(path, part)) for part in parts), str(manifest_path(path)))
+    return (*(str(split_path(path, part)) for part in parts), str(manifest_path(path)), str(card_path(path)))
 
 
 def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
@@ -294,7 +295,7 @@ def _write(
     *,
     test_split: float,
 ) -> None:
-    """Data first, manifest last; what an earlier run left beside it and this one does not make is removed."""
+    """Data first, manifest and card last; what an earlier run left beside it and this one does not make is removed."""
     if result.outputs == (STDIO,):
         write_pairs(STDIO, (row.pair for row in train))
         return
@@ -308,8 +309,15 @@ def _write(
         write_pairs(split_path(path, "test"), (row.pair for row in test))
     if inputs.reading.rejected:
         write_objects(split_path(path, "rejected"), map(asdict, inputs.reading.rejected))
-    write_manifest(manifest, _manifest(result, inputs, plan, test_split=test_split))
+    made = _manifest(result, inputs, plan, test_split=test_split)
+    write_manifest(manifest, made)
+    _write_card(path, {"train": train, "test": test}, made)
     say("wrote {outputs}", outputs=", ".join(result.outputs))
+
+
+def _write_card(path: Path, rows: Mapping[str, Sequence[SynthRow]], made: Manifest) -> None:
+    contents = contents_of({part: [row.pair for row in found] for part, found in rows.items()})
+    write_card(path, {part: str(split_path(path, part)) for part in contents.rows}, contents, made)
 
 
 def _manifest(result: SynthResult, inputs: _Inputs, plan: Plan, *, test_split: float) -> Manifest:
@@ -318,7 +326,7 @@ def _manifest(result: SynthResult, inputs: _Inputs, plan: Plan, *, test_split: f
     return Manifest(
         step="synth",
         inputs=hashes(read),
-        outputs=hashes(map(Path, result.outputs[:-1])),
+        outputs=hashes(map(Path, result.outputs[:-2])),
         settings={"pack": inputs.pack.name, "test_split": test_split, **asdict(plan)},
         seed=plan.seed,
         counts=_counts(result),
