@@ -103,7 +103,7 @@ def test_it_reads_well_and_takes_several_terms(run: Run, tmp_path: Path) -> None
     lines = done.stdout.splitlines()
     assert lines[0] == "knot theory -> Asks which loops of string are one loop  [term-definition, train]"
     assert "  taken:" in lines
-    assert any(line.endswith("the row's own text") for line in lines)
+    assert any("the row's own text: " in line for line in lines)
     assert any(line.startswith("set theory -> ") for line in lines)
 
 

@@ -70,7 +70,13 @@ def test_near_duplicates_of_two_concepts_are_proposed(table: Path) -> None:
     assert result.outputs["synonyms"] == str(path)
     manifest = json.loads(table.with_name("pairs.manifest.json").read_text(encoding="utf-8"))
     assert manifest["outputs"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert manifest["counts"]["synonyms"] == {"proposed": 1, "accepted": 0, "rejected": 0, "unknown": 0}
+    assert manifest["counts"]["synonyms"] == {
+        "proposed": 1,
+        "left_out": 0,
+        "accepted": 0,
+        "rejected": 0,
+        "unknown": 0,
+    }
 
 
 def test_accepted_rows_join_the_concepts_and_are_carried_over(table: Path) -> None:
@@ -108,12 +114,23 @@ def test_neighbours_above_the_positive_are_proposed_with_both_scores(
     table = made_glossary(tmp_path / "g.csv", terms=12)
     output = tmp_path / "p.jsonl"
     result = compose(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
-    rows = [row for row in candidates(synonyms_path(output)) if row["reason"] == "above the positive"]
+    rows = [row for row in candidates(synonyms_path(output)) if row["reason"].startswith("above")]
     assert result.synonyms.proposed >= len(rows) > 0
     assert all(float(row["score"]) >= float(row["positive_score"]) for row in rows)
     assert all(row["term_a"] != row["term_b"] and int(row["rows"]) >= 1 for row in rows)
     assert all(row["lang_a"] == row["lang_b"] == "en" and 0 <= float(row["similarity"]) <= 1 for row in rows)
     assert len({frozenset((row["term_a"], row["term_b"])) for row in rows}) == len(rows)
+
+
+def test_the_likeliest_are_proposed_and_the_rest_is_counted(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedkit.compose.mine.synonyms.MOST", 3)
+    table = made_glossary(tmp_path / "g.csv", terms=12)
+    output = tmp_path / "p.jsonl"
+    result = compose(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    assert len(candidates(synonyms_path(output))) == result.synonyms.proposed == 3
+    assert result.synonyms.left_out > 0
 
 
 def test_decisions_are_not_overwritten_even_by_force(table: Path) -> None:

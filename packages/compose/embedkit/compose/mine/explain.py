@@ -18,6 +18,7 @@ from embedkit.pairs import Mining
 from embedkit.text import fold
 
 NEIGHBOURS = 20
+SHOWN_CHARS = 80
 REASONS = {
     "own": "the row's own text",
     "concept": "same concept",
@@ -194,14 +195,18 @@ def tell(found: Sequence[Explanation], *, as_json: bool) -> None:
 
 
 def _lines(row: Explanation) -> Iterator[str]:
-    yield f"{row.anchor} -> {row.positive}  [{row.kind}, {row.part}]"
+    yield f"{_short(row.anchor)} -> {_short(row.positive)}  [{row.kind}, {row.part}]"
     if row.own is not None and row.bar is not None:
         yield f"  the positive scores {row.own:.4f}; negatives may score up to {row.bar:.4f}"
     yield "  taken:" if row.taken else "  taken: none"
     for text, mining in row.taken:
         place = f"rank {mining.rank}" if mining.rank else "no rank"
-        yield f"    {mining.score:8.4f}  {place:>8}  {mining.rule:<6}  {text}"
+        yield f"    {mining.score:8.4f}  {place:>8}  {mining.rule:<6}  {_short(text)}"
     yield "  refused:" if row.refused else "  refused: none"
     for item in row.refused:
         why = REASONS[item.reason] + (f" ({item.detail})" if item.detail else "")
-        yield f"    {item.score:8.4f}  {f'no. {item.place}':>8}  {item.text}: {why}"
+        yield f"    {item.score:8.4f}  {f'no. {item.place}':>8}  {why}: {_short(item.text)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1].rstrip() + "…"

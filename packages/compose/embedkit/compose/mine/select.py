@@ -19,6 +19,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from embedkit.compose.concepts import text_hash
 from embedkit.compose.mine.base import NO_INDICES, Guards, Indices, Question, Ranked
@@ -37,7 +38,7 @@ DRAWS = 64
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """A neighbour that the bar refused because it scores above the positive of draft `number`."""
+    """The nearest neighbour of draft `number`, which the bar refused because it scores above the positive."""
 
     number: int
     text: str
@@ -103,9 +104,11 @@ class _Chooser:
         self._miner = make_miner(pool)
         self._concepts = PoolConcepts(pool, mask)
         self._other_concepts: dict[int, PoolConcepts] = {}
-        self._k = guards.hard_k
         fair = HUB_FACTOR * -(-rows * guards.hard_k // len(pool.texts))
         self._cap = guards.hub_cap or max(HUB_LEAST, fair)
+        # A stated cap that has no room for all is shared out: the last rows shall not go empty-handed.
+        room = max(1, self._cap * len(pool.texts) // rows)
+        self._k = min(guards.hard_k, room) if guards.hub_cap else guards.hard_k
         self._used, self._mined = used, mined
 
     def choose(self, members: Indices, drafts: Sequence[Draft]) -> Iterator[tuple[int, Question]]:
@@ -117,7 +120,7 @@ class _Chooser:
             rankings = self._miner.rank(questions, limit)
             for number, question, ranked in zip(part, questions, rankings, strict=True):
                 self._mined.negatives.put(number, self._row(drafts[number], question, ranked, limit))
-                self._mined.above.extend(self._above(number, ranked))
+                self._note_above(number, ranked)
                 yield number, question
 
     def explain(self, draft: Draft, question: Question, taken: Sequence[Negative]) -> Explanation:
@@ -136,15 +139,14 @@ class _Chooser:
             own=ranked.refused.own if ranked.refused else None,
             bar=ranked.refused.bar if ranked.refused else None,
             taken=receipts,
-            refused=tuple(refused),
+            refused=tuple(islice(refused, NEIGHBOURS)),
         )
 
-    def _above(self, number: int, ranked: Ranked) -> Iterator[Above]:
-        if ranked.refused:
-            found = zip(ranked.refused.indices.tolist(), ranked.refused.scores.tolist(), strict=True)
-            for index, score in found:
-                if score > ranked.refused.own:
-                    yield Above(number, self._pool.texts[index], score, ranked.refused.own)
+    def _note_above(self, number: int, ranked: Ranked) -> None:
+        refused = ranked.refused
+        if refused and len(refused.scores) and refused.scores[0] > refused.own:
+            text = self._pool.texts[int(refused.indices[0])]
+            self._mined.above.append(Above(number, text, float(refused.scores[0]), refused.own))
 
     def _question(self, draft: Draft) -> Question:
         blocked = self._concepts.forbidden(self._mask.of_row(draft))

@@ -27,7 +27,9 @@ from embedkit.text import language_of
 
 DECISIONS = ("accept", "reject")
 ABOVE = "above the positive"
+BOTH = "above the positive, both ways"
 NEAR = "near duplicate"
+MOST = 500  # more than a person looks through; the likeliest stand first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,14 @@ class Synonyms:
 
     rows: tuple[Candidate, ...] = ()
     proposed: int = 0
+    left_out: int = 0
     accepted: int = 0
     rejected: int = 0
     unknown: int = 0
 
     def counts(self) -> dict[str, int]:
         """For `--json` and the manifest."""
-        names = ("proposed", "accepted", "rejected", "unknown")
+        names = ("proposed", "left_out", "accepted", "rejected", "unknown")
         return {name: getattr(self, name) for name in names}
 
 
@@ -189,7 +192,13 @@ class _Finder:
 @dataclass(slots=True)
 class _Proposal:
     best: Above
-    rows: set[int] = field(default_factory=set)
+    rows: int = 0
+    sides: set[int] = field(default_factory=set)
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether rows of both concepts met the other one."""
+        return len(self.sides) > 1
 
 
 def propose(
@@ -210,21 +219,24 @@ def propose(
     alike = dict(_near_concepts(near, concepts, settled))
     scored: dict[tuple[int, int], _Proposal] = {}
     for item in above:
-        other = concepts.of_text(item.text)
-        pair = _ordered(of[drafts[item.number].record], other[0]) if len(other) else (0, 0)
+        other, own = concepts.of_text(item.text), of[drafts[item.number].record]
+        pair = _ordered(own, other[0]) if len(other) else (0, 0)
         if pair[0] != pair[1] and pair not in settled and pair not in alike:
             proposal = scored.setdefault(pair, _Proposal(item))
-            proposal.rows.add(item.number)
+            proposal.rows += 1
+            proposal.sides.add(own)
             if (item.score, -item.number) > (proposal.best.score, -proposal.best.number):
                 proposal.best = item
-    wanted = [text for texts in alike.values() for text in texts] + [p.best.text for p in scored.values()]
-    finder = _Finder(records, wanted)
-    rows = [_near_row(left, right, finder) for left, right in alike.values()]
-    ranked = sorted(scored.values(), key=lambda p: (-p.best.score, p.best.text, p.best.number))
+    near_texts = list(alike.values())[:MOST]
+    likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.best.number))
+    ranked = likeliest[: MOST - len(near_texts)]
+    finder = _Finder(records, [t for texts in near_texts for t in texts] + [p.best.text for p in ranked])
+    rows = [_near_row(left, right, finder) for left, right in near_texts]
     rows += [_above_row(p, drafts[p.best.number], records, finder) for p in ranked]
     return Synonyms(
         (*rows, *decisions.decided),
         proposed=len(rows),
+        left_out=len(alike) + len(scored) - len(rows),
         accepted=len(decisions.accepted),
         rejected=len(decisions.rejected),
         unknown=decisions.unknown,
@@ -272,8 +284,8 @@ def _above_row(proposal: _Proposal, draft: Draft, records: Sequence[Record], fin
         score=f"{best.score:.4f}",
         positive_score=f"{best.own:.4f}",
         similarity=_similarity(draft.anchor, best.text),
-        reason=ABOVE,
-        rows=str(len(proposal.rows)),
+        reason=BOTH if proposal.both_ways else ABOVE,
+        rows=str(proposal.rows),
     )
 
 
@@ -303,3 +315,5 @@ def say_synonyms(found: Synonyms) -> None:
         )
     if found.proposed:
         say("{count} pairs of concepts may be synonyms: accept or reject them", count=found.proposed)
+    if found.left_out:
+        say("  {count} less likely ones are left out", count=found.left_out)
