@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,10 +59,7 @@ def word_vectors(texts: Sequence[str]) -> sparse.csr_array:
     weighted = _weigh(_count(texts, {}, grow=True))
     norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     scale = sparse.diags_array(1 / np.where(norms > 0, norms, 1))
-    unit = sparse.csr_array(scale @ weighted)
-    # scikit-learn takes no wider ones.
-    unit.indices, unit.indptr = unit.indices.astype(np.int32), unit.indptr.astype(np.int32)
-    return unit
+    return sparse.csr_array(scale @ weighted)
 
 
 def word_cosines(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float64]:
@@ -72,25 +70,29 @@ def word_cosines(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float6
 
 
 def _count(texts: Sequence[str], vocabulary: dict[str, int], *, grow: bool) -> sparse.csr_array:
-    rows: list[int] = []
-    columns: list[int] = []
-    for row, text in enumerate(texts):
+    """How often each text holds each token, in four bytes an occurrence: a million texts fit beside a model."""
+    columns, ends = array("i"), array("i", [0])
+    for text in texts:
         for token in tokens(text):
             column = vocabulary.setdefault(token, len(vocabulary)) if grow else vocabulary.get(token, -1)
             if column >= 0:
-                rows.append(row)
                 columns.append(column)
-    ones = np.ones(len(rows), dtype=np.float64)
-    return sparse.coo_array((ones, (rows, columns)), shape=(len(texts), len(vocabulary))).tocsr()
+        ends.append(len(columns))
+    indices, indptr = np.array(columns, dtype=np.int32), np.array(ends, dtype=np.int32)
+    ones = np.ones(len(indices), dtype=np.float32)
+    counts = sparse.csr_array((ones, indices, indptr), shape=(len(texts), len(vocabulary)))
+    counts.sum_duplicates()
+    return counts
 
 
 def _weigh(counts: sparse.csr_array) -> sparse.csr_array:
+    """BM25 weights in the place of the counts."""
     total, _ = counts.shape
-    lengths = np.asarray(counts.sum(axis=1)).ravel()
+    lengths = np.asarray(counts.sum(axis=1), dtype=np.float32).ravel()
     found_in = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.log1p((total - found_in + 0.5) / (found_in + 0.5))
-    norm = _K1 * (1 - _B + _B * lengths / max(lengths.mean(), 1e-9))
-    weighted = counts.copy()
-    per_cell = np.repeat(norm, np.diff(counts.indptr))
-    weighted.data = idf[counts.indices] * counts.data * (_K1 + 1) / (counts.data + per_cell)
-    return weighted
+    idf = np.log1p((total - found_in + 0.5) / (found_in + 0.5)).astype(np.float32)
+    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths.mean()), 1e-9))
+    found = counts.data
+    found *= (_K1 + 1) / (found + np.repeat(norm, np.diff(counts.indptr)))
+    found *= idf[counts.indices]
+    return counts

@@ -9,7 +9,7 @@ long texts to short ones is not knowledge of the domain. Texts that fold alike (
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -154,10 +154,10 @@ def _role(pair: Pair) -> Role:
 
 def _distinct(texts: Iterable[str]) -> list[str]:
     """The first spelling of every text, in the order of their hashes: equal scores then favour nobody."""
-    spelling: dict[str, str] = {}
+    spelling: dict[bytes, str] = {}
     for text in texts:
-        spelling.setdefault(fold(text), text)
-    return sorted(spelling.values(), key=lambda text: sha256(fold(text).encode()).digest())
+        spelling.setdefault(sha256(fold(text).encode()).digest(), text)
+    return [spelling[key] for key in sorted(spelling)]
 
 
 def _members(pairs: Iterable[Pair]) -> dict[str, set[str]]:
@@ -171,7 +171,8 @@ def _members(pairs: Iterable[Pair]) -> dict[str, set[str]]:
 def _queries(
     rows: Sequence[Pair], texts: Sequence[str], windows: Windows, members: Mapping[str, set[str]]
 ) -> tuple[list[Query], Counter[str]]:
-    places = {window: {fold(texts[index]): index for index in range(*window)} for window in windows.values()}
+    own = set().union(*(members[concept_of(pair)] for pair in rows))
+    places = {window: dict(_find(own, texts, window)) for window in windows.values()}
     grouped: dict[tuple[str, str], list[Pair]] = {}
     for pair in rows:
         grouped.setdefault((pair.anchor, pair.kind), []).append(pair)
@@ -185,6 +186,14 @@ def _queries(
         else:
             dropped[NO_POSITIVE] += 1
     return queries, dropped
+
+
+def _find(keys: set[str], texts: Sequence[str], window: tuple[int, int]) -> Iterator[tuple[str, int]]:
+    """Where in the window the texts with these keys stand."""
+    for place in range(*window):
+        key = fold(texts[place])
+        if key in keys:
+            yield key, place
 
 
 def _query(
