@@ -189,7 +189,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
         compose(inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical", seed=4)
         made.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())})
     assert made[0] == made[1]
-    assert len(made[0]) == 5
+    assert len(made[0]) == 6
 
 
 def test_no_held_out_text_is_a_training_negative(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from embedkit.compose.export.convert import ConvertResult, convert
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.source import FOLDERS, FORMATS, part_of
 from embedkit.errors import UserError
-from embedkit.pairs import Pair, read_pairs, write_pairs
+from embedkit.pairs import Mining, Pair, read_pairs, write_pairs
 
 from .conftest import rows_of
 
@@ -112,9 +113,9 @@ def test_keys_without_a_place_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_hub_folder_loses_nothing(tmp_path: Path) -> None:
-    rows = [
-        Pair(anchor="q", positive="a", id="1", group="g", kind="pair", lang="ko", source="s", license="MIT")
-    ]
+    receipt = Mining(score=0.5, rank=2, miner="dense", rule="bar", weights="abc")
+    row = Pair(anchor="q", positive="a", hard_negatives=("n",), mining=(receipt,), id="1", group="g")
+    rows = [replace(row, kind="pair", lang="ko", source="s", license="MIT")]
     there, back, found = out_and_back(tmp_path, "huggingface", rows)
     assert found == rows
     assert not +there.books.keys

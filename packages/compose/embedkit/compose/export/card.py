@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import yaml
 
 from embedkit.files import write_text
 from embedkit.manifest import Manifest
-from embedkit.pairs import Pair
+from embedkit.pairs import Mining, Pair
 
 # Our parts under the names that the Hugging Face Hub expects.
 HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
@@ -25,10 +25,8 @@ FEATURES: list[dict[str, Any]] = [
     {
         "name": "mining",
         "list": [
-            {"name": "score", "dtype": "float64"},
-            {"name": "rank", "dtype": "int64"},
-            {"name": "miner", "dtype": "string"},
-            {"name": "rule", "dtype": "string"},
+            {"name": f.name, "dtype": {"float": "float64", "int": "int64"}.get(str(f.type), "string")}
+            for f in fields(Mining)
         ],
     },
 ]

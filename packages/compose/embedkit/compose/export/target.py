@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def _hub_lines(pairs: Iterable[Pair]) -> Iterator[str]:
     """Every key in every row: a loader that guesses types from the first rows guesses right."""
     for pair in pairs:
         row: dict[str, Any] = {name: getattr(pair, name) for name in _TEXTS}
-        mining = [{"score": m.score, "rank": m.rank, "miner": m.miner, "rule": m.rule} for m in pair.mining]
+        mining = [asdict(receipt) for receipt in pair.mining]
         texts = {
             "anchor": pair.anchor,
             "positive": pair.positive,
