@@ -141,3 +141,30 @@ def test_lint_finds_what_is_doubtful() -> None:
 
 def test_lint_is_silent_about_a_sound_glossary() -> None:
     assert codes(entry("diode", "conducts one way"), entry("resistor", "opposes current")) == []
+
+
+def test_hanja_tell_homophones_apart_and_the_hangul_belongs_to_both() -> None:
+    concepts = build([entry("전기(電氣)", "a"), entry("전기(前期)", "b"), entry("電氣", "c")])
+    assert list(concepts.of_record) == [0, 1, 0]
+    assert concepts.of_text("전기") == (0, 1)
+
+
+def test_an_acronym_in_brackets_is_a_name_of_its_concept() -> None:
+    assert groups(entry("pulse-width modulation (PWM)", "a"), entry("PWM", "b")) == [0, 0]
+    assert groups(entry("PWM (pulse-width modulation)", "a"), entry("Pulse width modulation", "b")) == [0, 0]
+    assert groups(entry("printed board (PCB)", "a"), entry("an oil (PCB)", "b")) == [0, 1]
+
+
+def test_an_acronym_joins_the_full_form_that_explains_it() -> None:
+    full = entry("pulse-width modulation", "varies how long a pulse lasts")
+    assert groups(full, entry("PWM", "Short for pulse width modulation, a way to dim lamps")) == [0, 0]
+    assert groups(
+        entry("pulse-width modulation", "Also PWM: varies a pulse"), entry("PWM", "dims lamps")
+    ) == [0, 0]
+    assert groups(full, entry("PWM", "Polish word for a municipal works")) == [0, 1]
+
+
+def test_two_full_forms_of_an_acronym_stay_apart() -> None:
+    board = entry("printed circuit board", "A PCB carries parts")
+    oil = entry("polychlorinated carbon biphenyl", "A PCB is an oil")
+    assert groups(entry("PCB", "something"), board, oil) == [0, 1, 2]

@@ -18,6 +18,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from embedkit.compose.acronyms import acronyms_of
 from embedkit.compose.read import Record
 from embedkit.text import fold, hash64, is_acronym
 
@@ -136,15 +137,31 @@ def text_hash(text: str) -> int:
 
 
 def variants(name: str) -> tuple[str, ...]:
-    """Keys of a name: itself, singular, and what brackets add, as in `펄스 폭 변조(PWM)` or `전압(電壓)`."""
+    """Keys of a name: itself, singular, and without an acronym in brackets, as in `펄스 폭 변조(PWM)`."""
     keys = [text_key(name)]
-    match = _BRACKETED.match(name)
-    if match:
-        base, inner = match.groups()
-        if is_acronym(inner) or (_HAN.match(inner) and _HANGUL.search(base)):
-            keys.append(text_key(base))
+    base, inner = _bracketed(name)
+    if is_acronym(inner):
+        keys.append(text_key(base))
     keys.append(_singular(keys[-1]))
     return tuple(dict.fromkeys(keys))
+
+
+def _bracketed(name: str) -> tuple[str, str]:
+    match = _BRACKETED.match(name)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def _named_in_brackets(name: str) -> Iterator[tuple[str, int]]:
+    """What brackets say beside the name.
+
+    The acronym of `변조(PWM)` and the Hangul of `전기(電氣)` join unless another concept has them too: `전기(前期)`.
+    """
+    base, inner = _bracketed(name)
+    if is_acronym(inner):
+        yield text_key(inner), ABBREVIATION
+    elif (_HAN.match(inner) and _HANGUL.search(base)) or (is_acronym(base) and initials_match(base, inner)):
+        yield text_key(base), ABBREVIATION
+        yield text_key(inner), NAME
 
 
 def _singular(key: str) -> str:
@@ -181,8 +198,10 @@ class _Claims:
 
     def __init__(self, records: Sequence[Record], everyday: set[str]) -> None:
         keys, owners, codes = array("Q"), array("i"), array("b")
+        acronyms = acronyms_of(records)
         for number, record in enumerate(records):
-            for key, claim in _claims(record):
+            explained = ((text_key(acronym), ABBREVIATION) for acronym in acronyms.get(number, ()))
+            for key, claim in (*_claims(record), *explained):
                 short = _SHORT if not key.startswith("#") and len(key) <= SHORT_CHARS else 0
                 keys.append(hash64(key))
                 owners.append(number)
@@ -234,6 +253,7 @@ def _claims(record: Record) -> Iterator[tuple[str, int]]:
         yield from _stated_claims(entry.definition, entry.term)
     else:
         yield from ((key, NAME) for key in variants(entry.term))
+        yield from _named_in_brackets(entry.term)
         yield text_key(entry.definition), NAME
     for alias in entry.aliases:
         claim = ABBREVIATION if alias.kind == "abbreviation" else ALIAS
@@ -242,8 +262,11 @@ def _claims(record: Record) -> Iterator[tuple[str, int]]:
 
 def _stated_claims(text: str, partner: str) -> Iterator[tuple[str, int]]:
     claim = ABBREVIATION if is_acronym(text) and initials_match(text, partner) else NAME
-    keys = variants(text) if len(text) <= KEY_CHARS else (text_key(text),)
-    yield from ((key, claim) for key in keys)
+    if len(text) > KEY_CHARS:
+        yield text_key(text), claim
+        return
+    yield from ((key, claim) for key in variants(text))
+    yield from _named_in_brackets(text)
 
 
 def _join_weak(forest: Forest, claims: _Claims, key: int) -> bool:
