@@ -148,3 +148,28 @@ def test_any_json_is_checked_or_refused(tmp_path: Path, rows: list[Any]) -> None
     except UserError:
         return
     assert checked.rows == len(rows)
+
+
+def test_a_concept_that_joins_too_much_is_found(tmp_path: Path) -> None:
+    chain = "".join(f"name {n} x,name {n + 1} x\n" for n in range(20))
+    (tmp_path / "p.csv").write_text("anchor,positive\n" + chain, encoding="utf-8")
+    problem = check(tmp_path / "p.csv").problems[0]
+    assert (problem.line, problem.code) == (2, "over-merged concept")
+    assert problem.message.startswith("21 texts of 20 rows hang together: 'name 0 x', 'name 1 x'")
+
+
+def test_a_text_longer_than_the_model_reads_is_found(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers", reason="needs the extra train")
+    model = tmp_path / "model"
+    model.mkdir()
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    words.save(str(model / "tokenizer.json"))
+    (model / "config.json").write_text('{"max_position_embeddings": 3}', encoding="utf-8")
+    (tmp_path / "g.csv").write_text(
+        "term,definition\na,one two three\nb,one two three four\n", encoding="utf-8"
+    )
+    assert check(tmp_path / "g.csv").problems == ()
+    problem = check(tmp_path / "g.csv", model=str(model)).problems[0]
+    assert (problem.line, problem.code) == (3, "long text")
+    assert problem.message == f"4 tokens, and {model} reads 3"

@@ -175,12 +175,15 @@ def validate(
     format_: Annotated[
         Format, typer.Option("--format", help="text, or github for annotations.")
     ] = Format.text,
+    model: Annotated[
+        str, typer.Option(help="A table: texts longer than this model reads are findings.")
+    ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a data file and print file:line: problem for each finding; exit 1 when there are any."""
     from embedkit.compose.validate import validate as run
 
-    run(file, output_format=format_.value, as_json=json_)
+    run(file, output_format=format_.value, model=model, as_json=json_)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.compose.concepts import Concepts, build
+from embedkit.compose.length import local_length_check
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
 from embedkit.compose.mine.explain import check_explain, rows_to_explain, tell
@@ -241,7 +242,7 @@ def _read_all(settings: Settings) -> _Read:
                 rejects.append(item)
                 tally.reject(category(item.reason))
     tally.given_out = len(records)
-    counts = Counter(problem.code for problem in lint(records))
+    counts = Counter(problem.code for problem in lint(records, too_long=local_length_check(settings.model)))
     tally.print()
     for code, count in sorted(counts.items()):
         say("  {count} to look at: {code}", count=count, code=code)

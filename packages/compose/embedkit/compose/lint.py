@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embedkit.compose.concepts import Hashes, Numbers, text_hash, text_key
+from embedkit.compose.concepts import Concepts, Hashes, Numbers, text_hash, text_key
+from embedkit.compose.length import TooLong, over_chars
 from embedkit.compose.read import Record
 from embedkit.compose.rows import looks_like_definition
 from embedkit.glossary import Alias
 from embedkit.text import hash64
 
-LONG_CHARS = 2000
 CIRCULAR_WORDS = 2
+SHOWN_NAMES = 5
 _WORD = re.compile(r"\w+")
 _SEE = re.compile(
     r"^(?:(?:see(?: also)?|refer to|synonym (?:of|for)|same as)[: ]+|[→⇒]\s*)"
@@ -37,12 +38,23 @@ class Problem:
     error: bool = False
 
 
-def lint(records: Sequence[Record]) -> Iterator[Problem]:
+def lint(records: Sequence[Record], *, too_long: TooLong = over_chars) -> Iterator[Problem]:
     """Yield the doubts about each record, in the order of the records."""
     seen = _Seen(records)
     for number, record in enumerate(records):
-        yield from _alone(record)
+        yield from _alone(record, too_long)
         yield from _beside_others(record, number, seen)
+
+
+def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Problem]:
+    """Yield the largest concept, at its first record, when it is so large that one name may join too much."""
+    if concepts.over_merged:
+        top = int(np.bincount(concepts.members).argmax())
+        numbers = [number for number, own in enumerate(concepts.of_record) if own == top]
+        names = list(dict.fromkeys(_short(records[number].entry.term) for number in numbers[:100]))
+        listed = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
+        message = f"{concepts.largest} texts of {len(numbers)} rows hang together: {listed}"
+        yield _problem(records[numbers[0]], "over-merged concept", message)
 
 
 class _Seen:
@@ -99,7 +111,7 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
     return mixed
 
 
-def _alone(record: Record) -> Iterator[Problem]:
+def _alone(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
     if term == definition:
         yield _problem(record, "self pair", f"both sides are {_short(term)}")
@@ -111,8 +123,8 @@ def _alone(record: Record) -> Iterator[Problem]:
         )
     if see_target(definition):
         yield _problem(record, "See stub", f"{_short(term)} is only a pointer: {_short(definition)}")
-    if max(len(term), len(definition)) > LONG_CHARS:
-        yield _problem(record, "long text", f"over {LONG_CHARS} characters, more than most models read")
+    if message := too_long(term) or too_long(definition):
+        yield _problem(record, "long text", message)
 
 
 def _beside_others(record: Record, number: int, seen: _Seen) -> Iterator[Problem]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedkit.compose.concepts import text_key
-from embedkit.compose.lint import Problem, lint
+from embedkit.compose.concepts import build, text_key
+from embedkit.compose.length import TooLong, length_check
+from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
 from embedkit.compose.read import Record, read, records_spool
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
@@ -43,14 +44,16 @@ class Validation:
         }
 
 
-def validate(file: Path | str, *, output_format: str = "text", as_json: bool = False) -> Validation:
+def validate(
+    file: Path | str, *, output_format: str = "text", model: str = "", as_json: bool = False
+) -> Validation:
     """Check one file of any row format that embedkit reads.
 
     Raises:
         UserError: the file cannot be read or is no table at all.
         AnswerNoError: there are findings.
     """
-    found = check(file)
+    found = check(file, model=model)
     if as_json:
         out_json(found.to_object())
     else:
@@ -67,7 +70,7 @@ def validate(file: Path | str, *, output_format: str = "text", as_json: bool = F
     return found
 
 
-def check(file: Path | str) -> Validation:
+def check(file: Path | str, *, model: str = "") -> Validation:
     """Look at every row of `file`; nothing is printed."""
     if str(file) != STDIO and Path(file).is_dir():
         raise UserError(
@@ -76,7 +79,7 @@ def check(file: Path | str) -> Validation:
     form = _json_form(file)
     if form in _CHECKS:
         return _check_json(file, form, _CHECKS[form])
-    return _check_table(file) if form != "pairs" else _check_pairs(file)
+    return _check_table(file, length_check(model)) if form != "pairs" else _check_pairs(file)
 
 
 def _level(problem: Problem) -> str:
@@ -119,7 +122,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
 }
 
 
-def _check_table(file: Path | str) -> Validation:
+def _check_table(file: Path | str, too_long: TooLong) -> Validation:
     records, problems, stated = records_spool(), list[Problem](), False
     for item in read(file):
         if isinstance(item, Record):
@@ -130,7 +133,10 @@ def _check_table(file: Path | str) -> Validation:
                 Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
             )
     rows = len(records) + len(problems)
-    problems += lint(records)
+    problems += lint(records, too_long=too_long)
+    for number, record in list(resolve_stubs(records)):
+        records.replace(number, record)
+    problems += over_merged(records, build(records))
     form = "a two-column table" if stated else "a glossary"
     return Validation(str(file), form, rows, _sorted(problems))
 
