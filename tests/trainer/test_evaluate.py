@@ -177,6 +177,35 @@ def test_a_worse_model_is_not_to_be_shipped(split: Path, tiny_model: Path) -> No
     assert not worse.broken[0].after[0].relevant
 
 
+def test_a_gain_that_costs_everyday_language_is_not_shipped(
+    split: Path, write: Write, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(tiny_model), device="cpu")
+    sentences = [f"sentence {number} {'ab' * number}" for number in range(12)]
+    cosines = model.similarity(model.encode(sentences[:1]), model.encode(sentences)).numpy()[0]
+    order = cosines.argsort().argsort()
+    rows = [
+        {"sentence1": sentences[0], "sentence2": text, "score": 1 - rank / 12}
+        for text, rank in zip(sentences, order.tolist(), strict=True)
+    ]
+    general = write("general.jsonl", rows)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.zero_()
+    model.save_pretrained("blank", create_model_card=False)
+    result = evaluate(
+        model=str(tiny_model), baseline="blank", resamples=500, similarity=general, output=Path("out")
+    )
+    interval = result.primary.difference_interval
+    assert interval is not None
+    assert interval.low > 0
+    assert (result.word, result.forgetting is not None and result.forgetting.lost) == ("DO NOT SHIP", True)
+    assert "DO NOT SHIP: the model forgets everyday language" in capsys.readouterr().out
+
+
 def test_a_leak_stops_before_anything_is_written(run: Path, write: Write) -> None:
     write("pairs.test.jsonl", list(_concepts(2, 12)))
     with pytest.raises(AnswerNoError, match="2 of 20 test rows"):
@@ -259,6 +288,8 @@ def test_the_sentence_is_korean_where_asked_for(monkeypatch: pytest.MonkeyPatch)
         ({"model": "nope"}, "no model 'nope'"),
         ({"baseline": "nope"}, "no model 'nope'"),
         ({"output": Path("pairs.jsonl/x")}, "cannot write"),
+        ({"similarity": Path("nope.jsonl")}, "no such file"),
+        ({"similarity": Path("pairs.jsonl")}, "holds pairs, not sentence pairs with a score"),
     ],
 )
 def test_what_is_missing_is_named(run: Path, options: dict[str, Any], message: str) -> None:
