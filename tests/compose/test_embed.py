@@ -156,6 +156,7 @@ def test_options_beat_the_launcher() -> None:
         place_of(environment, shards=2, shard_index=2)
 
 
+@pytest.mark.filterwarnings("ignore")  # Ray reads its own deprecated settings, and its logs stay open
 def test_a_local_ray_gives_each_text_its_own_vector(folder: Path, tiny_model: Path) -> None:
     ray = pytest.importorskip("ray", reason="the extra ray is not installed")
     run(tiny_model)
