@@ -1,4 +1,4 @@
-"""Claims: no false negative and no row lost on MathGloss; dense mining at most 1.2 times the bare product, 300 MB above it.
+"""Claims: no false negative, no row lost on MathGloss; dense mining at most 1.2 times the bare product, 300 MB above.
 
 Same rows, same vectors (encoded before the clock starts), same machine, each miner in a process of its own:
 
