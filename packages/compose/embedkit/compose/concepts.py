@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -131,6 +132,9 @@ def text_key(text: str) -> str:
     return "#" + hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
+@lru_cache(
+    maxsize=1 << 17
+)  # a text is asked for when its pool, its row and those it is a negative of are made
 def text_hash(text: str) -> int:
     """64 bits that stand for the folded text."""
     return hash64(text_key(text))

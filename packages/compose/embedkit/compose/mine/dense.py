@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.mine.ann import IvfIndex
-from embedkit.compose.mine.base import REFUSED, SLACK, Bar, Indices, Question, Ranked, Refused, Scores
+from embedkit.compose.mine.base import REFUSED, Bar, Indices, Question, Ranked, Refused, Scores
 from embedkit.compose.mine.encoding import ANN_RECALL
 from embedkit.compose.mine.nearest import DECIMALS, Found, exact_scores, nearest
 from embedkit.console import warn
@@ -22,6 +22,7 @@ from embedkit.vectors import Encoder
 
 BUDGET_BYTES = 64 << 20
 MOST_FROM_INDEX = 512  # whoever asks for more goes far down the ranking, where an index is no help
+SPARE = 16  # candidates beyond the number asked for: a hub cap passes over some
 PART = 4096  # questions whose vectors are in memory at a time
 Vectors = NDArray[np.float32]
 
@@ -58,7 +59,7 @@ class DenseMiner:
             self._anchors = {q.anchor: vector for q, vector in zip(part, anchors, strict=True)}
             own = self._own(part, anchors)
             bars = self._bar.under(own)
-            found = self._search(part, anchors, bars, limit + SLACK)
+            found = self._search(part, anchors, bars, limit + SPARE)
             for row, score, bar in zip(found, own.tolist(), bars.tolist(), strict=True):
                 refused = Refused(row.over, row.over_scores, score, bar)
                 yield Ranked(row.under, row.under_scores, row.complete, refused)

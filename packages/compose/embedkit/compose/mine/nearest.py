@@ -20,6 +20,7 @@ DECIMALS = 6
 NOISE = 1e-5  # above the error of a single-precision product of unit vectors, and above the rounding
 TILE = 2048
 STRIP = 64
+FIRST = 256
 MOST_ROWS = 1024
 UFUNC_BUFFER = 1024  # above a row's length numpy compares through a buffer, at half the speed
 BYTES_PER_CELL = 7  # one score and three masks
@@ -148,7 +149,8 @@ class _Block:
         scores[rows[first:last], columns[first:last] - start] = -np.inf
 
     def _first_thresholds(self, scores: Vectors) -> None:
-        """The thresholds that the first tile alone gives: without them all of it would be kept."""
+        """The thresholds that the first columns alone give: without them the whole first tile would be kept."""
+        scores = scores[:, : max(FIRST, 2 * self._limit)]
         if scores.shape[1] <= self._limit:
             return
         sure = np.where(scores <= self._sure[:, None], scores, np.float32(-np.inf))
