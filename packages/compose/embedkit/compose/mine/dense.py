@@ -16,13 +16,14 @@ from embedkit.compose.mine.ann import IvfIndex
 from embedkit.compose.mine.base import REFUSED, Bar, Indices, Question, Ranked, Refused, Scores
 from embedkit.compose.mine.encoding import ANN_RECALL
 from embedkit.compose.mine.nearest import DECIMALS, Found, exact_scores, nearest
-from embedkit.console import warn
+from embedkit.console import say, warn
 from embedkit.extras import DISTRIBUTION
 from embedkit.vectors import Encoder
 
 BUDGET_BYTES = 64 << 20
 MOST_FROM_INDEX = 512  # whoever asks for more goes far down the ranking, where an index is no help
 SPARE = 16  # candidates beyond the number asked for: a hub cap passes over some
+STATED_ABOVE = 10_000
 PART = 4096  # questions whose vectors are in memory at a time
 Vectors = NDArray[np.float32]
 
@@ -49,6 +50,13 @@ class DenseMiner:
         self._budget_bytes = budget_bytes
         self._anchors: dict[str, Vectors] = {}
         self._index = self._indexed(ann_above, ann_recall)
+        if len(pool) >= STATED_ABOVE:
+            say(
+                "dense: {texts} texts, {vectors} MB of vectors, searched in blocks of at most {budget} MB",
+                texts=len(pool),
+                vectors=round(self._pool.nbytes / 1e6),
+                budget=round(budget_bytes / 1e6),
+            )
         self.weights = encoder.hash
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
