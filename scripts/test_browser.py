@@ -1,55 +1,139 @@
-"""Open a report in a real headless Chromium: no console error, every chart has marks, nothing fetched.
+"""Open the report and the concept graph in a real headless Chromium, at two widths, light and dark.
 
-Uses the report named on the command line, else `runs/demo/report.html`, else one it makes by evaluating the shipped
-model against itself.
+Passes when nothing is logged as an error, nothing is fetched, every chart has marks, no page is wider than its window,
+and the graph answers a click and a search. Looks at `runs/demo` where it is, else at what the shipped model gives.
+`--save DIR` keeps screenshots (Pillow makes them small).
 """
 
 from __future__ import annotations
 
+import argparse
 import http.server
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from embedkit.models import DEFAULT_MODEL
+from embedkit.shipped import data_path
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-    "--virtual-time-budget=15000",
+    "--virtual-time-budget=20000",
 )  # fmt: skip
-WIDTHS = (1280, 390)
+DARK = "--blink-settings=preferredColorScheme=0"
+DEMO = Path("runs/demo")
+# The page tells about itself once its charts are drawn.
+PROBE = """
+<script>
+Promise.all(Object.values(views)).then(async (drawn) => {
+  const marks = (chart) => chart.querySelectorAll("svg g[class^='mark-'] > path, svg g[class^='mark-'] > line, "
+    + "svg g[class^='mark-'] > text").length;
+  const told = {
+    width: innerWidth,
+    content: document.scrollingElement.scrollWidth,
+    height: document.scrollingElement.scrollHeight,
+    paper: getComputedStyle(document.body).backgroundColor,
+    hangul: /[가-힣]/.test(document.body.innerText),
+    marks: Object.fromEntries([...document.querySelectorAll(".chart")].map((chart) => [chart.id, marks(chart)])),
+  };
+  const panel = document.getElementById("panel");
+  if (panel) {
+    const {view} = drawn[0];
+    const node = document.querySelector("g.mark-symbol.role-mark path");
+    const at = node.getBoundingClientRect();
+    const where = {bubbles: true, clientX: at.x + at.width / 2, clientY: at.y + at.height / 2};
+    for (const kind of ["pointerover", "pointerdown", "pointerup", "click"])
+      node.dispatchEvent(new (kind === "click" ? MouseEvent : PointerEvent)(kind, where));
+    await view.runAsync();
+    told.clicked = panel.querySelector("h2") ? panel.querySelectorAll("ol li").length : 0;
+    node.dispatchEvent(new PointerEvent("pointerout", where));
+    view.signal("find", document.querySelector("#panel h2").textContent.slice(0, 12));
+    await view.runAsync();
+    const faint = (path) => Number(path.getAttribute("opacity")) < 0.5;
+    const nodes = [...document.querySelectorAll("g.mark-symbol.role-mark path")];
+    told.found = nodes.filter((path) => !faint(path)).length;
+    told.faint = nodes.filter(faint).length;
+  }
+  const place = document.createElement("script");
+  place.type = "application/json";
+  place.id = "told";
+  place.textContent = JSON.stringify(told).replaceAll("<", "\\\\u003c");
+  parent.document.body.append(place);
+});
+</script>
+"""
+# A window is never narrower than 500 pixels, a frame is as narrow as a phone.
+FRAME = """<!doctype html><style>* {{ margin:0; border:0; display:block }}</style>
+<iframe src="{page}" width="{width}" height="{height}"></iframe>"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One page at one width."""
+
+    page: str
+    width: int
+    dark: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.page}, {self.width} px, {'dark' if self.dark else 'light'}"
+
+
+LOOKS = tuple(
+    Look(page=page, width=width, dark=dark)
+    for page in ("report", "graph")
+    for width, dark in ((1280, False), (390, False), (1280, True))
+)
 
 
 def main() -> int:
-    """Check one report at two widths."""
+    """Check both pages; 1 when anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", nargs="?", type=Path, help="look at this report instead")
+    parser.add_argument("--save", type=Path, help="keep screenshots in this folder")
+    options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        print("chromium is not installed: apt-get install chromium")
+        print("chromium is not installed: apt-get install chromium fonts-noto-cjk")
         return 1
+    failed = 0
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        shutil.copy(_report(folder), folder / "report.html")
-        problems = [problem for width in WIDTHS for problem in _look(chromium, folder, width)]
-    for problem in problems:
-        print(problem)
-    print(f"{len(WIDTHS) - len({p.split(':')[0] for p in problems})} passed, {len(problems)} failed")
-    return 1 if problems else 0
+        make_pages(folder, options.report)
+        for look in LOOKS:
+            told, problems = look_at(chromium, folder, look)
+            failed += bool(problems)
+            print(f"{look}: {'; '.join(problems) or 'ok'}")
+            if options.save and not look.dark and told:
+                save(chromium, folder, look, told, options.save)
+    print(f"{len(LOOKS) - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
-def _report(folder: Path) -> Path:
-    for path in (*map(Path, sys.argv[1:]), Path("runs/demo/report.html")):
-        if path.is_file():
-            return path
-    run = partial(subprocess.run, cwd=folder, check=True)
+def make_pages(folder: Path, report: Path | None) -> None:
+    """report.html and graph.html in `folder`, as a user gets them."""
+    has_demo = (DEMO / "report.html").is_file()
+    model = str(DEMO.resolve()) if has_demo else DEFAULT_MODEL
+    corpus = DEMO.resolve() / "data" / "glossary.csv" if has_demo else data_path("electronics.ko.csv")
+    run = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     embedkit = [sys.executable, "-m", "embedkit"]
-    model = "sentence-transformers/all-MiniLM-L6-v2"
+    run([*embedkit, "graph", "--model", model, "--corpus", str(corpus)])
+    if report or has_demo:
+        shutil.copy(report or DEMO / "report.html", folder / "report.html")
+        return
     run([*embedkit, "compose", "--input", "electronics.ko.csv", "--miner", "lexical"])
     run([*embedkit, "evaluate", "--model", model, "--baseline", model, "--output", "evaluation"])
-    return folder / "evaluation" / "report.html"
+    shutil.copy(folder / "evaluation" / "report.html", folder / "report.html")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -61,35 +145,85 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.asked.append(self.path)
 
 
-def _look(chromium: str, folder: Path, width: int) -> list[str]:
+def look_at(chromium: str, folder: Path, look: Look) -> tuple[dict[str, Any], list[str]]:
+    """What the page told of itself, and what is wrong with it."""
+    page, _, end = (folder / f"{look.page}.html").read_text(encoding="utf-8").rpartition("</body>")
+    (folder / "probed.html").write_text(f"{page}{PROBE}</body>{end}", encoding="utf-8")
+    (folder / "frame.html").write_text(FRAME.format(page="probed.html", width=look.width, height=900))
     asked: list[str] = []
     handler = partial(type("Handler", (_Handler,), {"asked": asked}), directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/report.html"
-        profile = folder / f"profile-{width}"
-        command = [
-            chromium,
-            *FLAGS,
-            f"--user-data-dir={profile}",
-            f"--window-size={width},900",
-            "--dump-dom",
-            url,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = browse(
+            chromium, folder, look, "--dump-dom", f"http://127.0.0.1:{server.server_port}/frame.html"
+        )
         server.shutdown()
-    dom = done.stdout
     problems = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "error" in line.lower()]
-    problems += [f"fetched {path}" for path in asked if path not in ("/report.html", "/favicon.ico")]
-    charts = re.findall(r"<(?:svg|canvas)\b[^>]*class=\"marks\".*?</(?:svg|canvas)>", dom, flags=re.DOTALL)
-    if len(charts) < 2:
-        problems.append(f"only {len(charts)} charts were drawn")
     problems += [
-        "a chart has no marks" for chart in charts if "<path" not in chart and "<canvas" not in chart
+        f"fetched {path}" for path in asked if path not in ("/frame.html", "/probed.html", "/favicon.ico")
     ]
-    if not re.search(r"[가-힣]", dom):
-        problems.append("no Hangul on the page")
-    return [f"{width} px: {problem}" for problem in problems]
+    found = re.search(r'<script type="application/json" id="told">(.*?)</script>', done.stdout, re.DOTALL)
+    if found is None:
+        return {}, [*problems, "its charts were not drawn"]
+    told = json.loads(found.group(1))
+    return told, [*problems, *wrong_with(told, look)]
+
+
+def browse(
+    chromium: str, folder: Path, look: Look, *arguments: str, height: int = 900
+) -> subprocess.CompletedProcess[str]:
+    """Run Chromium once in a window of the wanted width."""
+    flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={look.width},{height}"]
+    command = [chromium, *flags, *([DARK] if look.dark else []), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+
+
+def wrong_with(told: dict[str, Any], look: Look) -> Iterator[str]:
+    """What a page tells of itself that it should not."""
+    if told["width"] != look.width:
+        yield f"the window is {told['width']} px wide"
+    if told["content"] > told["width"]:
+        yield f"the page is {told['content']} px wide"
+    if not told["hangul"]:
+        yield "there is no Hangul"
+    if (told["paper"] == "rgb(255, 255, 255)") == look.dark:
+        yield f"its paper is {told['paper']}"
+    if len(told["marks"]) < (1 if look.page == "graph" else 4):
+        yield f"only {len(told['marks'])} charts"
+    for chart, marks in told["marks"].items():
+        if not marks:
+            yield f"chart {chart} has no marks"
+    if look.page == "graph":
+        if not told["clicked"]:
+            yield "a click shows no neighbours"
+        if not told["found"] or not told["faint"]:
+            yield f"a search leaves {told['found']} concepts in colour, {told['faint']} faint"
+
+
+def save(chromium: str, folder: Path, look: Look, told: dict[str, Any], into: Path) -> None:
+    """A screenshot of the page with two of each list of queries, to keep it short."""
+    page = (folder / f"{look.page}.html").read_text(encoding="utf-8")
+    short = "<style>.change:nth-of-type(n+2) { display:none } html { overflow:hidden }</style></head>"
+    (folder / "short.html").write_text(page.replace("</head>", short, 1), encoding="utf-8")
+    height = min(told["height"], 12_000)
+    (folder / "frame.html").write_text(FRAME.format(page="short.html", width=look.width, height=height))
+    into.mkdir(parents=True, exist_ok=True)
+    picture = into / f"{look.page}-{look.width}.png"
+    url = (folder / "frame.html").as_uri()
+    browse(chromium, folder, look, f"--screenshot={picture.resolve()}", url, height=height)
+    shrink(picture, look.width)
+
+
+def shrink(picture: Path, width: int) -> None:
+    """Cut the empty foot and keep 64 colours, with Pillow."""
+    from PIL import Image, ImageChops
+
+    image = Image.open(picture).convert("RGB")
+    paper = Image.new("RGB", image.size, image.getpixel((0, image.height - 1)))
+    *_, foot = ImageChops.difference(image, paper).getbbox() or (0, 0, 0, image.height)
+    cut = image.crop((0, 0, min(image.width, width), min(foot + 24, image.height)))
+    cut.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
+    print(f"{picture}: {cut.width} x {cut.height}, {picture.stat().st_size // 1000} kB")
 
 
 if __name__ == "__main__":
