@@ -101,7 +101,14 @@ def test_a_rejected_row_is_a_failure_only_where_asked_for(run: Run, source: Path
         ),
         (["--from", "tevatron", "--output", "x"], "no input"),
         (["--input", "nope.jsonl", "--to", "beir", "--output", "x"], "nope.jsonl: there is no such file"),
-        (["--from", "tevatron", "--input", "pairs.jsonl", "--output", "x"], "not one usable row"),
+        (
+            ["--from", "tevatron", "--input", "pairs.jsonl", "--output", "x"],
+            "it looks like pairs: --from pairs",
+        ),
+        (
+            ["--from", "llamaindex", "--input", "pairs.jsonl", "--output", "x"],
+            "not an EmbeddingQAFinetuneDataset",
+        ),
         (["--to", "tevatron", "--negatives", "9", "--output", "x"], "did --negatives leave nothing of it?"),
     ],
 )
@@ -110,6 +117,13 @@ def test_a_mistake_is_a_message(run: Run, source: Path, args: list[str], message
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_another_format_is_recognised(run: Run, source: Path) -> None:
+    assert run("convert", "--to", "tevatron", "--output", "t.jsonl").returncode == 0
+    done = run("convert", "--input", "t.jsonl", "--to", "beir", "--output", "b")
+    assert done.returncode == 2
+    assert "t.jsonl: not one usable row\n  it looks like tevatron: --from tevatron" in done.stderr
 
 
 def test_rows_without_negatives_are_warned_about(run: Run, tmp_path: Path) -> None:

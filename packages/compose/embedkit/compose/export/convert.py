@@ -20,6 +20,7 @@ from embedkit.compose.export.source import (
     PAIRS,
     Source,
     find_sources,
+    looks_like,
     read_sources,
 )
 from embedkit.compose.export.target import Files, Rows, files_of, may_write
@@ -80,7 +81,7 @@ def convert(
     if negatives is not None:
         rows = _with_negatives(rows, negatives, books)
     if not rows:
-        raise _nothing(sources, books)
+        raise _nothing(sources, from_, books)
     files = files_of(to, output, rows, books, _manifest(sources))
     if not books.tally.balanced:
         raise RuntimeError("the counts do not add up; this is a bug in embedkit")
@@ -148,8 +149,14 @@ def _with_negatives(rows: Rows, count: int, books: Books) -> dict[str, list[Pair
     return kept
 
 
-def _nothing(sources: Sequence[Source], books: Books) -> UserError:
+def _nothing(sources: Sequence[Source], from_: str, books: Books) -> UserError:
     place = ", ".join(str(source.path) for source in sources)
+    if books.rejects and from_ not in FOLDERS and str(sources[0].path) != STDIO:
+        form = looks_like(sources[0]) if from_ != LLAMAINDEX else ""
+        if form and form != from_:
+            return UserError(
+                "not one usable row", place=place, hint="it looks like {form}: --from {form}", form=form
+            )
     if books.rejects:
         first = books.rejects[0]
         return UserError(

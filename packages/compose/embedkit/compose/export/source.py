@@ -143,6 +143,20 @@ def _lines(path: Path | str, form: str, books: Books) -> Iterator[Query]:
         yield found.query
 
 
+def looks_like(source: Source) -> str:
+    """The format of lines that the first object of a file is in, or nothing."""
+    _, row = next(read_objects(source.path), (0, {}))
+    if "hard_negatives" in row:
+        return PAIRS
+    for name, form in LINES.items():
+        try:
+            form.decode(row)
+        except ValueError:
+            continue
+        return name
+    return ""
+
+
 def _sound(pair: Pair) -> Pair:
     """The pair in NFC, as every file is written. Raises `ValueError` for text that no file can hold."""
     anchor, positive, *negatives = (_nfc(t) for t in (pair.anchor, pair.positive, *pair.hard_negatives))
@@ -150,6 +164,8 @@ def _sound(pair: Pair) -> Pair:
 
 
 def _nfc(text: str) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError("a text holds half a character (a lone surrogate)")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character (a lone surrogate)") from None
     return unicodedata.normalize("NFC", text)
