@@ -20,6 +20,13 @@ class MinerName(StrEnum):
     hybrid = "hybrid"
 
 
+class TokenizerName(StrEnum):
+    """What counts as a word to the lexical and hybrid miners."""
+
+    words = "words"
+    kiwi = "kiwi"
+
+
 class Format(StrEnum):
     """How `validate` prints what it found."""
 
@@ -78,6 +85,10 @@ def compose(
             min=0, help="No text is a negative of more rows than this. 0: a soft cap, widened at need."
         ),
     ] = 0,
+    tokenizer: Annotated[
+        TokenizerName,
+        typer.Option(help="Lexical, hybrid: kiwi compares Korean by morphemes, which needs the extra ko."),
+    ] = TokenizerName.words,
     cross_encoder: Annotated[
         str,
         typer.Option(
@@ -154,6 +165,7 @@ def compose(
             rank_window=rank_window,
             hub_cap=hub_cap,
             cross_encoder=cross_encoder,
+            tokenizer=tokenizer.value,
             encoding=Encoding(backend=backend, vectors=vectors, ann_above=ann_above, ann_recall=ann_recall),
             synonyms=str(synonyms or ""),
             rounds=rounds,

@@ -27,6 +27,7 @@ from embedkit.compose.mine.synonyms import (
     read_candidates,
     resolve,
 )
+from embedkit.compose.mine.tokens import tokenizer_version
 from embedkit.compose.output import all_paths, outputs_of, pairs_of, say_summary, write
 from embedkit.compose.read import (
     Record,
@@ -314,6 +315,8 @@ def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
     choice = choose_miner(settings.miner, sample, model=settings.model)
     if settings.guards.hard_k:
         say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
+        if settings.mining.tokenizer != "words" and choice.miner != "dense":
+            say("Korean words: {tokenizer}", tokenizer=tokenizer_version(settings.mining.tokenizer))
         if settings.mining.cross_encoder:
             say(
                 "rescored by {model}, {count} candidates a row",

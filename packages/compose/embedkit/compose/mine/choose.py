@@ -11,6 +11,7 @@ from embedkit.compose.mine.encoding import Encoding
 from embedkit.compose.mine.lexical import LexicalMiner
 from embedkit.compose.mine.pools import Pool
 from embedkit.compose.mine.rescore import Rescorer, RescoringMiner
+from embedkit.compose.mine.tokens import Words, plain_words
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
@@ -70,21 +71,26 @@ def _auto(texts: Iterable[str], model: str) -> Choice:
 
 
 def miner_factory(
-    choice: Choice, *, bar: Bar, rescorer: Rescorer | None = None, encoding: Encoding | None = None
+    choice: Choice,
+    *,
+    bar: Bar,
+    rescorer: Rescorer | None = None,
+    encoding: Encoding | None = None,
+    words: Words = plain_words,
 ) -> Callable[[Pool], Miner]:
     """What makes the chosen miner over a pool; models are loaded at the first text that needs them.
 
     With a `rescorer` the bar is held against its scores, and the chosen miner only proposes.
     """
     if rescorer is None:
-        return _proposing(choice, bar, encoding or Encoding())
-    make = _proposing(choice, OPEN_BAR, encoding or Encoding())
+        return _proposing(choice, bar, encoding or Encoding(), words)
+    make = _proposing(choice, OPEN_BAR, encoding or Encoding(), words)
     return lambda pool: RescoringMiner(make(pool), pool.texts, rescorer, bar=bar)
 
 
-def _proposing(choice: Choice, bar: Bar, encoding: Encoding) -> Callable[[Pool], Miner]:
+def _proposing(choice: Choice, bar: Bar, encoding: Encoding, words: Words) -> Callable[[Pool], Miner]:
     if choice.source is None:
-        return _lexical
+        return lambda pool: _lexical(pool, words)
     from embedkit.compose.mine.dense import DenseMiner
     from embedkit.compose.mine.hybrid import HybridMiner
 
@@ -97,10 +103,13 @@ def _proposing(choice: Choice, bar: Bar, encoding: Encoding) -> Callable[[Pool],
 
     if choice.miner == "dense":
         return dense
-    return lambda pool: HybridMiner(_lexical(pool), dense(pool))
+    return lambda pool: HybridMiner(_lexical(pool, words), dense(pool))
 
 
-def _lexical(pool: Pool) -> LexicalMiner:
+def _lexical(pool: Pool, words: Words) -> LexicalMiner:
     return LexicalMiner(
-        pool.texts, spelled=pool.role != "definition", about=(pool.about.get(text, "") for text in pool.texts)
+        pool.texts,
+        spelled=pool.role != "definition",
+        about=(pool.about.get(text, "") for text in pool.texts),
+        words=words,
     )

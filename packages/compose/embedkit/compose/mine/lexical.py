@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from embedkit.compose.mine.base import SLACK, Question, Ranked, best_first
+from embedkit.compose.mine.tokens import Words, plain_words
 
 K1 = 1.2
 B = 0.75
@@ -28,14 +30,13 @@ MAX_POSTINGS = 2048
 BUDGET = 4096
 BLOCK_CELLS = 1 << 20
 DECIMALS = 4
-_WORD = re.compile(r"\w+")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 
 
-def features(text: str, *, spelled: bool) -> list[str]:
+def features(text: str, *, spelled: bool, words: Words = plain_words) -> list[str]:
     """Words; of CJK words also character pairs, which see through particles; of names also trigrams."""
     found: list[str] = []
-    for word in _WORD.findall(text.casefold()):
+    for word in words(text):
         found.append(word)
         if _CJK.search(word):
             found += [f"{word[i : i + 2]}\x1f" for i in range(len(word) - 1)]
@@ -54,10 +55,17 @@ class LexicalMiner:
     name = "lexical"
     weights = ""
 
-    def __init__(self, pool: Sequence[str], *, spelled: bool, about: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        pool: Sequence[str],
+        *,
+        spelled: bool,
+        about: Iterable[str] = (),
+        words: Words = plain_words,
+    ) -> None:
         self._size = len(pool)
-        self._texts = _Index(pool, spelled=spelled)
-        explained = _Index(about, spelled=False)
+        self._texts = _Index(pool, spelled=spelled, words=words)
+        explained = _Index(about, spelled=False, words=words)
         self._about = explained if explained.features else None
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
@@ -88,8 +96,8 @@ def _ranked(
 class _Index:
     """The BM25 weights of some texts, features by texts, in single precision."""
 
-    def __init__(self, texts: Iterable[str], *, spelled: bool) -> None:
-        self._spelled = spelled
+    def __init__(self, texts: Iterable[str], *, spelled: bool, words: Words) -> None:
+        self._features = partial(features, spelled=spelled, words=words)
         self._vocabulary: dict[str, int] = {}
         weights, frequency = self._weigh(texts)
         self._weights = _heaviest(weights)
@@ -121,7 +129,7 @@ class _Index:
         columns, ends = array("i"), array("i", [0])
         vocabulary = self._vocabulary
         for text in texts:
-            found = features(text, spelled=self._spelled)
+            found = self._features(text)
             columns.extend([vocabulary.setdefault(feature, len(vocabulary)) for feature in found])
             ends.append(len(columns))
         counts = _csr(columns, ends, len(vocabulary))
@@ -130,9 +138,7 @@ class _Index:
 
     def _rarest(self, text: str) -> list[int]:
         """The text's rarest features that the budget allows, one at least."""
-        known = {self._vocabulary.get(feature, -1) for feature in features(text, spelled=self._spelled)} - {
-            -1
-        }
+        known = {self._vocabulary.get(feature, -1) for feature in self._features(text)} - {-1}
         if not known:
             return []
         columns = np.array(sorted(known), dtype=np.int32)

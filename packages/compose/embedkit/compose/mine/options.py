@@ -12,6 +12,7 @@ from embedkit.compose.mine.encoding import Encoding
 from embedkit.compose.mine.rescore import Rescorer, find_cross_encoder
 from embedkit.compose.mine.rounds import check_rounds
 from embedkit.compose.mine.synonyms import read_candidates
+from embedkit.compose.mine.tokens import tokenizer_version, words_of
 from embedkit.errors import UserError
 from embedkit.models import resolve_model, weights_hash
 
@@ -28,6 +29,7 @@ class MineOptions:
     rank_window: str = ""
     hub_cap: int = 0
     cross_encoder: str = ""
+    tokenizer: str = "words"
     encoding: Encoding = field(default_factory=Encoding)
     synonyms: str = ""
     rounds: int = 1
@@ -41,6 +43,7 @@ class MineOptions:
     def check(self, output: Path | str, *, hard_k: int, model: str) -> None:
         """Raise `UserError` for what cannot be, before any work."""
         self.encoding.check()
+        words_of(self.tokenizer)
         if self.synonyms:
             read_candidates(Path(self.synonyms))
         check_rounds(self.rounds, self.round_config, output, hard_k=hard_k, model=model)
@@ -82,6 +85,7 @@ class MineOptions:
             "rank_window": self.rank_window or None,
             "hub_cap": self.hub_cap or None,
             "cross_encoder": self.cross_encoder or None,
+            "tokenizer": tokenizer_version(self.tokenizer) or None,
             "rounds": self.rounds if self.rounds > 1 else None,
         }
         asked = {name: value for name, value in optional.items() if value is not None}

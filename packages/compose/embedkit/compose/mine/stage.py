@@ -12,6 +12,7 @@ from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import Mined, mine
+from embedkit.compose.mine.tokens import words_of
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part
 from embedkit.compose.spool import Picked
@@ -35,7 +36,13 @@ def mine_parts(
     rescorer = options.rescorer()
     if options.sets_bar and choice.source is None and rescorer is None:
         warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
-    make_miner = miner_factory(choice, bar=options.bar, rescorer=rescorer, encoding=options.encoding)
+    make_miner = miner_factory(
+        choice,
+        bar=options.bar,
+        rescorer=rescorer,
+        encoding=options.encoding,
+        words=words_of(options.tokenizer),
+    )
     for part in PARTS:
         members = array("i", (number for number, own in enumerate(parts) if own == part))
         wanted = {own: number for own, number in enumerate(members) if number in explain} if explain else {}
