@@ -137,7 +137,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, *, after: int, how: BaseException
 
 FULL = [
     OSError(errno.ENOSPC, "No space left on device"),
-    RuntimeError("PytorchStreamWriter failed writing file"),
+    RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 89536 vs 89428"),
 ]
 
 

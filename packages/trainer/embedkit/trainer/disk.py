@@ -10,7 +10,14 @@ from embedkit.trainer import resume as runs
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 # Writers in Rust and C++ lose the number of the error and keep its text, or only that a write failed.
-_SAYINGS = ("No space left on device", "os error 28", "Disk quota exceeded", "PytorchStreamWriter failed")
+_SAYINGS = (
+    "No space left on device",
+    "os error 28",
+    "Disk quota exceeded",
+    "PytorchStreamWriter failed",
+    "iostream error",
+    "unexpected pos",
+)
 
 
 def is_full(error: BaseException | None) -> bool:

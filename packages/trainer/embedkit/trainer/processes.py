@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from embedkit.console import hush
-from embedkit.errors import EmbedkitError
+from embedkit.errors import EmbedkitError, TerminatedError
 
 # How long a process that is not the first waits with its error. If the first one has the same, it ends before
 # that, and the launcher ends the others.
@@ -39,6 +39,8 @@ def one_voice() -> Iterator[None]:
     hush(True)
     try:
         yield
+    except TerminatedError:
+        raise  # all were told to stop, and the first one says so
     except EmbedkitError as error:
         time.sleep(_WAIT_SECONDS)
         hush(False)
