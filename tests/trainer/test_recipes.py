@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from tests.trainer.conftest import TOPICS, topic_rows, write_rows
-from tests.trainer.test_train import metrics, run
+from tests.trainer.test_resume import cut_off
+from tests.trainer.test_train import metrics, run, same, weights
 
+from embedkit.errors import UserError
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.dev import features_of
+from embedkit.trainer.plan import prepare
 from embedkit.trainer.shapes import EATS
+from embedkit.trainer.train import plan_training
 
 Row = dict[str, Any]
 Values = Callable[..., dict[str, Any]]
@@ -97,3 +105,192 @@ def test_the_loss_falls_and_the_folder_loads_anywhere(
         load_file(result.model / "model.safetensors").keys()
         == load_file(tiny_model / "model.safetensors").keys()
     )
+
+
+def test_the_saved_folder_gives_the_vectors_of_the_trained_model(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedkit.trainer import encoder
+
+    seen: list[Any] = []
+    save = encoder.save_model
+
+    def watched(model: SentenceTransformer, folder: Path) -> None:
+        seen.append(model.eval().encode(["저항", "diode"]))
+        save(model, folder)
+
+    monkeypatch.setattr(encoder, "save_model", watched)
+    write_rows(workplace / "pairs.jsonl", classed_rows())
+    result = run(config_values(train={"loss": "softmax", "matryoshka_dims": None}, **ALONE))
+    plain = SentenceTransformer(str(result.model), device="cpu")
+    np.testing.assert_allclose(plain.encode(["저항", "diode"]), seen[0], atol=1e-6)
+
+
+MISFITS = [
+    ("labelled", "mnrl", "batch_all_triplet"),
+    ("pairs", "softmax", "masked_mnrl"),
+    ("pairs", "batch_hard_triplet", "gist"),
+    ("scored_pairs", "softmax", "cosine, cosent, angle"),
+    ("scored_pairs", "mnrl", "cosine, cosent, angle"),
+    ("triplets", "cosine", "triplet"),
+    ("classed_pairs", "batch_all_triplet", "softmax"),
+]
+
+
+@pytest.mark.parametrize(("shape", "loss", "fits"), MISFITS)
+def test_a_misfit_is_told_before_the_model_loads(
+    shape: str, loss: str, fits: str, workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedkit.trainer import plan
+
+    monkeypatch.setattr(plan, "prepare_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    write_rows(workplace / "pairs.jsonl", ROWS[shape]())
+    with pytest.raises(UserError, match=f"{loss} cannot train on") as caught:
+        run(config_values(train={"loss": loss}, **ALONE))
+    assert fits in caught.value.hint
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+BAD_ROWS: list[tuple[str, list[Row], str]] = [
+    ("batch_all_triplet", labelled_rows()[:12], "2 labels"),
+    ("batch_all_triplet", [{"text": t, "label": t} for t in "abcd"], "no label has two rows"),
+    ("softmax", [row | {"label": "one"} for row in classed_rows()], "one class"),
+    ("cosine", [row | {"label": 0} for row in classed_rows()], "no inference class"),
+    ("cosine", [{"sentence1": "a", "sentence2": "b", "score": 4.2}], "from 0 to 1"),
+    ("cosine", [{"sentence1": "a", "sentence2": "b", "score": True}], "'score'"),
+    ("cosine", [*scored_rows(), {"text": "a", "label": "b"}], "'sentence1'"),
+    ("mnrl", [{"sentence1": "a", "sentence2": "b", "label": "neutral"}], "no row is left"),
+    ("triplet", [{"anchor": "a", "positive": "b"}], "no row is left"),
+    ("mnrl", [{"question": "a", "answer": "b"}], "no training row that is known"),
+    ("gist", pair_rows(), "needs a guide"),
+    ("distill", list(topic_rows(stop=6)), "no teacher's scores"),
+    ("distill", [{"anchor": "a", "positive": "b", "scores": [1, 2]}], "'scores' has to hold"),
+]
+
+
+@pytest.mark.parametrize(
+    ("loss", "rows", "told"), BAD_ROWS, ids=[f"{loss} {told}" for loss, _, told in BAD_ROWS]
+)
+def test_rows_that_cannot_be_learnt_from_are_told(
+    loss: str, rows: list[Row], told: str, workplace: Path, config_values: Values
+) -> None:
+    write_rows(workplace / "pairs.jsonl", rows)
+    with pytest.raises(UserError) as caught:
+        run(config_values(train={"loss": loss}, **ALONE))
+    assert told in str(caught.value)
+    assert not Path("runs").exists()
+
+
+BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"loss": "softmax", "matryoshka_dims": [16]}, "softmax has no matryoshka form"),
+    ({"loss": "mnrl", "matryoshka_dims": [64]}, "have 32 numbers"),
+    ({"loss": "gist", "guide_model": "nobody/nothing"}, "no model 'nobody/nothing'"),
+]
+
+
+@pytest.mark.parametrize(("train", "told"), BAD_SETTINGS)
+def test_settings_that_do_not_fit_the_loss_are_told(
+    train: dict[str, Any], told: str, workplace: Path, config_values: Values
+) -> None:
+    write_rows(workplace / "pairs.jsonl", classed_rows())
+    with pytest.raises(UserError) as caught:
+        run(config_values(train=train, **ALONE))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("loss", ["batch_hard_triplet", "softmax", "cached_mnrl"])
+def test_a_recipe_cut_off_ends_with_the_same_weights(
+    loss: str, workplace: Path, config_values: Values, tiny_model: Path
+) -> None:
+    write_rows(workplace / "pairs.jsonl", ROWS[EATS[loss]]())
+    micro = {"micro_batch_size": 3} if "cached" in loss else {}
+
+    def values(name: str) -> dict[str, Any]:
+        output = {"save_name": name, "checkpoint_steps": 1, "checkpoint_keep": 99}
+        train = recipe(loss, tiny_model, epochs=2, **micro)
+        return config_values(train=train, output=output, **ALONE)
+
+    whole = run(values("whole"))
+    for after in (1, whole.steps - 1):
+        name = f"cut{after}"
+        cut_off(whole.run, after=after, copy=Path("runs") / name)
+        config = json.loads((Path("runs") / name / "config.json").read_text())
+        config["output"]["save_name"] = name
+        (Path("runs") / name / "config.json").write_text(json.dumps(config))
+        assert same(weights(run(values(name), resume=True).run), weights(whole.run))
+
+
+def test_the_cached_form_has_the_gradients_of_the_loss_itself(
+    workplace: Path, config_values: Values, tiny_model: Path
+) -> None:
+    write_rows(workplace / "pairs.jsonl", pair_rows())
+    config = config_values(train=recipe("cached_gist", tiny_model), **ALONE)
+    ready = prepare(RunConfig.model_validate(config), resume=False, force=False)
+    assert ready.loss.texts_at_once == 32
+    groups, plan = features_of(ready.collator(range(8)))
+    found = []
+    for at_once in (None, 2):
+        ready.loss.eval().zero_grad()
+        ready.loss.texts_at_once = at_once
+        ready.loss([dict(group) for group in groups], plan).backward()
+        found.append([p.grad.clone() for p in ready.model.parameters() if p.grad is not None])
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+
+
+def test_several_files_train_with_a_loss_each(workplace: Path, config_values: Values) -> None:
+    write_rows(workplace / "nli.jsonl", classed_rows())
+    write_rows(workplace / "sts.jsonl", scored_rows())
+    sources = [
+        {"path": "nli.jsonl", "loss": "softmax"},
+        {"path": "sts.jsonl", "loss": "cosent", "weight": 0.5},
+        {"path": "pairs.jsonl"},
+    ]
+    values = config_values(train={"batch_size": 8, "epochs": 8}, data={"sources": sources})
+    plan = plan_training(RunConfig.model_validate(values))
+    assert plan.loss == "softmax, cosent, masked_mnrl"
+    assert (plan.rows, plan.steps_per_epoch) == (24 + 24 + 18, 3 + 3 + 3)
+    result = run(values)
+    losses = [row["loss"] for row in metrics(result.run) if "loss" in row]
+    assert np.mean(losses[-9:]) < np.mean(losses[:9])
+
+
+def test_one_file_and_several_exclude_one_another() -> None:
+    with pytest.raises(ValueError, match="exclude one another"):
+        RunConfig.model_validate({"data": {"pairs_path": "a", "sources": [{"path": "b"}]}})
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss", "names"),
+    [
+        ("labelled", "batch_all_triplet", {"loss", "accuracy"}),
+        ("triplets", "triplet", {"loss", "accuracy"}),
+        ("scored_pairs", "cosine", {"loss", "pearson", "spearman"}),
+        ("classed_pairs", "softmax", {"loss", "pearson", "spearman"}),
+        ("scored_pairs", "softmax", {"pearson", "spearman"}),
+    ],
+)
+def test_dev_rows_are_measured_by_what_they_are(
+    shape: str, loss: str, names: set[str], workplace: Path, config_values: Values
+) -> None:
+    write_rows(workplace / "pairs.jsonl", ROWS[EATS[loss]]())
+    write_rows(workplace / "pairs.dev.jsonl", ROWS[shape]())
+    result = run(config_values(train={"loss": loss, "batch_size": 8, "epochs": 1}))
+    assert [set(look.measured()) for _, look in result.dev] == [names, names]
+    assert f"| {' | '.join(result.dev[0][1].measured())} |" in (result.run / "README.md").read_text()
+
+
+def test_a_wrapper_under_no_grad_is_told(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedkit.trainer import encoder, plan
+
+    def wrapped(*args: Any, **kwargs: Any) -> SentenceTransformer:
+        model = encoder.prepare_model(*args, **kwargs)
+        forward = model[0].forward
+        model[0].forward = torch.no_grad()(forward)
+        return model
+
+    monkeypatch.setattr(plan, "prepare_model", wrapped)
+    with pytest.raises(UserError, match="the gradient reaches 0 of") as caught:
+        run(config_values())
+    assert "no_grad" in caught.value.hint

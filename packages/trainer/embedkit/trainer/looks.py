@@ -188,7 +188,7 @@ def best_look(looks: Sequence[Look], metric: str) -> Look | None:
     """The first of the best looks."""
     best: Look | None = None
     for look in looks:
-        value = look.metrics.measured()[metric]
+        value = look.metrics.measured().get(metric, math.nan)
         if not math.isnan(value) and (
             best is None or is_better(value, best.metrics.measured()[metric], metric)
         ):
