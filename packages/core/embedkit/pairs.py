@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,9 @@ def pair_from_object(row: dict[str, Any]) -> Pair:
         raise ValueError("'mining' is not a list of {score, rank, miner}") from None
     texts = {name: str(row.get(name) or "") for name in _TEXTS}
     scores = row.get("scores") or []
-    if not isinstance(scores, list) or not all(type(score) in (int, float) for score in scores):
+    if not isinstance(scores, list) or not all(
+        type(score) in (int, float) and math.isfinite(score) for score in scores
+    ):
         raise ValueError("'scores' is not a list of numbers")
     if scores and len(scores) != 1 + len(negatives):
         raise ValueError("'scores' has to hold one number for the positive and one for each hard negative")
