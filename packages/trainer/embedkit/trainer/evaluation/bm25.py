@@ -36,6 +36,8 @@ class Bm25Scorer:
     corpus: Sequence[str]
     _query_matrix: sparse.csr_array = field(init=False)
     _corpus_matrix: sparse.csr_array = field(init=False)
+    _at: slice = field(init=False, default_factory=lambda: slice(0, 0))
+    _turned: sparse.csr_array = field(init=False)
 
     def __post_init__(self) -> None:
         vocabulary: dict[str, int] = {}
@@ -49,9 +51,10 @@ class Bm25Scorer:
         return len(self.queries), len(self.corpus)
 
     def block(self, queries: slice, corpus: slice) -> Floats:
-        """One sparse product."""
-        product = self._query_matrix[queries] @ self._corpus_matrix[corpus].T
-        return np.asarray(product.toarray(), dtype=np.float32)
+        """One sparse product; the block of the corpus is turned once for all queries."""
+        if corpus != self._at:
+            self._at, self._turned = corpus, self._corpus_matrix[corpus].T.tocsr()
+        return np.asarray((self._query_matrix[queries] @ self._turned).toarray(), dtype=np.float32)
 
 
 def word_vectors(texts: Sequence[str]) -> sparse.csr_array:

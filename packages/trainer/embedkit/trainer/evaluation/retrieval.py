@@ -165,7 +165,7 @@ def _candidates(block: Floats, start: int, best: NDArray[np.uint64], keep: int) 
         worst, _ = _unpack(best.min(axis=1, keepdims=True))
         rows, columns = np.nonzero(block > worst)
     elif block.shape[1] > keep:
-        rows, columns = np.nonzero(block >= np.partition(block, -keep, axis=1)[:, -keep, None])
+        rows, columns = np.nonzero(_first_best(block, keep))
     else:
         rows, columns = np.nonzero(np.ones_like(block, dtype=np.bool_))
     counts = np.bincount(rows, minlength=len(block))
@@ -174,6 +174,16 @@ def _candidates(block: Floats, start: int, best: NDArray[np.uint64], keep: int) 
     places = (columns + start).astype(np.uint64)
     padded[rows, np.arange(len(rows)) - firsts[rows]] = _pack(block[rows, columns], places)
     return padded
+
+
+def _first_best(block: Floats, keep: int) -> NDArray[np.bool_]:
+    """The `keep` best places of each row; of equal scores the first."""
+    least = np.partition(block, -keep, axis=1)[:, -keep, None]
+    above = block > least
+    equal = block == least
+    equal &= np.cumsum(equal, axis=1, dtype=np.int32) <= keep - above.sum(axis=1, keepdims=True)
+    chosen: NDArray[np.bool_] = above | equal
+    return chosen
 
 
 def _best(keys: NDArray[np.uint64], keep: int) -> NDArray[np.uint64]:
