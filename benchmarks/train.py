@@ -216,9 +216,7 @@ def table(title: str, found: dict[str, list[Outcome]]) -> dict[str, Outcome]:
     }
     for arm, o in medians.items():
         times = o.samples_per_second / medians[STOCK].samples_per_second
-        print(
-            f"{arm:<24}{o.samples_per_second:>10.1f}{times:>9.2f}{o.peak_mib:>10.0f}{o.ndcg:>9.4f}{o.rows:>8.0f}"
-        )
+        print(f"{arm:<24}{o.samples_per_second:>10.1f}{times:>9.2f}{o.peak_mib:>10.0f}{o.ndcg:>9.4f}")
     print(f"{'base model':<24}{'':>29}{medians[STOCK].base_ndcg:>9.4f}")
     return medians
 
