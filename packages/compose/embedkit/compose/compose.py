@@ -161,11 +161,11 @@ def _tell_result(
 
 def _refuse(settings: Settings, *, force: bool, dry_run: bool) -> None:
     output = settings.output
-    check_decisions_kept(output, settings.mining.synonyms)
     if isinstance(output, str):
         return
     for path in all_paths(output):
         refuse_existing(path, force=force)
+    check_decisions_kept(output, settings.mining.synonyms)
     if not dry_run:
         # Only what is already there is probed: a run that fails later leaves no new folder behind.
         require_writable(next(folder for folder in output.absolute().parents if folder.exists()))

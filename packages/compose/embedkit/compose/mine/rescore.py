@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 DEPTH = 32
-DEEPER = 256
+DEEPER = 64
 SLICE = 2048  # pairs a progress step
 TextPair = tuple[str, str]
 
@@ -65,6 +65,7 @@ class Rescorer:
     def __init__(self, source: ModelSource) -> None:
         self._source = source
         self.weights = weights_hash(source.path)
+        self._known: dict[TextPair, float] = {}
 
     @cached_property
     def _model(self) -> CrossEncoder:
@@ -91,15 +92,21 @@ class Rescorer:
         return model
 
     def scores(self, pairs: Sequence[TextPair]) -> Scores:
-        """One score a pair, each distinct pair read once."""
-        distinct = sorted(set(pairs), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
-        place = {pair: number for number, pair in enumerate(distinct)}
+        """One score a pair, each distinct pair read once, those of the last large call remembered."""
+        distinct = sorted(
+            {pair for pair in pairs if pair not in self._known},
+            key=lambda pair: (len(pair[0]) + len(pair[1]), pair),
+        )
         slices = [distinct[start : start + SLICE] for start in range(0, len(distinct), SLICE)]
         found: list[float] = []
         for part in track(slices, label="rescore", total=len(slices)):
             found.extend(self._model.predict(part, batch_size=64, show_progress_bar=False).tolist())
-        by_place = np.array([round(score, BAR_DECIMALS) for score in found], dtype=np.float64)
-        scores: Scores = by_place[[place[pair] for pair in pairs]]
+        fresh = {pair: round(score, BAR_DECIMALS) for pair, score in zip(distinct, found, strict=True)}
+        scores: Scores = np.array(
+            [fresh[pair] if pair in fresh else self._known[pair] for pair in pairs], dtype=np.float64
+        )
+        if len(fresh) > DEEPER:
+            self._known = fresh
         return scores
 
 

@@ -129,10 +129,10 @@ def _candidate(row: dict[str, str | None], place: str) -> Candidate:
     return Candidate(**cells)
 
 
-def check_decisions_kept(output: Path | str, synonyms: str) -> None:
+def check_decisions_kept(output: Path, synonyms: str) -> None:
     """Raise `UserError` when the table beside `output` holds decisions that this run would lose, forced or not."""
-    path = synonyms_path(output) if isinstance(output, Path) else None
-    if path is None or not path.is_file():
+    path = synonyms_path(output)
+    if not path.is_file():
         return
     there = {_decision(row) for row in read_candidates(path) if row.decision}
     taken_over = {_decision(row) for row in read_candidates(Path(synonyms))} if synonyms else set()
