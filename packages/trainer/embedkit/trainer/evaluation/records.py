@@ -238,10 +238,6 @@ class Evaluation:
         """The metric that decides the verdict."""
         return self.metrics[0]
 
-    def metric(self, name: str) -> MetricResult:
-        """The result of one metric over all queries."""
-        return next(m for m in self.metrics if m.name == name)
-
 
 def to_object(evaluation: Evaluation) -> dict[str, Any]:
     """The JSON form."""
