@@ -24,6 +24,7 @@ class Spool(Sequence[Row]):
         weakref.finalize(self, self._file.close)
         self._places, self._sizes = array("q"), array("i")
         self._end = 0
+        self._at_end = True
 
     def append(self, row: Row) -> None:
         """Put one row at the end."""
@@ -36,7 +37,9 @@ class Spool(Sequence[Row]):
 
     def _write(self, row: Row) -> int:
         data = marshal.dumps(self._pack(row))
-        self._file.seek(self._end)
+        if not self._at_end:  # a seek empties the buffer: one write a row would be a system call each
+            self._file.seek(self._end)
+            self._at_end = True
         self._file.write(data)
         self._end += len(data)
         return len(data)
@@ -51,6 +54,7 @@ class Spool(Sequence[Row]):
     def __getitem__(self, number: int | slice) -> Row | list[Row]:
         if isinstance(number, slice):
             return [self[n] for n in range(*number.indices(len(self)))]
+        self._at_end = False
         self._file.seek(self._places[number])
         return self._unpack(marshal.loads(self._file.read(self._sizes[number])))
 
