@@ -73,7 +73,7 @@ Promise.all(Object.values(views)).then(async (drawn) => {
 </script>
 """
 # A window is never narrower than 500 pixels, a frame is as narrow as a phone.
-FRAME = """<!doctype html><style>* {{ margin:0; border:0; display:block }}</style>
+FRAME = """<!doctype html><style>body {{ margin:0 }} iframe {{ border:0; display:block }}</style>
 <iframe src="{page}" width="{width}" height="{height}"></iframe>"""
 
 
@@ -123,14 +123,15 @@ def main() -> int:
 def make_pages(folder: Path, report: Path | None) -> None:
     """report.html and graph.html in `folder`, as a user gets them."""
     has_demo = (DEMO / "report.html").is_file()
-    model = str(DEMO.resolve()) if has_demo else DEFAULT_MODEL
-    corpus = DEMO.resolve() / "data" / "glossary.csv" if has_demo else data_path("electronics.ko.csv")
-    run = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    model = str(DEMO) if has_demo else DEFAULT_MODEL
+    corpus = DEMO / "data" / "glossary.csv" if has_demo else data_path("electronics.ko.csv")
     embedkit = [sys.executable, "-m", "embedkit"]
-    run([*embedkit, "graph", "--model", model, "--corpus", str(corpus)])
+    graph = ["graph", "--model", model, "--corpus", str(corpus), "--output", str(folder / "graph.html")]
+    subprocess.run([*embedkit, *graph], check=True, stdout=subprocess.DEVNULL)
     if report or has_demo:
         shutil.copy(report or DEMO / "report.html", folder / "report.html")
         return
+    run = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     run([*embedkit, "compose", "--input", "electronics.ko.csv", "--miner", "lexical"])
     run([*embedkit, "evaluate", "--model", model, "--baseline", model, "--output", "evaluation"])
     shutil.copy(folder / "evaluation" / "report.html", folder / "report.html")
@@ -215,14 +216,16 @@ def save(chromium: str, folder: Path, look: Look, told: dict[str, Any], into: Pa
 
 
 def shrink(picture: Path, width: int) -> None:
-    """Cut the empty foot and keep 64 colours, with Pillow."""
+    """Cut the empty foot and keep 128 colours, with Pillow."""
     from PIL import Image, ImageChops
 
     image = Image.open(picture).convert("RGB")
     paper = Image.new("RGB", image.size, image.getpixel((0, image.height - 1)))
     *_, foot = ImageChops.difference(image, paper).getbbox() or (0, 0, 0, image.height)
     cut = image.crop((0, 0, min(image.width, width), min(foot + 24, image.height)))
-    cut.quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
+    cut.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        picture, optimize=True
+    )
     print(f"{picture}: {cut.width} x {cut.height}, {picture.stat().st_size // 1000} kB")
 
 

@@ -134,6 +134,9 @@ def test_equal_models_are_no_difference_and_the_files_hold_it(
     assert (result.word, result.queries, result.concepts) == ("NO DIFFERENCE", 16, 8)
     assert read_evaluation(run / "metrics.json") == result
     assert (run / "report.html").is_file()
+    assert result.terms is not None
+    assert result.terms.before == result.terms.after
+    assert "embedkit/data/similarity.jsonl" in result.files
     assert [part.value for part in result.slices] == [
         "en",
         "ko",

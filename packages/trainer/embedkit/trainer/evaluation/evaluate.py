@@ -17,6 +17,7 @@ from embedkit.jsonl import read_objects
 from embedkit.manifest import versions
 from embedkit.messages import tr
 from embedkit.models import ModelSource, resolve_model
+from embedkit.shipped import data_path
 from embedkit.trainer.evaluation import gates
 from embedkit.trainer.evaluation.compare import judge
 from embedkit.trainer.evaluation.findings import Findings, search_findings
@@ -212,12 +213,18 @@ def _evaluate(
         leaks=leaks,
         gates=tuple(gates.check(found.metrics, bounds=bounds, least_gain=least_gain)),
         sources=tuple(_sources(plan)),
-        files={str(path): sha256_file(path) for path in plan.files},
+        files={_shown(path): sha256_file(path) for path in plan.files},
         run_config=plan.run.config if plan.run else {},
         resamples=resamples,
         seed=seed,
         versions=versions(),
     )
+
+
+def _shown(path: Path) -> str:
+    """A file's name in the report; one that ships with embedkit has the same on every machine."""
+    shipped = data_path()
+    return f"embedkit/data/{path.relative_to(shipped)}" if path.is_relative_to(shipped) else str(path)
 
 
 def _announce(plan: Plan) -> None:
