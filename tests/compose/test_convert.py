@@ -10,6 +10,7 @@ import pytest
 
 from embedkit.compose.export.convert import convert
 from embedkit.compose.export.source import FOLDERS
+from embedkit.manifest import Manifest, manifest_path, write_manifest
 from embedkit.pairs import Pair, write_pairs
 
 from .conftest import Run, made_glossary, rows_of
@@ -150,6 +151,24 @@ def test_the_card_rolls_up_licences_as_the_hub_reads_them(source: Path) -> None:
     assert card.data.language == ["ko"]
     assert "2 rows state no licence" in card.text
     assert "share-alike" in card.text
+
+
+def test_the_card_says_how_the_rows_were_made_and_nothing_of_this_machine(source: Path) -> None:
+    settings = {"miner": "dense", "model": "/home/someone/models/mine", "split": [0.8, 0.1, 0.1]}
+    made_by = Manifest(
+        step="compose",
+        inputs={"/home/someone/g.csv": "ab"},
+        outputs={},
+        settings=settings,
+        counts={},
+        versions={},
+    )
+    write_manifest(manifest_path(source), made_by)
+    text = (made(source, "huggingface") / "README.md").read_text(encoding="utf-8")
+    assert "| model | mine |" in text
+    assert "| split | [0.8, 0.1, 0.1] |" in text
+    assert "| input g.csv | sha256 ab |" in text
+    assert "/home/someone" not in text
 
 
 def test_sentence_transformers_trains_on_the_columns(source: Path, tmp_path: Path, tiny_model: Path) -> None:

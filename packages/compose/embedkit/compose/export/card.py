@@ -205,14 +205,14 @@ def _made(manifest: Manifest | None) -> str:
     settings = {**manifest.settings, **({"seed": manifest.seed} if manifest.seed is not None else {})}
     settings |= {f"input {Path(name).name}": f"sha256 {digest}" for name, digest in manifest.inputs.items()}
     settings |= {f"version of {name}": version for name, version in manifest.versions.items()}
-    flat = (
-        (name, value if isinstance(value, str) else _yaml_line(value)) for name, value in settings.items()
-    )
+    flat = ((name, _shown(value)) for name, value in settings.items())
     return f"## How it was made\n\nBy `embedkit {manifest.step}`.\n\n" + _table(("setting", "value"), flat)
 
 
-def _yaml_line(value: object) -> str:
-    """A value on one line."""
+def _shown(value: object) -> str:
+    """A value on one line; of a path on this machine the name only, for a card is made to be shared."""
+    if isinstance(value, str):
+        return Path(value).name if Path(value).is_absolute() else value
     line: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
     return line.split("\n")[0]
 

@@ -74,7 +74,7 @@ def convert(
         UserError: bad options, a missing input, a file that is not of its format, output that exists, no usable row.
         AnswerNoError: `strict` and something was rejected (the files are written all the same).
     """
-    _check(from_, to, output, force=force, dry_run=dry_run, as_json=as_json)
+    _check(from_, to, output, force=force, as_json=as_json)
     books = Books()
     sources = find_sources(inputs, form=from_, only=output == STDIO)
     rows = read_sources(sources, form=from_, books=books)
@@ -97,7 +97,7 @@ def convert(
     _report(result, rows, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
-    if strict and books.rejects:
+    if strict and books.tally.rejected:
         raise AnswerNoError(
             "{count} rows were rejected",
             hint="--strict makes that a failure",
@@ -106,7 +106,7 @@ def convert(
     return result
 
 
-def _check(from_: str, to: str, output: str, *, force: bool, dry_run: bool, as_json: bool) -> None:
+def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> None:
     for option, form in (("--from", from_), ("--to", to)):
         if form not in FORMATS:
             raise UserError(
@@ -131,7 +131,7 @@ def _check(from_: str, to: str, output: str, *, force: bool, dry_run: bool, as_j
         raise UserError("is a folder, not a file", place=output, hint="--to {form} writes a file", form=to)
     if to in FOLDERS and Path(output).is_file():
         raise UserError("is a file, not a folder", place=output, hint="--to {form} writes a folder", form=to)
-    for path in may_write(to, output) if not dry_run else ():
+    for path in may_write(to, output):
         refuse_existing(path, force=force)
 
 
