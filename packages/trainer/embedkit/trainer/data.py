@@ -217,7 +217,7 @@ def read_rows(path: str, section: DataSection, *, loss: str | None = None, check
 def _rows(store: RowStore, shape: Shape, index: _Index, *, path: str, dropped: Mapping[str, int]) -> Rows:
     if not index.rows:
         told = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
-        raise UserError(f"no row is left to train on: {told}", place=path)
+        raise UserError("no row is left to train on: {told}", place=path, told=told)
     concepts = ConceptIndex(index.keys, index.texts)
     summary = RowSummary(
         path=path,

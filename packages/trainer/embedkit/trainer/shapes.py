@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
+from embedkit.messages import tr
 from embedkit.pairs import Pair, pair_from_object
 from embedkit.rows import ClassedPair, Labelled, ScoredPair, Triplet
 
@@ -62,9 +63,13 @@ def require_fit(loss: str, shape: Shape, *, place: str) -> None:
         return
     wanted = [KEYS[other] for other in KEYS if loss in losses_for(other)]
     raise UserError(
-        f"the loss {loss} cannot train on {NAMES[shape]}; it wants rows of {' or '.join(wanted)}",
+        "the loss {loss} cannot train on {rows}; it wants rows of {wanted}",
         place=place,
-        hint=f"losses that fit these rows: {', '.join(losses_for(shape))}",
+        hint="losses that fit these rows: {fitting}",
+        loss=loss,
+        rows=tr(NAMES[shape]),
+        wanted=" | ".join(wanted),
+        fitting=", ".join(losses_for(shape)),
     )
 
 

@@ -27,7 +27,7 @@ def require_settings(config: RunConfig, mixture: Mixture) -> None:
     train, names = config.train, [source.loss for source in mixture.sources]
     for name in names:
         if name in _GUIDED and train.guide_model is None:
-            raise UserError(f"the loss {name} needs a guide", hint="set train.guide_model")
+            raise UserError("the loss {loss} needs a guide", hint="set train.guide_model", loss=name)
     if train.matryoshka_dims and "softmax" in names:
         raise UserError("softmax has no matryoshka form", hint="remove train.matryoshka_dims")
     if "distill" in names and train.teacher_model is None:
