@@ -29,7 +29,7 @@ demo: $(VENV)/.installed-demo ## glossary pages to a better model, offline, with
 	$(BIN)/embedkit demo
 
 test: $(VENV)/.installed-test ## the tests, under ten minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed-test ## lint, format and types
 	$(BIN)/ruff check .
