@@ -55,7 +55,10 @@ def test_a_bare_encoder_gets_mean_pooling(tiny_encoder: Path, tiny_model: Path) 
     np.testing.assert_allclose(bare.encode(["diode"]), pooled.encode(["diode"]), atol=1e-6)
 
 
-def test_each_distinct_text_is_encoded_once_and_then_comes_from_the_cache(tiny_model: Path) -> None:
+def test_each_distinct_text_is_encoded_once_and_then_comes_from_the_cache(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path))
     source = resolve_model(str(tiny_model))
     first = Encoder(source)
     vectors = first.encode(["diode", "저항", "diode"])
