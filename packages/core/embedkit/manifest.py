@@ -14,7 +14,7 @@ from embedkit.errors import UserError
 from embedkit.extras import DISTRIBUTION
 from embedkit.files import read_bytes, sha256_file, write_text
 
-VERSIONED = ("torch", "transformers", "sentence-transformers", "numpy", "pandas", "rapidfuzz")
+VERSIONED = ("torch", "transformers", "sentence-transformers", "numpy", "pandas", "rapidfuzz", "opencc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.compose.concepts import Concepts, build
+from embedkit.compose.han import has_han, installed
 from embedkit.compose.length import local_length_check
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
@@ -46,6 +47,7 @@ from embedkit.compose.spool import Spool
 from embedkit.compose.texts import distinct_texts
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
+from embedkit.extras import DISTRIBUTION
 from embedkit.files import STDIO, refuse_existing, require_writable
 from embedkit.near import near_pairs
 from embedkit.pairs import Pair
@@ -178,6 +180,7 @@ def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
     decisions = _decisions(settings, found.records)
     concepts = build(found.records, joined=decisions.accepted)
     _say_concepts(concepts)
+    _say_han(found.records)
     made = _make(found, settings.kinds)
     if not made.drafts:
         raise _nothing(settings, found.rejects)
@@ -264,6 +267,15 @@ def _say_concepts(concepts: Concepts) -> None:
         warn(
             "the largest concept holds {percent} % of the texts: does one name join too much?",
             percent=round(100 * concepts.largest / concepts.texts, 1),
+        )
+
+
+def _say_han(records: Iterable[Record]) -> None:
+    """Without the extra `han` a table with Chinese characters is told what it does without."""
+    if not installed() and any(has_han(record.entry.term) for record in records):
+        say(
+            "Chinese characters are compared as they stand; with {command} 電壓, 電圧 and 电压 are one word",
+            command=f"pip install '{DISTRIBUTION}[han]'",
         )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.acronyms import acronyms_of
+from embedkit.compose.han import one_form
 from embedkit.compose.read import Record
 from embedkit.text import fold, hash64, is_acronym
 
@@ -125,8 +126,12 @@ class Forest:
 
 
 def text_key(text: str) -> str:
-    """The folded text; a hash stands for a long one, which keeps a million definitions in memory."""
-    folded = fold(text)
+    """The folded text with its Chinese characters in one form, under which two texts are one."""
+    return _short(one_form(fold(text)))
+
+
+def _short(folded: str) -> str:
+    """A hash stands for a long text, which keeps a million definitions in memory."""
     if len(folded) <= KEY_CHARS:
         return folded
     return "#" + hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
@@ -323,12 +328,12 @@ def _numbered(records: Sequence[Record], forest: Forest, claims: _Claims, ambigu
 
 
 def _ids(records: Sequence[Record], of_record: array[int], count: int) -> Ids:
-    """A hash of the first name and definition in alphabetical order, whatever the order of the records."""
+    """A hash of the first name and definition in alphabetical order, whatever the order of the records and the extras."""
     left = np.bincount(np.frombuffer(of_record, dtype=np.int32), minlength=count) if count else np.empty(0)
     waiting: dict[int, str] = {}
     ids = np.zeros(count, dtype=np.uint64)
     for number, record in zip(of_record, records, strict=True):
-        name = f"{text_key(record.entry.term)}\x1f{text_key(record.entry.definition)}"
+        name = f"{_short(fold(record.entry.term))}\x1f{_short(fold(record.entry.definition))}"
         name = min(waiting.pop(number, name), name)
         left[number] -= 1
         if left[number]:

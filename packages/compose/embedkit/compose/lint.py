@@ -13,7 +13,7 @@ from embedkit.compose.length import TooLong, over_chars
 from embedkit.compose.read import Record
 from embedkit.compose.rows import looks_like_definition
 from embedkit.glossary import Alias
-from embedkit.text import hash64
+from embedkit.text import fold, hash64
 
 CIRCULAR_WORDS = 2
 SHOWN_NAMES = 5
@@ -115,7 +115,7 @@ def _alone(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
     if term == definition:
         yield _problem(record, "self pair", f"both sides are {_short(term)}")
-    elif text_key(term) == text_key(definition):
+    elif fold(term) == fold(definition):
         yield _problem(record, "equal but for case or brackets", f"{_short(term)} and {_short(definition)}")
     elif not record.stated_pair and _is_circular(term, definition):
         yield _problem(

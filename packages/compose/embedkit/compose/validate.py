@@ -17,6 +17,7 @@ from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, read_bytes
 from embedkit.pairs import Pair, pair_from_object
+from embedkit.text import fold
 
 Check = Callable[[dict[str, Any]], str]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -247,7 +248,7 @@ def _pair_doubts(pairs: Sequence[tuple[int, Pair]]) -> Iterator[tuple[int, str, 
     for number, pair in pairs:
         if pair.anchor == pair.positive:
             yield number, "self pair", f"both sides are {pair.anchor!r}"
-        elif text_key(pair.anchor) == text_key(pair.positive):
+        elif fold(pair.anchor) == fold(pair.positive):
             yield number, "equal but for case or brackets", f"{pair.anchor!r} and {pair.positive!r}"
         earlier = first.setdefault((pair.anchor, pair.positive), number)
         if earlier != number:
