@@ -328,7 +328,7 @@ def _numbered(records: Sequence[Record], forest: Forest, claims: _Claims, ambigu
 
 
 def _ids(records: Sequence[Record], of_record: array[int], count: int) -> Ids:
-    """A hash of the first name and definition in alphabetical order, whatever the order of the records and the extras."""
+    """A hash of the first name and definition in alphabetical order: no matter the records' order or the extras."""
     left = np.bincount(np.frombuffer(of_record, dtype=np.int32), minlength=count) if count else np.empty(0)
     waiting: dict[int, str] = {}
     ids = np.zeros(count, dtype=np.uint64)
