@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.trainer.conftest import topic_rows, write_rows
+from tests.trainer.two_ranks import write_gradients
 
 from embedkit.console import say
 from embedkit.errors import UserError
@@ -50,8 +51,12 @@ def together(place: Path, name: str) -> subprocess.CompletedProcess[str]:
     """`torchrun --nproc-per-node 2 -m embedkit train` in two processes of one thread."""
     config = place / f"{name}.json"
     config.write_text(json.dumps(values(place, name=name, batch_size=2)))
+    return launched(["-m", "embedkit", "train", "--config", str(config), "--json"])
+
+
+def launched(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command in two processes that torchrun starts."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = ["-m", "embedkit", "train", "--config", str(config), "--json"]
     return subprocess.run(
         [sys.executable, *launcher, *command],
         capture_output=True,
@@ -64,6 +69,50 @@ def together(place: Path, name: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def two(place: Path) -> subprocess.CompletedProcess[str]:
     return together(place, "two")
+
+
+CACHED: dict[str, dict[str, Any]] = {
+    "cached": {"loss": "cached_mnrl", "micro_batch_size": 3},
+    "cached-as-configured": {"loss": "cached_mnrl", "symmetric": True},
+    "masked": {"loss": "masked_mnrl", "micro_batch_size": 2},
+    "masked-positives": {"loss": "masked_mnrl", "micro_batch_size": 1, "same_concept": "positive"},
+}
+
+
+def gradient_config(place: Path, name: str, *, batch_size: int, micro: bool) -> Path:
+    folder = place / f"of-{batch_size}"
+    folder.mkdir(exist_ok=True)
+    config = values(place, name=name, batch_size=batch_size)
+    config["train"] = {"batch_size": batch_size, **CACHED[name]}
+    if not micro:
+        config["train"]["micro_batch_size"] = 999
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture(scope="module")
+def gradients_of_two(place: Path) -> Path:
+    """Where two processes, each with micro-batches of its own, wrote their common loss and gradients."""
+    out = place / "gradients-of-two"
+    out.mkdir()
+    configs = [str(gradient_config(place, name, batch_size=3, micro=True)) for name in CACHED]
+    done = launched([str(Path(__file__).with_name("two_ranks.py")), str(out), *configs])
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_cached_losses_of_two_processes_are_those_of_one(
+    name: str, place: Path, gradients_of_two: Path, tmp_path: Path
+) -> None:
+    write_gradients(gradient_config(place, name, batch_size=6, micro=False), tmp_path)
+    one = load_file(tmp_path / f"{name}.safetensors")
+    two = load_file(gradients_of_two / f"{name}.safetensors")
+    assert one.keys() == two.keys()
+    assert float(one["loss"]) > 0.1
+    for key, tensor in one.items():
+        torch.testing.assert_close(two[key], tensor, atol=1e-5, rtol=1e-4)
 
 
 def losses(run: Path) -> list[float]:
