@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -182,10 +182,24 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NAMES = [*RunConfig.model_fields, "epochs", "lr", "modle_id"]
+SECTIONS: dict[str, list[str]] = {
+    name: list(kind.model_fields)
+    for name, info in RunConfig.model_fields.items()
+    for kind in (info.annotation, *get_args(info.annotation))
+    if hasattr(kind, "model_fields")
+}
+FIELDS = [(section, field) for section, fields in SECTIONS.items() for field in fields]
+SECTION = {
+    section: JSON | st.dictionaries(st.sampled_from([*fields, "epochz"]), JSON, max_size=3)
+    for section, fields in SECTIONS.items()
+}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(values=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), JSON, max_size=4))
+@given(
+    values=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), JSON, max_size=4)
+    | st.fixed_dictionaries({}, optional=SECTION)
+)
 def test_any_object_is_right_or_has_placed_problems(values: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "cfg.json"
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -208,3 +222,63 @@ def test_any_text_is_right_or_told_in_one_line(text: str, tmp_path: Path) -> Non
     except UserError as error:
         told = str(error)
         assert told.startswith(str(path))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    wrong=st.lists(st.sampled_from(FIELDS), min_size=1, max_size=6, unique_by=lambda item: item[1]),
+    indent=st.none() | st.integers(0, 5),
+)
+def test_every_wrong_value_is_told_once_at_its_key(
+    wrong: list[tuple[str, str]], indent: int | None, tmp_path: Path
+) -> None:
+    values: dict[str, dict[str, Any]] = {}
+    for section, field in wrong:
+        values.setdefault(section, {})[field] = {"never": "an object"}
+    text = json.dumps(values, indent=indent)
+    path = tmp_path / "cfg.json"
+    path.write_text(text, encoding="utf-8")
+    places = set()
+    for _, field in wrong:
+        before = text[: text.index(f'"{field}"')]
+        places.add(f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}")
+    told = [problem.removeprefix(f"{path}:").split(": ")[0] for problem in problems(path)]
+    assert set(told) == places
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sets=st.lists(
+        st.text(max_size=12)
+        | st.builds(
+            lambda field, value: f"{'.'.join(field)}={json.dumps(value)}", st.sampled_from(FIELDS), JSON
+        ),
+        max_size=4,
+    )
+)
+def test_any_flags_are_right_or_told_as_flags(sets: list[str]) -> None:
+    try:
+        load_config(RunConfig, None, sets=sets)
+    except ConfigError as error:
+        assert all(problem.startswith("flag --set: ") for problem in error.problems)
+    except UserError as error:
+        assert "is not KEY=VALUE" in str(error)
+
+
+@pytest.mark.parametrize(
+    "flag", ['lora={"r": 0}', "data.sources=[{}]", 'data={"pairs_path": "a", "sources": [{"path": "b"}]}']
+)
+def test_a_problem_inside_a_flags_value_is_told_as_the_flags(flag: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(RunConfig, None, sets=[flag])
+    assert caught.value.problems[0].startswith("flag --set: ")
+
+
+def test_a_key_that_stands_twice_and_half_a_character_are_told_at_their_places(workplace: Path) -> None:
+    Path("cfg.json").write_text('{"seed": 1,\n "seed": 2,\n "model_id": "\\ud800"}')
+    assert problems(Path("cfg.json")) == (
+        'cfg.json:3:14: half a character in "\\ud800"',
+        "cfg.json:2:2: the key 'seed' stands twice in one object",
+    )
+    result = CliRunner().invoke(app, ["config", "validate", "cfg.json", "--json"])
+    assert json.loads(result.stdout)["valid"] is False

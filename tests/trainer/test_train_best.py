@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,12 @@ Values = Callable[..., dict[str, Any]]
 
 def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Dev rows that say these values of nDCG@10, look after look, the best one again when it is read back."""
-    told = iter([*values, max(values[1:])])
+    monkeypatch.setattr(looks, "measure", partial(next_of, iter([*values, max(values[1:])])))
 
-    def measure(_: Any) -> DevMetrics:
-        value = next(told)
-        return DevMetrics(loss=1 - value, ndcg_at_10=value, mrr_at_10=0.0, recall_at_1=0.0, recall_at_10=0.0)
 
-    monkeypatch.setattr(looks, "measure", measure)
+def next_of(told: Iterator[float], _: Any) -> DevMetrics:
+    value = next(told)
+    return DevMetrics(loss=1 - value, ndcg_at_10=value, mrr_at_10=0.0, recall_at_1=0.0, recall_at_10=0.0)
 
 
 def test_the_best_look_is_kept_not_the_last(
@@ -79,6 +79,48 @@ def test_a_resumed_run_knows_the_looks_before(
     resumed = run(values("cut"), resume=True)
     assert resumed.resumed_from_step == 10
     assert resumed.dev == whole.dev
+    assert same(weights(resumed.run), weights(whole.run))
+
+
+def interrupted_while_saving(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run dies when the best weights are in the model and the model is not on the disk."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("embedkit.trainer.encoder.save_model", interrupt)
+        run(values)
+
+
+def test_a_run_that_dies_while_the_model_is_saved_has_its_best_weights_still(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def values(name: str) -> dict[str, Any]:
+        output = {"checkpoint_steps": 4, "save_name": name}
+        return config_values(train={"epochs": 2, "eval_steps": 3, "best_metric": "loss"}, output=output)
+
+    whole = run(values("whole"))
+    interrupted_while_saving(values("cut"), monkeypatch)
+    resumed = run(values("cut"), resume=True)
+    assert same(weights(resumed.run), weights(whole.run))
+    assert resumed.kept == whole.kept
+
+
+def test_a_run_that_stopped_early_and_died_stops_there_again(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def values(name: str) -> dict[str, Any]:
+        return config_values(train={"epochs": 9, "early_stopping_patience": 1}, output={"save_name": name})
+
+    scripted(monkeypatch, [0.1, 0.5, 0.3])
+    whole = run(values("whole"))
+    scripted(monkeypatch, [0.1, 0.5, 0.3])
+    interrupted_while_saving(values("cut"), monkeypatch)
+    # The second epoch again, and the best weights read back.
+    monkeypatch.setattr(looks, "measure", partial(next_of, iter([0.3, 0.5])))
+    resumed = run(values("cut"), resume=True)
+    assert (resumed.steps, resumed.stopped_early, resumed.kept) == (whole.steps, True, whole.kept)
     assert same(weights(resumed.run), weights(whole.run))
 
 

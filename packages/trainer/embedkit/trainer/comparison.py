@@ -178,7 +178,7 @@ def _compared(
 ) -> Iterator[Compared]:
     """The base model (where there are graded pairs), then each loss; done ones are read, not trained."""
     if graded is not None:
-        metrics = _correlations(_load(config.model_id, config), graded)
+        metrics = _correlations(_load(config.model_id, config, revision=config.hf.revision or ""), graded)
         yield Compared(loss=BASE, run=config.model_id, steps=0, seconds=0.0, metrics=metrics)
     for number, name in enumerate(names, start=1):
         one = _with_loss(config, name)
@@ -193,7 +193,9 @@ def _compared(
         anew = force or (folder / runs.MODEL).is_dir()  # trained, but not measured to the end
         result = run_training(one, resume=not anew and runs.exists(folder), force=anew)
         metrics = (
-            result.dev[-1][1].measured() if graded is None else _correlations(_load(str(folder), one), graded)
+            (result.kept.metrics if result.kept else result.dev[-1][1]).measured()
+            if graded is None
+            else _correlations(_load(str(folder), one), graded)
         )
         metrics.pop("loss", None)
         done = Compared(
@@ -203,17 +205,13 @@ def _compared(
         yield done
 
 
-def _load(name: str, config: RunConfig) -> SentenceTransformer:
-    from embedkit.models import LoadOptions, load_model, resolve_model
-    from embedkit.trainer.encoder import quiet_libraries
+def _load(name: str, config: RunConfig, *, revision: str = "") -> SentenceTransformer:
+    from embedkit.models import load_model, resolve_model
+    from embedkit.trainer.encoder import load_options, quiet_libraries
 
-    options = LoadOptions(
-        device=config.device,
-        trust_remote_code=config.hf.trust_remote_code,
-        local_files_only=config.hf.local_files_only,
-    )
+    source = resolve_model(name, revision=revision, network=not config.hf.local_files_only)
     with quiet_libraries():
-        return load_model(resolve_model(name, network=not config.hf.local_files_only), options)
+        return load_model(source, load_options(config, device=config.device, revision=revision))
 
 
 def _correlations(model: SentenceTransformer, graded: _Graded) -> dict[str, float]:

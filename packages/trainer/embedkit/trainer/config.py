@@ -322,6 +322,9 @@ class HfSection(_Section):
     """How the model is fetched from the hub."""
 
     trust_remote_code: bool = Field(default=False, description="Run Python code that comes with the model.")
+    allow_pickle: bool = Field(
+        default=False, description="Read weights that are not safetensors (pytorch_model.bin)."
+    )
     local_files_only: bool = Field(default=False, description="Never reach for the network.")
     revision: Text | None = Field(
         default=None, description="Branch, tag or commit of the model. null: the newest."

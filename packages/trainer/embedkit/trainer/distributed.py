@@ -21,8 +21,6 @@ from embedkit.trainer.processes import rank, world_size
 
 def join(device: str) -> None:
     """Meet the other processes, where there are any: gloo between CPUs, NCCL between GPUs."""
-    if world_size() == 1:
-        return
     if (
         os.environ.get("ACCELERATE_USE_FSDP") == "true"
         or os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
@@ -31,6 +29,8 @@ def join(device: str) -> None:
             "FSDP and DeepSpeed split the weights, and a checkpoint here would hold a part of them",
             hint="use distributed_type MULTI_GPU or MULTI_CPU; train.micro_batch_size saves memory",
         )
+    if world_size() == 1:
+        return
     from accelerate import PartialState
 
     PartialState(cpu=device == "cpu")

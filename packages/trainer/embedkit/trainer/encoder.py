@@ -30,19 +30,24 @@ def find_model(config: RunConfig) -> ModelSource:
     )
 
 
+def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadOptions:
+    """How the config wants models loaded: what it allows, and from where."""
+    return LoadOptions(
+        device=device,
+        revision=revision,
+        trust_remote_code=config.hf.trust_remote_code,
+        allow_pickle=config.hf.allow_pickle,
+        local_files_only=config.hf.local_files_only,
+    )
+
+
 def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> SentenceTransformer:
     """Load the base model and apply everything in the config that changes it.
 
     Raises:
         UserError: it cannot be loaded, or the config asks for what it does not have.
     """
-    options = LoadOptions(
-        device=device,
-        revision=config.hf.revision or "",
-        trust_remote_code=config.hf.trust_remote_code,
-        local_files_only=config.hf.local_files_only,
-    )
-    model = load_model(source, options)
+    model = load_model(source, load_options(config, device=device, revision=config.hf.revision or ""))
     if config.tokenizer_id is not None:
         _replace_tokenizer(model, config)
     _set_length(model, config.train.max_length)

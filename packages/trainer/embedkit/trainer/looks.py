@@ -55,6 +55,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         self._train = ready.config.train
         self._metric = best_metric(self._train)
         self.looks: list[Look] = []
+        self.stopped_early = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Remember, and make up for a look that a signal came before."""
@@ -103,7 +104,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             self._save()
         patience = self._train.early_stopping_patience
         if best is not None and patience and len(trained) - 1 - trained.index(best) >= patience:
-            control.should_training_stop = True
+            control.should_training_stop = self.stopped_early = True
             say(
                 "stopped early: {metric} has not been better than {value} (epoch {epoch}) for {patience} looks",
                 metric=label(metric),
@@ -120,17 +121,16 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         save_file(weights, part, metadata={"step": str(self.looks[-1].step)})
         part.replace(path)
 
-    def take_best(self) -> None:
-        """Put the weights of the best look into the model, and prove that they are those.
+    def take_best(self) -> Look | None:
+        """Put the weights of the best look into the model, and prove that they are those; None: the last are kept.
 
         Raises:
             UserError: they are another step's, or do not measure as they did.
         """
         best = best_look([look for look in self.looks if look.step > 0], self._metric or "loss")
         if self._metric is None or best is None or not is_first():
-            return
+            return None
         found = self._read_back(best, self._metric)
-        self._path().unlink()
         say(
             "the model is that of epoch {epoch}: {metric} {value}",
             epoch=f"{best.epoch:g}",
@@ -140,6 +140,12 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         base = next((look for look in self.looks if look.step == 0), None)
         if base is not None and not is_better(found, base.metrics.measured()[self._metric], self._metric):
             warn("no look at the dev rows was better than the base model")
+        return best
+
+    def forget_best(self) -> None:
+        """Delete the best look's weights: they are the saved model now."""
+        if is_first():
+            self._path().unlink(missing_ok=True)
 
     def _read_back(self, best: Look, metric: str) -> float:
         with safe_open(self._path(), framework="pt") as saved, torch.no_grad():

@@ -31,6 +31,7 @@ _FREE = (
     "data.dev_path",
     "train.num_workers",
     "train.micro_batch_size",  # up to the order in which numbers are added
+    "hf.allow_pickle",
     "hf.local_files_only",
 )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embedkit.trainer.callbacks import MetricsLog, StopFlag
     from embedkit.trainer.dev import DevMetrics
     from embedkit.trainer.dryrun import DryRun
-    from embedkit.trainer.looks import DevLooks
+    from embedkit.trainer.looks import DevLooks, Look
     from embedkit.trainer.loop import PairTrainer
     from embedkit.trainer.plan import Ready, TrainPlan
 
@@ -39,12 +39,14 @@ MANY_CUT = 0.1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
     """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the
-    base model.
+    base model. `kept` is the look at them whose weights the model has; None: it has those of the last step.
     """
 
     run: Path
     model: Path
     steps: int
+    kept: Look | None
+    stopped_early: bool
     loss: float
     dev: tuple[tuple[float, DevMetrics], ...]
     seconds: float
@@ -192,16 +194,19 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
             progress.close()
         if stop.raised:
             raise _terminated(ready.folder)
-        dev.take_best()
+        best = dev.take_best()
         seconds = time.monotonic() - started
         if is_first():
             save_model(ready.model, ready.folder / runs.MODEL)
+        dev.forget_best()
     first = runs.checkpoint_step(checkpoint) if checkpoint else 0
     trained = float(outcome.metrics["train_runtime"])
     result = TrainResult(
         run=ready.folder,
         model=ready.folder / runs.MODEL,
         steps=trainer.state.global_step,
+        kept=best,
+        stopped_early=dev.stopped_early,
         loss=outcome.training_loss,
         dev=tuple((look.epoch, look.metrics) for look in dev.looks),
         seconds=seconds,
@@ -254,8 +259,11 @@ def _write_card(ready: Ready, result: TrainResult) -> None:
     example = texts_of(ready.rows.store[0])
     facts = CardFacts(
         config=ready.config,
+        plan=ready.plan,
         rows=ready.rows.summary,
         dev=result.dev,
+        kept=result.kept,
+        stopped_early=result.stopped_early,
         steps=result.steps,
         seconds=result.seconds,
         precision=ready.precision,

@@ -19,6 +19,7 @@ from embedkit.messages import tr
 from embedkit.models import ModelSource, resolve_model
 from embedkit.shipped import data_path
 from embedkit.trainer.evaluation import gates
+from embedkit.trainer.evaluation.card import fill_card
 from embedkit.trainer.evaluation.compare import judge
 from embedkit.trainer.evaluation.findings import Findings, search_findings
 from embedkit.trainer.evaluation.forgetting import default_similarity_file, measure_forgetting
@@ -116,6 +117,8 @@ def evaluate(
     result = _evaluate(plan, leaks, bounds, fail_under_delta, resamples, seed)
     write_evaluation(plan.output / FILE_NAME, result)
     page = try_write_page(plan.output / "report.html", result)
+    if plan.run and plan.output == plan.run.folder:
+        fill_card(plan.run.folder, result, test=plan.test_file)
     if as_json:
         out_json(to_object(result))
     else:
@@ -139,7 +142,7 @@ def _plan(
     base_name = baseline or (run.base_model if run else "")
     if not base_name:
         raise UserError("nothing to compare with", place=model, hint="name a model with --baseline")
-    base = resolve_model(base_name)
+    base = resolve_model(base_name, revision="" if baseline or not run else run.revision)
     test_file = test or default_test_file(run)
     folder = output or (run.folder if run else DEFAULT_OUTPUT)
     tests = read_row_tests(test_file) or read_test_set(test_file, corpus=corpus)

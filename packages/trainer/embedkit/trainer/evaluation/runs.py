@@ -32,6 +32,12 @@ class Run:
         """The model that training started from."""
         return str(self.config.get("model_id") or "")
 
+    @property
+    def revision(self) -> str:
+        """The revision of that model; empty where none was pinned."""
+        section = self.config.get("hf")
+        return str(section.get("revision") or "") if isinstance(section, dict) else ""
+
 
 def run_of(source: ModelSource) -> Run | None:
     """The run that a model belongs to: `--model RUN` and `--model RUN/model` both mean it."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from embedkit.models import LoadOptions, load_model, resolve_model
+from embedkit.models import load_model, resolve_model
 from embedkit.trainer.batch import BatchPlan
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.encoder import load_options
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -50,9 +51,4 @@ class SecondModel:
 def load_second(name: str, config: RunConfig, *, device: str) -> SecondModel:
     """Load a guide or teacher under the hub settings of the run; `UserError` when it is nowhere."""
     source = resolve_model(name, network=not config.hf.local_files_only)
-    options = LoadOptions(
-        device=device,
-        trust_remote_code=config.hf.trust_remote_code,
-        local_files_only=config.hf.local_files_only,
-    )
-    return SecondModel(load_model(source, options))
+    return SecondModel(load_model(source, load_options(config, device=device)))

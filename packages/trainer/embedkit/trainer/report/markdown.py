@@ -21,10 +21,15 @@ def summary(evaluation: Evaluation) -> Iterator[str]:
     for line in (*language_lines(evaluation), *particle_lines(evaluation), *forgetting_lines(evaluation)):
         yield f"- {_safe(line)}"
     yield ""
-    yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
+    yield from metric_lines(evaluation)
     yield ""
     models = (evaluation.model, evaluation.baseline)
     yield " · ".join(f"{_safe(model.name)} `{model.weights}`" for model in models)
+
+
+def metric_lines(evaluation: Evaluation) -> Iterator[str]:
+    """The table of metrics, before and after."""
+    yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
 
 
 def comparison(evaluations: Sequence[Evaluation]) -> Iterator[str]:
