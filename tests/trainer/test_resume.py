@@ -26,17 +26,39 @@ from embedkit.trainer.config import RunConfig
 from embedkit.trainer.train import TrainResult, run_training
 
 Values = Callable[..., dict[str, Any]]
+SOURCES = [
+    {"path": "nli.jsonl", "loss": "softmax"},
+    {"path": "sts.jsonl", "loss": "cosent", "weight": 0.5},
+    {"path": "pairs.jsonl", "loss": "masked_mnrl"},
+]
 RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "accumulated": {"train": {"grad_accum_steps": 2, "epochs": 3}},
     "walking": {"train": {"steps_per_epoch": 3, "epochs": 3}},
     "lora": {"lora": {"r": 2, "dropout": 0.2}},
     "bfloat16": {"dtype": "bfloat16"},
+    "streamed": {"data": {"stream": True}},
+    "several files": {"data": {"sources": SOURCES, "use_dev": False}},
+    "in turns": {"train": {"loss": "cached_mnrl", "micro_batch_size": 3, "grad_checkpointing": True}},
+    "all of it": {
+        "train": {"grad_accum_steps": 2, "steps_per_epoch": 3, "epochs": 2, "num_workers": 1},
+        "data": {"sources": SOURCES, "stream": True, "use_dev": False},
+        "lora": {"r": 2, "dropout": 0.2},
+        "optim": {"scheduler": "cosine", "name": "adafactor"},
+    },
 }
 
 
 def run(values: dict[str, Any], **options: Any) -> TrainResult:
     return run_training(RunConfig.model_validate(values), **options)
+
+
+def write_sources(folder: Path) -> None:
+    """The files of SOURCES that are not there yet."""
+    from tests.trainer.test_recipes import classed_rows, scored_rows
+
+    write_rows(folder / "nli.jsonl", classed_rows())
+    write_rows(folder / "sts.jsonl", scored_rows())
 
 
 def cut_off(finished: Path, *, after: int, copy: Path) -> None:
@@ -53,6 +75,8 @@ def cut_off(finished: Path, *, after: int, copy: Path) -> None:
 def test_every_checkpoint_leads_to_the_same_weights(
     recipe: str, workplace: Path, config_values: Values
 ) -> None:
+    write_sources(workplace)
+
     def values(name: str) -> dict[str, Any]:
         output = {"save_name": name, "checkpoint_steps": 1, "checkpoint_keep": 99}
         return config_values(**RECIPES[recipe], output=output)
@@ -135,9 +159,10 @@ def test_resume_and_force_exclude_each_other(workplace: Path, config_values: Val
         run(config_values(), resume=True, force=True)
 
 
-def wait_for_checkpoint(run_folder: Path, *, seconds: float = 60) -> None:
+def wait_for_checkpoint(run_folder: Path, *, after: int = 0, seconds: float = 60) -> None:
+    """Wait until there is a whole checkpoint beyond step `after`."""
     end = time.monotonic() + seconds
-    while runs.last_checkpoint(run_folder) is None:
+    while (found := runs.last_checkpoint(run_folder)) is None or runs.checkpoint_step(found) <= after:
         assert time.monotonic() < end, "no checkpoint came"
         time.sleep(0.005)
 
@@ -188,8 +213,8 @@ def test_sigterm_writes_a_checkpoint_and_resume_ends_the_same(
     assert same(weights(run(long_values(config_values, "cut"), resume=True).run), long_run)
 
 
-def start(config: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "embedkit", "train", "--config", str(config)]
+def start(config: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "embedkit", "train", "--config", str(config), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -203,6 +228,32 @@ def test_kill_9_loses_nothing(
     process.communicate()
     assert not Path("runs/cut/model").exists()
     assert same(weights(run(long_values(config_values, "cut"), resume=True).run), long_run)
+
+
+def test_kill_9_again_and_again_loses_nothing(workplace: Path, config_values: Values) -> None:
+    write_sources(workplace)
+
+    def values(name: str) -> dict[str, Any]:
+        train = {"steps_per_epoch": 40, "epochs": 1, "grad_accum_steps": 2}
+        output = {"checkpoint_steps": 3, "checkpoint_keep": 2, "save_name": name}
+        return config_values(
+            train=train, output=output, lora={"r": 2, "dropout": 0.2}, data=RECIPES["all of it"]["data"]
+        )
+
+    Path("cut.json").write_text(json.dumps(values("cut")))
+    done = [0]
+    for _ in range(2):
+        process = start(Path("cut.json"), "--resume")
+        wait_for_checkpoint(Path("runs/cut"), after=done[-1])
+        process.kill()
+        process.communicate()
+        checkpoint = runs.last_checkpoint(Path("runs/cut"))
+        assert checkpoint is not None
+        done.append(runs.checkpoint_step(checkpoint))
+    assert not Path("runs/cut/model").exists()
+    resumed = run(values("cut"), resume=True)
+    assert 0 < done[1] < done[2] <= resumed.resumed_from_step
+    assert same(weights(resumed.run), weights(run(values("whole")).run))
 
 
 def test_ctrl_c_exits_130_keeps_the_checkpoint_and_names_resume(
