@@ -44,3 +44,4 @@ def test_kill_9_leaves_the_old_output_and_the_next_run_is_whole(run: Run, tmp_pa
     assert (left, old.read_text(encoding="utf-8")) == (["pairs.jsonl"], "mine\n")
     assert run("compose", "--input", "g.csv", "--miner", "lexical", "--force").returncode == 0
     assert all(len(row["hard_negatives"]) == 3 for row in rows_of(old))
+    assert not list((tmp_path / "data").glob("*.part"))

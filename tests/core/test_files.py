@@ -1,11 +1,39 @@
 """Files are whole or absent."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from embedkit.errors import UserError
-from embedkit.files import atomic, read_bytes, refuse_existing, require_writable
+from embedkit.files import atomic, discard, read_bytes, refuse_existing, require_writable, write_text
+
+needs_locks = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
+WRITING = """
+import sys
+from embedkit.files import atomic
+with atomic(sys.argv[1]) as handle:
+    handle.write("half")
+    handle.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(target: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process in the middle of writing `target`."""
+    command = [sys.executable, "-c", WRITING, str(target)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        process.kill()
 
 
 def test_an_error_inside_leaves_neither_file_nor_part(tmp_path: Path) -> None:
@@ -42,3 +70,39 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.csv: there is no such file"):
         read_bytes(tmp_path / "absent.csv")
+
+
+@needs_locks
+def test_the_next_run_removes_what_kill_9_left(tmp_path: Path) -> None:
+    target = tmp_path / "out [1].jsonl"
+    with writing(target) as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert [path.name for path in tmp_path.iterdir()] == [f"{target.name}.{process.pid}.part"]
+        write_text(target, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@needs_locks
+def test_the_part_of_a_living_process_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    with writing(target) as process:
+        write_text(target, "whole")
+        discard(target)
+        assert [path.name for path in tmp_path.iterdir()] == [f"out.jsonl.{process.pid}.part"]
+        process.communicate("", timeout=20)
+    assert target.read_text(encoding="utf-8") == "half"
+
+
+def test_only_its_own_leftovers_are_removed(tmp_path: Path) -> None:
+    others = (
+        "out.jsonl.part",
+        "out.jsonl.mine.part",
+        "out.dev.jsonl.1.part",
+        "x.out.jsonl.1.part",
+        "out.jsonl.1",
+    )
+    for name in (*others, "out.jsonl.1.part"):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "out.jsonl", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "out.jsonl"}

@@ -1,16 +1,27 @@
-"""Files that are whole or absent: written beside themselves as `.part`, synced, then moved into place."""
+"""Files that are whole or absent: written beside themselves as `.part`, synced, then moved into place.
+
+A `.part` is locked while it is written, and the lock goes with the process, however it ends: an unlocked one is what a
+killed run left, and the next run that writes the same file removes it.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from embedkit.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed: that is the lock
+    fcntl = None  # type: ignore[assignment]
 
 STDIO = "-"
 
@@ -46,14 +57,30 @@ def atomic(path: Path | str, *, newline: str = "\n") -> Iterator[IO[str]]:
     if str(path) == STDIO:
         yield sys.stdout
         return
-    target = Path(path)
+    with _whole(Path(path), "w", encoding="utf-8", newline=newline) as handle:
+        yield handle
+
+
+@contextmanager
+def atomic_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open `path` for bytes; the file appears only when the block ends without an error."""
+    with _whole(path, "wb") as handle:
+        yield handle
+
+
+@contextmanager
+def _whole(target: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = part.open("w", encoding="utf-8", newline=newline)
+        remove_leftovers(target)
+        handle = _open_locked(part, mode, **options)
     except OSError as error:
         raise UserError(
-            "cannot be written ({reason})", place=str(path), hint="choose another path", reason=error.strerror
+            "cannot be written ({reason})",
+            place=str(target),
+            hint="choose another path",
+            reason=error.strerror,
         ) from error
     try:
         with handle:
@@ -63,6 +90,51 @@ def atomic(path: Path | str, *, newline: str = "\n") -> Iterator[IO[str]]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, if it is there, and what killed runs left of it."""
+    path.unlink(missing_ok=True)
+    remove_leftovers(path)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove every `.part` of `target` that no living process holds."""
+    name = re.compile(re.escape(target.name) + r"\.\d+\.part")
+    for part in target.parent.glob(f"{glob.escape(target.name)}.*.part"):
+        if name.fullmatch(part.name):
+            with suppress(OSError):
+                _remove_unheld(part)
+
+
+def _remove_unheld(part: Path) -> None:
+    if fcntl is None:
+        part.unlink()
+        return
+    with part.open("rb") as handle:
+        if _locked(handle):
+            part.unlink()
+
+
+def _open_locked(part: Path, mode: str, **options: Any) -> IO[Any]:
+    """The part opened and locked. Another run may remove it between the two: then it is opened again."""
+    while True:
+        handle: IO[Any] = part.open(mode, **options)
+        _locked(handle)
+        if part.exists() and os.path.samestat(part.stat(), os.fstat(handle.fileno())):
+            return handle
+        handle.close()
+
+
+def _locked(handle: IO[Any]) -> bool:
+    """Lock a file for this process, and say whether that went: where files cannot be locked it never does."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_text(path: Path | str, text: str) -> None:

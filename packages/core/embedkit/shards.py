@@ -6,7 +6,6 @@ Opening reads the ids (about 5 µs a text); vectors are mapped, not read, until 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.errors import UserError
-from embedkit.files import sha256_file
+from embedkit.files import atomic_bytes, sha256_file
 from embedkit.jsonl import read_objects, write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 
@@ -61,15 +60,8 @@ def write_shard(
     """Write the array, its ids and last its manifest."""
     array.parent.mkdir(parents=True, exist_ok=True)
     manifest_path(array).unlink(missing_ok=True)
-    part = array.with_name(f"{array.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as handle:
-            np.save(handle, vectors)
-            handle.flush()
-            os.fsync(handle.fileno())
-        part.replace(array)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_bytes(array) as handle:
+        np.save(handle, vectors)
     write_objects(ids_path(array), (row.to_object() for row in rows))
     return seal(array, inputs=inputs, settings=settings, count=len(vectors), columns=vectors.shape[1])
 

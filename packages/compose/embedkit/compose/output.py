@@ -19,7 +19,7 @@ from embedkit.compose.result import ComposeResult, Settings
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part
 from embedkit.console import say
-from embedkit.files import atomic, sha256_file
+from embedkit.files import atomic, discard, sha256_file
 from embedkit.jsonl import dumps
 from embedkit.manifest import Manifest, manifest_path, versions, write_manifest
 from embedkit.models import weights_hash
@@ -114,7 +114,7 @@ def write(
         _say_rejects(rejects)
     else:
         for stale in set(all_paths(settings.output)) - {Path(path) for path in result.outputs.values()}:
-            stale.unlink(missing_ok=True)
+            discard(stale)
         hashes = {Path(result.outputs[name]).name: lines.sha256.hexdigest() for name, lines in files.items()}
         manifest = _write_manifest(settings, result, hashes, choice)
         write_card(settings.output, {p: result.outputs[p] for p in contents.rows}, contents, manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from embedkit.compose.embed.result import EmbedResult
 from embedkit.console import say
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import atomic, refuse_existing
+from embedkit.files import atomic, atomic_bytes, refuse_existing
 from embedkit.manifest import Manifest, read_manifest
 from embedkit.manifest import manifest_path as manifest_of
 from embedkit.shards import complete_shard, find_shards, ids_path, same_settings, seal
@@ -62,21 +61,17 @@ def _join(target: Path, arrays: list[Path], manifests: list[Manifest]) -> int:
     if not filled:
         raise UserError("all shards are empty", place=str(target.parent))
     rows = sum(int(m.counts["vectors"]) for _, m in filled)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     manifest_of(target).unlink(missing_ok=True)
-    try:
-        shape = (rows, int(filled[0][1].counts["columns"]))
-        joined = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-        at = 0
+    shape = (rows, int(filled[0][1].counts["columns"]))
+    head = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    with atomic_bytes(target) as handle:
+        np.lib.format.write_array_header_1_0(handle, head)
         for array, _ in filled:
-            piece = np.load(array, mmap_mode="r")
-            joined[at : at + len(piece)] = piece
-            at += len(piece)
-        joined.flush()
-        del joined
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            np.load(array, mmap_mode="r").tofile(handle)
     with atomic(ids_path(target)) as handle:
         for array, _ in filled:
             handle.write(ids_path(array).read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ from embedkit.compose.export.source import (
 from embedkit.compose.export.target import Files, Rows, files_of, may_write
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, atomic, refuse_existing
+from embedkit.files import STDIO, atomic, discard, refuse_existing
 from embedkit.manifest import Manifest, manifest_path, read_manifest
 from embedkit.messages import tr
 from embedkit.pairs import Pair
@@ -191,7 +191,7 @@ def _write(files: Files, *, stale: Sequence[Path]) -> None:
             handle.writelines(lines)
     for old in stale:
         if str(old) not in files:
-            old.unlink(missing_ok=True)
+            discard(old)
 
 
 def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:

@@ -15,7 +15,7 @@ from embedkit.compose.synth.proof import Proof, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
 from embedkit.errors import UserError
-from embedkit.files import STDIO, refuse_existing
+from embedkit.files import STDIO, discard, refuse_existing
 from embedkit.glossary import read_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
@@ -303,7 +303,7 @@ def _write(
     manifest = manifest_path(path)
     for stale in _beside(str(path)):
         if str(stale) not in result.outputs or stale == manifest:
-            stale.unlink(missing_ok=True)
+            discard(stale)
     write_pairs(path, (row.pair for row in train))
     if test_split:
         write_pairs(split_path(path, "test"), (row.pair for row in test))
