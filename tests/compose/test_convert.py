@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,8 @@ import pytest
 
 from embedkit.compose.export.convert import convert
 from embedkit.compose.export.source import FOLDERS
-from embedkit.manifest import Manifest, manifest_path, write_manifest
+from embedkit.files import sha256_file
+from embedkit.manifest import Manifest, manifest_path, read_manifest, write_manifest
 from embedkit.pairs import Pair, write_pairs
 
 from .conftest import Run, made_glossary, rows_of
@@ -53,6 +55,55 @@ def test_the_default_input_is_found_and_the_books_are_said(run: Run, source: Pat
         "pos": ["아날로그-디지털 변환기"],
         "neg": ["DAC", "비교기"],
     }
+
+
+def test_a_manifest_lies_beside_the_output(source: Path, tmp_path: Path) -> None:
+    with source.open("a", encoding="utf-8") as handle:
+        handle.write('{"anchor": "x"}\n')
+    output = made(source, "flagembedding")
+    manifest = read_manifest(tmp_path / "out.manifest.json")
+    assert manifest.step == "convert"
+    assert manifest.inputs == {str(source): sha256_file(source)}
+    assert manifest.outputs == {"out.jsonl": sha256_file(output)}
+    assert manifest.settings == {"from": "pairs", "to": "flagembedding"}
+    counts = manifest.counts
+    assert (counts["in"], counts["out"], counts["merged"], counts["rows"]) == (4, 2, 1, {"train": 3})
+    assert counts["rejected"] == {"'positive' is missing or is not a text": 1}
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_a_folder_has_its_manifest_inside_and_reading_it_names_every_file(
+    form: str, source: Path, tmp_path: Path
+) -> None:
+    folder = made(source, form)
+    outputs = read_manifest(folder / "manifest.json").outputs
+    assert set(outputs) == {path.name for path in folder.rglob("*") if path.is_file()} - {"manifest.json"}
+    convert(inputs=[str(folder)], from_=form, output=str(tmp_path / "back.jsonl"))
+    inputs = {Path(name).name for name in read_manifest(tmp_path / "back.manifest.json").inputs}
+    assert inputs == set(outputs) - {"README.md"}
+
+
+def test_the_manifest_of_an_input_is_never_replaced(run: Run, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.manifest.json").write_text("{}", encoding="utf-8")
+    done = run("convert", "--to", "tevatron", "--output", "pairs.json", "--force")
+    assert done.returncode == 2
+    assert "pairs.manifest.json: would be replaced, and it is the manifest of pairs.jsonl" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["sentence-transformers", "flagembedding", "beir", "huggingface"])
+def test_rows_are_not_held_in_memory(form: str, tmp_path: Path) -> None:
+    rows = 3000
+    texts = tuple(str(n) * 600 for n in range(3))
+    write_pairs(
+        tmp_path / "pairs.jsonl",
+        (Pair(anchor=f"a{n // 2}", positive=f"p{n}", hard_negatives=texts) for n in range(rows)),
+    )
+    convert(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "warm"))
+    tracemalloc.start()
+    convert(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "out"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < rows * 3 * 600 / 4
 
 
 def test_existing_output_is_kept_unless_forced(run: Run, source: Path, tmp_path: Path) -> None:

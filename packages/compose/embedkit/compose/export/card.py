@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from embedkit.files import write_text
 from embedkit.manifest import Manifest
 from embedkit.pairs import Mining, Pair
+from embedkit.text import hash64
 
 # Our parts under the names that the Hugging Face Hub expects.
 HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
@@ -49,11 +52,11 @@ _APART = " All rows of a concept (`group`) lie in one part."
 
 @dataclass(slots=True)
 class Contents:
-    """What a card says about the rows of each part, counted while they pass."""
+    """What a card says about the rows of each part, counted while they pass; of a row its concept's hash is kept."""
 
     rows: Counter[str] = field(default_factory=Counter)
     negatives: Counter[str] = field(default_factory=Counter)
-    groups: dict[str, set[str]] = field(default_factory=dict)
+    groups: dict[str, array[int]] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
     langs: Counter[str] = field(default_factory=Counter)
     sources: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -62,7 +65,7 @@ class Contents:
         """Count one row."""
         self.rows[part] += 1
         self.negatives[part] += len(pair.hard_negatives)
-        self.groups.setdefault(part, set()).add(pair.group or pair.anchor)
+        self.groups.setdefault(part, array("Q")).append(hash64(pair.group or pair.anchor))
         self.kinds[pair.kind or "not stated"] += 1
         self.langs[pair.lang or "not stated"] += 1
         self.sources[pair.source or "not stated", pair.license or "not stated"] += 1
@@ -70,7 +73,12 @@ class Contents:
     @property
     def apart(self) -> bool:
         """Whether no two parts share a concept."""
-        return sum(map(len, self.groups.values())) == len(set().union(*self.groups.values()))
+        every = [np.unique(np.array(found, dtype=np.uint64)) for found in self.groups.values()]
+        return not every or sum(map(len, every)) == len(np.unique(np.concatenate(every)))
+
+    def concepts(self, part: str) -> int:
+        """How many concepts a part has."""
+        return len(np.unique(np.array(self.groups.get(part, ()), dtype=np.uint64)))
 
     @property
     def licences(self) -> Counter[str]:
@@ -165,7 +173,7 @@ def _cell(value: object) -> str:
 
 def _parts(contents: Contents, files: Mapping[str, str]) -> str:
     rows = (
-        (HUB_SPLITS[p], name, contents.rows[p], len(contents.groups.get(p, ())), contents.negatives[p])
+        (HUB_SPLITS[p], name, contents.rows[p], contents.concepts(p), contents.negatives[p])
         for p, name in files.items()
     )
     return "## Parts\n\n" + _table(("split", "file", "rows", "concepts", "hard negatives"), rows)

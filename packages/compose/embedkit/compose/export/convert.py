@@ -1,6 +1,8 @@
 """The command `convert`: rows in any known format to any other, with what that format has no place for counted.
 
-Holds the rows in memory, about 2 KB each: several positives of one anchor may lie anywhere in a file.
+The rows lie in a temporary file between reading and writing, for several positives of one anchor may lie anywhere in
+a file and nothing is written before all is known. What is held in memory is some 30 bytes a row, but for LlamaIndex's
+one document and the corpus of a BEIR folder that is read.
 """
 
 from __future__ import annotations
@@ -12,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import PARTS, SHOWN_REJECTS, Books
+from embedkit.compose.export.record import PARTS, Books, Rows, pairs_spool
 from embedkit.compose.export.source import (
     FOLDERS,
     FORMATS,
     LLAMAINDEX,
     PAIRS,
     Source,
+    files_in,
     find_sources,
     looks_like,
     read_sources,
 )
-from embedkit.compose.export.target import Files, Rows, files_of, may_write
+from embedkit.compose.export.target import Files, files_of, manifest_of, may_write
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, atomic, discard, refuse_existing
-from embedkit.manifest import Manifest, manifest_path, read_manifest
+from embedkit.files import STDIO, atomic, discard, refuse_existing, sha256_file
+from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.messages import tr
-from embedkit.pairs import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +41,18 @@ class ConvertResult:
     read_as: str
     written_as: str
     outputs: tuple[str, ...]
+    manifest: str
     rows: dict[str, int]
     books: Books
 
     def to_object(self) -> dict[str, Any]:
         """The JSON document of `--json`."""
+        made = {"from": self.read_as, "to": self.written_as}
+        return {**made, "outputs": list(self.outputs), "manifest": self.manifest, **self.counts()}
+
+    def counts(self) -> dict[str, Any]:
+        """What went where, as the manifest says it."""
         return {
-            "from": self.read_as,
-            "to": self.written_as,
-            "outputs": list(self.outputs),
             "rows": self.rows,
             **self.books.tally.to_object(),
             "negatives": {"in": self.books.negatives_in, "out": self.books.negatives_out},
@@ -77,6 +82,7 @@ def convert(
     _check(from_, to, output, force=force, as_json=as_json)
     books = Books()
     sources = find_sources(inputs, form=from_, only=output == STDIO)
+    _spare_manifests(sources, to, output)
     rows = read_sources(sources, form=from_, books=books)
     if negatives is not None:
         rows = _with_negatives(rows, negatives, books)
@@ -89,11 +95,13 @@ def convert(
         read_as=from_,
         written_as=to,
         outputs=tuple(files),
+        manifest="" if output == STDIO else str(manifest_of(to, output)),
         rows={part: len(found) for part, found in rows.items()},
         books=books,
     )
     if not dry_run:
         _write(files, stale=may_write(to, output) if output != STDIO else ())
+        _write_manifest(result, sources, negatives)
     _report(result, rows, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
@@ -135,9 +143,24 @@ def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> N
         refuse_existing(path, force=force)
 
 
-def _with_negatives(rows: Rows, count: int, books: Books) -> dict[str, list[Pair]]:
+def _spare_manifests(sources: Sequence[Source], to: str, output: str) -> None:
+    """Raise `UserError` when the output's manifest would replace that of an input: `x.json` beside `x.jsonl`."""
+    if output == STDIO:
+        return
+    for source in sources:
+        path = manifest_path(Path(source.path))
+        if path.is_file() and path.resolve() == manifest_of(to, output).resolve():
+            raise UserError(
+                "would be replaced, and it is the manifest of {source}",
+                place=str(path),
+                hint="give the output another name",
+                source=source.path,
+            )
+
+
+def _with_negatives(rows: Rows, count: int, books: Books) -> Rows:
     """Every row with exactly `count` negatives, the first ones; rows with fewer are rejected."""
-    kept: dict[str, list[Pair]] = {}
+    kept = {part: pairs_spool() for part in rows}
     for part, found in rows.items():
         for pair in found:
             if len(pair.hard_negatives) < count:
@@ -145,8 +168,8 @@ def _with_negatives(rows: Rows, count: int, books: Books) -> dict[str, list[Pair
                 continue
             books.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
             cut = replace(pair, hard_negatives=pair.hard_negatives[:count], mining=pair.mining[:count])
-            kept.setdefault(part, []).append(cut)
-    return kept
+            kept[part].append(cut)
+    return {part: found for part, found in kept.items() if found}
 
 
 def _nothing(sources: Sequence[Source], from_: str, books: Books) -> UserError:
@@ -194,13 +217,29 @@ def _write(files: Files, *, stale: Sequence[Path]) -> None:
             discard(old)
 
 
+def _write_manifest(result: ConvertResult, sources: Sequence[Source], negatives: int | None) -> None:
+    if not result.manifest:
+        return
+    settings = {"from": result.read_as, "to": result.written_as, "negatives": negatives}
+    files = (file for source in sources for file in files_in(source, result.read_as))
+    manifest = Manifest(
+        step="convert",
+        inputs={str(file): sha256_file(file) for file in files},
+        outputs=hashes(map(Path, result.outputs)),
+        settings={name: value for name, value in settings.items() if value is not None},
+        counts=result.counts(),
+        versions=versions(),
+    )
+    write_manifest(Path(result.manifest), manifest)
+
+
 def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
     books = result.books
     books.tally.print()
-    for reject in books.rejects[:SHOWN_REJECTS]:
+    for reject in books.rejects:
         say("{place}: {reason}", place=reject.place, reason=tr(reject.reason))
-    if len(books.rejects) > SHOWN_REJECTS:
-        say("… and {count} more", count=len(books.rejects) - SHOWN_REJECTS)
+    if books.told > len(books.rejects):
+        say("… and {count} more", count=books.told - len(books.rejects))
     say("negatives: {taken} in, {given} out", taken=books.negatives_in, given=books.negatives_out)
     if keys := [f"{key} ({count})" for key, count in sorted(books.keys.items()) if count]:
         say("  not carried: the keys {keys}", keys=", ".join(keys))
@@ -208,7 +247,7 @@ def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
         if count:
             say("  not carried: {what} ({count})", what=tr(what), count=count)
     _advise(result.written_as, rows)
-    outputs = ", ".join(result.outputs)
+    outputs = ", ".join(filter(None, (*result.outputs, result.manifest)))
     if dry_run:
         say("dry run: would write {outputs}", outputs=outputs)
     elif result.outputs != (STDIO,):

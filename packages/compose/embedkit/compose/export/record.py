@@ -1,18 +1,32 @@
-"""What every format is written from and read into: a query, its positives, its negatives, and what was lost."""
+"""What every format is written from and read into: a query, its positives, its negatives, and what was lost.
+
+Rows lie on disk and queries are made of them anew each time: some 16 bytes a row are in memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
 
-from embedkit.pairs import Pair
+import numpy as np
+
+from embedkit.compose.spool import Spool
+from embedkit.pairs import Mining, Pair
 from embedkit.report import Tally
+from embedkit.text import hash64
 
 PARTS = ("train", "dev", "test")
 EXTRA_KEYS = ("group", "kind", "lang", "source", "license", "mining")
 SHOWN_REJECTS = 20
+_NAMES = tuple(field.name for field in fields(Pair) if field.name != "mining")
+_RECEIPT = tuple(field.name for field in fields(Mining))
+_values, _receipt = attrgetter(*_NAMES), attrgetter(*_RECEIPT)
+Rows = Mapping[str, Sequence[Pair]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +50,15 @@ class Reject:
 class Books:
     """The books of a conversion. The tally counts pairs of a query and a positive.
 
-    `keys` are the rows whose key has no place in the other format, `lost` is what else has none.
+    `keys` are the rows whose key has no place in the other format, `lost` is what else has none. `rejects` are the
+    first of the `told` places where something was rejected.
     """
 
     tally: Tally = field(default_factory=lambda: Tally("convert"))
     keys: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
+    told: int = 0
     negatives_in: int = 0
     negatives_out: int = 0
 
@@ -50,7 +66,20 @@ class Books:
         """Count `count` pairs that go no further."""
         self.tally.taken_in += count
         self.tally.reject(reason, count)
-        self.rejects.append(Reject(place, reason))
+        self.told += 1
+        if len(self.rejects) < SHOWN_REJECTS:
+            self.rejects.append(Reject(place, reason))
+
+
+def pairs_spool() -> Spool[Pair]:
+    """An empty spool of rows."""
+    return Spool(lambda pair: (_values(pair), tuple(map(_receipt, pair.mining))), _unpacked)
+
+
+def _unpacked(row: tuple[Any, ...]) -> Pair:
+    values, receipts = row
+    mining = tuple(Mining(**dict(zip(_RECEIPT, receipt, strict=True))) for receipt in receipts)
+    return Pair(**dict(zip(_NAMES, values, strict=True)), mining=mining)
 
 
 def text_id(prefix: str, text: str) -> str:
@@ -74,20 +103,34 @@ def to_pairs(query: Query) -> Iterator[Pair]:
         )
 
 
-def one_by_one(pairs: Iterable[Pair]) -> list[Query]:
-    """A query for each row: the formats that hold one positive."""
-    return [Query(pair.anchor, (pair.positive,), pair.hard_negatives) for pair in pairs]
+class Queries:
+    """The queries of some rows: one for each row, or `grouped`, one for each anchor in order of appearance.
+
+    A grouped query has every positive and negative that the rows of its anchor have.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], *, grouped: bool) -> None:
+        self._pairs, self._grouped = pairs, grouped
+        if grouped:
+            anchors = np.fromiter((hash64(p.anchor) for p in pairs), dtype=np.uint64, count=len(pairs))
+            _, first, own = np.unique(anchors, return_index=True, return_inverse=True)
+            self._order = np.argsort(first[own], kind="stable")
+            new = np.flatnonzero(np.diff(first[own][self._order], prepend=-1))
+            self._starts = np.append(new, len(pairs))
+
+    def __iter__(self) -> Iterator[Query]:
+        return self.counted(Books())
+
+    def counted(self, books: Books) -> Iterator[Query]:
+        """Yield the queries and put down what was merged and lost on the way."""
+        if not self._grouped:
+            yield from (Query(pair.anchor, (pair.positive,), pair.hard_negatives) for pair in self._pairs)
+            return
+        for start, end in pairwise(self._starts):
+            yield _joined([self._pairs[number] for number in self._order[start:end].tolist()], books)
 
 
-def grouped(pairs: Sequence[Pair], books: Books) -> list[Query]:
-    """A query for each anchor, in order of appearance, with every positive and negative that its rows have."""
-    rows: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        rows.setdefault(pair.anchor, []).append(pair)
-    return [_joined(anchor, found, books) for anchor, found in rows.items()]
-
-
-def _joined(anchor: str, rows: Sequence[Pair], books: Books) -> Query:
+def _joined(rows: Sequence[Pair], books: Books) -> Query:
     positives = tuple(dict.fromkeys(row.positive for row in rows))
     every = [text for row in rows for text in row.hard_negatives]
     distinct = dict.fromkeys(every)
@@ -97,4 +140,4 @@ def _joined(anchor: str, rows: Sequence[Pair], books: Books) -> Query:
     books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(negatives)
     if len({frozenset(row.hard_negatives) for row in rows}) > 1:
         books.lost["which positive a negative belongs to (rows)"] += len(rows)
-    return Query(anchor, positives, negatives)
+    return Query(rows[0].anchor, positives, negatives)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, to_pairs
-from embedkit.compose.export.whole import read_beir, read_llamaindex
+from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, Rows, pairs_spool, to_pairs
+from embedkit.compose.export.whole import QRELS, read_beir, read_llamaindex
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO
@@ -82,9 +82,9 @@ def part_of(path: Path) -> str:
     return next((PART_NAMES[word] for word in path.name.lower().split(".") if word in PART_NAMES), "train")
 
 
-def read_sources(sources: Iterable[Source], *, form: str, books: Books) -> dict[str, list[Pair]]:
+def read_sources(sources: Iterable[Source], *, form: str, books: Books) -> Rows:
     """The rows of every source by part, in PARTS order; a part without rows is not there."""
-    rows: dict[str, list[Pair]] = {part: [] for part in PARTS}
+    rows = {part: pairs_spool() for part in PARTS}
     for source in sources:
         for part, pair in _read(source, form, books):
             try:
@@ -112,6 +112,14 @@ def _read(source: Source, form: str, books: Books) -> Iterator[tuple[str, Pair]]
     else:
         for query in read_llamaindex(path, books) if form == LLAMAINDEX else _lines(path, form, books):
             yield from ((source.part, pair) for pair in to_pairs(query))
+
+
+def files_in(source: Source, form: str) -> list[Path]:
+    """The files that reading a source reads; none of standard input."""
+    path = Path(source.path)
+    if form == BEIR:
+        return [path / "corpus.jsonl", path / "queries.jsonl", *sorted((path / QRELS).glob("*.tsv"))]
+    return _hub_files(path) if form == HUGGINGFACE else [path] if str(path) != STDIO else []
 
 
 def _hub_files(folder: Path) -> list[Path]:

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.card import HUB_SPLITS, contents_of, render_card
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, grouped, one_by_one, pair_id
-from embedkit.compose.export.source import BEIR, HUGGINGFACE, LLAMAINDEX, PAIRS
+from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Queries, Query, Rows, pair_id
+from embedkit.compose.export.source import BEIR, FOLDERS, HUGGINGFACE, LLAMAINDEX, PAIRS
 from embedkit.compose.export.whole import QRELS, beir_files, llamaindex_document
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 from embedkit.jsonl import dumps
-from embedkit.manifest import Manifest
+from embedkit.manifest import Manifest, manifest_path
 from embedkit.pairs import Pair, pair_to_object, split_path
 
 Files = dict[str, Iterable[str]]
-Rows = Mapping[str, Sequence[Pair]]
 _TEXTS = ("id", "group", "kind", "lang", "source", "license")
 
 
 def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifest | None) -> Files:
     """Every file to write with its lines. The books are complete when this returns."""
     if form in (PAIRS, HUGGINGFACE):
-        pairs = [pair for found in rows.values() for pair in found]
-        books.tally.given_out += len(pairs)
-        books.negatives_out += sum(len(pair.hard_negatives) for pair in pairs)
+        books.tally.given_out += sum(map(len, rows.values()))
+        books.negatives_out += sum(len(pair.hard_negatives) for found in rows.values() for pair in found)
         if form == PAIRS:
             return {_beside(output, part): _pair_lines(found) for part, found in rows.items()}
         return _hub_files(Path(output), rows, manifest)
     _count_extras(rows, books)
     grouping = form in (BEIR, LLAMAINDEX) or LINES[form].groups
-    parts = {p: grouped(found, books) if grouping else one_by_one(found) for p, found in rows.items()}
-    queries = [query for found in parts.values() for query in found]
-    books.tally.given_out += len(queries) if grouping else sum(len(query.positives) for query in queries)
-    books.negatives_out += sum(len(query.negatives) for query in queries)
+    parts = {part: Queries(found, grouped=grouping) for part, found in rows.items()}
+    for queries in parts.values():
+        for query in queries.counted(books):
+            books.tally.given_out += 1
+            books.negatives_out += len(query.negatives)
     if form == BEIR:
         return {str(path): lines for path, lines in beir_files(Path(output), _named(parts)).items()}
     if form == LLAMAINDEX:
@@ -51,10 +50,11 @@ def may_write(form: str, output: str) -> list[Path]:
     path = Path(output)
     if form == BEIR:
         parts = [path / QRELS / f"{part}.tsv" for part in PARTS]
-        return [path / "corpus.jsonl", path / "queries.jsonl", *parts]
+        return [manifest_of(form, output), path / "corpus.jsonl", path / "queries.jsonl", *parts]
     if form == HUGGINGFACE:
-        return [path / "README.md", *(path / f"{name}.jsonl" for name in HUB_SPLITS.values())]
-    files = [split_path(path, part) for part in PARTS]
+        files = [path / "README.md", *(path / f"{name}.jsonl" for name in HUB_SPLITS.values())]
+        return [manifest_of(form, output), *files]
+    files = [manifest_of(form, output), *(split_path(path, part) for part in PARTS)]
     if form == "sentence-transformers":
         files += [
             ragged
@@ -64,11 +64,16 @@ def may_write(form: str, output: str) -> list[Path]:
     return files
 
 
+def manifest_of(form: str, output: str) -> Path:
+    """`x.jsonl` has its manifest in `x.manifest.json`, a folder in its `manifest.json`."""
+    return Path(output) / "manifest.json" if form in FOLDERS else manifest_path(Path(output))
+
+
 def _beside(output: str, part: str) -> str:
     return output if output == STDIO else str(split_path(Path(output), part))
 
 
-def _named(parts: Mapping[str, Sequence[Query]]) -> dict[str, Sequence[Query]]:
+def _named(parts: Mapping[str, Queries]) -> dict[str, Queries]:
     """BEIR is read as a test set unless told otherwise: rows of no named part are one."""
     if list(parts) != ["train"]:
         return dict(parts)
@@ -87,7 +92,7 @@ def _pair_lines(pairs: Iterable[Pair]) -> Iterator[str]:
     return (dumps(pair_to_object(pair)) + "\n" for pair in pairs)
 
 
-def _line_files(form: str, output: str, parts: Mapping[str, Sequence[Query]]) -> Files:
+def _line_files(form: str, output: str, parts: Mapping[str, Queries]) -> Files:
     if form != "sentence-transformers":
         return {_beside(output, part): _encoded(form, found) for part, found in parts.items()}
     files: Files = {}
@@ -100,7 +105,7 @@ def _encoded(form: str, queries: Iterable[Query]) -> Iterator[str]:
     return (dumps(LINES[form].encode(query)) + "\n" for query in queries)
 
 
-def _by_width(output: str, queries: Sequence[Query]) -> Files:
+def _by_width(output: str, queries: Queries) -> Files:
     """One file where all rows have as many negatives; else one for each number, `NAME.n2.jsonl` for two."""
     widths = sorted({len(query.negatives) for query in queries})
     if len(widths) == 1:
@@ -121,10 +126,14 @@ def _by_width(output: str, queries: Sequence[Query]) -> Files:
     path = Path(output)
     return {
         str(path.with_name(f"{path.stem}.n{width}{path.suffix}")): _encoded(
-            "sentence-transformers", [query for query in queries if len(query.negatives) == width]
+            "sentence-transformers", _of_width(queries, width)
         )
         for width in widths
     }
+
+
+def _of_width(queries: Queries, width: int) -> Iterator[Query]:
+    return (query for query in queries if len(query.negatives) == width)
 
 
 def _hub_files(folder: Path, rows: Rows, manifest: Manifest | None) -> Files:

@@ -1,4 +1,7 @@
-"""Formats of a corpus, queries and judgements: LlamaIndex's one JSON document, and a BEIR folder."""
+"""Formats of a corpus, queries and judgements: LlamaIndex's one JSON document, and a BEIR folder.
+
+Reading holds the corpus in memory, and so does writing LlamaIndex's document; writing BEIR passes over the rows thrice.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import titled
-from embedkit.compose.export.record import Books, Query, text_id
+from embedkit.compose.export.record import Books, Queries, Query, text_id
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.jsonl import dumps, read_objects
+from embedkit.text import hash64
 
 QRELS = Path("qrels")
 _HEAD = ("query-id", "corpus-id", "score")
 
 
-def llamaindex_document(queries: Sequence[Query], books: Books) -> str:
+def llamaindex_document(queries: Queries, books: Books) -> str:
     """An `EmbeddingQAFinetuneDataset`. Negatives have no place but in the corpus, as texts to be told apart.
 
     Escaped to ASCII, for its loader opens the file in the platform's encoding.
@@ -55,7 +59,16 @@ def read_llamaindex(path: Path | str, books: Books) -> Iterator[Query]:
 
 
 def _corpus(queries: Iterable[Query]) -> Iterator[str]:
-    yield from dict.fromkeys(t for query in queries for t in (*query.positives, *query.negatives))
+    return _distinct(t for query in queries for t in (*query.positives, *query.negatives))
+
+
+def _distinct(texts: Iterable[str]) -> Iterator[str]:
+    """Each text once; a hash of it is remembered."""
+    seen: set[int] = set()
+    for text in texts:
+        if (key := hash64(text)) not in seen:
+            seen.add(key)
+            yield text
 
 
 def _query(
@@ -85,11 +98,11 @@ def _query(
         yield Query(text, tuple(dict.fromkeys(good)), wrong)
 
 
-def beir_files(folder: Path, parts: Mapping[str, Sequence[Query]]) -> dict[Path, Iterable[str]]:
+def beir_files(folder: Path, parts: Mapping[str, Queries]) -> dict[Path, Iterable[str]]:
     """`corpus.jsonl`, `queries.jsonl`, `qrels/PART.tsv`: 1 for a positive, 0 for a hard negative (judged, wrong)."""
-    every = [query for queries in parts.values() for query in queries]
-    texts = dict.fromkeys(query.text for query in every)
-    passages = ({"_id": text_id("d", text), "title": "", "text": text} for text in _corpus(every))
+    texts = _distinct(query.text for queries in parts.values() for query in queries)
+    corpus = _corpus(query for queries in parts.values() for query in queries)
+    passages = ({"_id": text_id("d", text), "title": "", "text": text} for text in corpus)
     asked = ({"_id": text_id("q", text), "text": text} for text in texts)
     return {
         folder / "corpus.jsonl": (dumps(row) + "\n" for row in passages),
