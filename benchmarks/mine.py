@@ -187,7 +187,7 @@ def bare(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
 
 def drafts_of(pairs: Iterable[Row]) -> tuple[list[Any], list[Any]]:
     """embedkit's records and rows of stated pairs."""
-    from embedkit.compose.read import Record
+    from embedkit.compose.records import Record
     from embedkit.compose.rows import draft_rows
     from embedkit.glossary import Entry
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from embedkit.compose.compose import compose
 from embedkit.compose.mine.base import NO_INDICES, Question
 from embedkit.compose.mine.lexical import LexicalMiner
-from embedkit.compose.read import Record, records_spool
+from embedkit.compose.records import Record, records_spool
 from embedkit.compose.rows import draft_rows
 from embedkit.compose.spool import Picked
 from embedkit.compose.texts import distinct_texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embedkit.compose.concepts import build, variants
 from embedkit.compose.lint import lint, resolve_stubs, see_target
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.glossary import Alias, AliasKind, Entry
 
 

@@ -23,7 +23,7 @@ from embedkit.compose.mine.hybrid import HybridMiner
 from embedkit.compose.mine.lexical import LexicalMiner, features
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import HUB_LEAST, mine
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.compose.rows import draft_rows
 from embedkit.errors import UserError
 from embedkit.glossary import Entry

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.read import Record, Reject, locate, parse_mapping, read
+from embedkit.compose.read import locate, parse_mapping, read
+from embedkit.compose.records import Record, Reject
 from embedkit.errors import UserError
 
 KOREAN = "용어,뜻\n저항,전류의 흐름을 방해하는 소자\n다이오드,한 방향으로만 전류를 흘리는 소자\n"

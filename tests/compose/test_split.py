@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedkit.compose.concepts import build, text_key
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.compose.rows import Draft, draft_rows
 from embedkit.compose.split import Part, assign, parse_split, prove
 from embedkit.errors import UserError

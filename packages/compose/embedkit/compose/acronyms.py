@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.text import fold, is_acronym
 
 LEAST_LETTERS = 3

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedkit.compose.concepts import Concepts, build
-from embedkit.compose.han import has_han, installed
-from embedkit.compose.length import local_length_check
-from embedkit.compose.lint import lint, resolve_stubs
-from embedkit.compose.mine.choose import Choice, check_miner, choose_miner
+from embedkit.compose.concepts import Concepts
+from embedkit.compose.mine.choose import Choice, check_miner
 from embedkit.compose.mine.explain import check_explain, rows_to_explain, tell
 from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
-from embedkit.compose.mine.rescore import DEPTH
 from embedkit.compose.mine.rounds import Round, Tuner, mine_in_rounds
 from embedkit.compose.mine.select import Mined
 from embedkit.compose.mine.stage import mine_parts
@@ -28,52 +24,17 @@ from embedkit.compose.mine.synonyms import (
     read_candidates,
     resolve,
 )
-from embedkit.compose.mine.tokens import tokenizer_version
 from embedkit.compose.output import all_paths, outputs_of, pairs_of, say_summary, write
-from embedkit.compose.read import (
-    Record,
-    Reject,
-    category,
-    locate,
-    parse_mapping,
-    read,
-    records_spool,
-    rejects_spool,
-)
+from embedkit.compose.read import locate, parse_mapping
+from embedkit.compose.records import Record, Reject
 from embedkit.compose.result import ComposeResult, Settings
-from embedkit.compose.rows import DEFAULT_KINDS, Draft, draft_rows, drafts_spool, is_self_pair, parse_kinds
-from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, assign, parse_split, prove
-from embedkit.compose.spool import Spool
-from embedkit.compose.texts import distinct_texts
-from embedkit.console import out_json, say, warn
+from embedkit.compose.rows import DEFAULT_KINDS, parse_kinds
+from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, parse_split
+from embedkit.compose.steps import Divided, Made, Reading, choose, divide, join, make, proof, read_all
+from embedkit.console import out_json
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.extras import DISTRIBUTION
 from embedkit.files import STDIO, refuse_existing, require_writable
-from embedkit.near import near_pairs
 from embedkit.pairs import Pair
-from embedkit.report import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    records: Spool[Record]
-    rejects: Spool[Reject]
-    tally: Tally
-    lint: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    drafts: Spool[Draft]
-    tally: Tally
-    stated_self_pairs: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Divided:
-    parts: list[Part]
-    near: tuple[tuple[str, str], ...]
-    texts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +42,10 @@ class _Work:
     """What is known before mining."""
 
     settings: Settings
-    found: _Read
-    made: _Made
+    found: Reading
+    made: Made
     concepts: Concepts
-    divided: _Divided
+    divided: Divided
 
 
 def compose(
@@ -174,24 +135,22 @@ def _refuse(settings: Settings, *, force: bool, dry_run: bool) -> None:
 
 
 def _run(settings: Settings, *, dry_run: bool) -> ComposeResult:
-    found = _read_all(settings)
+    found = read_all(settings)
     if not found.records:
         raise _nothing(settings, found.rejects)
     decisions = _decisions(settings, found.records)
-    concepts = build(found.records, joined=decisions.accepted)
-    _say_concepts(concepts)
-    _say_han(found.records)
-    made = _make(found, settings.kinds)
+    concepts = join(found.records, decisions.accepted)
+    made = make(found, settings.kinds)
     if not made.drafts:
         raise _nothing(settings, found.rejects)
-    divided = _divide(made.drafts, concepts, settings)
+    divided = divide(made.drafts, concepts, settings)
     work = _Work(settings, found, made, concepts, divided)
-    choice = _choose(made.drafts, settings)
+    choice = choose(made.drafts, settings)
     rounds: tuple[Round, ...] = ()
     mined = Mined(Found(len(made.drafts)))
     if not dry_run:
         mined, choice, rounds = _mine(work, choice)
-    leak = _proof(made.drafts, divided, concepts, mined.negatives)
+    leak = proof(made.drafts, divided, concepts, mined.negatives)
     synonyms = propose(
         mined.above,
         divided.near,
@@ -234,124 +193,12 @@ def _mine(work: _Work, choice: Choice) -> tuple[Mined, Choice, tuple[Round, ...]
     return mine_in_rounds(choice, mine, rounds=settings.mining.rounds, tuner=tuner, rows=rows)
 
 
-def _read_all(settings: Settings) -> _Read:
-    tally = Tally("read")
-    records, rejects = records_spool(), rejects_spool()
-    for path in settings.inputs:
-        for item in read(path, mapping=settings.mapping):
-            tally.taken_in += 1
-            if isinstance(item, Record):
-                records.append(item)
-            else:
-                rejects.append(item)
-                tally.reject(category(item.reason))
-    tally.given_out = len(records)
-    counts = Counter(problem.code for problem in lint(records, too_long=local_length_check(settings.model)))
-    tally.print()
-    for code, count in sorted(counts.items()):
-        say("  {count} to look at: {code}", count=count, code=code)
-    for number, record in list(resolve_stubs(records)):
-        records.replace(number, record)
-    return _Read(records, rejects, tally, dict(sorted(counts.items())))
-
-
-def _say_concepts(concepts: Concepts) -> None:
-    say(
-        "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} names are ambiguous",
-        count=len(concepts.ids),
-        largest=concepts.largest,
-        name=concepts.largest_name,
-        ambiguous=concepts.ambiguous,
-    )
-    if concepts.over_merged:
-        warn(
-            "the largest concept holds {percent} % of the texts: does one name join too much?",
-            percent=round(100 * concepts.largest / concepts.texts, 1),
-        )
-
-
-def _say_han(records: Iterable[Record]) -> None:
-    """Without the extra `han` a table with Chinese characters is told what it does without."""
-    if not installed() and any(has_han(record.entry.term) for record in records):
-        say(
-            "Chinese characters are compared as they stand; with {command} 電壓, 電圧 and 电压 are one word",
-            command=f"pip install '{DISTRIBUTION}[han]'",
-        )
-
-
-def _make(found: _Read, kinds: Iterable[str]) -> _Made:
-    tally, stated = Tally("rows"), 0
-    drafts = drafts_spool()
-    seen: set[bytes] = set()
-    for draft in draft_rows(found.records, kinds=kinds):
-        tally.taken_in += 1
-        if is_self_pair(draft):
-            tally.reject("self pair")
-            record = found.records[draft.record]
-            text = f"{draft.anchor} = {draft.positive}"
-            found.rejects.append(Reject(record.file, record.line, f"self pair ({draft.kind})", text))
-            stated += draft.kind == "pair"
-        elif (digest := draft.digest) in seen:
-            tally.merged += 1
-        else:
-            seen.add(digest)
-            drafts.append(draft)
-    tally.given_out = len(drafts)
-    tally.print()
-    return _Made(drafts, tally, stated)
-
-
 def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
     why = "nothing stands under the header, or --kinds leaves nothing of it"
     if rejects:
         first = rejects[0]
         why = f"{len(rejects)} rejected; the first at {first.file}:{first.line}: {first.reason}"
     return UserError("not one usable row", place=", ".join(map(str, settings.inputs)), hint=why)
-
-
-def _divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> _Divided:
-    texts = distinct_texts(drafts)
-    near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
-    parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.seed)
-    counts = Counter(parts)
-    say("split: {counts}", counts=", ".join(f"{counts[part]} {part}" for part in PARTS))
-    for part, share in zip(PARTS, settings.shares, strict=True):
-        if share and not counts[part]:
-            warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
-    return _Divided(parts, near, len(texts))
-
-
-def _choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
-    step = max(1, len(drafts) // 1000)
-    sample = (text for draft in drafts[::step] for text in (draft.anchor, draft.positive))
-    choice = choose_miner(settings.miner, sample, model=settings.model)
-    if settings.guards.hard_k:
-        say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
-        if settings.mining.tokenizer != "words" and choice.miner != "dense":
-            say("Korean words: {tokenizer}", tokenizer=tokenizer_version(settings.mining.tokenizer))
-        if settings.mining.cross_encoder:
-            say(
-                "rescored by {model}, {count} candidates a row",
-                model=settings.mining.cross_encoder,
-                count=DEPTH,
-            )
-    return choice
-
-
-def _proof(drafts: Sequence[Draft], divided: _Divided, concepts: Concepts, negatives: Found) -> LeakProof:
-    used = ((part, [n.text for n in found]) for part, found in zip(divided.parts, negatives, strict=True))
-    leak = prove(drafts, divided.parts, concepts, divided.near, negatives=used)
-    say(
-        "leak proof: {concepts} shared concepts, {texts} shared texts, {near} near duplicates across parts, "
-        "{held_out} held-out texts among the training negatives",
-        concepts=leak.shared_concepts,
-        texts=leak.shared_texts,
-        near=leak.near_duplicates,
-        held_out=leak.held_out_negatives,
-    )
-    if not leak.clean:
-        raise RuntimeError("the split leaks; this is a bug in embedkit")
-    return leak
 
 
 def _result(

@@ -10,7 +10,7 @@ import numpy as np
 
 from embedkit.compose.concepts import Concepts, Hashes, Numbers, text_hash, text_key
 from embedkit.compose.length import TooLong, over_chars
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.compose.rows import looks_like_definition
 from embedkit.glossary import Alias
 from embedkit.text import fold, hash64

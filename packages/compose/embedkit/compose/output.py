@@ -14,7 +14,7 @@ from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.found import Negative
 from embedkit.compose.mine.rounds import rounds_folder
 from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
-from embedkit.compose.read import Record, Reject
+from embedkit.compose.records import Record, Reject
 from embedkit.compose.result import ComposeResult, Settings
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part

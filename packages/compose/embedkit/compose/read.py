@@ -11,14 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
-from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 from embedkit.compose.encoding import BAD, Encoding, detect
-from embedkit.compose.spool import Spool
+from embedkit.compose.records import SHOWN_CHARS, Record, Reject, rejected, to_record
 from embedkit.compose.table import (
     NAMES,
     ROLES,
@@ -34,68 +32,11 @@ from embedkit.compose.table import (
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO
-from embedkit.glossary import COLUMNS, Alias, Entry, aliases_from_json
 from embedkit.shipped import data_path
-from embedkit.text import clean, is_acronym, language_of
+from embedkit.text import clean
 
-MAX_TEXT_CHARS = 10_000
 MAX_LINE_CHARS = 1_000_000
-SHOWN_CHARS = 500
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
-_OTHER_COLUMNS = tuple(column for column in COLUMNS if column not in ("term", "definition", "aliases"))
-_rest = attrgetter(*_OTHER_COLUMNS)
-_TEXT_COLUMNS = ("lang", "domain", "source", "source_url", "permalink", "revision", "license", "entry_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row that can be used. A `stated_pair` has its anchor and positive as term and definition."""
-
-    file: str
-    line: int
-    entry: Entry
-    stated_pair: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A row that goes no further, as it stands in `pairs.rejected.jsonl`."""
-
-    file: str
-    line: int
-    reason: str
-    text: str
-
-    def to_object(self) -> dict[str, Any]:
-        """The JSON object of the quarantine file."""
-        return {"file": self.file, "line": self.line, "reason": self.reason, "text": self.text}
-
-
-def records_spool() -> Spool[Record]:
-    """An empty spool of records."""
-    return Spool(_pack, _unpack)
-
-
-def rejects_spool() -> Spool[Reject]:
-    """An empty spool of rejects."""
-    return Spool(
-        lambda reject: (reject.file, reject.line, reject.reason, reject.text), lambda row: Reject(*row)
-    )
-
-
-def _pack(record: Record) -> tuple[Any, ...]:
-    entry = record.entry
-    aliases = tuple((alias.text, alias.kind, alias.lang) for alias in entry.aliases)
-    return record.file, record.line, record.stated_pair, entry.term, entry.definition, aliases, _rest(entry)
-
-
-def _unpack(row: tuple[Any, ...]) -> Record:
-    file, line, stated_pair, term, definition, aliases, rest = row
-    others = dict(zip(_OTHER_COLUMNS, rest, strict=True))
-    entry = Entry(
-        term=term, definition=definition, aliases=tuple(Alias(*alias) for alias in aliases), **others
-    )
-    return Record(file, line, entry, stated_pair)
 
 
 def locate(name: str) -> Path | str:
@@ -288,49 +229,8 @@ def _from_row(name: str, row: Row, roles: Mapping[str, int], width: int) -> Reco
     elif len(cells) < width or any(cell.strip() for cell in cells[width:]):
         problem = f"wrong column count ({len(cells)}, expected {width})"
     else:
-        return _record(name, row.line, {role: cells[at] for role, at in roles.items()}, row.text)
-    return _reject(name, row.line, problem, row.text)
-
-
-def _reject(name: str, line: int, problem: str, text: str) -> Reject:
-    return Reject(name, line, problem, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
-
-
-def _record(name: str, line: int, cells: Mapping[str, str], text: str) -> Record | Reject:
-    left = "anchor" if "anchor" in cells else "term"
-    right = "positive" if "positive" in cells else "definition"
-    stated = left == "anchor" or right == "positive"
-    values = {role: clean(cell) for role, cell in cells.items() if role != "aliases"}
-    for role in (left, right):
-        if not values.get(role):
-            return _reject(name, line, f"missing cell ({role})", text)
-        if len(values[role]) > MAX_TEXT_CHARS:
-            return _reject(name, line, "over-long", text)
-    try:
-        aliases = _aliases(cells.get("aliases", ""), cells.get("abbreviation", ""))
-    except (ValueError, RecursionError) as error:
-        return _reject(name, line, f"bad aliases ({error})", text)
-    known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
-    known.setdefault("lang", language_of(values[left] + " " + values[right]))
-    entry = Entry(term=values[left], definition=values[right], aliases=aliases, **known)
-    return Record(name, line, entry, stated)
-
-
-def _aliases(cell: str, abbreviations: str) -> tuple[Alias, ...]:
-    """A JSON list of aliases, or names with `;` or `|` between them as other people's tables have."""
-    if cell.lstrip().startswith(("[", "{")):
-        parsed = aliases_from_json(cell)
-    else:
-        parsed = tuple(
-            Alias(text, "abbreviation" if is_acronym(text) else "synonym") for text in _names(cell)
-        )
-    found = (*parsed, *(Alias(text, "abbreviation") for text in _names(abbreviations)))
-    cleaned = (Alias(clean(a.text), a.kind, clean(a.lang)) for a in found)
-    return tuple(dict.fromkeys(a for a in cleaned if a.text and len(a.text) <= MAX_TEXT_CHARS))
-
-
-def _names(cell: str) -> Iterator[str]:
-    return (text for part in cell.replace("|", ";").split(";") if (text := clean(part)))
+        return to_record(name, row.line, {role: cells[at] for role, at in roles.items()}, row.text)
+    return rejected(name, row.line, problem, row.text)
 
 
 def _read_json(
@@ -348,30 +248,25 @@ def _read_json(
     renamed = {column: role for role, column in mapping.items()}
     for line in chain(sample, lines):
         if line.over_long:
-            yield _reject(name, line.number, "over-long", line.text)
+            yield rejected(name, line.number, "over-long", line.text)
         elif line.text.strip("\ufeff \r\n\t"):
             yield _from_json(name, line, renamed)
 
 
 def _from_json(name: str, line: Line, renamed: Mapping[str, str]) -> Record | Reject:
     if BAD in line.text:
-        return _reject(name, line.number, "undecodable", line.text)
+        return rejected(name, line.number, "undecodable", line.text)
     try:
         value = json.loads(line.text)
     except (ValueError, RecursionError) as error:
-        return _reject(name, line.number, f"not JSON ({getattr(error, 'msg', error)})", line.text)
+        return rejected(name, line.number, f"not JSON ({getattr(error, 'msg', error)})", line.text)
     if not isinstance(value, dict):
-        return _reject(name, line.number, "not a JSON object", line.text)
+        return rejected(name, line.number, "not a JSON object", line.text)
     cells: dict[str, str] = {}
     for key, item in value.items():
         role = renamed.get(key) or role_of(key)
         if role in ("term", "definition", "anchor", "positive") and not isinstance(item, str | None):
-            return _reject(name, line.number, f"not a text ({role})", line.text)
+            return rejected(name, line.number, f"not a text ({role})", line.text)
         if role and item is not None:
             cells.setdefault(role, item if isinstance(item, str) else json.dumps(item, ensure_ascii=False))
-    return _record(name, line.number, cells, line.text)
-
-
-def category(reason: str) -> str:
-    """The reason without its detail: `missing cell (term)` is counted as `missing cell`."""
-    return reason.partition(" (")[0]
+    return to_record(name, line.number, cells, line.text)

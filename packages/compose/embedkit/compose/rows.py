@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal, get_args
 
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.compose.spool import Spool
 from embedkit.errors import UserError
 from embedkit.glossary import Alias, Entry

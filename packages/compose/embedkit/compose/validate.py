@@ -12,7 +12,8 @@ from typing import Any
 from embedkit.compose.concepts import build, text_key
 from embedkit.compose.length import TooLong, length_check
 from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
-from embedkit.compose.read import Record, read, records_spool
+from embedkit.compose.read import read
+from embedkit.compose.records import Record, records_spool
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, read_bytes

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedkit.compose.read import Reject, read
+from embedkit.compose.read import read
+from embedkit.compose.records import Reject
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
 from embedkit.report import Tally

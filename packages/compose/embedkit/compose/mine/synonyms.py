@@ -18,7 +18,7 @@ from rapidfuzz.distance import Indel
 from embedkit.compose.concepts import Concepts, text_hash
 from embedkit.compose.encoding import detect
 from embedkit.compose.mine.select import Above
-from embedkit.compose.read import Record
+from embedkit.compose.records import Record
 from embedkit.compose.rows import Draft
 from embedkit.console import say, warn
 from embedkit.errors import UserError
