@@ -140,7 +140,7 @@ def test_rows_of_several_widths_have_a_file_each(tmp_path: Path) -> None:
         negatives=0,
         force=True,
     )
-    assert sorted(path.name for path in tmp_path.glob("st*")) == ["st.jsonl"]
+    assert sorted(path.name for path in tmp_path.glob("st*")) == ["st.jsonl", "st.manifest.json"]
 
 
 def test_exactly_so_many_negatives(tmp_path: Path) -> None:

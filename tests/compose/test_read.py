@@ -170,6 +170,7 @@ def test_aliases_are_read_as_json_or_as_a_list(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"\n \n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
+        (b"\x0b", "is empty"),
         (b"term\na\nb\n", "one column"),
         (b"PK\x03\x04rest", "spreadsheet"),
     ],

@@ -77,7 +77,7 @@ def read(
         text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")
         lines = _lines(text)
         sample = list(islice(lines, SAMPLE_ROWS))
-        if not any(line.text.strip("\ufeff \r\n\t") for line in sample):
+        if not any(line.text.replace("\ufeff", "").strip() for line in sample):
             raise UserError("is empty", place=name, hint="it needs at least one row with two columns")
         is_json = name.endswith(_JSON_SUFFIXES) or _looks_like_json(sample)
         reader = _read_json if is_json else _read_table
