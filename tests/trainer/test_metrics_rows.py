@@ -23,6 +23,8 @@ from embedkit.trainer.evaluation.weighted import (
     average_precision_of,
     best_f1_of,
     best_threshold,
+    once,
+    pearson_of,
     spearman_of,
 )
 from embedkit.vectors import Encoder
@@ -103,13 +105,12 @@ def test_weighted_statistics_of_equal_weights_are_the_plain_ones() -> None:
 
     rng = np.random.default_rng(0)
     scores, right = rng.integers(0, 9, 60) / 8, rng.random(60) > 0.6
-    once = np.ones((1, 60))
-    assert auc_of(scores, right)(once)[0] == pytest.approx(roc_auc_score(right, scores))
-    assert average_precision_of(scores, right)(once)[0] == pytest.approx(
+    assert auc_of(scores, right)(once(60))[0] == pytest.approx(roc_auc_score(right, scores))
+    assert average_precision_of(scores, right)(once(60))[0] == pytest.approx(
         average_precision_score(right, scores)
     )
     best = f1_score(right, scores >= best_threshold(scores, right))
-    assert best_f1_of(scores, right)(once)[0] == pytest.approx(best)
+    assert best_f1_of(scores, right)(once(60))[0] == pytest.approx(best)
 
 
 def test_a_weight_of_two_is_a_unit_twice() -> None:
@@ -118,8 +119,9 @@ def test_a_weight_of_two_is_a_unit_twice() -> None:
     right = rng.random(30) > 0.5
     times = rng.integers(0, 3, 30)
     drawn = np.repeat(np.arange(30), times)
-    weights, plain = times[None].astype(float), np.ones((1, len(drawn)))
+    weights, plain = times[None], once(len(drawn))
     assert spearman_of(x, y)(weights)[0] == pytest.approx(spearmanr(x[drawn], y[drawn]).statistic)
+    assert pearson_of(x, y)(weights)[0] == pytest.approx(np.corrcoef(x[drawn], y[drawn])[0, 1])
     for maker in (auc_of, average_precision_of, best_f1_of):
         assert maker(x, right)(weights)[0] == pytest.approx(maker(x[drawn], right[drawn])(plain)[0])
 

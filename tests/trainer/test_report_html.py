@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from embedkit.errors import UserError
-from embedkit.trainer.evaluation.compare import PerQuery, compare, slices
+from embedkit.trainer.evaluation.compare import PerQuery, compare, parts_of, slice_of
 from embedkit.trainer.evaluation.records import (
     SCHEMA_VERSION,
     Change,
@@ -87,7 +87,9 @@ def evaluation() -> Evaluation:
         corpus=ATTACK,
         dropped={ATTACK: 1},
         metrics=compare(values, resamples=100, seed=0),
-        slices=tuple(slices(queries, values, resamples=100, seed=0)),
+        slices=tuple(
+            slice_of(part, compare(part.values, resamples=100, seed=0)) for part in parts_of(queries, values)
+        ),
         mcnemar=McNemar(fixed=1, broken=1, p_value=1.0),
         similarities=tuple(
             Similarities(system=system, against=against, counts=bins, mean=0.1, auc=0.7)

@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from embedkit.text import is_acronym
 from embedkit.trainer.evaluation.metrics import METRICS, Values
 from embedkit.trainer.evaluation.records import MetricResult, Slice, Word
-from embedkit.trainer.evaluation.statistics import FEWEST_CONCEPTS, Interval, intervals, paired, permutation_p
+from embedkit.trainer.evaluation.statistics import (
+    FEWEST_CONCEPTS,
+    Interval,
+    Table,
+    intervals,
+    paired,
+    permutation_p,
+)
 from embedkit.trainer.evaluation.testset import Query
-from embedkit.trainer.evaluation.weighted import Statistic
+from embedkit.trainer.evaluation.weighted import Statistic, once
 
 DIMENSIONS = (("lang",), ("kind",), ("kind", "lang"), ("words",), ("abbreviation",))
 _BANDS = ((1, "1 word"), (3, "2-3 words"), (7, "4-7 words"), (sys.maxsize, "8 words and more"))
@@ -45,17 +52,45 @@ class PerQuery:
         return len(np.unique(self.concepts))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some of the queries, and what they share."""
+
+    dimension: str
+    value: str
+    values: PerQuery
+
+
 def compare(
     values: PerQuery, *, names: Sequence[str] = METRICS, resamples: int, seed: int
 ) -> tuple[MetricResult, ...]:
     """Every metric with its intervals; the columns of before, after and difference share their resamples."""
-    difference = values.after - values.before
-    stacked = np.hstack([values.before, values.after, difference])
-    found = intervals(stacked, values.concepts, resamples=resamples, seed=seed)
-    p_values = permutation_p(difference, values.concepts, resamples=resamples, seed=seed)
+    return compare_all([values], names=names, resamples=resamples, seed=seed)[0]
+
+
+def compare_all(
+    several: Sequence[PerQuery], *, names: Sequence[str] = METRICS, resamples: int, seed: int
+) -> list[tuple[MetricResult, ...]]:
+    """The same for several sets of queries, which share their resamples too: one pass for all."""
+    differences = [Table(values.after - values.before, values.concepts) for values in several]
+    stacked = [
+        Table(np.hstack([values.before, values.after, difference.values]), values.concepts)
+        for values, difference in zip(several, differences, strict=True)
+    ]
+    found = intervals(stacked, resamples=resamples, seed=seed)
+    p_values = permutation_p(differences, resamples=resamples, seed=seed)
+    return [
+        tuple(_results(names, *rows))
+        for rows in zip(several, (table.values for table in differences), found, p_values, strict=True)
+    ]
+
+
+def _results(
+    names: Sequence[str], values: PerQuery, difference: Values, found: Sequence[Interval], p_values: Values
+) -> Iterator[MetricResult]:
     size = len(names)
-    return tuple(
-        MetricResult(
+    for i, name in enumerate(names):
+        yield MetricResult(
             name=name,
             before=float(values.before[:, i].mean()),
             after=float(values.after[:, i].mean()),
@@ -66,8 +101,6 @@ def compare(
             permutation_p=float(p_values[i]),
             bm25=float(values.bm25[:, i].mean()),
         )
-        for i, name in enumerate(names)
-    )
 
 
 def measured(
@@ -91,7 +124,7 @@ def measured(
         after_interval=found.after_interval,
         difference_interval=found.difference_interval,
         permutation_p=None,
-        bm25=float(bm25(np.ones((1, len(groups))))[0]) if bm25 else None,
+        bm25=float(bm25(once(len(groups)))[0]) if bm25 else None,
     )
 
 
@@ -127,8 +160,8 @@ def word_of(interval: Interval | None) -> Word:
     return "DO NOT SHIP" if interval.high < 0 else "NO DIFFERENCE"
 
 
-def slices(queries: Sequence[Query], values: PerQuery, *, resamples: int, seed: int) -> Iterator[Slice]:
-    """By language, kind, both, length and abbreviation, where that tells anything new; each with own intervals."""
+def parts_of(queries: Sequence[Query], values: PerQuery) -> Iterator[Part]:
+    """By language, kind, both, length and abbreviation, where that tells anything new."""
     frame = pd.DataFrame(
         {
             "kind": [q.kind for q in queries],
@@ -147,18 +180,18 @@ def slices(queries: Sequence[Query], values: PerQuery, *, resamples: int, seed: 
                 continue
             seen.add(places.tobytes())
             value = ", ".join(key) if isinstance(key, tuple) else str(key)
-            yield slice_of(", ".join(names), value, values.only(places), resamples=resamples, seed=seed)
+            yield Part(dimension=", ".join(names), value=value, values=values.only(places))
 
 
-def slice_of(dimension: str, value: str, part: PerQuery, *, resamples: int, seed: int) -> Slice:
-    """The metrics of some of the queries."""
-    metrics = compare(part, resamples=resamples, seed=seed)
+def slice_of(part: Part, metrics: tuple[MetricResult, ...]) -> Slice:
+    """A part with what was found for it."""
+    concepts = part.values.concept_count
     return Slice(
-        dimension=dimension,
-        value=value,
-        queries=len(part.concepts),
-        concepts=part.concept_count,
-        word=judge(metrics, concepts=part.concept_count),
+        dimension=part.dimension,
+        value=part.value,
+        queries=len(part.values.concepts),
+        concepts=concepts,
+        word=judge(metrics, concepts=concepts),
         metrics=metrics,
     )
 

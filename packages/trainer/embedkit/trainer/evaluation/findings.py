@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from embedkit.trainer.evaluation.compare import PerQuery, compare, slice_of, slices
+from embedkit.trainer.evaluation.compare import Part, PerQuery, compare_all, parts_of, slice_of
 from embedkit.trainer.evaluation.contrast import contrast_metrics
 from embedkit.trainer.evaluation.records import (
     Change,
@@ -60,18 +60,19 @@ def search_findings(
     second, cosines_after = run_encoder(after, tests, system="after", seed=seed)
     words = run_bm25(tests)
     values = _values(tests, first, second, words)
-    spoken = particle_slices(tests, values, first, second, words, resamples=resamples, seed=seed)
+    parts = [*parts_of(tests.queries, values), *particle_parts(tests, values, first, second, words)]
+    overall, *of_parts = compare_all([values, *(p.values for p in parts)], resamples=resamples, seed=seed)
     return Findings(
         task="retrieval",
         queries=len(tests.queries),
         concepts=values.concept_count,
-        metrics=compare(values, resamples=resamples, seed=seed),
+        metrics=overall,
         dimensions_before=first.dimensions,
         dimensions_after=second.dimensions,
         corpus_texts=len(tests.corpus),
         corpus=tests.corpus_name,
         dropped=tests.dropped,
-        slices=(*slices(tests.queries, values, resamples=resamples, seed=seed), *spoken),
+        slices=tuple(map(slice_of, parts, of_parts)),
         mcnemar=mcnemar(first.hit, second.hit),
         similarities=(*cosines_before, *cosines_after),
         fixed=tuple(islice(changes(tests, first, second, fixed=True), SHOWN_CHANGES)),
@@ -90,30 +91,23 @@ def search_findings(
     )
 
 
-def particle_slices(
-    tests: TestSet,
-    values: PerQuery,
-    before: Outcome,
-    after: Outcome,
-    bm25: Outcome,
-    *,
-    resamples: int,
-    seed: int,
-) -> Iterator[Slice]:
+def particle_parts(
+    tests: TestSet, values: PerQuery, before: Outcome, after: Outcome, bm25: Outcome
+) -> Iterator[Part]:
     """The Korean names among the queries as they are, and with each particle attached."""
     kinds = list(dict.fromkeys(variant.particle for variant in tests.variants))
     for kind in kinds:
         rows = np.array([i for i, variant in enumerate(tests.variants) if variant.particle == kind])
         asked = np.array([tests.variants[i].query for i in rows])
         if kind == kinds[0]:
-            yield slice_of("particle", PLAIN, values.only(asked), resamples=resamples, seed=seed)
+            yield Part(dimension="particle", value=PLAIN, values=values.only(asked))
         spoken = PerQuery(
             before=before.variants[rows],
             after=after.variants[rows],
             bm25=bm25.variants[rows],
             concepts=values.concepts[asked],
         )
-        yield slice_of("particle", kind, spoken, resamples=resamples, seed=seed)
+        yield Part(dimension="particle", value=kind, values=spoken)
 
 
 def _values(tests: TestSet, before: Outcome, after: Outcome, bm25: Outcome) -> PerQuery:

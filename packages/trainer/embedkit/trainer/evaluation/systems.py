@@ -15,7 +15,7 @@ from embedkit.trainer.evaluation.metrics import DEPTH, Values, first_rank, query
 from embedkit.trainer.evaluation.records import Change, Ranked, Similarities
 from embedkit.trainer.evaluation.retrieval import Floats, Ranking, Scorer, StreamScorer, rank
 from embedkit.trainer.evaluation.testset import Query, TestSet
-from embedkit.trainer.evaluation.weighted import auc_of
+from embedkit.trainer.evaluation.weighted import auc_of, once
 from embedkit.vectors import Encoder
 
 BINS = np.linspace(-1, 1, 41)
@@ -174,4 +174,4 @@ def _summary(
 def _auc(positives: Values, others: Values) -> float:
     right = np.arange(len(positives) + len(others)) < len(positives)
     scores = np.concatenate([positives, others])
-    return float(auc_of(scores, right)(np.ones((1, len(scores))))[0])
+    return float(auc_of(scores, right)(once(len(scores)))[0])
