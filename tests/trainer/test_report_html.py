@@ -260,36 +260,9 @@ def test_report_renders_one_run_again(evaluation: Evaluation, tmp_path: Path) ->
     assert (tmp_path / "report.html").stat().st_size > 500_000
 
 
-def test_report_compares_several_runs(
-    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("a", "b"):
-        other = replace(evaluation, model=replace(evaluation.model, name=f"runs/{name}|x"))
-        write_evaluation(tmp_path / name / "metrics.json", other)
-    report([tmp_path / "a", tmp_path / "b"])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| model | verdict |")
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| runs/a\\|x", "| runs/b\\|x"]
-
-
-def test_runs_evaluated_on_other_files_are_warned_about(
-    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_evaluation(tmp_path / "a" / "metrics.json", evaluation)
-    write_evaluation(tmp_path / "b" / "metrics.json", replace(evaluation, files={"f": "other"}))
-    report([tmp_path / "a", tmp_path / "b"])
-    assert "their numbers do not compare" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("content", [None, "{}", "no json"])
 def test_what_is_no_evaluation_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"holds no evaluation|not an evaluation"):
         report([tmp_path])
-
-
-def test_several_runs_make_no_page(evaluation: Evaluation, tmp_path: Path) -> None:
-    write_evaluation(tmp_path / "metrics.json", evaluation)
-    with pytest.raises(UserError, match="a page shows one run"):
-        report([tmp_path, tmp_path], format="html")

@@ -98,14 +98,19 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Evaluated runs or folders with a metrics.json.")],
     format_: Annotated[
         Format | None,
-        typer.Option("--format", help="html rewrites one run's report.html; md and json go to stdout."),
+        typer.Option("--format", help="html writes a page; md (the default of several runs) and json print."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="By default the run's report.html, or comparison.html of several; - is stdout."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Render an evaluation again, or compare several runs in one table."""
+    """Render an evaluation again, or put runs side by side and test each against the first."""
     from embedkit.trainer.report.report import report as run
 
-    run(runs, format=format_.value if format_ else None, as_json=json_)
+    run(runs, format=format_.value if format_ else None, output=output, force=force, as_json=json_)
 
 
 def register(app: typer.Typer) -> None:

@@ -20,7 +20,9 @@ METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
 CARD = "README.md"
 COMPARED = "compared.json"
-OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, "report.html")
+# What an evaluation adds to a run: it belongs to the model that was there.
+EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
+OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, *EVALUATED)
 _MARK = "complete"
 _PREFIX = "checkpoint-"
 # What may differ between the two halves of a run without changing its weights.

@@ -24,6 +24,8 @@ from embedkit.trainer.evaluation.compare import judge
 from embedkit.trainer.evaluation.findings import Findings, search_findings
 from embedkit.trainer.evaluation.forgetting import default_similarity_file, measure_forgetting
 from embedkit.trainer.evaluation.leak import TestRow, find_leaks, pass_gate, rows_of
+from embedkit.trainer.evaluation.perquery import FILE_NAME as QUERIES
+from embedkit.trainer.evaluation.perquery import write_queries
 from embedkit.trainer.evaluation.records import (
     FILE_NAME,
     SCHEMA_VERSION,
@@ -31,6 +33,7 @@ from embedkit.trainer.evaluation.records import (
     Forgetting,
     Leak,
     ModelInfo,
+    QueryResult,
     SourceRows,
     to_object,
     write_evaluation,
@@ -101,7 +104,7 @@ def evaluate(
     The first row of the test file says what is measured. Pairs: a query is an anchor with its kind, the
     positives of its rows are right; other texts of its own concept, and its own text, are left out of its
     ranking. Other rows: see `rowtasks`. The graded pairs of `similarity` tell what was forgotten.
-    `metrics.json` and `report.html` go to the run or to `output`, replacing an earlier evaluation.
+    `metrics.json`, `queries.jsonl` and `report.html` go to the run or to `output`, replacing an earlier evaluation.
 
     Raises:
         UserError: a file or model is missing or bad.
@@ -114,16 +117,15 @@ def evaluate(
     bounds = gates.parse_bounds(fail_under, names=TASK_METRICS[task])
     leaks = _leaks(plan)
     pass_gate(leaks, allow_leak=allow_leak)
-    result = _evaluate(plan, leaks, bounds, fail_under_delta, resamples, seed)
-    write_evaluation(plan.output / FILE_NAME, result)
-    page = try_write_page(plan.output / "report.html", result)
+    result, asked = _evaluate(plan, leaks, bounds, fail_under_delta, resamples, seed)
+    written = _write(plan.output, result, asked)
     if plan.run and plan.output == plan.run.folder:
         fill_card(plan.run.folder, result, test=plan.test_file)
     if as_json:
         out_json(to_object(result))
     else:
         _tell(result)
-    say("wrote {paths}", paths=", ".join(map(str, (plan.output / FILE_NAME, *([page] if page else [])))))
+    say("wrote {paths}", paths=", ".join(map(str, written)))
     gates.require_passed(result.gates)
     return result
 
@@ -181,7 +183,7 @@ def _evaluate(
     least_gain: float | None,
     resamples: int,
     seed: int,
-) -> Evaluation:
+) -> tuple[Evaluation, tuple[QueryResult, ...]]:
     _announce(plan)
     before, after = Encoder(plan.baseline), Encoder(plan.model)
     if isinstance(plan.tests, TestSet):
@@ -190,7 +192,7 @@ def _evaluate(
         found = row_findings(plan.tests, before, after, resamples=resamples, seed=seed)
     general = measure_forgetting(before, after, file=plan.similarity, resamples=resamples, seed=seed)
     word = "DO NOT SHIP" if general.lost else judge(found.metrics, concepts=found.concepts)
-    return Evaluation(
+    result = Evaluation(
         schema_version=SCHEMA_VERSION,
         word=word,
         sentence=_sentence(found, general),
@@ -221,7 +223,17 @@ def _evaluate(
         resamples=resamples,
         seed=seed,
         versions=versions(),
+        test_hash=plan.tests.hash,
     )
+    return result, found.asked
+
+
+def _write(folder: Path, result: Evaluation, asked: tuple[QueryResult, ...]) -> list[Path]:
+    """The files of an evaluation, replacing those of an earlier one; which were written."""
+    write_evaluation(folder / FILE_NAME, result)
+    queries = write_queries(folder / QUERIES, asked)
+    page = try_write_page(folder / "report.html", result)
+    return [folder / FILE_NAME, *([queries] if queries else []), *([page] if page else [])]
 
 
 def _shown(path: Path) -> str:

@@ -14,12 +14,13 @@ from embedkit.trainer.evaluation.records import (
     Change,
     LabelSimilarity,
     MetricResult,
+    QueryResult,
     Similarities,
     Slice,
     Task,
 )
 from embedkit.trainer.evaluation.statistics import McNemar, mcnemar
-from embedkit.trainer.evaluation.systems import Outcome, changes, run_bm25, run_encoder
+from embedkit.trainer.evaluation.systems import Outcome, changes, query_results, run_bm25, run_encoder
 from embedkit.trainer.evaluation.testset import TestSet
 from embedkit.vectors import Encoder
 
@@ -50,6 +51,7 @@ class Findings:
     broken: tuple[Change, ...] = ()
     hard_negatives: tuple[MetricResult, ...] = ()
     labels: LabelSimilarity | None = None
+    asked: tuple[QueryResult, ...] = ()
 
 
 def search_findings(
@@ -76,6 +78,7 @@ def search_findings(
         mcnemar=mcnemar(first.hit, second.hit),
         similarities=(*cosines_before, *cosines_after),
         fixed=tuple(islice(changes(tests, first, second, fixed=True), SHOWN_CHANGES)),
+        asked=tuple(query_results(tests, first, second)),
         broken=tuple(islice(changes(tests, first, second, fixed=False), SHOWN_CHANGES)),
         hard_negatives=tuple(
             contrast_metrics(

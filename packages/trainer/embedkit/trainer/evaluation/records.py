@@ -122,6 +122,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """One query under both models: the rank of its first right text (0: none in a hundred), and `METRICS` in order."""
+
+    query: str
+    kind: str
+    lang: str
+    concept: str
+    rank_before: int
+    rank_after: int
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Similarities:
     """Cosines of the queries with one sort of text: counts in forty bins from -1 to 1, mean, AUC.
 
@@ -199,7 +213,8 @@ class Evaluation:
     """The whole result. `files` maps each file read to its SHA-256; `run_config` is its config.json.
 
     Where the test file holds other rows than pairs (`task`), `queries` counts its rows, `concepts` what the
-    bootstrap resampled, and what belongs to a search is empty.
+    bootstrap resampled, and what belongs to a search is empty. `test_hash` names what was asked of which texts:
+    runs with one hash compare.
     """
 
     schema_version: int
@@ -232,6 +247,7 @@ class Evaluation:
     labels: LabelSimilarity | None = None
     forgetting: Forgetting | None = None
     terms: TermView | None = None
+    test_hash: str = ""
 
     @property
     def primary(self) -> MetricResult:

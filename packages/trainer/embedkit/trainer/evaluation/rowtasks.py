@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.errors import UserError
+from embedkit.files import sha256_file
 from embedkit.rows import ClassedPair, Labelled, ScoredPair, Triplet
 from embedkit.text import fold
 from embedkit.trainer.evaluation.bm25 import word_cosines
@@ -60,6 +61,11 @@ class RowTests:
     task: Task
     rows: tuple[Row, ...]
     file: Path
+
+    @property
+    def hash(self) -> str:
+        """Of the file."""
+        return sha256_file(self.file)[:16]
 
 
 def read_row_tests(path: Path) -> RowTests | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embedkit.trainer.evaluation.bm25 import Bm25Scorer
 from embedkit.trainer.evaluation.contrast import Contrast, Flat, flat, hard_rows, right_places, word_contrast
 from embedkit.trainer.evaluation.metrics import DEPTH, Values, first_rank, query_metrics
-from embedkit.trainer.evaluation.records import Change, Ranked, Similarities
+from embedkit.trainer.evaluation.records import Change, QueryResult, Ranked, Similarities
 from embedkit.trainer.evaluation.retrieval import Floats, Ranking, Scorer, StreamScorer, rank
 from embedkit.trainer.evaluation.testset import Query, TestSet
 from embedkit.trainer.evaluation.weighted import auc_of, once
@@ -115,6 +115,21 @@ def changes(tests: TestSet, before: Outcome, after: Outcome, *, fixed: bool) -> 
             rank_after=int(after.first_ranks[index]),
             before=_answers(tests, before.ranking, index),
             after=_answers(tests, after.ranking, index),
+        )
+
+
+def query_results(tests: TestSet, before: Outcome, after: Outcome) -> Iterator[QueryResult]:
+    """Every query with its values under both models."""
+    for index, query in enumerate(tests.queries):
+        yield QueryResult(
+            query=query.text,
+            kind=query.kind,
+            lang=query.lang,
+            concept=query.concept,
+            rank_before=int(before.first_ranks[index]),
+            rank_after=int(after.first_ranks[index]),
+            before=tuple(before.metrics[index].tolist()),
+            after=tuple(after.metrics[index].tolist()),
         )
 
 

@@ -68,6 +68,17 @@ class TestSet:
         """The texts of the queries, then those of the variants."""
         return [query.text for query in self.queries] + [variant.text for variant in self.variants]
 
+    @property
+    def hash(self) -> str:
+        """Of every query with its concept and right places, and of the texts it searches."""
+        found = sha256()
+        for query in self.queries:
+            places = (query.relevant.tolist(), query.excluded.tolist(), query.window)
+            found.update(repr((query.text, query.kind, query.concept, *places)).encode())
+        for text in self.corpus:
+            found.update(f"{len(text)} {text}".encode())
+        return found.hexdigest()[:16]
+
 
 def sibling_files(test: Path) -> tuple[Path, ...]:
     """The files of one split: `pairs.test.jsonl` with `pairs.jsonl` and `pairs.dev.jsonl`, where there."""

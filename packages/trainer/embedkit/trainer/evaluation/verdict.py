@@ -51,6 +51,11 @@ _LANGUAGE: dict[Word, str] = {
     + _NUMBERS,
     "DO NOT SHIP": "{lang} loses: {metric} {before} to {after} " + _NUMBERS,
 }
+_AGAINST: dict[Word, str] = {
+    "SHIP": "{run} beats {first}: {metric} {before} to {after} " + _NUMBERS,
+    "NO DIFFERENCE": "{run} and {first} cannot be told apart: {metric} {before} to {after} " + _NUMBERS,
+    "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
+}
 _PARTICLE = (
     "Korean names with {particle}: {metric} {before} to {after} (without: {plain_before} to {plain_after}) over "
     "{queries} queries"
@@ -94,6 +99,14 @@ def sentence(
     if task == "retrieval":
         return tr(_TOO_FEW if few else _OVERALL[word], **fields)
     return tr(_TOO_FEW_ROWS if few else _ROWS[word], unit=tr(UNITS[task]), **fields)
+
+
+def against_sentence(
+    word: Word, primary: MetricResult, *, run: str, first: str, queries: int, concepts: int
+) -> str:
+    """What a paired test of two runs says; `before` is the first one's."""
+    fields = _fields(primary, queries=queries, concepts=concepts)
+    return tr(_AGAINST[word], run=run, first=first, **fields)
 
 
 def language_lines(evaluation: Evaluation) -> Iterator[str]:

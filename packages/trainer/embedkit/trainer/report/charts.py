@@ -14,6 +14,7 @@ from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation, MetricResult, Series, Similarities, Slice
 from embedkit.trainer.evaluation.statistics import Interval
 from embedkit.trainer.evaluation.systems import BINS
+from embedkit.trainer.report.between import Comparison
 from embedkit.trainer.report.term_charts import label_charts, term_charts
 
 Spec = dict[str, Any]
@@ -42,6 +43,7 @@ CONFIG: Spec = {
     },
 }
 BEFORE, AFTER, PLAIN = "var(--before)", "var(--after)", "var(--plain)"
+_RUN_COLOURS = (AFTER, "var(--warm)", "var(--good)", "var(--bad)", PLAIN)
 _AGAINST_COLOURS = {
     "positive": "var(--good)",
     "hard negative": "var(--bad)",
@@ -71,7 +73,27 @@ def charts(evaluation: Evaluation) -> dict[str, Spec]:
 def metric_bars(metrics: Sequence[MetricResult]) -> alt.LayerChart:
     """Before, after and BM25 for every metric; whiskers are 95 % intervals."""
     names = [tr("before"), tr("after"), "BM25"]
-    rows = [row for metric in metrics for row in _bars(metric, names)]
+    return _system_bars(
+        [row for metric in metrics for row in _bars(metric, names)], names, [BEFORE, AFTER, PLAIN]
+    )
+
+
+def run_bars(comparison: Comparison) -> alt.LayerChart:
+    """The same for several runs, and the baseline where they share it."""
+    rows = [
+        _bar(metric, run.name, metric.after, metric.after_interval)
+        for run in comparison.runs
+        for metric in run.metrics
+    ]
+    names = [run.name for run in comparison.runs]
+    colours = [_RUN_COLOURS[i % len(_RUN_COLOURS)] for i in range(len(names))]
+    if comparison.baseline:
+        names, colours = [tr("baseline"), *names], [BEFORE, *colours]
+        rows += [_bar(m, names[0], m.before, m.before_interval) for m in comparison.baseline.metrics]
+    return _system_bars(rows, names, colours)
+
+
+def _system_bars(rows: Sequence[Spec], names: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
     base = alt.Chart(pd.DataFrame(rows)).encode(
         y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(ticks=False, labelPadding=8)),
         yOffset=alt.YOffset("system:N", sort=names),
@@ -85,24 +107,26 @@ def metric_bars(metrics: Sequence[MetricResult]) -> alt.LayerChart:
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
         x=alt.X("value:Q", title=None, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(tickCount=6)),
-        color=alt.Color("system:N", sort=names, scale=alt.Scale(domain=names, range=[BEFORE, AFTER, PLAIN])),
+        color=alt.Color("system:N", sort=names, scale=alt.Scale(domain=names, range=colours)),
     )
     whiskers = (
         base.transform_filter("isValid(datum.low)")
         .mark_rule(color="var(--ink)", strokeWidth=1.5)
         .encode(x="low:Q", x2="high:Q")
     )
-    return alt.layer(bars, whiskers).properties(width="container", height=48 * len(metrics))
+    height = 16 * len(names) * len({row["metric"] for row in rows})
+    return alt.layer(bars, whiskers).properties(width="container", height=height)
 
 
 def _bars(metric: MetricResult, names: Sequence[str]) -> Iterator[Spec]:
-    before, after = metric.before_interval, metric.after_interval
-    for system, value, low, high in (
-        (names[0], metric.before, *_ends(before)),
-        (names[1], metric.after, *_ends(after)),
-        (names[2], metric.bm25, None, None),
-    ):
-        yield {"metric": tr(TITLES[metric.name]), "system": system, "value": value, "low": low, "high": high}
+    yield _bar(metric, names[0], metric.before, metric.before_interval)
+    yield _bar(metric, names[1], metric.after, metric.after_interval)
+    yield _bar(metric, names[2], metric.bm25, None)
+
+
+def _bar(metric: MetricResult, system: str, value: float | None, interval: Interval | None) -> Spec:
+    low, high = _ends(interval)
+    return {"metric": tr(TITLES[metric.name]), "system": system, "value": value, "low": low, "high": high}
 
 
 def _ends(interval: Interval | None) -> tuple[float | None, float | None]:

@@ -9,9 +9,9 @@ from embedkit.trainer.evaluation.metrics import TITLES
 from embedkit.trainer.evaluation.records import Evaluation, MetricResult
 from embedkit.trainer.evaluation.table import range_text
 from embedkit.trainer.evaluation.verdict import forgetting_lines, language_lines, particle_lines, said
+from embedkit.trainer.report.between import NOTE, Comparison, spoken, table
 
 _SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM25")
-_COMPARISON_HEAD = ("model", "verdict", "before", "after", "difference", "95 % interval")
 
 
 def summary(evaluation: Evaluation) -> Iterator[str]:
@@ -29,12 +29,23 @@ def summary(evaluation: Evaluation) -> Iterator[str]:
 
 def metric_lines(evaluation: Evaluation) -> Iterator[str]:
     """The table of metrics, before and after."""
-    yield from _table(_SUMMARY_HEAD, [_metric_cells(metric) for metric in evaluation.metrics])
+    yield from _table(
+        [tr(name) for name in _SUMMARY_HEAD], [_metric_cells(metric) for metric in evaluation.metrics]
+    )
 
 
-def comparison(evaluations: Sequence[Evaluation]) -> Iterator[str]:
-    """One line a run: its verdict and nDCG@10."""
-    yield from _table(_COMPARISON_HEAD, [_run_cells(evaluation) for evaluation in evaluations])
+def comparison(compared: Comparison) -> Iterator[str]:
+    """Every metric of every run, then each run against the first."""
+    yield from _table(*table(compared))
+    yield ""
+    yield tr(NOTE, metric=tr(TITLES[compared.metric_names[0]]))
+    for pair in compared.against:
+        yield ""
+        yield f"**{_safe(spoken(pair, compared))}**"
+        if pair.metrics:
+            yield ""
+            head = [tr("metric"), pair.first, pair.run, *map(tr, ("difference", "95 % interval", "p"))]
+            yield from _table(head, [_tested_cells(metric) for metric in pair.metrics])
 
 
 def _metric_cells(metric: MetricResult) -> tuple[str, ...]:
@@ -48,13 +59,13 @@ def _metric_cells(metric: MetricResult) -> tuple[str, ...]:
     )
 
 
-def _run_cells(evaluation: Evaluation) -> tuple[str, ...]:
-    cells = _metric_cells(evaluation.primary)
-    return (evaluation.model.name, evaluation.word, *cells[1:5])
+def _tested_cells(metric: MetricResult) -> tuple[str, ...]:
+    p_value = metric.permutation_p
+    return (*_metric_cells(metric)[:5], "" if p_value is None else f"{p_value:.4f}")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield _line([tr(name) for name in head])
+    yield _line([_safe(name) for name in head])
     yield _line(["---"] * len(head))
     yield from (_line([_safe(cell) for cell in row]) for row in rows)
 

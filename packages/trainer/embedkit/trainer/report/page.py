@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page, in the reader's language."""
+"""An evaluation, or several side by side, as one HTML page in the reader's language."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from embedkit.trainer.evaluation.leak import SEEN, UNKNOWN
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation, TermView
 from embedkit.trainer.evaluation.verdict import UNITS, forgetting_lines, language_lines, particle_lines, said
+from embedkit.trainer.report.between import NOTE, Comparison, spoken, table
 from embedkit.trainer.report.render import render, require_charts
 
 
@@ -39,6 +40,29 @@ def render_page(evaluation: Evaluation) -> str:
         ],
         term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
+    )
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Several runs as one page.
+
+    Raises:
+        UserError: the extra `report` is not installed.
+    """
+    require_charts()
+    from embedkit.trainer.report.charts import CONFIG, run_bars
+
+    head, rows = table(comparison)
+    return render(
+        "compare.html.jinja",
+        charts={"runs": run_bars(comparison).to_dict(validate=True)},
+        config=CONFIG,
+        c=comparison,
+        head=head,
+        rows=rows,
+        note=NOTE,
+        titles=TITLES,
+        pairs=[(pair, spoken(pair, comparison)) for pair in comparison.against],
     )
 
 

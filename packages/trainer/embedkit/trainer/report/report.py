@@ -2,42 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from embedkit.console import out, out_json, say, warn
+from embedkit.console import out, say, warn
 from embedkit.errors import UserError
-from embedkit.files import write_text
+from embedkit.files import STDIO, refuse_existing, write_text
+from embedkit.jsonl import dumps
+from embedkit.messages import tr
 from embedkit.trainer.evaluation.records import FILE_NAME, Evaluation, read_evaluation, to_object
+from embedkit.trainer.report.between import OTHER_TEST, Comparison, compare_runs
 from embedkit.trainer.report.markdown import comparison, summary
-from embedkit.trainer.report.page import render_page
+from embedkit.trainer.report.page import render_comparison, render_page
 
-Format = Literal["html", "md", "json"]
 PAGE = "report.html"
+COMPARISON_PAGE = "comparison.html"
 
 
 def report(
-    runs: Sequence[Path], *, format: str | None = None, as_json: bool = False
+    runs: Sequence[Path],
+    *,
+    format: str | None = None,
+    output: Path | None = None,
+    force: bool = False,
+    as_json: bool = False,
 ) -> tuple[Evaluation, ...]:
-    """Render one run (`html` by default) or compare several (`md` by default).
+    """Render one run (`html` by default) or put several side by side (`md` by default), the first as the reference.
+
+    A page goes to `output`, else to the run's own report.html or, of several, to comparison.html; other formats
+    go to `output` or stdout.
 
     Raises:
-        UserError: a run has no evaluation, or several are asked for as one page.
+        UserError: a run has no evaluation, or `output` exists and `force` is not given.
     """
-    evaluations = tuple(read_evaluation(_metrics_file(run)) for run in runs)
     chosen = "json" if as_json else format or ("html" if len(runs) == 1 else "md")
-    if chosen == "html":
-        _write_page(runs, evaluations)
-    elif chosen == "json":
-        objects = [to_object(evaluation) for evaluation in evaluations]
-        out_json(objects[0] if len(objects) == 1 else objects)
+    target, kept = _target(runs, chosen, output)
+    if target and kept:
+        refuse_existing(target, force=force)
+    evaluations = tuple(read_evaluation(_metrics_file(run)) for run in runs)
+    text = _one(evaluations[0], chosen) if len(runs) == 1 else _several(runs, evaluations, chosen)
+    if target:
+        write_text(target, text)
+        say("wrote {paths}", paths=target)
     else:
-        _warn_if_unlike(evaluations)
-        lines = summary(evaluations[0]) if len(runs) == 1 else comparison(evaluations)
-        for line in lines:
+        for line in text.splitlines():
             out(line)
     return evaluations
+
+
+def _target(runs: Sequence[Path], chosen: str, output: Path | None) -> tuple[Path | None, bool]:
+    """Where the text goes (None: stdout), and whether what is there already is kept."""
+    if output:
+        return (None, False) if str(output) == STDIO else (output, True)
+    if chosen != "html":
+        return None, False
+    if len(runs) == 1:
+        return _metrics_file(runs[0]).with_name(PAGE), False
+    return Path(COMPARISON_PAGE), True
+
+
+def _one(evaluation: Evaluation, chosen: str) -> str:
+    if chosen == "html":
+        return render_page(evaluation)
+    return dumps(to_object(evaluation)) + "\n" if chosen == "json" else _lines(summary(evaluation))
+
+
+def _several(runs: Sequence[Path], evaluations: Sequence[Evaluation], chosen: str) -> str:
+    compared = compare_runs(runs, evaluations)
+    for pair in compared.against:
+        if pair.untested == OTHER_TEST:
+            warn("{a} and {b}: {reason}", a=pair.first, b=pair.run, reason=tr(OTHER_TEST))
+    if chosen == "html":
+        return render_comparison(compared)
+    return dumps(_plain(compared)) + "\n" if chosen == "json" else _lines(comparison(compared))
+
+
+def _plain(compared: Comparison) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Comparison).dump_python(compared, mode="json")
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def try_write_page(path: Path, evaluation: Evaluation) -> Path | None:
@@ -59,22 +107,3 @@ def _metrics_file(run: Path) -> Path:
             "holds no evaluation", place=str(run), hint="embedkit evaluate --model {run} makes one", run=run
         )
     return path
-
-
-def _write_page(runs: Sequence[Path], evaluations: Sequence[Evaluation]) -> None:
-    if len(runs) > 1:
-        raise UserError("a page shows one run", hint="several are compared with --format md or json")
-    path = _metrics_file(runs[0]).with_name(PAGE)
-    write_text(path, render_page(evaluations[0]))
-    say("wrote {paths}", paths=path)
-
-
-def _warn_if_unlike(evaluations: Sequence[Evaluation]) -> None:
-    first = evaluations[0]
-    for other in evaluations[1:]:
-        if sorted(other.files.values()) != sorted(first.files.values()):
-            warn(
-                "{a} and {b} were evaluated on different files: their numbers do not compare",
-                a=first.model.name,
-                b=other.model.name,
-            )
