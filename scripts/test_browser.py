@@ -1,13 +1,15 @@
-"""Open the report and the concept graph in a real headless Chromium, at two widths, light and dark.
+"""Open the report, a comparison of runs and the concept graph in a real headless Chromium, and print the pages.
 
 Passes when nothing is logged as an error, nothing is fetched, every chart has marks, no page is wider than its window,
-and the graph answers a click and a search. Looks at `runs/demo` where it is, else at what the shipped model gives.
-`--save DIR` keeps screenshots (Pillow makes them small).
+and the graph answers a click and a search. On paper every chart is whole, the config is there, and a dark screen
+prints as a light one does. Looks at `runs/demo` where it is, else at a run of a few steps. `--save DIR` keeps
+screenshots (Pillow makes them small).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.server
 import json
 import re
@@ -16,13 +18,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embedkit.models import DEFAULT_MODEL
 from embedkit.shipped import data_path
 
 FLAGS = (
@@ -72,6 +74,26 @@ Promise.all(Object.values(views)).then(async (drawn) => {
 });
 </script>
 """
+# Links survive into a PDF, each with its page and its place: two corners of every chart, and the config.
+PRINT_PROBE = """
+<script>
+Promise.all(Object.values(views)).then(() => {
+  const mark = (where, name, style) => {
+    const link = document.createElement("a");
+    link.href = "https://print.invalid/" + name;
+    link.textContent = "·";
+    link.style = "font-size:2px; " + style;
+    where.append(link);
+  };
+  for (const chart of document.querySelectorAll(".chart")) {
+    chart.style.position = "relative";
+    mark(chart, chart.id + "/start", "position:absolute; left:0; top:0");
+    mark(chart, chart.id + "/end", "position:absolute; right:0; bottom:0");
+  }
+  for (const part of document.querySelectorAll("details")) mark(part, "config/start", "");
+});
+</script>
+"""
 # A window is never narrower than 500 pixels, a frame is as narrow as a phone.
 FRAME = """<!doctype html><style>body {{ margin:0 }} iframe {{ border:0; display:block }}</style>
 <iframe src="{page}" width="{width}" height="{height}"></iframe>"""
@@ -89,9 +111,10 @@ class Look:
         return f"{self.page}, {self.width} px, {'dark' if self.dark else 'light'}"
 
 
+PAGES = ("report", "compare", "graph")
 LOOKS = tuple(
     Look(page=page, width=width, dark=dark)
-    for page in ("report", "graph")
+    for page in PAGES
     for width, dark in ((1280, False), (390, False), (1280, True))
 )
 
@@ -106,7 +129,7 @@ def main() -> int:
     if chromium is None:
         print("chromium is not installed: apt-get install chromium fonts-noto-cjk")
         return 1
-    failed = 0
+    failed, prints = 0, [page for page in PAGES if page != "graph"]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         make_pages(folder, options.report)
@@ -116,25 +139,45 @@ def main() -> int:
             print(f"{look}: {'; '.join(problems) or 'ok'}")
             if options.save and not look.dark and told:
                 save(chromium, folder, look, told, options.save)
-    print(f"{len(LOOKS) - failed} passed, {failed} failed")
+        for page in prints:
+            problems = list(wrong_on_paper(chromium, folder, page))
+            failed += bool(problems)
+            print(f"{page}, printed: {'; '.join(problems) or 'ok'}")
+    print(f"{len(LOOKS) + len(prints) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
 def make_pages(folder: Path, report: Path | None) -> None:
-    """report.html and graph.html in `folder`, as a user gets them."""
-    has_demo = (DEMO / "report.html").is_file()
-    model = str(DEMO) if has_demo else DEFAULT_MODEL
-    corpus = DEMO / "data" / "glossary.csv" if has_demo else data_path("electronics.ko.csv")
-    embedkit = [sys.executable, "-m", "embedkit"]
-    graph = ["graph", "--model", model, "--corpus", str(corpus), "--output", str(folder / "graph.html")]
-    subprocess.run([*embedkit, *graph], check=True, stdout=subprocess.DEVNULL)
-    if report or has_demo:
-        shutil.copy(report or DEMO / "report.html", folder / "report.html")
-        return
-    run = partial(subprocess.run, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    run([*embedkit, "compose", "--input", "electronics.ko.csv", "--miner", "lexical"])
-    run([*embedkit, "evaluate", "--model", model, "--baseline", model, "--output", "evaluation"])
-    shutil.copy(folder / "evaluation" / "report.html", folder / "report.html")
+    """report.html, compare.html and graph.html in `folder`, as a user gets them."""
+    run = DEMO.resolve() if (DEMO / "metrics.json").is_file() else small_run(folder)
+    kept = [DEMO.resolve() / "data" / "glossary.csv", data_path("electronics.ko.csv")]
+    corpus = next(path for path in kept if path.is_file())
+    embedkit("graph", "--model", run, "--corpus", corpus, "--output", "graph.html", inside=folder)
+    embedkit("report", run, "--output", "report.html", "--format", "html", inside=folder)
+    if report:
+        shutil.copy(report, folder / "report.html")
+    for name in ("실행 1", "실행 2"):
+        (folder / name).mkdir()
+        for file in ("metrics.json", "queries.jsonl"):
+            if (run / file).is_file():
+                shutil.copy(run / file, folder / name / file)
+    compared = ("report", "실행 1", "실행 2", "--format", "html", "--output", "compare.html")
+    embedkit(*compared, inside=folder)
+
+
+def small_run(folder: Path) -> Path:
+    """A run of a few steps on what ships with embedkit, evaluated: every part of a report is in it."""
+    embedkit("compose", "--input", data_path("electronics.ko.csv"), "--miner", "lexical", inside=folder)
+    settings = ("output.save_name=small", "train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8")
+    embedkit("train", *(word for setting in settings for word in ("--set", setting)), inside=folder)
+    embedkit("evaluate", "--model", "runs/small", inside=folder)
+    return folder / "runs" / "small"
+
+
+def embedkit(*arguments: str | Path, inside: Path) -> None:
+    """Run a command as a user would; its progress is shown, its data is not."""
+    command = [sys.executable, "-m", "embedkit", *map(str, arguments)]
+    subprocess.run(command, cwd=inside, check=True, stdout=subprocess.DEVNULL)
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -189,7 +232,7 @@ def wrong_with(told: dict[str, Any], look: Look) -> Iterator[str]:
         yield "there is no Hangul"
     if (told["paper"] == "rgb(255, 255, 255)") == look.dark:
         yield f"its paper is {told['paper']}"
-    if len(told["marks"]) < (1 if look.page == "graph" else 4):
+    if len(told["marks"]) < (4 if look.page == "report" else 1):
         yield f"only {len(told['marks'])} charts"
     for chart, marks in told["marks"].items():
         if not marks:
@@ -199,6 +242,55 @@ def wrong_with(told: dict[str, Any], look: Look) -> Iterator[str]:
             yield "a click shows no neighbours"
         if not told["found"] or not told["faint"]:
             yield f"a search leaves {told['found']} concepts in colour, {told['faint']} faint"
+
+
+def wrong_on_paper(chromium: str, folder: Path, page: str) -> Iterator[str]:
+    """What a page printed to PDF has lost; and whether a dark screen prints anything else than a light one."""
+    text, _, end = (folder / f"{page}.html").read_text(encoding="utf-8").rpartition("</body>")
+    (folder / "printed.html").write_text(f"{text}{PRINT_PROBE}</body>{end}", encoding="utf-8")
+    papers = []
+    for dark in (False, True):
+        paper = folder / "paper.pdf"
+        flags = ("--no-pdf-header-footer", f"--print-to-pdf={paper}", (folder / "printed.html").as_uri())
+        browse(chromium, folder, Look(page=page, width=1280, dark=dark), *flags)
+        papers.append(paper.read_bytes() if paper.is_file() else b"")
+        paper.unlink(missing_ok=True)
+    marks = dict(printed_marks(papers[0]))
+    charts = re.findall(r'<div class="chart" id="([^"]+)"', text)
+    if not charts or not marks:
+        yield "nothing was printed"
+    for chart in charts:
+        pages = {marks.get(f"{chart}/{corner}") for corner in ("start", "end")}
+        if None in pages or len(pages) > 1:
+            yield f"chart {chart} is cut"
+    if "<details" in text and "config/start" not in marks:
+        yield "the config is not there"
+    if drawn(papers[0]) != drawn(papers[1]):
+        yield "a dark screen prints otherwise than a light one"
+
+
+def printed_marks(paper: bytes) -> Iterator[tuple[str, int]]:
+    """Every link of `PRINT_PROBE` that lies on the paper, and the number of its page."""
+    objects = dict(re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", paper, re.DOTALL))
+    pages = [body for body in objects.values() if re.search(rb"/Type ?/Page\b", body)]
+    for number, body in enumerate(pages):
+        _, _, width, height = map(float, re.findall(rb"/MediaBox ?\[([^\]]*)\]", body)[0].split())
+        for reference in re.findall(rb"(\d+) 0 R", b"".join(re.findall(rb"/Annots ?\[([^\]]*)\]", body))):
+            note = objects[reference]
+            name = re.search(rb"https://print\.invalid/([^)]*)\)", note)
+            left, low, right, high = map(float, re.findall(rb"/Rect ?\[([^\]]*)\]", note)[0].split())
+            if name and left >= 0 and right <= width and low >= 0 and high <= height:
+                yield name.group(1).decode(), number
+
+
+def drawn(paper: bytes) -> list[bytes]:
+    """What is drawn on the pages: the unpacked streams that set colours."""
+    packed = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", paper, re.DOTALL)
+    found = []
+    for stream in packed:
+        with contextlib.suppress(zlib.error):
+            found.append(zlib.decompress(stream))
+    return [stream for stream in found if re.search(rb"\brg\b", stream)]
 
 
 def save(chromium: str, folder: Path, look: Look, told: dict[str, Any], into: Path) -> None:

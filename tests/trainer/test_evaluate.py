@@ -17,10 +17,11 @@ from embedkit.errors import AnswerNoError, UserError
 from embedkit.trainer.evaluation.compare import judge, word_of
 from embedkit.trainer.evaluation.evaluate import evaluate
 from embedkit.trainer.evaluation.gates import parse_bounds
+from embedkit.trainer.evaluation.perquery import read_queries
 from embedkit.trainer.evaluation.records import MetricResult, read_evaluation
 from embedkit.trainer.evaluation.runs import run_of
 from embedkit.trainer.evaluation.statistics import Interval
-from embedkit.trainer.evaluation.testset import read_test_set
+from embedkit.trainer.evaluation.testset import OWN_TEXT, read_test_set
 from embedkit.trainer.evaluation.verdict import sentence
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
@@ -105,6 +106,31 @@ def test_the_querys_own_text_is_left_out(write: Write) -> None:
     assert [tests.corpus[place] for place in tests.queries[0].excluded] == ["pwm"]
 
 
+def test_a_query_that_only_finds_itself_is_dropped(write: Write) -> None:
+    rows = [_row("PWM", "pwm", "c1"), _row("ADC", "adc", "c2"), _row("ADC", "converter", "c2")]
+    tests = read_test_set(write("pairs.test.jsonl", rows))
+    assert [[tests.corpus[place] for place in query.relevant] for query in tests.queries] == [["converter"]]
+    assert tests.dropped == {OWN_TEXT: 1}
+
+
+def test_a_hard_negative_of_the_same_concept_does_not_count(write: Write) -> None:
+    rows = [
+        _row("PWM", "definition", "c1", hard_negatives=["Pulse Width Modulation", "noise"]),
+        _row("PWM signal", "pulse width modulation", "c1"),
+    ]
+    tests = read_test_set(write("pairs.test.jsonl", rows))
+    assert tests.queries[0].hard_negatives == ("noise",)
+
+
+def test_the_hash_names_queries_and_texts(write: Write) -> None:
+    rows = [_row("PWM", "definition", "c1"), _row("ADC", "converter", "c2")]
+    test = write("pairs.test.jsonl", rows)
+    first = read_test_set(test).hash
+    assert read_test_set(test).hash == first
+    write("pairs.jsonl", [_row("z", "one text more", "c4")])
+    assert read_test_set(test).hash != first
+
+
 def test_a_glossary_corpus_drops_and_counts_queries_without_an_answer(write: Write) -> None:
     Path("g.csv").write_text("term,definition\nPWM,definition\nADC,other\n", encoding="utf-8")
     rows = [_row("PWM", "definition", "c1"), _row("PWM", "펄스 폭 변조", "c1", kind="translation")]
@@ -134,6 +160,9 @@ def test_equal_models_are_no_difference_and_the_files_hold_it(
     assert (result.word, result.queries, result.concepts) == ("NO DIFFERENCE", 16, 8)
     assert read_evaluation(run / "metrics.json") == result
     assert (run / "report.html").is_file()
+    kept = read_queries(run / "queries.jsonl", result)
+    assert kept is not None
+    assert len(kept.values) == 16
     assert result.terms is not None
     assert result.terms.before == result.terms.after
     assert "embedkit/data/similarity.jsonl" in result.files

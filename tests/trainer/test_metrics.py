@@ -108,6 +108,34 @@ def test_metrics_agree_with_sentence_transformers(tiny_model: Path) -> None:
         assert value == pytest.approx(theirs[f"cosine_{name}"], abs=1e-6), name
 
 
+def test_metrics_agree_with_trec_eval() -> None:
+    trec = pytest.importorskip("pytrec_eval", reason="pytrec_eval comes with the extra mteb")
+    rng = np.random.default_rng(5)
+    scores = rng.permutation(30 * 400).reshape(30, 400).astype(np.float32)
+    relevant = [np.sort(rng.choice(400, rng.integers(1, 15), replace=False)) for _ in scores]
+    wanted = {str(q): {str(place): 1 for place in places} for q, places in enumerate(relevant)}
+    run = {
+        str(q): {str(place): float(score) for place, score in enumerate(row)} for q, row in enumerate(scores)
+    }
+    cuts = {"ndcg_cut.10", "recall.1,5,10", "map_cut.100", "recip_rank"}
+    theirs = trec.RelevanceEvaluator(wanted, cuts).evaluate(run)
+    ours = query_metrics(
+        rank(CosineScorer(scores, np.eye(400, dtype=np.float32)), top_k=100).places, relevant
+    )
+    for q, row in enumerate(ours):
+        found = dict(zip(METRICS, row, strict=True))
+        expected = theirs[str(q)]
+        for name, cut in (("ndcg@10", "ndcg_cut_10"), ("map@100", "map_cut_100"), ("recall@10", "recall_10")):
+            assert found[name] == pytest.approx(expected[cut], abs=1e-6), name
+        assert [found["recall@1"], found["recall@5"]] == pytest.approx(
+            [expected["recall_1"], expected["recall_5"]], abs=1e-6
+        )
+        first = (
+            expected["recip_rank"] if expected["recip_rank"] >= 0.1 else 0
+        )  # theirs looks beyond the tenth
+        assert found["mrr@10"] == pytest.approx(first, abs=1e-6)
+
+
 def test_bm25_reads_words_and_hangul_pairs() -> None:
     assert tokens("PWM이 뭐야?") == ["pwm", "이", "뭐야"]
     assert tokens("펄스 폭 변조") == ["펄스", "폭", "변조"]

@@ -33,7 +33,8 @@ def evaluate(
         typer.Option(help="Texts to search: a glossary or pairs; by default the positives of all splits."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for metrics.json and report.html; by default the run.")
+        Path | None,
+        typer.Option(help="Folder for metrics.json, queries.jsonl and report.html; by default the run."),
     ] = None,
     similarity: Annotated[
         Path | None,

@@ -1,7 +1,8 @@
 """Test rows to queries over a corpus: what counts as right, and what is left out of a query's ranking.
 
 A query is an anchor with its kind; the positives of its rows are right. Other texts of its own concept, and
-its own text, are neither right nor wrong: a ranking leaves them out. Where the rows say which positives are
+its own text, are neither right nor wrong: a ranking leaves them out, and hard negatives among them do not
+count. Where the rows say which positives are
 definitions, a query for a definition searches all definitions and a query for a name all names: preferring
 long texts to short ones is not knowledge of the domain. Texts that fold alike (`text.fold`) are one text.
 """
@@ -28,6 +29,7 @@ Role = Literal["definition", "name"]
 Windows = dict[Role, tuple[int, int]]
 _ROLES: tuple[Role, ...] = get_args(Role)
 NO_POSITIVE = "no positive of the query is in the corpus"
+OWN_TEXT = "the query's only positive is its own text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +197,8 @@ def _queries(
         if len(query.relevant):
             queries.append(query)
         else:
-            dropped[NO_POSITIVE] += 1
+            alone = all(fold(pair.positive) == fold(pair.anchor) for pair in pairs)
+            dropped[OWN_TEXT if alone else NO_POSITIVE] += 1
     return queries, dropped
 
 
@@ -214,8 +217,9 @@ def _query(
     members: Mapping[str, set[str]],
 ) -> Query:
     first = pairs[0]
-    right = {fold(pair.positive) for pair in pairs}
+    right = {fold(pair.positive) for pair in pairs} - {fold(first.anchor)}
     own = set().union({fold(first.anchor)}, *(members[concept_of(pair)] for pair in pairs))
+    hard = dict.fromkeys(text for pair in pairs for text in pair.hard_negatives)
     return Query(
         text=first.anchor,
         kind=first.kind or "pair",
@@ -224,7 +228,7 @@ def _query(
         relevant=_places(right, place),
         excluded=_places(own - right, place),
         window=window,
-        hard_negatives=tuple(dict.fromkeys(n for pair in pairs for n in pair.hard_negatives)),
+        hard_negatives=tuple(text for text in hard if fold(text) not in own),
     )
 
 

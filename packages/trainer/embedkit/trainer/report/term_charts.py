@@ -19,7 +19,7 @@ _TEXT_COLUMNS = 160
 _MAP_COLOURS = ("var(--after)", "var(--warm)", "var(--good)", "var(--bad)", "var(--plain)")
 
 
-def term_charts(view: TermView) -> Iterator[tuple[str, alt.Chart | alt.LayerChart]]:
+def term_charts(view: TermView) -> Iterator[tuple[str, alt.LayerChart]]:
     """A heat map of each model, and a map of each where there are enough texts."""
     yield from heat_maps("heat", view.names, view.before, view.after)
     if view.points:
@@ -28,12 +28,14 @@ def term_charts(view: TermView) -> Iterator[tuple[str, alt.Chart | alt.LayerChar
         yield "map-after", term_map(view, [point.after for point in view.points], domain)
 
 
-def label_charts(labels: LabelSimilarity) -> Iterator[tuple[str, alt.Chart]]:
+def label_charts(labels: LabelSimilarity) -> Iterator[tuple[str, alt.LayerChart]]:
     """A heat map of the labels for each model."""
     yield from heat_maps("labels", labels.labels, labels.before, labels.after)
 
 
-def heat_maps(stem: str, names: Sequence[str], before: Rows, after: Rows) -> Iterator[tuple[str, alt.Chart]]:
+def heat_maps(
+    stem: str, names: Sequence[str], before: Rows, after: Rows
+) -> Iterator[tuple[str, alt.LayerChart]]:
     """Two heat maps under one scale."""
     values = np.concatenate([np.ravel(before), np.ravel(after)])
     domain = (float(values.min()), float(values.max()))
@@ -41,8 +43,11 @@ def heat_maps(stem: str, names: Sequence[str], before: Rows, after: Rows) -> Ite
         yield f"{stem}-{system}", heat_map(names, rows, domain)
 
 
-def heat_map(names: Sequence[str], rows: Rows, domain: tuple[float, float]) -> alt.Chart:
-    """A square for every two names; the darker, the nearer. Numbers stand in front where two share a short form."""
+def heat_map(names: Sequence[str], rows: Rows, domain: tuple[float, float]) -> alt.LayerChart:
+    """A square for every two names; the darker, the nearer. Numbers stand in front where two share a short form.
+
+    The cosines stand in the squares too, where the page is printed (style.css).
+    """
     short = [shorten(name, _NAME_COLUMNS) for name in names]
     short = [f"{n} {name}" if short.count(name) > 1 else name for n, name in enumerate(short, start=1)]
     cells = [
@@ -50,23 +55,24 @@ def heat_map(names: Sequence[str], rows: Rows, domain: tuple[float, float]) -> a
         for i, row in enumerate(rows)
         for j, value in enumerate(row)
     ]
-    return (
-        alt.Chart(pd.DataFrame(cells))
-        .mark_rect(color="var(--after)", stroke="var(--paper)", strokeWidth=1)
-        .encode(
-            x=alt.X("column:N", sort=short, title=None, axis=_name_axis(labelAngle=-90)),
-            y=alt.Y("row:N", sort=short, title=None, axis=_name_axis()),
-            opacity=alt.Opacity(
-                "cosine:Q", scale=alt.Scale(domain=list(domain), range=[0.03, 1]), legend=None
-            ),
-            tooltip=[
-                alt.Tooltip("one:N", title=tr("term")),
-                alt.Tooltip("other:N", title=tr("term")),
-                alt.Tooltip("cosine:Q", format=".3f", title=tr("cosine")),
-            ],
-        )
-        .properties(width="container", height=19 * len(names))
+    base = alt.Chart(pd.DataFrame(cells)).encode(
+        x=alt.X("column:N", sort=short, title=None, axis=_name_axis(labelAngle=-90)),
+        y=alt.Y("row:N", sort=short, title=None, axis=_name_axis()),
     )
+    squares = base.mark_rect(color="var(--after)", stroke="var(--paper)", strokeWidth=1).encode(
+        opacity=alt.Opacity("cosine:Q", scale=alt.Scale(domain=list(domain), range=[0.03, 1]), legend=None),
+        tooltip=[
+            alt.Tooltip("one:N", title=tr("term")),
+            alt.Tooltip("other:N", title=tr("term")),
+            alt.Tooltip("cosine:Q", format=".3f", title=tr("cosine")),
+        ],
+    )
+    dark = f"datum.cosine > {(domain[0] + domain[1]) / 2}"
+    numbers = base.mark_text(fontSize=7).encode(
+        text=alt.Text("cosine:Q", format=".2f"),
+        color=alt.condition(dark, alt.value("var(--paper)"), alt.value("var(--ink)")),
+    )
+    return alt.layer(squares, numbers).properties(width="container", height=19 * len(names))
 
 
 def _name_axis(**options: Any) -> alt.Axis:
@@ -82,7 +88,10 @@ def _name_axis(**options: Any) -> alt.Axis:
 def term_map(
     view: TermView, places: Sequence[tuple[float, float]], domain: tuple[float, float]
 ) -> alt.LayerChart:
-    """Names and definitions on a plane, those of one concept tied to their middle; hovering shows a concept alone."""
+    """Names and definitions on a plane, those of one concept tied to their middle; hovering shows a concept alone.
+
+    Printed, each middle has its concept's first name.
+    """
     rows = list(_map_rows(view, places))
     langs = sorted({row["lang"] for row in rows})
     hover = alt.selection_point(
@@ -119,7 +128,12 @@ def term_map(
         )
         .add_params(hover)
     )
-    return alt.layer(ties, points).properties(width="container", height=360)
+    labels = (
+        base.transform_filter("isValid(datum.label)")
+        .mark_text(fontSize=8)
+        .encode(x="x2:Q", y="y2:Q", text="label:N", color=alt.value("var(--ink)"))
+    )
+    return alt.layer(ties, points, labels).properties(width="container", height=360)
 
 
 def _map_rows(view: TermView, places: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
@@ -131,12 +145,14 @@ def _map_rows(view: TermView, places: Sequence[tuple[float, float]]) -> Iterator
     middles = {
         concept: np.asarray(places)[concepts == concept].mean(axis=0) for concept in set(concepts.tolist())
     }
+    unnamed = dict(names)
     for point, (x, y) in zip(view.points, places, strict=True):
         x2, y2 = middles[point.concept].round(3).tolist()
         yield {
             "x": x, "y": y, "x2": x2, "y2": y2, "text": shorten(point.text, _TEXT_COLUMNS), "lang": point.lang,
             "role": tr("name") if point.is_name else tr("definition"),
             "concept": f"{point.concept + 1} {names.get(point.concept, '')}",
+            "label": unnamed.pop(point.concept, None),
         }  # fmt: skip
 
 
