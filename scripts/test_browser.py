@@ -168,7 +168,7 @@ def make_pages(folder: Path, report: Path | None) -> None:
 def small_run(folder: Path) -> Path:
     """A run of a few steps on what ships with embedkit, evaluated: every part of a report is in it."""
     embedkit("compose", "--input", data_path("electronics.ko.csv"), "--miner", "lexical", inside=folder)
-    settings = ("output.save_name=small", "train.epochs=2", "train.steps_per_epoch=3", "train.batch_size=8")
+    settings = ("output.save_name=small", "train.epochs=1", "train.steps_per_epoch=4", "train.batch_size=8")
     embedkit("train", *(word for setting in settings for word in ("--set", setting)), inside=folder)
     embedkit("evaluate", "--model", "runs/small", inside=folder)
     return folder / "runs" / "small"

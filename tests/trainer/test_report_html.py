@@ -180,7 +180,7 @@ def test_it_carries_hangul_as_text(page: str) -> None:
 def test_every_text_is_escaped(page: str) -> None:
     assert "<script>alert(" not in page
     assert "&lt;script&gt;alert(" in page
-    assert len(re.findall(r"</script>", page)) == 3
+    assert len(re.findall(r"</script>", page)) == 4
 
 
 def test_every_chart_has_a_place_and_data(page: str) -> None:

@@ -90,7 +90,7 @@ def term_map(
 ) -> alt.LayerChart:
     """Names and definitions on a plane, those of one concept tied to their middle; hovering shows a concept alone.
 
-    Printed, each middle has its concept's first name.
+    Printed, the first name of each concept stands beside its point.
     """
     rows = list(_map_rows(view, places))
     langs = sorted({row["lang"] for row in rows})
@@ -130,8 +130,8 @@ def term_map(
     )
     labels = (
         base.transform_filter("isValid(datum.label)")
-        .mark_text(fontSize=8)
-        .encode(x="x2:Q", y="y2:Q", text="label:N", color=alt.value("var(--ink)"))
+        .mark_text(fontSize=8, dy=-7)
+        .encode(text="label:N", color=alt.value("var(--ink)"))
     )
     return alt.layer(ties, points, labels).properties(width="container", height=360)
 
