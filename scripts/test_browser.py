@@ -78,19 +78,25 @@ Promise.all(Object.values(views)).then(async (drawn) => {
 PRINT_PROBE = """
 <script>
 Promise.all(Object.values(views)).then(() => {
-  const mark = (where, name, style) => {
-    const link = document.createElement("a");
-    link.href = "https://print.invalid/" + name;
-    link.textContent = "·";
-    link.style = "font-size:2px; " + style;
-    where.append(link);
+  const link = (space, name) => {
+    const made = document.createElementNS(space, "a");
+    made.setAttribute("href", "https://print.invalid/" + name);
+    return made;
   };
   for (const chart of document.querySelectorAll(".chart")) {
-    chart.style.position = "relative";
-    mark(chart, chart.id + "/start", "position:absolute; left:0; top:0");
-    mark(chart, chart.id + "/end", "position:absolute; right:0; bottom:0");
+    const svg = chart.querySelector("svg");
+    const {width, height} = svg.viewBox.baseVal;
+    for (const [corner, x, y] of [["start", 0, 0], ["end", width - 2, height - 2]]) {
+      const made = link(svg.namespaceURI, chart.id + "/" + corner);
+      made.innerHTML = `<rect x="${x}" y="${y}" width="2" height="2" fill="#fff"/>`;
+      svg.append(made);
+    }
   }
-  for (const part of document.querySelectorAll("details")) mark(part, "config/start", "");
+  for (const part of document.querySelectorAll("details")) {
+    const made = link("http://www.w3.org/1999/xhtml", "config/start");
+    made.textContent = "config";
+    part.append(made);
+  }
 });
 </script>
 """
