@@ -22,11 +22,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
 from embedkit.models import DEFAULT_MODEL, resolve_model
-from embedkit.pairs import read_pairs
+from embedkit.pairs import Pair, read_pairs, write_pairs
 
 ENTRIES = 4_000
 SPLIT = "0.7/0.05/0.25"
@@ -61,6 +62,12 @@ class Result:
     high: float
 
 
+# What decides about the pace of an arm; those alike in it are measured once.
+PACE_KEYS = (
+    "train.batch_size", "train.batching", "train.symmetric", "train.max_length", "train.freeze_embeddings",
+    "data.max_hard_negatives", "data.pairs_path",
+)  # fmt: skip
+
 # Each arm is stock sentence-transformers (None) or embedkit with these settings over what `config init` writes.
 RECIPE = {
     "train.batch_size": "128", "train.max_length": "128", "optim.lr": "2e-4", "data.max_hard_negatives": "0",
@@ -72,8 +79,11 @@ ARMS: dict[str, dict[str, str] | None] = {
     "default": {},
     "random batches": {"train.batching": "random"},
     "k=1": {"data.max_hard_negatives": "1"},
+    "k=2": {"data.max_hard_negatives": "2"},
     "k=3": {"data.max_hard_negatives": "3"},
     "symmetric": {"train.symmetric": "true"},
+    "no alias pairs": {"data.pairs_path": "pairs.terms.jsonl"},
+    "definition→term pairs too": {"data.pairs_path": "pairs.reversed.jsonl"},
     "temperature 0.05": {"train.temperature": "0.05"},
     "lr 1e-4": {"optim.lr": "1e-4"},
     "batch 64": {"train.batch_size": "64"},
@@ -166,6 +176,14 @@ def prepare(work: Path, source: str, model: str) -> Path:
             writer.writerow((row.term, row.definition, json.dumps(names, ensure_ascii=False)))
     command = ["compose", "--input", "glossary.csv", "--output", "pairs.jsonl", "--split", SPLIT]
     embedkit([*command, "--hard-k", "3", "--miner", "dense", "--model", model], cwd=folder)
+    pairs = list(read_pairs(folder / "pairs.jsonl"))
+    write_pairs(folder / "pairs.terms.jsonl", (p for p in pairs if p.kind == "term-definition"))
+    back = [
+        Pair(anchor=p.positive, positive=p.anchor, group=p.group, kind="definition-term")
+        for p in pairs
+        if p.kind == "term-definition"
+    ]
+    write_pairs(folder / "pairs.reversed.jsonl", [*pairs, *back])
     return folder
 
 
@@ -185,27 +203,30 @@ def run(command: Sequence[str], *, cwd: Path) -> str:
 def train_embedkit(
     folder: Path, arm: str, *, model: str, seed: int, seconds: float
 ) -> tuple[Path, int, float]:
-    """Train an arm of embedkit: a short run measures the pace, the real one has the steps that fit."""
-    chosen = {**RECIPE, **(ARMS[arm] or {}), "model_id": model, "seed": str(seed), "data.dev_path": "null"}
-    if "libreoffice" in folder.name:
-        chosen["train.freeze"] = "embeddings"
-
-    def once(name: str, steps: int) -> float:
-        settings = {
-            **chosen,
-            "output.save_name": name,
-            "train.steps_per_epoch": str(steps),
-            "train.epochs": "1",
-        }
-        sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        said = json.loads(embedkit(["train", "--force", "--json", *sets], cwd=folder))
-        return float(said["seconds"])
-
-    probe = once("probe", SKIPPED_STEPS), once("probe", PROBE_STEPS)
-    pace = max((probe[1] - probe[0]) / (PROBE_STEPS - SKIPPED_STEPS), 1e-3)
-    steps = max(1, round(seconds / pace))
+    """Train an arm of embedkit for the steps that fit, by the pace that its dry run measures."""
     name = f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seed}"
-    return folder / "runs" / name, steps, once(name, steps)
+    chosen = {
+        **RECIPE, **(ARMS[arm] or {}), "model_id": model, "seed": str(seed), "data.use_dev": "false",
+        "output.save_name": name, "train.epochs": "1",
+        "train.freeze_embeddings": str("libreoffice" in folder.name).lower(),
+    }  # fmt: skip
+
+    def train(steps: int, *options: str) -> dict[str, Any]:
+        settings = {**chosen, "train.steps_per_epoch": str(steps)}
+        sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        said: dict[str, Any] = json.loads(
+            embedkit(["train", "--force", "--json", *options, *sets], cwd=folder)
+        )
+        return said
+
+    kept = folder / "pace.json"
+    paces: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}
+    alike = " ".join(f"{key}={chosen[key]}" for key in PACE_KEYS if key in chosen)
+    if alike not in paces:
+        paces[alike] = float(train(PROBE_STEPS, "--dry-run")["cost"]["seconds_per_step"])
+        kept.write_text(json.dumps(paces, indent=1))
+    steps = max(1, round(seconds / paces[alike]))
+    return folder / "runs" / name, steps, float(train(steps)["seconds"])
 
 
 def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> tuple[Path, int, float]:
@@ -272,10 +293,10 @@ def stock(
     print(json.dumps({"steps": steps, "seconds": took}))
 
 
-def measure(folder: Path, model: Path, baseline: Path, *, train: Path) -> tuple[float, float, float, float]:
+def measure(folder: Path, model: Path, baseline: Path) -> tuple[float, float, float, float]:
     """nDCG@10 of `model` and of `baseline`, and the interval of their difference, on the held-out concepts."""
     command = ["evaluate", "--model", str(model), "--baseline", str(baseline), "--test", "pairs.test.jsonl"]
-    said = json.loads(embedkit([*command, "--output", str(train / "evaluation"), "--json"], cwd=folder))
+    said = json.loads(embedkit([*command, "--output", str(model / "evaluation"), "--json"], cwd=folder))
     ndcg = next(m for m in said["metrics"] if m["name"] == "ndcg@10")
     interval = ndcg["difference_interval"]
     return ndcg["after"], ndcg["before"], interval["low"], interval["high"]
@@ -368,7 +389,7 @@ def compare(work: Path, wanted: argparse.Namespace) -> None:
 def _one(work: Path, folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> None:
     train = train_stock if ARMS[arm] is None else train_embedkit
     made, steps, took = train(folder, arm, model=model, seed=seed, seconds=seconds)
-    after, before, low, high = measure(folder, made, folder / "runs" / f"stock-{seed}", train=made)
+    after, before, low, high = measure(folder, made, folder / "runs" / f"stock-{seed}")
     result = Result(folder.name, arm, seed, seconds, steps, took, after, before, low, high)
     with (work / "results.jsonl").open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(result)) + "\n")
