@@ -36,6 +36,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "accumulated": {"train": {"grad_accum_steps": 2, "epochs": 3}},
     "walking": {"train": {"steps_per_epoch": 3, "epochs": 3}},
     "lora": {"lora": {"r": 2, "dropout": 0.2}},
+    "blended": {"train": {"base_share": 0.3}},
     "bfloat16": {"dtype": "bfloat16"},
     "streamed": {"data": {"stream": True}},
     "several files": {"data": {"sources": SOURCES, "use_dev": False}},

@@ -195,6 +195,9 @@ def _recipe(facts: CardFacts) -> str:
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
         "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
         "format": facts.precision.dtype,
+        "weights": f"{1 - train.base_share:.0%} trained, {train.base_share:.0%} the base model's"
+        if train.base_share
+        else "trained",
         "LoRA": f"merged, rank {config.lora.r}" if config.lora else "no",
         "revision of the base model": config.hf.revision or "not pinned",
         "seed": str(config.seed),

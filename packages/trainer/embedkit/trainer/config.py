@@ -212,6 +212,13 @@ class TrainSection(_Section):
         default=None,
         description="How token vectors become one. null: the model's own; mean for a bare encoder.",
     )
+    base_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the base model in the weights that are saved, and measured on the dev rows: "
+        "between the two models often lies a better one that forgets less. 0: the trained weights.",
+    )
     freeze_embeddings: bool = Field(
         default=False,
         description="Leave the token embeddings as they are: much faster where the vocabulary is large.",

@@ -168,11 +168,14 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
 
 
 def measure(ready: Ready) -> DevMetrics | None:
-    """The dev rows' metrics, with fewer texts at once where memory runs out: the vectors are the same."""
+    """The dev rows' metrics with the weights that would be saved, with fewer texts at once where memory runs out:
+    the vectors are the same.
+    """
     size = ready.config.train.batch_size
     while ready.dev is not None and ready.dev_collator is not None:
         try:
-            return evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
+            with ready.blend.applied():
+                return evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
         except RuntimeError as error:
             if size == 1 or not is_out_of_memory(error):
                 raise

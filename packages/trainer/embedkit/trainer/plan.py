@@ -17,6 +17,7 @@ from embedkit.models import ModelSource
 from embedkit.trainer import distributed, processes
 from embedkit.trainer import resume as runs
 from embedkit.trainer.batch import BatchPlan, Features, MixedCollator, Plan, RowCollator, make_collator
+from embedkit.trainer.blend import Blend
 from embedkit.trainer.card import data_hash
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, find_dev, read_rows
@@ -95,6 +96,7 @@ class Ready:
     collator: MixedCollator
     precision: Precision
     plan: TrainPlan
+    blend: Blend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +238,7 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         collator=collator,
         precision=precision,
         plan=plan,
+        blend=Blend(model, config.train.base_share),
     )
 
 

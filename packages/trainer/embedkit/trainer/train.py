@@ -195,6 +195,7 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
         if stop.raised:
             raise _terminated(ready.folder)
         best = dev.take_best()
+        ready.blend.apply()
         seconds = time.monotonic() - started
         if is_first():
             save_model(ready.model, ready.folder / runs.MODEL)

@@ -1,0 +1,47 @@
+"""The saved model between the base model and the trained one.
+
+A mean of the weights before and after tuning is often better than either on what was not trained on, and forgets
+less (WiSE-FT, Wortsman et al. 2022). It costs nothing while training: only what is measured and saved is blended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+# The factors of LoRA are multiplied: with the base's zeros in B a share of B is that share of their product.
+_NOT_BLENDED = "lora_A"
+
+
+class Blend:
+    """Weights of `share` parts the base model, as `model` is now, and the rest what it is trained to be."""
+
+    def __init__(self, model: nn.Module, share: float) -> None:
+        """`share` of 0 leaves the trained weights alone, and keeps no copy of the base's."""
+        self._share = share
+        self._pairs: list[tuple[nn.Parameter, Tensor]] = [
+            (parameter, parameter.detach().clone())
+            for name, parameter in model.named_parameters()
+            if share and parameter.requires_grad and _NOT_BLENDED not in name
+        ]
+
+    def apply(self) -> None:
+        """Blend for good."""
+        with torch.no_grad():
+            for parameter, base in self._pairs:
+                parameter.lerp_(base, self._share)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Blend for a while; the trained weights come back as they were, bit for bit."""
+        trained = [parameter.detach().clone() for parameter, _ in self._pairs]
+        self.apply()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for (parameter, _), kept in zip(self._pairs, trained, strict=True):
+                    parameter.copy_(kept)
