@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import PARTS, Books, Rows, pairs_spool
+from embedkit.compose.export.record import Books, Rows, pairs_spool
 from embedkit.compose.export.source import (
     FOLDERS,
     FORMATS,
@@ -102,7 +102,7 @@ def convert(
     if not dry_run:
         _write(files, stale=may_write(to, output) if output != STDIO else ())
         _write_manifest(result, sources, negatives)
-    _report(result, rows, dry_run=dry_run)
+    _report(result, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
     if strict and books.tally.rejected:
@@ -233,7 +233,7 @@ def _write_manifest(result: ConvertResult, sources: Sequence[Source], negatives:
     write_manifest(Path(result.manifest), manifest)
 
 
-def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
+def _report(result: ConvertResult, *, dry_run: bool) -> None:
     books = result.books
     books.tally.print()
     for reject in books.rejects:
@@ -246,7 +246,7 @@ def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
     for what, count in sorted(books.lost.items()):
         if count:
             say("  not carried: {what} ({count})", what=tr(what), count=count)
-    _advise(result.written_as, rows)
+    _advise(result)
     outputs = ", ".join(filter(None, (*result.outputs, result.manifest)))
     if dry_run:
         say("dry run: would write {outputs}", outputs=outputs)
@@ -254,8 +254,9 @@ def _report(result: ConvertResult, rows: Rows, *, dry_run: bool) -> None:
         say("wrote {outputs}", outputs=outputs)
 
 
-def _advise(form: str, rows: Rows) -> None:
+def _advise(result: ConvertResult) -> None:
     """What the other project makes of such rows, where that would surprise."""
+    form = result.written_as
     if form == LLAMAINDEX:
         say(
             "LlamaIndex trains on the first positive of a query, unless its engine is given use_all_docs=True"
@@ -265,6 +266,5 @@ def _advise(form: str, rows: Rows) -> None:
         return
     if line.note:
         say(line.note)
-    bare = sum(not pair.hard_negatives for part in PARTS for pair in rows.get(part, ()))
-    if bare and line.needs_negatives:
-        warn("{count} rows have no negatives: {what}", count=bare, what=tr(line.needs_negatives))
+    if result.books.bare and line.needs_negatives:
+        warn("{count} rows have no negatives: {what}", count=result.books.bare, what=tr(line.needs_negatives))

@@ -51,7 +51,7 @@ class Books:
     """The books of a conversion. The tally counts pairs of a query and a positive.
 
     `keys` are the rows whose key has no place in the other format, `lost` is what else has none. `rejects` are the
-    first of the `told` places where something was rejected.
+    first of the `told` places where something was rejected, `bare` the queries without negatives.
     """
 
     tally: Tally = field(default_factory=lambda: Tally("convert"))
@@ -59,6 +59,7 @@ class Books:
     lost: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
     told: int = 0
+    bare: int = 0
     negatives_in: int = 0
     negatives_out: int = 0
 
@@ -119,10 +120,19 @@ class Queries:
             self._starts = np.append(new, len(pairs))
 
     def __iter__(self) -> Iterator[Query]:
-        return self.counted(Books())
+        return self._made(Books())
 
-    def counted(self, books: Books) -> Iterator[Query]:
-        """Yield the queries and put down what was merged and lost on the way."""
+    def count(self, books: Books) -> Counter[int]:
+        """Put down what comes of the rows; the answer is how many queries have how many negatives."""
+        widths: Counter[int] = Counter()
+        for query in self._made(books):
+            widths[len(query.negatives)] += 1
+        books.tally.given_out += widths.total()
+        books.negatives_out += sum(width * count for width, count in widths.items())
+        books.bare += widths[0]
+        return widths
+
+    def _made(self, books: Books) -> Iterator[Query]:
         if not self._grouped:
             yield from (Query(pair.anchor, (pair.positive,), pair.hard_negatives) for pair in self._pairs)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,17 @@ def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifes
     _count_extras(rows, books)
     grouping = form in (BEIR, LLAMAINDEX) or LINES[form].groups
     parts = {part: Queries(found, grouped=grouping) for part, found in rows.items()}
-    for queries in parts.values():
-        for query in queries.counted(books):
-            books.tally.given_out += 1
-            books.negatives_out += len(query.negatives)
+    widths = {part: sorted(queries.count(books)) for part, queries in parts.items()}
     if form == BEIR:
         return {str(path): lines for path, lines in beir_files(Path(output), _named(parts)).items()}
     if form == LLAMAINDEX:
         return {_beside(output, p): [llamaindex_document(found, books)] for p, found in parts.items()}
-    return _line_files(form, output, parts)
+    if form != "sentence-transformers":
+        return {_beside(output, part): _encoded(form, found) for part, found in parts.items()}
+    files: Files = {}
+    for part, found in parts.items():
+        files |= _by_width(_beside(output, part), found, widths[part])
+    return files
 
 
 def may_write(form: str, output: str) -> list[Path]:
@@ -92,22 +94,12 @@ def _pair_lines(pairs: Iterable[Pair]) -> Iterator[str]:
     return (dumps(pair_to_object(pair)) + "\n" for pair in pairs)
 
 
-def _line_files(form: str, output: str, parts: Mapping[str, Queries]) -> Files:
-    if form != "sentence-transformers":
-        return {_beside(output, part): _encoded(form, found) for part, found in parts.items()}
-    files: Files = {}
-    for part, found in parts.items():
-        files |= _by_width(_beside(output, part), found)
-    return files
-
-
 def _encoded(form: str, queries: Iterable[Query]) -> Iterator[str]:
     return (dumps(LINES[form].encode(query)) + "\n" for query in queries)
 
 
-def _by_width(output: str, queries: Queries) -> Files:
+def _by_width(output: str, queries: Queries, widths: Sequence[int]) -> Files:
     """One file where all rows have as many negatives; else one for each number, `NAME.n2.jsonl` for two."""
-    widths = sorted({len(query.negatives) for query in queries})
     if len(widths) == 1:
         return {output: _encoded("sentence-transformers", queries)}
     if output == STDIO:
