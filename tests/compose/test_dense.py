@@ -23,15 +23,18 @@ from embedkit.errors import UserError
 from embedkit.models import ModelSource
 
 Answer = list[tuple[list[int], list[float], list[int], bool]]
-# Prints a hash of every index and score that the search gives on the same data.
+# Prints a hash of every index and score that the search gives on the same data, exactly and where it is there by FAISS.
 THREADS = """
-import hashlib, numpy as np
+import hashlib, importlib.util, numpy as np
+from embedkit.compose.mine.ann import IvfIndex
 from embedkit.compose.mine.nearest import nearest
 rng = np.random.default_rng(5)
 pool = rng.standard_normal((3000, 48)).astype(np.float32)
 pool /= np.linalg.norm(pool, axis=1, keepdims=True)
-found = nearest(pool[:700], pool, bars=np.full(700, 0.4), blocked=[np.array([i]) for i in range(700)],
-                limit=20, over=5, budget_bytes=1 << 22)
+asked = {"bars": np.full(700, 0.4), "blocked": [np.array([i]) for i in range(700)], "limit": 20, "over": 5}
+found = list(nearest(pool[:700], pool, budget_bytes=1 << 22, **asked))
+if importlib.util.find_spec("faiss"):
+    found += IvfIndex(pool, least_recall=0.5, budget_bytes=1 << 22).search(pool[:700], **asked)
 digest = hashlib.sha256()
 for row in found:
     digest.update(row.under.tobytes() + row.under_scores.tobytes() + row.over.tobytes())
