@@ -64,7 +64,8 @@ def test_a_manifest_lies_beside_the_output(source: Path, tmp_path: Path) -> None
     manifest = read_manifest(tmp_path / "out.manifest.json")
     assert manifest.step == "convert"
     assert manifest.inputs == {str(source): sha256_file(source)}
-    assert manifest.outputs == {"out.jsonl": sha256_file(output)}
+    rejected = output.with_name("out.rejected.jsonl")
+    assert manifest.outputs == {path.name: sha256_file(path) for path in (output, rejected)}
     assert manifest.settings == {"from": "pairs", "to": "flagembedding"}
     counts = manifest.counts
     assert (counts["in"], counts["out"], counts["merged"], counts["rows"]) == (4, 2, 1, {"train": 3})
@@ -138,6 +139,8 @@ def test_a_rejected_row_is_a_failure_only_where_asked_for(run: Run, source: Path
     strict = run(*args, "--strict")
     assert strict.returncode == 1
     assert "pairs.jsonl:4: 'positive' is missing or is not a text" in strict.stderr
+    rejected = {"place": "pairs.jsonl:4", "reason": "'positive' is missing or is not a text"}
+    assert rows_of(source.with_name("t.rejected.jsonl")) == [rejected]
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,8 @@ def test_rows_of_several_widths_have_a_file_each(tmp_path: Path) -> None:
     )
     made = convert(inputs=[str(source)], to="sentence-transformers", output=str(tmp_path / "st.jsonl"))
     assert [Path(path).name for path in made.outputs] == ["st.n0.jsonl", "st.n1.jsonl", "st.n2.jsonl"]
+    for other in ("st.notes.jsonl", "st.n1x.jsonl"):
+        (tmp_path / other).touch()
     assert rows_of(tmp_path / "st.n1.jsonl") == [{"anchor": "g", "positive": "h", "negative": "i"}]
     assert list(rows_of(tmp_path / "st.n2.jsonl")[0]) == ["anchor", "positive", "negative_1", "negative_2"]
     convert(
@@ -140,7 +142,8 @@ def test_rows_of_several_widths_have_a_file_each(tmp_path: Path) -> None:
         negatives=0,
         force=True,
     )
-    assert sorted(path.name for path in tmp_path.glob("st*")) == ["st.jsonl", "st.manifest.json"]
+    left = ["st.jsonl", "st.manifest.json", "st.n1x.jsonl", "st.notes.jsonl"]
+    assert sorted(path.name for path in tmp_path.glob("st*")) == left
 
 
 def test_exactly_so_many_negatives(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import Books, Rows, pairs_spool
+from embedkit.compose.export.record import Books, Reject, Rows, pairs_spool
 from embedkit.compose.export.source import (
     FOLDERS,
     FORMATS,
@@ -26,12 +26,14 @@ from embedkit.compose.export.source import (
     looks_like,
     read_sources,
 )
-from embedkit.compose.export.target import Files, files_of, manifest_of, may_write
+from embedkit.compose.export.target import Files, files_of, manifest_of, may_write, reject_lines, rejected_of
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, atomic, discard, refuse_existing, sha256_file
 from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.messages import tr
+
+SHOWN_REJECTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ def convert(
     if not rows:
         raise _nothing(sources, from_, books)
     files = files_of(to, output, rows, books, _manifest(sources))
+    if books.rejects and output != STDIO:
+        files[str(rejected_of(to, output))] = reject_lines(books)
     if not books.tally.balanced:
         raise RuntimeError("the counts do not add up; this is a bug in embedkit")
     result = ConvertResult(
@@ -164,7 +168,9 @@ def _with_negatives(rows: Rows, count: int, books: Books) -> Rows:
     for part, found in rows.items():
         for pair in found:
             if len(pair.hard_negatives) < count:
-                books.tally.reject("fewer negatives than --negatives")
+                reason = "fewer negatives than --negatives"
+                books.tally.reject(reason)
+                books.rejects.append(Reject(repr(pair.anchor[:40]), reason))
                 continue
             books.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
             cut = replace(pair, hard_negatives=pair.hard_negatives[:count], mining=pair.mining[:count])
@@ -236,10 +242,10 @@ def _write_manifest(result: ConvertResult, sources: Sequence[Source], negatives:
 def _report(result: ConvertResult, *, dry_run: bool) -> None:
     books = result.books
     books.tally.print()
-    for reject in books.rejects:
+    for reject in books.rejects[:SHOWN_REJECTS]:
         say("{place}: {reason}", place=reject.place, reason=tr(reject.reason))
-    if books.told > len(books.rejects):
-        say("… and {count} more", count=books.told - len(books.rejects))
+    if len(books.rejects) > SHOWN_REJECTS:
+        say("… and {count} more", count=len(books.rejects) - SHOWN_REJECTS)
     say("negatives: {taken} in, {given} out", taken=books.negatives_in, given=books.negatives_out)
     if keys := [f"{key} ({count})" for key, count in sorted(books.keys.items()) if count]:
         say("  not carried: the keys {keys}", keys=", ".join(keys))

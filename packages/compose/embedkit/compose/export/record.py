@@ -22,7 +22,6 @@ from embedkit.text import hash64
 
 PARTS = ("train", "dev", "test")
 EXTRA_KEYS = ("group", "kind", "lang", "source", "license", "mining")
-SHOWN_REJECTS = 20
 _NAMES = tuple(field.name for field in fields(Pair) if field.name != "mining")
 _RECEIPT = tuple(field.name for field in fields(Mining))
 _values, _receipt = attrgetter(*_NAMES), attrgetter(*_RECEIPT)
@@ -50,15 +49,16 @@ class Reject:
 class Books:
     """The books of a conversion. The tally counts pairs of a query and a positive.
 
-    `keys` are the rows whose key has no place in the other format, `lost` is what else has none. `rejects` are the
-    first of the `told` places where something was rejected, `bare` the queries without negatives.
+    `keys` are the rows whose key has no place in the other format, `lost` is what else has none; `bare` are the queries
+    without negatives.
     """
 
     tally: Tally = field(default_factory=lambda: Tally("convert"))
     keys: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
-    rejects: list[Reject] = field(default_factory=list)
-    told: int = 0
+    rejects: Spool[Reject] = field(
+        default_factory=lambda: Spool(lambda reject: (reject.place, reject.reason), lambda row: Reject(*row))
+    )
     bare: int = 0
     negatives_in: int = 0
     negatives_out: int = 0
@@ -67,9 +67,7 @@ class Books:
         """Count `count` pairs that go no further."""
         self.tally.taken_in += count
         self.tally.reject(reason, count)
-        self.told += 1
-        if len(self.rejects) < SHOWN_REJECTS:
-            self.rejects.append(Reject(place, reason))
+        self.rejects.append(Reject(place, reason))
 
 
 def pairs_spool() -> Spool[Pair]:
@@ -120,34 +118,44 @@ class Queries:
             self._starts = np.append(new, len(pairs))
 
     def __iter__(self) -> Iterator[Query]:
-        return self._made(Books())
+        return map(self._query, self._rows())
 
     def count(self, books: Books) -> Counter[int]:
         """Put down what comes of the rows; the answer is how many queries have how many negatives."""
         widths: Counter[int] = Counter()
-        for query in self._made(books):
+        for rows in self._rows():
+            query = self._query(rows)
             widths[len(query.negatives)] += 1
+            if self._grouped:
+                _put_down(rows, query, books)
         books.tally.given_out += widths.total()
         books.negatives_out += sum(width * count for width, count in widths.items())
         books.bare += widths[0]
         return widths
 
-    def _made(self, books: Books) -> Iterator[Query]:
+    def _rows(self) -> Iterator[list[Pair]]:
+        """The rows of each query."""
         if not self._grouped:
-            yield from (Query(pair.anchor, (pair.positive,), pair.hard_negatives) for pair in self._pairs)
+            yield from ([pair] for pair in self._pairs)
             return
         for start, end in pairwise(self._starts):
-            yield _joined([self._pairs[number] for number in self._order[start:end].tolist()], books)
+            yield [self._pairs[number] for number in self._order[start:end].tolist()]
+
+    def _query(self, rows: Sequence[Pair]) -> Query:
+        if not self._grouped:
+            return Query(rows[0].anchor, (rows[0].positive,), rows[0].hard_negatives)
+        positives = tuple(dict.fromkeys(row.positive for row in rows))
+        distinct = dict.fromkeys(text for row in rows for text in row.hard_negatives)
+        return Query(rows[0].anchor, positives, tuple(text for text in distinct if text not in positives))
 
 
-def _joined(rows: Sequence[Pair], books: Books) -> Query:
-    positives = tuple(dict.fromkeys(row.positive for row in rows))
-    every = [text for row in rows for text in row.hard_negatives]
-    distinct = dict.fromkeys(every)
-    negatives = tuple(text for text in distinct if text not in positives)
+def _put_down(rows: Sequence[Pair], query: Query, books: Books) -> None:
+    """What the rows of one anchor lose when they become one query."""
+    distinct = {text for row in rows for text in row.hard_negatives}
     books.tally.merged += len(rows) - 1
-    books.lost["negatives repeated for one anchor"] += len(every) - len(distinct)
-    books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(negatives)
+    books.lost["negatives repeated for one anchor"] += sum(len(row.hard_negatives) for row in rows) - len(
+        distinct
+    )
+    books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(query.negatives)
     if len({frozenset(row.hard_negatives) for row in rows}) > 1:
         books.lost["which positive a negative belongs to (rows)"] += len(rows)
-    return Query(rows[0].anchor, positives, negatives)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -49,26 +50,41 @@ def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifes
 
 def may_write(form: str, output: str) -> list[Path]:
     """Every file that stands for this output, whatever the rows: a stale one beside new ones would mislead."""
-    path = Path(output)
+    return [manifest_of(form, output), rejected_of(form, output), *_row_files(form, Path(output))]
+
+
+def _row_files(form: str, path: Path) -> list[Path]:
     if form == BEIR:
         parts = [path / QRELS / f"{part}.tsv" for part in PARTS]
-        return [manifest_of(form, output), path / "corpus.jsonl", path / "queries.jsonl", *parts]
+        return [path / "corpus.jsonl", path / "queries.jsonl", *parts]
     if form == HUGGINGFACE:
-        files = [path / "README.md", *(path / f"{name}.jsonl" for name in HUB_SPLITS.values())]
-        return [manifest_of(form, output), *files]
-    files = [manifest_of(form, output), *(split_path(path, part) for part in PARTS)]
+        return [path / "README.md", *(path / f"{name}.jsonl" for name in HUB_SPLITS.values())]
+    files = [split_path(path, part) for part in PARTS]
     if form == "sentence-transformers":
-        files += [
-            ragged
-            for file in list(files)
-            for ragged in sorted(file.parent.glob(f"{file.stem}.n*{file.suffix}"))
-        ]
+        return [*files, *(ragged for file in files for ragged in _ragged(file))]
     return files
+
+
+def _ragged(file: Path) -> list[Path]:
+    """The files of single widths that lie where `file` would: `NAME.n2.jsonl`, and nothing else that begins so."""
+    name = re.compile(rf"{re.escape(file.stem)}\.n\d+{re.escape(file.suffix)}")
+    folder = file.parent
+    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name)) if folder.is_dir() else []
 
 
 def manifest_of(form: str, output: str) -> Path:
     """`x.jsonl` has its manifest in `x.manifest.json`, a folder in its `manifest.json`."""
     return Path(output) / "manifest.json" if form in FOLDERS else manifest_path(Path(output))
+
+
+def rejected_of(form: str, output: str) -> Path:
+    """`x.jsonl` has its rejects in `x.rejected.jsonl`, a folder in its `rejected.jsonl`."""
+    return Path(output) / "rejected.jsonl" if form in FOLDERS else split_path(Path(output), "rejected")
+
+
+def reject_lines(books: Books) -> Iterator[str]:
+    """Where something was rejected, and why."""
+    return (dumps({"place": reject.place, "reason": reject.reason}) + "\n" for reject in books.rejects)
 
 
 def _beside(output: str, part: str) -> str:
