@@ -7,7 +7,7 @@ one document and the corpus of a BEIR folder that is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,8 +104,9 @@ def convert(
         books=books,
     )
     if not dry_run:
+        read = {str(file): sha256_file(file) for source in sources for file in files_in(source, from_)}
         _write(files, stale=may_write(to, output) if output != STDIO else ())
-        _write_manifest(result, sources, negatives)
+        _write_manifest(result, read, negatives)
     _report(result, dry_run=dry_run)
     if as_json:
         out_json(result.to_object())
@@ -223,14 +224,13 @@ def _write(files: Files, *, stale: Sequence[Path]) -> None:
             discard(old)
 
 
-def _write_manifest(result: ConvertResult, sources: Sequence[Source], negatives: int | None) -> None:
+def _write_manifest(result: ConvertResult, inputs: Mapping[str, str], negatives: int | None) -> None:
     if not result.manifest:
         return
     settings = {"from": result.read_as, "to": result.written_as, "negatives": negatives}
-    files = (file for source in sources for file in files_in(source, result.read_as))
     manifest = Manifest(
         step="convert",
-        inputs={str(file): sha256_file(file) for file in files},
+        inputs=inputs,
         outputs=hashes(map(Path, result.outputs)),
         settings={name: value for name, value in settings.items() if value is not None},
         counts=result.counts(),

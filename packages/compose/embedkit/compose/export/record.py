@@ -151,11 +151,10 @@ class Queries:
 
 def _put_down(rows: Sequence[Pair], query: Query, books: Books) -> None:
     """What the rows of one anchor lose when they become one query."""
-    distinct = {text for row in rows for text in row.hard_negatives}
+    every = [text for row in rows for text in row.hard_negatives]
+    distinct = set(every)
     books.tally.merged += len(rows) - 1
-    books.lost["negatives repeated for one anchor"] += sum(len(row.hard_negatives) for row in rows) - len(
-        distinct
-    )
+    books.lost["negatives repeated for one anchor"] += len(every) - len(distinct)
     books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(query.negatives)
     if len({frozenset(row.hard_negatives) for row in rows}) > 1:
         books.lost["which positive a negative belongs to (rows)"] += len(rows)
