@@ -164,7 +164,10 @@ def test_a_rejected_row_is_a_failure_only_where_asked_for(run: Run, source: Path
             ["--from", "llamaindex", "--input", "pairs.jsonl", "--output", "x"],
             "not an EmbeddingQAFinetuneDataset",
         ),
-        (["--to", "tevatron", "--negatives", "9", "--output", "x"], "did --negatives leave nothing of it?"),
+        (
+            ["--to", "tevatron", "--negatives", "9", "--output", "x"],
+            "3 rejected; the first at 'PWM': fewer negatives than --negatives",
+        ),
     ],
 )
 def test_a_mistake_is_a_message(run: Run, source: Path, args: list[str], message: str) -> None:

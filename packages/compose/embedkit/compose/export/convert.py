@@ -197,9 +197,7 @@ def _nothing(sources: Sequence[Source], from_: str, books: Books) -> UserError:
             where=first.place,
             reason=first.reason,
         )
-    return UserError(
-        "not one usable row", place=place, hint="is it empty, or did --negatives leave nothing of it?"
-    )
+    return UserError("not one usable row", place=place, hint="is it empty?")
 
 
 def _manifest(sources: Sequence[Source]) -> Manifest | None:
