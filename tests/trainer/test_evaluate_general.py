@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedkit.models import weights_hash
 from embedkit.trainer.evaluation import retrieval
 from embedkit.trainer.evaluation.compare import measured
 from embedkit.trainer.evaluation.evaluate import evaluate
@@ -20,8 +21,9 @@ from embedkit.trainer.evaluation.particles import with_particles
 from embedkit.trainer.evaluation.records import Evaluation, Forgetting, MetricResult
 from embedkit.trainer.evaluation.retrieval import CosineScorer, StreamScorer, rank
 from embedkit.trainer.evaluation.testrows import read_graded
-from embedkit.trainer.evaluation.verdict import sentence
+from embedkit.trainer.evaluation.verdict import mined_lines, sentence
 from embedkit.trainer.evaluation.weighted import spearman_of
+from embedkit.trainer.report.page import render_page
 
 
 class Graded:
@@ -98,9 +100,11 @@ def test_particles_follow_korean_names_only(text: str, spoken: list[str]) -> Non
 def result(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """An evaluation of twelve concepts with hard negatives, abbreviations and Korean names."""
     monkeypatch.chdir(tmp_path)
+    receipt = {"score": 0.1, "rank": 1, "miner": "dense", "weights": weights_hash(str(tiny_model))}
     rows = [
         {
             "anchor": anchor,
+            "mining": [receipt] if number % 2 else [],
             "positive": f"part {number} does a thing",
             "hard_negatives": [f"other {number}"] if number % 2 else [],
             "group": f"c{number}",
@@ -142,6 +146,13 @@ def test_hard_negatives_are_measured_where_rows_have_them(result: Evaluation) ->
     positive, negative = result.hard_negatives[1:3]
     assert gap.after == pytest.approx(positive.after - negative.after)
     assert all(metric.difference == 0 for metric in result.hard_negatives)
+
+
+def test_the_model_that_mined_the_hard_negatives_is_named(result: Evaluation) -> None:
+    assert result.negatives_from == (result.model.name,)
+    (line,) = mined_lines(result)
+    assert line.startswith(f"{result.model.name} mined these hard negatives")
+    assert line in render_page(result)
 
 
 @settings(max_examples=40, deadline=None)

@@ -54,6 +54,7 @@ from embedkit.trainer.evaluation.verdict import (
     UNITS,
     forgetting_lines,
     language_lines,
+    mined_lines,
     particle_lines,
     sentence,
 )
@@ -211,6 +212,7 @@ def _evaluate(
         fixed=found.fixed,
         broken=found.broken,
         hard_negatives=found.hard_negatives,
+        negatives_from=tuple(_miners(plan.tests, before, after)),
         labels=found.labels,
         forgetting=general,
         terms=term_view(plan.tests.rows, before, after) if isinstance(plan.tests, TestSet) else None,
@@ -275,6 +277,13 @@ def _sentence(found: Findings, general: Forgetting) -> str:
     )
 
 
+def _miners(tests: TestSet | RowTests, *encoders: Encoder) -> Iterator[str]:
+    """The models that mined the test rows' hard negatives: those lie below the right text for them by construction."""
+    if isinstance(tests, TestSet):
+        mined = {receipt.weights for row in tests.rows for receipt in row.mining}
+        yield from dict.fromkeys(encoder.source.requested for encoder in encoders if encoder.hash in mined)
+
+
 def _info(encoder: Encoder, dimensions: int) -> ModelInfo:
     return ModelInfo(
         name=encoder.source.requested,
@@ -303,6 +312,8 @@ def _tell(result: Evaluation) -> None:
         out(tr("against the hard negatives:"))
         for line in metric_table(result.hard_negatives):
             out(line)
+        for line in mined_lines(result):
+            out(f"  {line}")
     out(result.sentence)
     for line in (*language_lines(result), *particle_lines(result), *forgetting_lines(result)):
         out(f"  {line}")

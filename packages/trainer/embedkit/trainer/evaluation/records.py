@@ -214,7 +214,7 @@ class Evaluation:
 
     Where the test file holds other rows than pairs (`task`), `queries` counts its rows, `concepts` what the
     bootstrap resampled, and what belongs to a search is empty. `test_hash` names what was asked of which texts:
-    runs with one hash compare.
+    runs with one hash compare. `negatives_from` are those of the two models that mined hard negatives of the rows.
     """
 
     schema_version: int
@@ -244,6 +244,7 @@ class Evaluation:
     versions: Mapping[str, str]
     task: Task = "retrieval"
     hard_negatives: tuple[MetricResult, ...] = ()
+    negatives_from: tuple[str, ...] = ()
     labels: LabelSimilarity | None = None
     forgetting: Forgetting | None = None
     terms: TermView | None = None

@@ -56,6 +56,9 @@ _AGAINST: dict[Word, str] = {
     "NO DIFFERENCE": "{run} and {first} cannot be told apart: {metric} {before} to {after} " + _NUMBERS,
     "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
 }
+_MINED_BY = (
+    "{model} mined these hard negatives, each below the right text for it: the comparison flatters this model"
+)
 _PARTICLE = (
     "Korean names with {particle}: {metric} {before} to {after} (without: {plain_before} to {plain_after}) over "
     "{queries} queries"
@@ -125,6 +128,12 @@ def particle_lines(evaluation: Evaluation) -> Iterator[str]:
         before, after = plain.metrics[0].before, plain.metrics[0].after
         plain_values = {"plain_before": f"{before:.3f}", "plain_after": f"{after:.3f}"}
         yield tr(_PARTICLE, particle=part.value, **fields, **plain_values)
+
+
+def mined_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Which of the models found the hard negatives itself."""
+    for model in evaluation.negatives_from:
+        yield tr(_MINED_BY, model=model)
 
 
 def forgetting_lines(evaluation: Evaluation) -> Iterator[str]:

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from embedkit.trainer.evaluation.leak import SEEN, UNKNOWN
 from embedkit.trainer.evaluation.metrics import PRIMARY, TITLES
 from embedkit.trainer.evaluation.records import Evaluation, TermView
-from embedkit.trainer.evaluation.verdict import UNITS, forgetting_lines, language_lines, particle_lines, said
+from embedkit.trainer.evaluation.verdict import (
+    UNITS,
+    forgetting_lines,
+    language_lines,
+    mined_lines,
+    particle_lines,
+    said,
+)
 from embedkit.trainer.report.between import NOTE, Comparison, spoken, table
 from embedkit.trainer.report.render import render, require_charts
 
@@ -38,6 +45,7 @@ def render_page(evaluation: Evaluation) -> str:
             *particle_lines(evaluation),
             *forgetting_lines(evaluation),
         ],
+        mined_lines=list(mined_lines(evaluation)),
         term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
     )
