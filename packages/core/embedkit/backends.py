@@ -58,7 +58,7 @@ def check_backend(name: str) -> Backend:
             elif backend == "openvino":
                 require("openvino", extra="openvino")
             return backend
-    raise UserError(f"--backend {name!r} is not one of {', '.join(BACKENDS)}")
+    raise UserError("--backend {name!r} is not one of {backends}", name=name, backends=", ".join(BACKENDS))
 
 
 def exchange(
@@ -74,7 +74,9 @@ def exchange(
     model.to("cpu")
     transformer: Any = model[0]
     if not hasattr(transformer, "model") or not hasattr(transformer, "module_output_name"):
-        raise UserError(f"this model has no transformer that {backend} could run", hint="--backend torch")
+        raise UserError(
+            "this model has no transformer that {backend} could run", hint="--backend torch", backend=backend
+        )
     transformer.model = _engine(transformer.model, backend, _example(model), weights=weights)
     after = _unit(model.encode(sample, show_progress_bar=False))
     cosines = np.einsum("ij,ij->i", before, after)
@@ -88,9 +90,11 @@ def exchange(
     )
     if not agreement.least >= LEAST_COSINE[backend]:
         raise UserError(
-            f"{backend} does not agree with torch: least cosine {agreement.least:.4f}, "
-            f"wanted {LEAST_COSINE[backend]}",
+            "{backend} does not agree with torch: least cosine {least:.4f}, wanted {wanted}",
             hint="--backend torch, or onnx without int8",
+            backend=backend,
+            least=agreement.least,
+            wanted=LEAST_COSINE[backend],
         )
     return agreement
 
@@ -255,8 +259,9 @@ def _converting() -> Iterator[None]:
     except (RuntimeError, ValueError, TypeError, NotImplementedError, OSError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"the model could not be converted: {first}",
+            "the model could not be converted: {first}",
             hint="--backend torch, or EMBEDKIT_DEBUG=1 for the whole error",
+            first=first,
         ) from error
     finally:
         noisy.setLevel(level)

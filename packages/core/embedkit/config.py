@@ -94,11 +94,12 @@ def _parse(text: str, path: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError([f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}"]) from None
+        place, problem = f"{path}:{error.lineno}:{error.colno}", tr("not JSON: {reason}", reason=error.msg)
+        raise ConfigError([f"{place}: {problem}"]) from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError([f"{path}:1:1: {error}"]) from None
+        raise ConfigError([f"{path}:1:1: {tr(str(error))}"]) from None
     if not isinstance(values, dict):
-        raise ConfigError([f"{path}:1:1: expected an object {{...}}"])
+        raise ConfigError([f"{path}:1:1: {tr('expected an object {...}')}"])
     problems = [f"{path}:{_line_column(text, offset)}: {told}" for told, offset in _odd(text)]
     if problems:
         raise ConfigError(problems)
@@ -110,11 +111,11 @@ def _odd(text: str) -> Iterator[tuple[str, int]]:
     for match in _TOKEN.finditer(text):
         token = match.group(1)
         if token.startswith('"') and _HALF.search(json.loads(token)):
-            yield f"half a character in {token}", match.start(1)
+            yield tr("half a character in {token}", token=token), match.start(1)
     seen: set[Keys] = set()
     for keys, offset in _positions(text):
         if keys in seen:
-            yield f"the key {keys[-1]!r} stands twice in one object", offset
+            yield tr("the key {key!r} stands twice in one object", key=keys[-1]), offset
         seen.add(keys)
 
 
@@ -221,7 +222,7 @@ def _problem(
         hint = near or tr("known here: {keys}", keys=", ".join(known))
         return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
     own = _MESSAGES.get(error["type"])
-    message = tr(own, **error.get("ctx", {})) if own else re.sub(r"^Value error, ", "", error["msg"])
+    message = tr(own, **error.get("ctx", {})) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
     found = json.dumps(error["input"], ensure_ascii=False, default=str)
     shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
     return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}"

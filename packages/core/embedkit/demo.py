@@ -38,7 +38,12 @@ class StepError(EmbedkitError):
     """A step failed and has already said why; its exit code becomes the demo's."""
 
     def __init__(self, step: str, code: int) -> None:
-        super().__init__(f"the demo stopped at {step!r} (exit {code})", hint="its message stands above")
+        super().__init__(
+            "the demo stopped at {step!r} (exit {code})",
+            hint="its message stands above",
+            step=step,
+            code=code,
+        )
         self.exit_code = code if code > 0 else EXIT_INTERRUPTED if -code == signal.SIGINT else 1
 
 

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from embedkit.errors import UserError
 from embedkit.files import atomic, read_bytes
+from embedkit.messages import Phrase, tr
 from embedkit.text import fold
 
 AliasKind = Literal["synonym", "abbreviation", "full_form", "translation", "redirect", "plural"]
@@ -77,7 +78,9 @@ def _alias(item: object) -> Alias:
         raise ValueError('an alias is not {"text": ..., "kind": ...}')
     kind = item.get("kind", "synonym")
     if kind not in ALIAS_KINDS:
-        raise ValueError(f"alias kind {kind!r} is not one of {', '.join(ALIAS_KINDS)}")
+        raise ValueError(
+            Phrase("alias kind {kind!r} is not one of {kinds}", kind=kind, kinds=", ".join(ALIAS_KINDS))
+        )
     return Alias(item["text"], kind, str(item.get("lang", "")))
 
 
@@ -128,7 +131,7 @@ def read_glossary(path: Path | str) -> Iterator[Entry]:
             "no column {names}",
             place=f"{path}:1",
             hint="a glossary needs the columns term and definition",
-            names=" and no column ".join(missing),
+            names=tr(" and no column ").join(missing),
         )
     try:
         for row in reader:

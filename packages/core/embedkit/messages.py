@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
+from typing import Self
 
 from embedkit.korean import resolve_particles
 from embedkit.shipped import data_path
@@ -21,9 +23,34 @@ def _korean() -> dict[str, str]:
     return catalogue
 
 
+class Phrase(str):
+    """A template that is filled in, English where it is written down, and that `tr` can still translate.
+
+    For what travels before it is told: the words of a `ValueError`, the reason for a rejected row.
+    """
+
+    template: str
+    fields: Mapping[str, object]
+
+    def __new__(cls, template: str, **fields: object) -> Self:
+        phrase = super().__new__(cls, template.format(**fields) if fields else template)
+        phrase.template, phrase.fields = template, fields
+        return phrase
+
+    def __str__(self) -> Self:
+        """Itself, so that the `str` of an exception that was made of it is still a phrase."""
+        return self
+
+
 def tr(template: str, **fields: object) -> str:
     """Fill in `template`, translated where a translation is shipped; Korean particles follow what is filled in."""
+    if isinstance(template, Phrase):
+        return tr(template.template, **template.fields)
     if language() != "ko":
         return template.format(**fields) if fields else template
     text = _korean().get(template, template)
-    return resolve_particles(text.format(**fields) if fields else text)
+    if fields:
+        text = text.format(
+            **{n: tr(value) if isinstance(value, Phrase) else value for n, value in fields.items()}
+        )
+    return resolve_particles(text)

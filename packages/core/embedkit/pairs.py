@@ -10,6 +10,7 @@ from typing import Any
 
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects, write_objects
+from embedkit.messages import Phrase
 
 DEFAULT_PATHS = (Path("data/pairs.jsonl"), Path("pairs.jsonl"))
 
@@ -52,7 +53,7 @@ def pair_from_object(row: dict[str, Any]) -> Pair:
     """Check one JSON object and make a pair of it; keys that are not known are ignored. Raises `ValueError`."""
     for name in ("anchor", "positive"):
         if not isinstance(row.get(name), str) or not row[name].strip():
-            raise ValueError(f"{name!r} is missing or is not a text")
+            raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
     negatives = row.get("hard_negatives") or []
     if not isinstance(negatives, list) or not all(isinstance(n, str) and n for n in negatives):
         raise ValueError("'hard_negatives' is not a list of texts")

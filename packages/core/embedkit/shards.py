@@ -108,9 +108,10 @@ def find_shards(folder: Path) -> tuple[list[Path], int]:
         raise UserError("holds no complete shard", place=str(folder), hint="embedkit embed makes them")
     if len(counts) > 1:
         raise UserError(
-            f"holds shards of several sets (of {', '.join(map(str, sorted(counts)))})",
+            "holds shards of several sets (of {counts})",
             place=str(folder),
             hint="delete those of the set that is not wanted",
+            counts=", ".join(map(str, sorted(counts))),
         )
     count = counts.pop()
     return [shard_path(folder, index, count) for index in sorted(int(match[1]) for match in found)], count
@@ -145,16 +146,18 @@ class Shards:
         arrays, count = ([merged], 1) if manifest_path(merged).is_file() else find_shards(folder)
         if len(arrays) < count:
             raise UserError(
-                f"{count - len(arrays)} of {count} shards are missing",
+                "{missing} of {count} shards are missing",
                 place=str(folder),
                 hint="run embedkit embed with the same options again: complete shards are kept",
+                missing=count - len(arrays),
+                count=count,
             )
         settings = same_settings(arrays)
         keys = [bytes.fromhex(row["key"]) for array in arrays for _, row in read_objects(ids_path(array))]
         try:
             mapped = [np.load(array, mmap_mode="r") for array in arrays]
         except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"a shard is damaged ({error})", place=str(folder)) from None
+            raise UserError("a shard is damaged ({error})", place=str(folder), error=error) from None
         if len(keys) != sum(map(len, mapped)):
             raise UserError("is damaged: ids and vectors are not equally many", place=str(folder))
         return cls(folder, mapped, keys, settings)
@@ -164,10 +167,14 @@ class Shards:
         for name, wanted in (("weights", weights), ("backend", backend)):
             if self.settings.get(name) != wanted:
                 raise UserError(
-                    f"these vectors are of another model: {name} {self.settings.get(name)}, not {wanted}",
+                    "these vectors are of another model: {name} {found}, not {wanted}",
                     place=str(self.folder),
-                    hint=f"they were made with --model {self.settings.get('model')} "
-                    f"--backend {self.settings.get('backend')}",
+                    hint="they were made with --model {model} --backend {backend}",
+                    name=name,
+                    found=self.settings.get(name),
+                    wanted=wanted,
+                    model=self.settings.get("model"),
+                    backend=self.settings.get("backend"),
                 )
 
     def lookup(self, keys: Sequence[bytes]) -> Iterator[tuple[int, Vectors]]:
@@ -198,9 +205,12 @@ def same_settings(arrays: Sequence[Path]) -> Mapping[str, Any]:
         for name in sorted({*first.settings, *manifest.settings} - {"index"}):
             if first.settings.get(name) != manifest.settings.get(name):
                 raise UserError(
-                    f"{name} is {manifest.settings.get(name)}, but {first.settings.get(name)} in the first shard",
+                    "{name} is {found}, but {wanted} in the first shard",
                     place=str(manifest_path(array)),
                     hint="delete the shards that do not belong here",
+                    name=name,
+                    found=manifest.settings.get(name),
+                    wanted=first.settings.get(name),
                 )
         if first.inputs != manifest.inputs:
             raise UserError("was made of another input than the first shard", place=str(manifest_path(array)))

@@ -159,9 +159,10 @@ class Encoder:
                 yield db
         except sqlite3.Error as error:
             raise UserError(
-                f"the cache of vectors cannot be used ({error})",
+                "the cache of vectors cannot be used ({error})",
                 place=str(path),
                 hint="delete this file, or set EMBEDKIT_CACHE to a folder that can be written",
+                error=error,
             ) from error
 
 

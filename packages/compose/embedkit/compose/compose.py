@@ -34,6 +34,7 @@ from embedkit.compose.steps import Divided, Made, Reading, choose, divide, join,
 from embedkit.console import out_json
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, refuse_existing, require_writable
+from embedkit.messages import Phrase, tr
 from embedkit.pairs import Pair
 
 
@@ -197,7 +198,12 @@ def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
     why = "nothing stands under the header, or --kinds leaves nothing of it"
     if rejects:
         first = rejects[0]
-        why = f"{len(rejects)} rejected; the first at {first.file}:{first.line}: {first.reason}"
+        why = Phrase(
+            "{count} rejected; the first at {where}: {reason}",
+            count=len(rejects),
+            where=f"{first.file}:{first.line}",
+            reason=tr(first.reason),
+        )
     return UserError("not one usable row", place=", ".join(map(str, settings.inputs)), hint=why)
 
 

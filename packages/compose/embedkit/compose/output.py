@@ -22,6 +22,7 @@ from embedkit.console import say
 from embedkit.files import atomic, discard, sha256_file
 from embedkit.jsonl import dumps
 from embedkit.manifest import Manifest, manifest_path, versions, write_manifest
+from embedkit.messages import Phrase
 from embedkit.models import weights_hash
 from embedkit.pairs import Pair, pair_to_object, split_path
 
@@ -202,4 +203,4 @@ def say_summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> 
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"
         count = result.rows.get(part)
-        say(template, path=path, what=part if count is None else f"{count} rows")
+        say(template, path=path, what=part if count is None else Phrase("{count} rows", count=count))

@@ -32,6 +32,7 @@ from embedkit.compose.table import (
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO
+from embedkit.messages import tr
 from embedkit.shipped import data_path
 from embedkit.text import clean
 
@@ -175,8 +176,8 @@ def _state(
         name=name,
         encoding=encoding.label,
         delimiter=NAMES[dialect.delimiter],
-        quoting='quote "' if dialect.quoted else "no quoting",
-        header=f"header {shown}" if header else "no header: anchor, positive",
+        quoting=tr('quote "' if dialect.quoted else "no quoting"),
+        header=tr("header {columns}", columns=shown) if header else tr("no header: anchor, positive"),
     )
 
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from embedkit.errors import UserError
+from embedkit.messages import Phrase
 
 MEBIBYTE = 1024 * 1024
 MAX_ENCODINGS = 5
@@ -62,7 +63,7 @@ def _inflated(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
             try:
                 out = engine.decompress(data, BLOCK_BYTES)
             except zlib.error as error:
-                raise BrokenBodyError(f"cannot be unpacked ({error})") from None
+                raise BrokenBodyError(Phrase("cannot be unpacked ({error})", error=error)) from None
             if out:
                 yield out
             data = engine.unconsumed_tail
@@ -74,5 +75,5 @@ def _inflated(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
     while engine is not None and not engine.eof:
         out = engine.decompress(engine.unconsumed_tail, BLOCK_BYTES)
         if not out:
-            raise BrokenBodyError("packed, and its end is missing")
+            raise BrokenBodyError(Phrase("packed, and its end is missing"))
         yield out

@@ -28,6 +28,7 @@ from embedkit.crawler.urls import read_urls
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO
 from embedkit.glossary import Entry, read_glossary
+from embedkit.messages import tr
 from embedkit.progress import track
 from embedkit.text import clean
 
@@ -199,7 +200,7 @@ def plan(
                 place="--sources",
                 hint="there are {sources}; files go to --from-file",
                 name=name,
-                sources=" and ".join(SOURCES),
+                sources=tr(" and ").join(SOURCES),
             )
     found: list[Source] = [dump_source(Path(p), tuple(titles)) for p in from_dump]
     wiki = WIKIPEDIA in chosen or bool(api) or bool(titles and not found)
@@ -269,7 +270,14 @@ def _judged(read: Sequence[_Crawled], *, gate: bool) -> list[_Crawled]:
             )
     fatal = [p for p in failed if not p.document.source.optional] if kept else failed
     if fatal or not kept:
-        lines = [f"{p.document.source.name}: not a glossary: {_why_empty(p.extraction)}" for p in fatal]
+        lines = [
+            tr(
+                "{name}: not a glossary: {reason}",
+                name=p.document.source.name,
+                reason=_why_empty(p.extraction),
+            )
+            for p in fatal
+        ]
         hint = (
             "--no-gate takes what it can find; --select-term and --select-definition say where to look"
             if gate
@@ -281,8 +289,8 @@ def _judged(read: Sequence[_Crawled], *, gate: bool) -> list[_Crawled]:
 
 def _why_empty(extraction: Extraction) -> str:
     if extraction.verdict.is_glossary:
-        return f"{extraction.terms} terms, none with a definition"
-    return extraction.verdict.reason
+        return tr("{count} terms, none with a definition", count=extraction.terms)
+    return tr(extraction.verdict.reason)
 
 
 def _limited(crawled: Sequence[_Crawled], limit: int | None) -> Iterator[_Crawled]:

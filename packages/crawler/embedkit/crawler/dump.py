@@ -82,7 +82,7 @@ def _numbered(handle: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
     while line := handle.readline(MAX_LINE_BYTES + 1):
         number += 1
         if len(line) > MAX_LINE_BYTES:
-            raise UserError(f"a line over {MAX_LINE_BYTES >> 20} MiB", place=f"{name}:{number}")
+            raise UserError("a line over {size} MiB", place=f"{name}:{number}", size=MAX_LINE_BYTES >> 20)
         if line.strip():
             yield f"{name}:{number}", line
 

@@ -23,6 +23,7 @@ from embedkit.crawler.config import WIKIMEDIA_AT_ONCE, FetchSettings
 from embedkit.crawler.network import Wire, session
 from embedkit.errors import UserError
 from embedkit.extras import DISTRIBUTION
+from embedkit.messages import Phrase
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 GONE = frozenset((404, 410))
@@ -113,14 +114,21 @@ class Fetcher:
             except RetryError as error:
                 wait_s = self._wait_s(error, attempt)
                 if attempt == self.settings.attempts or wait_s > self.settings.max_wait_s:
-                    asked = f"; it asks to wait {wait_s:.0f} s" if wait_s > self.settings.max_wait_s else ""
+                    asked = wait_s > self.settings.max_wait_s
                     raise UserError(
-                        f"{error}{asked}",
+                        "{reason}; it asks to wait {seconds:.0f} s" if asked else "{reason}",
                         place=url,
                         hint="try again later; what was fetched is kept",
+                        reason=str(error),
+                        seconds=wait_s,
                     ) from None
                 if wait_s >= _SAID_FROM_S:
-                    say("{url}: {reason}, waiting {seconds} s", url=url, reason=error, seconds=round(wait_s))
+                    say(
+                        "{url}: {reason}, waiting {seconds} s",
+                        url=url,
+                        reason=str(error),
+                        seconds=round(wait_s),
+                    )
                 time.sleep(wait_s)
         raise AssertionError("unreachable")
 
@@ -180,7 +188,7 @@ class Fetcher:
         try:
             return host.session.get(url, headers=headers, timeout=timeout, stream=True, allow_redirects=False)
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise RetryError(f"no answer ({_reason(error)})") from None
+            raise RetryError(Phrase("no answer ({reason})", reason=_reason(error))) from None
         except (requests.RequestException, HTTPError) as error:
             raise UserError("cannot be fetched ({reason})", place=url, reason=_reason(error)) from None
 
@@ -220,7 +228,7 @@ class Fetcher:
             return response.headers["location"]
         wait_s = retry_after_s(response.headers.get("retry-after", ""))
         if status in RETRIED or (status == 403 and wait_s is not None):
-            raise RetryError(f"the server answers {status}", wait_s)
+            raise RetryError(Phrase("the server answers {status}", status=status), wait_s)
         kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         data = b"" if status in (204, 304) else self._body(response)
         now = cache.now()
@@ -233,7 +241,7 @@ class Fetcher:
             header = response.headers.get("content-encoding", "")
             return body.decoded(_blocks(response), header, max_bytes=self.settings.max_bytes)
         except (HTTPError, OSError, body.BrokenBodyError) as error:
-            raise RetryError(f"the answer broke off ({_reason(error)})") from None
+            raise RetryError(Phrase("the answer broke off ({reason})", reason=_reason(error))) from None
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
@@ -246,7 +254,8 @@ def _reason(error: BaseException) -> str:
     """The innermost cause in a few words; requests wraps urllib3, which wraps the system's error."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    text = str(error) or type(error).__name__
+    return text if isinstance(text, Phrase) else text.splitlines()[0][:120]
 
 
 def retry_after_s(header: str) -> float | None:

@@ -16,6 +16,7 @@ from embedkit.crawler.config import DEFAULT_TITLE, WIKIPEDIA
 from embedkit.crawler.documents import CC_BY_SA, Document, Source, licence_of, sha256
 from embedkit.crawler.fetch import Fetcher, RetryError, retry_after_s
 from embedkit.errors import UserError
+from embedkit.messages import Phrase
 
 MAX_TITLE_CHARS = 255
 BATCH_TITLES = 50
@@ -264,7 +265,7 @@ def _refuse_error(answer: Answer) -> None:
         return
     if error.get("code") in _BUSY:
         wait_s = retry_after_s(answer.headers.get("retry-after", ""))
-        raise RetryError(f"the API is busy ({error['code']})", wait_s)
+        raise RetryError(Phrase("the API is busy ({code})", code=error["code"]), wait_s)
     raise UserError(
         str(error.get("info") or error.get("code")),
         place=answer.url.partition("?")[0],
@@ -367,7 +368,7 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
     error = value.get("error") if isinstance(value, dict) else None
     if isinstance(error, dict):
         raise UserError(
-            f"{error.get('info') or error.get('code')}", place=place, hint="check --title, --lang and --api"
+            str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
         )
     parsed = value.get("parse") if isinstance(value, dict) else None
     text = parsed.get("text") if isinstance(parsed, dict) else None

@@ -18,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from embedkit.errors import UserError
+from embedkit.messages import Phrase
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -149,8 +150,9 @@ def _dial(connection: HTTPConnection, wire: Wire) -> socket.socket:
         wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return wire.sock
     if isinstance(failure, TimeoutError):
-        raise ConnectTimeoutError(connection, f"no connection to {connection.host} in {timeout} s")
-    raise NewConnectionError(connection, f"no connection to {connection.host} ({failure})") from failure
+        reason = Phrase("no connection to {host} in {seconds} s", host=connection.host, seconds=timeout)
+        raise ConnectTimeoutError(reason)
+    raise NewConnectionError(connection, str(failure)) from failure
 
 
 class PinnedAdapter(HTTPAdapter):

@@ -14,6 +14,7 @@ from embedkit.files import STDIO, refuse_existing, require_writable, sha256_file
 from embedkit.glossary import Entry, write_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest, wrote
+from embedkit.messages import tr
 from embedkit.pairs import Pair, write_pairs
 
 STEP = "crawl"
@@ -90,7 +91,12 @@ def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, l
         return
     before = {s.get("name"): s.get("terms") for s in last.counts.get("sources", []) if isinstance(s, dict)}
     lost = [
-        f"{s['name']}: {s['terms']} terms, {before[s['name']]} in the last crawl"
+        tr(
+            "{name}: {terms} terms, {before} in the last crawl",
+            name=s["name"],
+            terms=s["terms"],
+            before=before[s["name"]],
+        )
         for s in sources
         if s["terms"] < SHRUNK * (before.get(s["name"]) or 0)
     ]

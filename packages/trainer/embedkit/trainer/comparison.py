@@ -89,12 +89,18 @@ def loss_names(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     known = get_args(LossName)
     if not names:
-        raise UserError("--losses names no loss", hint=f"known are {', '.join(known)}")
+        raise UserError("--losses names no loss", hint="known are {known}", known=", ".join(known))
     for name in names:
         if name not in known:
             near = process.extractOne(name, known, score_cutoff=60)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise UserError(f"there is no loss {name!r}", place="--losses", hint=hint)
+            raise UserError(
+                "there is no loss {name!r}",
+                place="--losses",
+                hint="did you mean {guess!r}?" if near else "known are {known}",
+                name=name,
+                guess=near[0] if near else "",
+                known=", ".join(known),
+            )
     return names
 
 

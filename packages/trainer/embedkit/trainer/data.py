@@ -194,7 +194,10 @@ def read_rows(path: str, section: DataSection, *, loss: str | None = None, check
         require_fit(loss, shape, place=path)
     if section.stream and not converts_row_by_row(shape, loss):
         raise UserError(
-            f"data.stream cannot read these rows as {loss} wants them", place=path, hint="set it to false"
+            "data.stream cannot read these rows as {loss} wants them",
+            place=path,
+            hint="set it to false",
+            loss=loss,
         )
     dropped = Counter[str]()
     rows = converted((row for row in _chain(first[1], typed)), shape, loss, dropped=dropped)
@@ -242,7 +245,11 @@ def _require_enough(rows: Rows, index: _Index, path: str) -> None:
     """Classes to tell apart, and for the losses over labelled sentences something to call alike."""
     if rows.shape == "labelled" and len(rows.labels) < MIN_LABELS:
         raise UserError(
-            f"the rows have {len(rows.labels)} labels", place=path, hint=f"{MIN_LABELS} or more are needed"
+            "the rows have {count} labels",
+            place=path,
+            hint="{least} or more are needed",
+            count=len(rows.labels),
+            least=MIN_LABELS,
         )
     if rows.shape == "labelled" and max(index.labels.values()) < 2:
         raise UserError("no label has two rows, so nothing is alike", place=path)

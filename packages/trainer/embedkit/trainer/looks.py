@@ -93,10 +93,11 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
     def _compare(self, look: Look, metric: str, control: Any) -> None:
         """Keep the weights of a look that is the best so far; stop when the best one lies too far back."""
         if metric not in look.metrics.measured():
-            names = ", ".join(look.metrics.measured())
             raise UserError(
-                f"train.best_metric is {metric}, which these dev rows do not give",
-                hint=f"take one of: {names}",
+                "train.best_metric is {metric}, which these dev rows do not give",
+                hint="take one of: {names}",
+                metric=metric,
+                names=", ".join(look.metrics.measured()),
             )
         trained = [look for look in self.looks if look.step > 0]
         best = best_look(trained, metric)
@@ -156,10 +157,14 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
         told, found = best.metrics.measured()[metric], now.measured()[metric] if now else math.nan
         if step != best.step or not abs(told - found) <= _TOLERANCE:
             raise UserError(
-                f"the best weights (step {best.step}, {metric} {told:.4f}) were not read back: step {step}, "
-                f"{found:.4f}",
+                "the best weights (step {saved}, {metric} {told:.4f}) were not read back: step {step}, {found:.4f}",
                 place=str(self._path()),
                 hint="--resume trains on from the last checkpoint",
+                saved=best.step,
+                metric=metric,
+                told=told,
+                step=step,
+                found=found,
             )
         return found
 

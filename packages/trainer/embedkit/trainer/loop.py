@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 
 from embedkit.errors import UserError
+from embedkit.messages import Phrase, tr
 from embedkit.trainer import distributed, processes
 from embedkit.trainer.batch import MixedCollator, Plan
 from embedkit.trainer.config import RunConfig
@@ -164,23 +165,30 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def _lost(self, value: float, plan: Plan) -> UserError:
         rows = [(number, self._rows.store[number]) for number in plan.rows[:5]]
         shown = ", ".join(
-            f"{getattr(row, 'id', '') or f'row {number + 1}'} {texts_of(row)[0][:40]!r}"
+            f"{getattr(row, 'id', '') or tr('row {number}', number=number + 1)} {texts_of(row)[0][:40]!r}"
             for number, row in rows
         )
         return UserError(
-            f"the loss is {value} at step {self.state.global_step + 1}, in the batch of {shown}, …",
+            "the loss is {value} at step {step}, in the batch of {shown}, …",
             hint=self._way_out(),
+            value=value,
+            step=self.state.global_step + 1,
+            shown=shown,
         )
 
     def _way_out(self) -> str:
         """What to change, by what is no number any more."""
         if not all(parameter.isfinite().all() for _, parameter in self.trained()):
-            return (
-                f"an earlier step broke the weights: lower optim.lr (now {self._config.optim.lr:g}) or raise "
-                "optim.warmup_ratio, and start again"
+            return Phrase(
+                "an earlier step broke the weights: lower optim.lr (now {lr:g}) or raise optim.warmup_ratio, "
+                "and start again",
+                lr=self._config.optim.lr,
             )
         if self._config.dtype != "float32":
-            return f"the weights are sound, {self._config.dtype} is too short for them: set dtype to float32"
+            return Phrase(
+                "the weights are sound, {dtype} is too short for them: set dtype to float32",
+                dtype=self._config.dtype,
+            )
         return "the weights are sound: look at these rows, and raise train.temperature"
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

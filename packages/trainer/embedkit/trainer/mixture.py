@@ -124,7 +124,10 @@ def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
     for number, source in enumerate(config.data.sources):
         if not Path(source.path).is_file():
             raise UserError(
-                "there is no such file", place=source.path, hint=f"check data.sources[{number}].path"
+                "there is no such file",
+                place=source.path,
+                hint="check data.sources[{number}].path",
+                number=number,
             )
     return [(source.path, source.loss or config.train.loss, source.weight) for source in config.data.sources]
 

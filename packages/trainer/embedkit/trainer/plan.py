@@ -180,8 +180,9 @@ def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
     for name in ("best_metric", "early_stopping_patience", "eval_steps"):
         if dev_path is None and getattr(config.train, name) is not None:
             raise UserError(
-                f"train.{name} needs dev rows, and there are none",
+                "train.{name} needs dev rows, and there are none",
                 hint="embedkit compose --split writes pairs.dev.jsonl; or set data.dev_path",
+                name=name,
             )
 
 
@@ -196,7 +197,7 @@ def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | 
     source = rows.sources[number]
     read = read_rows(path, whole, loss=source.loss, check=False)
     if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
-        raise UserError(f"labels that no training row has: {', '.join(strange)}", place=path)
+        raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
     if source.loss == "distill" and config.train.teacher_model is None:
         return read, None
     return read, number

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
-from embedkit.messages import tr
+from embedkit.messages import Phrase, tr
 from embedkit.pairs import Pair, pair_from_object
 from embedkit.rows import ClassedPair, Labelled, ScoredPair, Triplet
 
@@ -94,7 +94,10 @@ def read_typed(path: str) -> Iterator[tuple[Shape, Row]]:
         shape = shape or shape_of(value)
         if shape is None:
             raise UserError(
-                "no training row that is known", place=place, hint=f"known are {', '.join(KEYS.values())}"
+                "no training row that is known",
+                place=place,
+                hint="known are {known}",
+                known=", ".join(KEYS.values()),
             )
         try:
             yield shape, row_from_object(value, shape)
@@ -132,7 +135,7 @@ def converts_row_by_row(shape: Shape, loss: str | None) -> bool:
 def _text(value: Mapping[str, Any], name: str) -> str:
     text = value.get(name)
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{name!r} is missing or is not a text")
+        raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
     return text
 
 
@@ -148,7 +151,8 @@ def _score(value: Mapping[str, Any]) -> float:
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         raise ValueError("'score' is missing or is not a number")
     if not 0 <= score <= 1:
-        raise ValueError(f"'score' is {score}, but has to be from 0 to 1: divide it by the highest score")
+        problem = "'score' is {score}, but has to be from 0 to 1: divide it by the highest score"
+        raise ValueError(Phrase(problem, score=score))
     return float(score)
 
 
@@ -221,9 +225,11 @@ def _inference_class(row: ClassedPair) -> str:
     name = str(row.label).strip().lower()
     if name not in CLASS_SCORES:
         raise UserError(
-            f"the label {row.label!r} is no inference class",
+            "the label {label!r} is no inference class",
             place=repr(row.sentence1[:40]),
-            hint=f"under this loss the labels have to be {', '.join(CLASS_SCORES)}; softmax takes any",
+            hint="under this loss the labels have to be {classes}; softmax takes any",
+            label=row.label,
+            classes=", ".join(CLASS_SCORES),
         )
     return name
 

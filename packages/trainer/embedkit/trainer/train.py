@@ -279,7 +279,7 @@ def _terminated(run: Path) -> TerminatedError:
     checkpoint = runs.last_checkpoint(run)
     step = runs.checkpoint_step(checkpoint) if checkpoint else 0
     return TerminatedError(
-        f"stopped by SIGTERM at step {step}", place=str(run), hint="--resume goes on from there"
+        "stopped by SIGTERM at step {step}", place=str(run), hint="--resume goes on from there", step=step
     )
 
 

@@ -33,9 +33,12 @@ def merge_shards(folder: Path, *, force: bool) -> EmbedResult:
         missing = [i for i in range(count) if f"shard-{i:05d}-of-{count:05d}.npy" not in names]
         shown = ", ".join(map(str, missing[:20])) + (" …" if len(missing) > 20 else "")
         raise AnswerNoError(
-            f"{len(missing)} of {count} shards are missing or damaged: {shown}",
+            "{missing} of {count} shards are missing or damaged: {shown}",
             place=str(folder),
             hint="run embedkit embed with the same options again: complete shards are kept",
+            missing=len(missing),
+            count=count,
+            shown=shown,
         )
     settings = same_settings(whole)
     manifests = [read_manifest(manifest_of(array)) for array in whole]

@@ -41,10 +41,18 @@ def place_of(environment: Mapping[str, str], *, shards: int, shard_index: int | 
         return Place(tuple(range(shards or 1)), shards or 1)
     if not shards:
         raise UserError(
-            f"shard {shard_index} of how many?", hint="--shards N; every process is given the same number"
+            "shard {index} of how many?",
+            hint="--shards N; every process is given the same number",
+            index=shard_index,
         )
     if shard_index >= shards:
-        raise UserError(f"there is no shard {shard_index} of {shards}", hint=f"the last is {shards - 1}")
+        raise UserError(
+            "there is no shard {index} of {shards}",
+            hint="the last is {last}",
+            index=shard_index,
+            shards=shards,
+            last=shards - 1,
+        )
     return Place((shard_index,), shards, said_by)
 
 
@@ -61,5 +69,10 @@ def _launched(environment: Mapping[str, str]) -> tuple[str, int | None, int]:
 def _number(environment: Mapping[str, str], name: str) -> int:
     value = environment.get(name, "0")
     if not value.isdecimal():
-        raise UserError(f"{name}={value!r} is not a number", hint="--shards and --shard-index decide instead")
+        raise UserError(
+            "{name}={value!r} is not a number",
+            hint="--shards and --shard-index decide instead",
+            name=name,
+            value=value,
+        )
     return int(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embedkit.compose.export.record import Query, text_id
+from embedkit.messages import Phrase
 
 Object = Mapping[str, Any]
 _NEGATIVE = re.compile(r"negative(?:_(\d+))?$")
@@ -38,13 +39,13 @@ class LineFormat:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name!r} is missing or is not a text")
+        raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
     return value
 
 
 def _texts(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"{name!r} is not a list")
+        raise ValueError(Phrase("{name!r} is not a list", name=name))
     return tuple(_text(item, name) for item in value)
 
 
@@ -95,7 +96,7 @@ def from_tevatron(row: Object) -> Found:
 
 def _passages(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ValueError(f"{name!r} is not a list of passages")
+        raise ValueError(Phrase("{name!r} is not a list of passages", name=name))
     return tuple(titled(item.get("title"), _text(item.get("text"), f"{name}.text")) for item in value)
 
 
@@ -132,13 +133,13 @@ def from_ms_swift(row: Object) -> Found:
 
 def _conversations(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"{name!r} is not a list")
+        raise ValueError(Phrase("{name!r} is not a list", name=name))
     return tuple(_content(item, name) for item in value)
 
 
 def _content(value: object, name: str) -> str:
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
-        raise ValueError(f"{name!r} is not one message")
+        raise ValueError(Phrase("{name!r} is not one message", name=name))
     return _text(value[0].get("content"), f"{name}.content")
 
 

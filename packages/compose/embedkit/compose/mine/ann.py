@@ -105,8 +105,10 @@ class IvfIndex:
         )
         if self.recall < self._least_recall:
             raise UserError(
-                f"the index finds {self.recall:.3f} of the nearest texts, wanted {self._least_recall:g}",
+                "the index finds {recall:.3f} of the nearest texts, wanted {least:g}",
                 hint="--ann-above 0 searches exactly; --ann-recall sets the floor",
+                recall=self.recall,
+                least=self._least_recall,
             )
 
 

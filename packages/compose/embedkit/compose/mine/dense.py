@@ -78,9 +78,9 @@ class DenseMiner:
             return None
         if find_spec("faiss") is None:
             warn(
-                "{texts} texts are searched exactly: FAISS is not installed ({hint})",
+                "{texts} texts are searched exactly: FAISS is not installed (pip install '{package}')",
                 texts=len(self._pool),
-                hint=f"pip install '{DISTRIBUTION}[ann]'",
+                package=f"{DISTRIBUTION}[ann]",
             )
             return None
         return IvfIndex(self._pool, least_recall=recall, budget_bytes=self._budget_bytes)

@@ -168,7 +168,7 @@ def _template(text: str, place: str, allowed: frozenset[str]) -> Template:
     try:
         template = parse_template(text)
     except ValueError as error:
-        raise UserError("{error} in {text!r}", place=place, error=error, text=text) from None
+        raise UserError("{error} in {text!r}", place=place, error=tr(str(error)), text=text) from None
     foreign = sorted(template.slots - allowed)
     if foreign:
         raise UserError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from embedkit.korean import PARTICLES, particle
+from embedkit.messages import Phrase
 from embedkit.text import clean
 
 SLOTS = ("term", "acronym", "full", "definition")
@@ -59,10 +60,15 @@ def _part(found: re.Match[str]) -> tuple[str, str]:
     slot, mark = found.group(1), found.group(2)
     if mark is not None:
         if mark not in PARTICLES:
-            raise ValueError(f"[{mark}] is not a particle mark; they are {' '.join(PARTICLES)}")
+            raise ValueError(
+                Phrase(
+                    "[{mark}] is not a particle mark; they are {marks}", mark=mark, marks=" ".join(PARTICLES)
+                )
+            )
         return "mark", mark
     if slot not in SLOTS and slot not in {name.capitalize() for name in SLOTS}:
-        raise ValueError(f"{{{slot}}} is not a slot; they are {{{'} {'.join(SLOTS)}}}")
+        slots = " ".join(f"{{{name}}}" for name in SLOTS)
+        raise ValueError(Phrase("{{{slot}}} is not a slot; they are {slots}", slot=slot, slots=slots))
     return "slot", slot
 
 

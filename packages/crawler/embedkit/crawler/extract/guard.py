@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from itertools import accumulate
 
+from embedkit.messages import Phrase
+
 MAX_TAGS = 60_000
 MAX_NESTING_WORK = 100_000_000  # the sum of all tags' depths; lexbor looks up the open elements for every tag
 MAX_REOPENED = 3_000_000  # tags times formats left open: HTML has them opened again in every paragraph
@@ -24,7 +26,7 @@ def refusal(html: str) -> str:
     if tags > MAX_TAGS:
         tags = len(_TAG.findall(html))
     if tags > MAX_TAGS:
-        return f"over {MAX_TAGS:,} elements"
+        return Phrase("over {most:,} elements", most=MAX_TAGS)
     if tags * tags > 2 * MAX_NESTING_WORK and sum(_depths(_NESTED.findall(html))) > MAX_NESTING_WORK:
         return "its elements are nested too deep"
     if tags * tags > MAX_REOPENED and tags * max(_depths(_FORMAT.findall(html))) > MAX_REOPENED:

@@ -18,6 +18,7 @@ from embedkit.crawler.extract.records import Extraction, Found, Group, Term, Ver
 from embedkit.crawler.extract.tables import tables
 from embedkit.crawler.extract.tree import Page, lines, parse, text_of
 from embedkit.glossary import Alias
+from embedkit.messages import Phrase
 from embedkit.text import clean, fold
 
 _TITLE_WORDS = 8
@@ -216,12 +217,12 @@ def judge(groups: Sequence[Group]) -> Verdict:
         parts = ", ".join(f"{count} by {structure}" for structure, count in terms.most_common())
         return Verdict(is_glossary=True, reason=f"{total} terms ({parts})")
     if total:
-        return Verdict(is_glossary=False, reason=f"only {total} term with a definition")
+        return Verdict(is_glossary=False, reason=Phrase("only {total} term with a definition", total=total))
     reasons = _refused_counts(groups)
     if not reasons:
         return Verdict(is_glossary=False, reason="nothing on it pairs terms with definitions")
     listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return Verdict(is_glossary=False, reason=f"what looks like terms is not: {listed}")
+    return Verdict(is_glossary=False, reason=Phrase("what looks like terms is not: {listed}", listed=listed))
 
 
 def _refused_counts(groups: Sequence[Group]) -> Mapping[str, int]:

@@ -35,7 +35,9 @@ def _ids(soup: BeautifulSoup, selector: str, option: str) -> frozenset[int]:
         return frozenset(id(element) for element in soup.select(selector))
     except (SelectorSyntaxError, ValueError, NotImplementedError) as error:
         raise UserError(
-            f"not a CSS selector: {str(error).splitlines()[0]}", place=f"{option} {selector!r}"
+            "not a CSS selector: {reason}",
+            place=f"{option} {selector!r}",
+            reason=str(error).splitlines()[0],
         ) from None
 
 

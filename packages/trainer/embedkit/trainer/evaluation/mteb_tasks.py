@@ -59,7 +59,9 @@ def evaluate_mteb(
     given = [name for name, value in unused.items() if value]
     if given:
         raise UserError(
-            f"{', '.join(given)} cannot go with --mteb", hint="run embedkit evaluate once for each"
+            "{options} cannot go with --mteb",
+            hint="run embedkit evaluate once for each",
+            options=", ".join(given),
         )
     source = resolve_model(model)
     run = run_of(source)
@@ -98,16 +100,20 @@ def _tasks(name: str, mteb: Any) -> Iterator[Any]:
         except KeyError as error:
             near = re.search(r"Did you mean: '([^']+)'", str(error))
             raise UserError(
-                f"mteb knows no task {name!r}",
-                hint=f"did you mean {near[1]}?"
-                if near
-                else "or name a Python file with a task class: FILE.py",
+                "mteb knows no task {name!r}",
+                hint="did you mean {names}?" if near else "or name a Python file with a task class: FILE.py",
+                name=name,
+                names=near[1] if near else "",
             ) from None
         return
     classes = _classes(Path(file), mteb)
     if wanted and wanted not in classes:
         raise UserError(
-            f"holds no task class {wanted!r}", place=file, hint=f"there are {', '.join(classes) or 'none'}"
+            "holds no task class {wanted!r}",
+            place=file,
+            hint="there are {classes}" if classes else "there are none",
+            wanted=wanted,
+            classes=", ".join(classes),
         )
     if not classes:
         raise UserError(
@@ -127,7 +133,8 @@ def _classes(file: Path, mteb: Any) -> dict[str, Any]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"{type(error).__name__}: {error}", place=f"{file}:{_line(error, file)}") from error
+        place = f"{file}:{_line(error, file)}"
+        raise UserError("{kind}: {error}", place=place, kind=type(error).__name__, error=error) from error
     return {
         name: value
         for name, value in vars(module).items()
@@ -158,8 +165,9 @@ def _run(mteb: Any, tasks: Iterable[Any], source: ModelSource, folder: Path) -> 
         return _scores(mteb, tasks, load_model(source, LoadOptions()), named, folder)
     except (OSError, ValueError, ConnectionError) as error:
         raise UserError(
-            f"a task could not be run: {str(error).strip().splitlines()[0]}",
+            "a task could not be run: {first}",
             hint="its data must be on this machine or the network must be there",
+            first=str(error).strip().splitlines()[0],
         ) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, write_text
+from embedkit.messages import tr
 from embedkit.trainer.evaluation.statistics import Interval, McNemar
 
 Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]
@@ -278,7 +279,9 @@ def read_evaluation(path: Path) -> Evaluation:
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
-            f"not an evaluation ({'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']})",
+            "not an evaluation ({where}: {reason})",
             place=str(path),
             hint="embedkit evaluate writes it anew",
+            where=".".join(map(str, first["loc"])) or tr("file"),
+            reason=first["msg"],
         ) from None

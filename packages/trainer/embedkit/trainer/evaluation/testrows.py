@@ -7,6 +7,7 @@ from pathlib import Path
 
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
+from embedkit.messages import tr
 from embedkit.rows import ScoredPair
 from embedkit.trainer.shapes import NAMES, Row, Shape, read_typed, shape_of
 
@@ -29,7 +30,9 @@ def read_graded(path: Path) -> list[ScoredPair]:
     """The graded pairs of a file. Raises `UserError`, also when all have the same grade."""
     shape = file_shape(path)
     if shape != "scored_pairs":
-        raise UserError(f"holds {NAMES[shape]}, not sentence pairs with a score", place=str(path))
+        raise UserError(
+            "holds {rows}, not sentence pairs with a score", place=str(path), rows=tr(NAMES[shape])
+        )
     rows = [row for row in read_test_rows(path) if isinstance(row, ScoredPair)]
     require_grades(rows, path)
     return rows

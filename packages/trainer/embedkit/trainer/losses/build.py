@@ -42,9 +42,10 @@ def _require_scores(mixture: Mixture) -> None:
         )
         if lacking is not False and lacking is not None:
             raise UserError(
-                f"row {lacking + 1} has no teacher's scores of a positive and a hard negative",
+                "row {number} has no teacher's scores of a positive and a hard negative",
                 place=rows.summary.path,
                 hint='distill needs them ("scores": [positive, negative, …]), or set train.teacher_model',
+                number=lacking + 1,
             )
 
 
@@ -104,6 +105,8 @@ def _widths(train: TrainSection, model: SentenceTransformer) -> tuple[int, ...]:
     widths = tuple(sorted(set(train.matryoshka_dims or ()), reverse=True))
     if widths and widths[0] > whole:
         raise UserError(
-            f"train.matryoshka_dims holds {widths[0]}, but the model's vectors have {whole} numbers"
+            "train.matryoshka_dims holds {width}, but the model's vectors have {whole} numbers",
+            width=widths[0],
+            whole=whole,
         )
     return tuple(width for width in widths if width < whole)

@@ -82,9 +82,11 @@ def cluster(
         )
     if threshold is not None and len(texts) > MOST_COMPARED:
         raise UserError(
-            f"--threshold compares every two texts and takes {MOST_COMPARED}, not {len(texts)}",
+            "--threshold compares every two texts and takes {most}, not {count}",
             place=input,
             hint="--k takes any number",
+            most=MOST_COMPARED,
+            count=len(texts),
         )
     encoder = open_encoder(model)
     warn_if_unreadable(encoder, texts)

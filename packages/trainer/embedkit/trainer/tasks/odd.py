@@ -54,7 +54,9 @@ def odd_one_out(
         ::-1
     ]
     if len(words) < FEWEST:
-        raise UserError(f"{FEWEST} different words or more are needed, not {len(words)}")
+        raise UserError(
+            "{least} different words or more are needed, not {count}", least=FEWEST, count=len(words)
+        )
     encoder = open_encoder(model)
     warn_if_unreadable(encoder, words)
     vectors = encoder.encode(words)

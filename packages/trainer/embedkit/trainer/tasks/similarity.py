@@ -60,8 +60,10 @@ def similarity(
     given = given_texts(texts, file, column=column)
     if not 2 <= len(given) <= MOST_TEXTS:
         raise UserError(
-            f"2 to {MOST_TEXTS} texts are compared, not {len(given)}",
+            "2 to {most} texts are compared, not {count}",
             hint="embedkit cluster and embedkit search take more",
+            most=MOST_TEXTS,
+            count=len(given),
         )
     encoder = open_encoder(model)
     warn_if_unreadable(encoder, given)

@@ -13,6 +13,7 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import STDIO, read_bytes
 from embedkit.jsonl import parse_objects
+from embedkit.messages import tr
 
 TEXT_COLUMNS = (
     "text",
@@ -50,9 +51,15 @@ class Table:
         cells = self.optional((wanted,) if wanted else names)
         if cells is None:
             raise UserError(
-                f"no column {wanted!r}" if wanted else f"no column {' or '.join(names[:3])}",
+                "no column {wanted!r}" if wanted else "no column {names}",
                 place=self.path,
-                hint=f"it has {', '.join(self.columns) or 'no columns, a line is a text'}; {option} names one",
+                hint="it has {columns}; {option} names one"
+                if self.columns
+                else "it has no columns, a line is a text; {option} names one",
+                wanted=wanted,
+                names=tr(" or ").join(names[:3]),
+                columns=", ".join(self.columns),
+                option=option,
             )
         return cells
 
