@@ -21,7 +21,7 @@ MODULES = {
 
 
 def test_a_phrase_is_english_and_can_still_be_translated(monkeypatch: pytest.MonkeyPatch) -> None:
-    phrase = Phrase("{name!r} is missing or is not a text", name="anchor")
+    phrase = Phrase("{key!r} is missing or is not a text", key="anchor")
     told = str(ValueError(phrase))
     monkeypatch.setenv("EMBEDKIT_LANG", "ko")
     assert json.dumps(told) == "\"'anchor' is missing or is not a text\""

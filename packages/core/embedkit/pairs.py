@@ -53,7 +53,7 @@ def pair_from_object(row: dict[str, Any]) -> Pair:
     """Check one JSON object and make a pair of it; keys that are not known are ignored. Raises `ValueError`."""
     for name in ("anchor", "positive"):
         if not isinstance(row.get(name), str) or not row[name].strip():
-            raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
+            raise ValueError(Phrase("{key!r} is missing or is not a text", key=name))
     negatives = row.get("hard_negatives") or []
     if not isinstance(negatives, list) or not all(isinstance(n, str) and n for n in negatives):
         raise ValueError("'hard_negatives' is not a list of texts")

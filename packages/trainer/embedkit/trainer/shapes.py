@@ -135,7 +135,7 @@ def converts_row_by_row(shape: Shape, loss: str | None) -> bool:
 def _text(value: Mapping[str, Any], name: str) -> str:
     text = value.get(name)
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
+        raise ValueError(Phrase("{key!r} is missing or is not a text", key=name))
     return text
 
 

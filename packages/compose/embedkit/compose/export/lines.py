@@ -39,7 +39,7 @@ class LineFormat:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(Phrase("{name!r} is missing or is not a text", name=name))
+        raise ValueError(Phrase("{key!r} is missing or is not a text", key=name))
     return value
 
 
