@@ -100,6 +100,18 @@ def test_closed_port_is_one_message() -> None:
         _fetcher(attempts=2).get(f"http://127.0.0.1:{port}/")
 
 
+def test_host_that_does_not_answer_is_told_in_the_persons_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> socket.socket:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", never)
+    with pytest.raises(UserError) as caught:
+        _fetcher(attempts=1, connect_timeout_s=2.5).get("http://127.0.0.1:9/x")
+    assert caught.value.problem == "no answer (no connection to 127.0.0.1 in 2.5 s)"
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    assert caught.value.problem == "응답이 없습니다(2.5초 안에 127.0.0.1에 연결하지 못했습니다)"
+
+
 def test_redirects_are_followed_and_counted(site: Site) -> None:
     site.routes["/a"] = (302, {"location": "/b"}, b"")
     site.page("/b", "here")
