@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from embedkit.compose.spool import Spool
+from embedkit.messages import Phrase
 from embedkit.pairs import Mining, Pair
 from embedkit.report import Tally
 from embedkit.text import hash64
@@ -57,7 +58,7 @@ class Books:
     keys: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     rejects: Spool[Reject] = field(
-        default_factory=lambda: Spool(lambda reject: (reject.place, reject.reason), lambda row: Reject(*row))
+        default_factory=lambda: Spool(_packed, lambda row: Reject(row[0], Phrase(row[1], **row[2])))
     )
     bare: int = 0
     negatives_in: int = 0
@@ -68,6 +69,16 @@ class Books:
         self.tally.taken_in += count
         self.tally.reject(reason, count)
         self.rejects.append(Reject(place, reason))
+
+
+def _packed(reject: Reject) -> tuple[str, str, dict[str, object]]:
+    """The reason as template and fields, so that it can still be translated."""
+    reason = reject.reason
+    return (
+        (reject.place, reason.template, dict(reason.fields))
+        if isinstance(reason, Phrase)
+        else (reject.place, reason, {})
+    )
 
 
 def pairs_spool() -> Spool[Pair]:

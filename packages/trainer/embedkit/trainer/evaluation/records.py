@@ -283,5 +283,5 @@ def read_evaluation(path: Path) -> Evaluation:
             place=str(path),
             hint="embedkit evaluate writes it anew",
             where=".".join(map(str, first["loc"])) or tr("file"),
-            reason=first["msg"],
+            reason=tr(first["msg"]),
         ) from None
