@@ -19,7 +19,7 @@ from embedkit import backends
 from embedkit.errors import UserError
 from embedkit.models import resolve_model
 from embedkit.shards import Row, Shards, shard_path, write_shard
-from embedkit.vectors import Encoder
+from embedkit.vectors import Encoder, Role
 
 TEXTS = [f"diode number {n} of a long list {'x' * (n % 7)}" for n in range(40)]
 # Encodes with a pause after each chunk, so that the test can kill it between two.
@@ -80,6 +80,29 @@ def test_the_prompt_is_part_of_the_key(tiny_model: Path, tmp_path: Path, own_cac
     plain = Encoder(resolve_model(str(tiny_model)))
     np.testing.assert_allclose(plain.encode(["query: diode"]), query, atol=1e-6)
     np.testing.assert_allclose(plain.encode(["passage: diode"]), document, atol=1e-6)
+
+
+def test_a_passage_prompt_stands_before_documents(tiny_model: Path, tmp_path: Path, own_cache: Path) -> None:
+    """As E5 names it; sentence-transformers itself hides it behind an empty one named document."""
+    plain = Encoder(resolve_model(str(tiny_model))).encode(["passage: diode"])
+    for number, prompts in enumerate(({"passage": "passage: "}, {"passage": "passage: ", "document": ""})):
+        encoder = Encoder(resolve_model(with_prompts(tiny_model, tmp_path / str(number), **prompts)))
+        np.testing.assert_allclose(encoder.encode(["diode"]), plain, atol=1e-6)
+        assert encoder.prompts_differ
+
+
+def test_prompts_are_lent_to_a_model_that_has_none(tiny_model: Path, tmp_path: Path, own_cache: Path) -> None:
+    lent: dict[Role, str] = {"query": "ask: ", "document": "text: "}
+    bare = resolve_model(str(tiny_model))
+    plain = Encoder(bare)
+    lender = Encoder(bare, prompts=lent)
+    np.testing.assert_allclose(lender.encode(["diode"]), plain.encode(["text: diode"]), atol=1e-6)
+    np.testing.assert_allclose(
+        lender.encode(["diode"], role="query"), plain.encode(["ask: diode"]), atol=1e-6
+    )
+    own = resolve_model(with_prompts(tiny_model, tmp_path / "own", query="query: "))
+    kept = Encoder(own, prompts=lent).encode(["diode"], role="query")
+    np.testing.assert_allclose(kept, plain.encode(["query: diode"]), atol=1e-6)
 
 
 def test_without_prompts_one_vector_serves_both_roles(tiny_model: Path, own_cache: Path) -> None:

@@ -74,6 +74,23 @@ def run(split: Path, tiny_model: Path) -> Path:
     return folder
 
 
+def test_the_base_model_is_measured_with_the_runs_prompts(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights are the same, so any difference would be the prompts'."""
+    prompts = {"query": "query: ", "document": "passage: "}
+    settings = run / "model" / "config_sentence_transformers.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"prompts": prompts}))
+    config = json.loads((run / "config.json").read_text())
+    config["train"] = {"query_prompt": "query: ", "document_prompt": "passage: "}
+    (run / "config.json").write_text(json.dumps(config))
+    found = evaluate(model=str(run), resamples=100)
+    assert "both models read the prompts of the run: 'query: ', 'passage: '" in capsys.readouterr().err
+    assert {metric.difference for metric in found.metrics} == {0.0}
+    bare = evaluate(model=str(run), baseline=str(run / "model"), resamples=100)
+    assert bare.metrics[0].after == found.metrics[0].after
+
+
 def test_a_query_is_an_anchor_and_its_kind_with_all_its_positives(write: Write) -> None:
     rows = [
         _row("PWM", "definition", "c1"),

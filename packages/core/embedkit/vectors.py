@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from embedkit.backends import Backend, exchange
 from embedkit.cache import cache_dir
 from embedkit.errors import UserError
-from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model, weights_hash
+from embedkit.models import LoadOptions, ModelSource, document_prompt, load_model, resolve_model, weights_hash
 from embedkit.progress import track
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ Role = Literal["query", "document"]
 Vectors = NDArray[np.float32]
 CHUNK = 512
 BUSY_SECONDS = 120.0
-_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
+_ROLES: tuple[Role, ...] = ("query", "document")
 _OWN_MODULES = "sentence_transformers."
 
 
 class Encoder:
-    """A model and its vector cache. The model is loaded at the first text that neither `shards` nor the cache has."""
+    """A model and its vector cache. The model is loaded at the first text that neither `shards` nor the cache has.
+
+    `prompts` are put before texts of a role for which the model has no prompt of its own.
+    """
 
     def __init__(
         self,
@@ -47,8 +50,10 @@ class Encoder:
         cached: bool = True,
         backend: Backend = "torch",
         shards: Shards | None = None,
+        prompts: Mapping[Role, str] | None = None,
     ) -> None:
         self.options = options or LoadOptions()
+        self._prompts = prompts or {}
         self._model: SentenceTransformer | None = None
         self.source = source if source.origin != "hub" else self._downloaded(source)
         self.hash = weights_hash(self.source.path)
@@ -56,7 +61,7 @@ class Encoder:
         self.encoded = 0
         self._exchanged = backend == "torch"
         self._cached = cached and self.source.origin != "hub"
-        self._heads = {role: _head(self.source, role) for role in _PROMPTS}
+        self._heads = {role: _head(self.source, role, self._prompts.get(role, "")) for role in _ROLES}
         self._shards = shards
         if shards is not None:
             shards.require_model(self.hash, backend)
@@ -65,8 +70,15 @@ class Encoder:
     def model(self) -> SentenceTransformer:
         """The loaded model."""
         if self._model is None:
-            self._model = load_model(self.source, self.options)
+            self._model = self._load(self.source)
         return self._model
+
+    def _load(self, source: ModelSource) -> SentenceTransformer:
+        model = load_model(source, self.options)
+        model.prompts.update(
+            {role: text for role, text in self._prompts.items() if not model.prompts.get(role)}
+        )
+        return model
 
     @property
     def prompts_differ(self) -> bool:
@@ -143,7 +155,7 @@ class Encoder:
 
     def _downloaded(self, source: ModelSource) -> ModelSource:
         """The model where the hub's download has put it, so that its vectors can be kept."""
-        self._model = load_model(source, self.options)
+        self._model = self._load(source)
         try:
             return resolve_model(source.requested, revision=source.revision, network=False)
         except UserError:
@@ -189,11 +201,11 @@ class _Answer:
         self._known[place] = True
 
 
-def _head(source: ModelSource, role: str) -> str:
+def _head(source: ModelSource, role: Role, absent: str) -> str:
     """The prompt that a role puts before a text; with the role's name where modules may look at that, too."""
     folder = Path(source.path)
     prompts = _json(folder / "config_sentence_transformers.json", {}).get("prompts") or {}
-    prompt = next((prompts[name] for name in _PROMPTS[role] if name in prompts), "")
+    prompt = (document_prompt(prompts) if role == "document" else prompts.get(role)) or absent
     modules = [str(module.get("type", "")) for module in _json(folder / "modules.json", [])]
     blind = source.origin != "hub" and not any(
         "Router" in name or not name.startswith(_OWN_MODULES) for name in modules

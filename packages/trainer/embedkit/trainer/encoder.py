@@ -68,10 +68,7 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
 
 def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
     """The prompts that `encode_query` and `encode_document` put before a text: training uses the same."""
-    document = next((p for n in ("document", "passage", "corpus") if (p := model.prompts.get(n))), None)
-    default = model.prompts.get(model.default_prompt_name or "") or ""
-    query = model.prompts.get("query")
-    return (default if query is None else query), (default if document is None else document)
+    return model.prompts.get("query") or "", model.prompts.get("document") or ""
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:

@@ -59,7 +59,7 @@ from embedkit.trainer.evaluation.verdict import (
     sentence,
 )
 from embedkit.trainer.report.report import try_write_page
-from embedkit.vectors import Encoder
+from embedkit.vectors import Encoder, Role
 
 DEFAULT_OUTPUT = Path("evaluation")
 FEW_CONCEPTS = 20
@@ -77,6 +77,12 @@ class Plan:
     test_file: Path
     similarity: Path
     output: Path
+
+    @property
+    def prompts(self) -> dict[Role, str]:
+        """The run's prompts, which its own base model is measured with too where it has none."""
+        own = self.run and self.run.base_model == self.baseline.requested
+        return self.run.prompts if self.run and own else {}
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -186,7 +192,7 @@ def _evaluate(
     seed: int,
 ) -> tuple[Evaluation, tuple[QueryResult, ...]]:
     _announce(plan)
-    before, after = Encoder(plan.baseline), Encoder(plan.model)
+    before, after = Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model)
     if isinstance(plan.tests, TestSet):
         found = search_findings(plan.tests, before, after, resamples=resamples, seed=seed)
     else:
@@ -246,6 +252,9 @@ def _shown(path: Path) -> str:
 
 def _announce(plan: Plan) -> None:
     tests = plan.tests
+    if plan.prompts:
+        shown = ", ".join(map(repr, plan.prompts.values()))
+        say("both models read the prompts of the run: {prompts}", prompts=shown)
     if isinstance(tests, TestSet):
         say(
             "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",

@@ -14,6 +14,7 @@ from embedkit.jsonl import read_objects
 from embedkit.models import ModelSource
 from embedkit.pairs import DEFAULT_PATHS, split_path
 from embedkit.trainer.evaluation.records import Series
+from embedkit.vectors import Role
 
 CONFIG = "config.json"
 LOG = "metrics.jsonl"
@@ -37,6 +38,17 @@ class Run:
         """The revision of that model; empty where none was pinned."""
         section = self.config.get("hf")
         return str(section.get("revision") or "") if isinstance(section, dict) else ""
+
+    @property
+    def prompts(self) -> dict[Role, str]:
+        """The prompts that training put before its texts, as far as the config names any."""
+        section = self.config.get("train")
+        train = section if isinstance(section, dict) else {}
+        named: dict[Role, Any] = {
+            "query": train.get("query_prompt"),
+            "document": train.get("document_prompt"),
+        }
+        return {role: str(prompt) for role, prompt in named.items() if prompt}
 
 
 def run_of(source: ModelSource) -> Run | None:
