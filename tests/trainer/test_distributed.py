@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.trainer.conftest import topic_rows, write_rows
+from tests.trainer.test_resume import cut_off
+from tests.trainer.test_train import same
 from tests.trainer.two_ranks import write_gradients
 
 from embedkit.console import say
@@ -23,6 +25,7 @@ from embedkit.trainer.processes import one_voice
 from embedkit.trainer.train import run_training
 
 Text = tuple[str, str]
+CHECKPOINTS = {"checkpoint_steps": 2, "checkpoint_keep": 9}
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +46,15 @@ def values(place: Path, *, name: str, batch_size: int) -> dict[str, Any]:
         "train": {"batch_size": batch_size, "epochs": 2, "grad_accum_steps": 2},
         "optim": {"lr": 0.003},
         "data": {"pairs_path": str(place / "pairs.jsonl")},
-        "output": {"save_dir": str(place / "runs"), "save_name": name, "log_steps": 1, "checkpoint_steps": 2},
+        "output": {"save_dir": str(place / "runs"), "save_name": name, "log_steps": 1, **CHECKPOINTS},
     }
 
 
-def together(place: Path, name: str) -> subprocess.CompletedProcess[str]:
+def together(place: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     """`torchrun --nproc-per-node 2 -m embedkit train` in two processes of one thread."""
     config = place / f"{name}.json"
     config.write_text(json.dumps(values(place, name=name, batch_size=2)))
-    return launched(["-m", "embedkit", "train", "--config", str(config), "--json"])
+    return launched(["-m", "embedkit", "train", "--config", str(config), "--json", *options])
 
 
 def launched(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -128,6 +131,17 @@ def test_two_processes_train_what_one_trains(place: Path, two: subprocess.Comple
     shared = load_file(place / "runs/two/model/model.safetensors")
     for name, tensor in alone.items():
         torch.testing.assert_close(shared[name], tensor, atol=1e-4, rtol=1e-3)
+
+
+def test_two_processes_that_were_cut_off_end_with_the_same_weights(
+    place: Path, two: subprocess.CompletedProcess[str]
+) -> None:
+    cut_off(place / "runs/two", after=2, copy=place / "runs/cut")
+    done = together(place, "cut", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["resumed_from_step"] == 2
+    whole, resumed = (load_file(place / f"runs/{name}/model/model.safetensors") for name in ("two", "cut"))
+    assert same(whole, resumed)
 
 
 def test_one_process_speaks_and_names_the_effective_batch(two: subprocess.CompletedProcess[str]) -> None:

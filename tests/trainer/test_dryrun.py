@@ -16,7 +16,7 @@ from transformers.models.bert.modeling_bert import BertModel
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.trainer import probe
 from embedkit.trainer.dryrun import DryRun
-from embedkit.trainer.plan import length_histogram
+from embedkit.trainer.lengths import length_histogram
 from embedkit.trainer.train import train
 
 Values = Callable[..., dict[str, Any]]

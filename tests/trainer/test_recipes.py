@@ -115,9 +115,9 @@ def test_the_saved_folder_gives_the_vectors_of_the_trained_model(
     seen: list[Any] = []
     save = encoder.save_model
 
-    def watched(model: SentenceTransformer, folder: Path) -> None:
+    def watched(model: SentenceTransformer, folder: Path, *, card: str) -> None:
         seen.append(model.eval().encode(["저항", "diode"]))
-        save(model, folder)
+        save(model, folder, card=card)
 
     monkeypatch.setattr(encoder, "save_model", watched)
     write_rows(workplace / "pairs.jsonl", classed_rows())

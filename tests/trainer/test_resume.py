@@ -284,6 +284,35 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
     assert not Path("runs/run").exists()
 
 
+def test_a_model_that_is_saved_is_kept_whatever_comes_after(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embedkit.trainer.looks.DevLooks.forget_best", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(config_values(train={"epochs": 1}))
+    assert Path("runs/run/model/model.safetensors").is_file()
+    assert Path("runs/run/model/README.md").is_file()
+
+
+def test_other_dev_rows_may_not_choose_the_weights(workplace: Path, config_values: Values) -> None:
+    write_rows(workplace / "other.jsonl", topic_rows(start=6))
+    for metric, refused in (("loss", True), (None, False)):
+        values = config_values(
+            train={"best_metric": metric}, output={"save_name": str(metric), "checkpoint_steps": 3}
+        )
+        whole = run(values)
+        shutil.rmtree(whole.model)
+        values["data"] = {"dev_path": "other.jsonl"}
+        if refused:
+            with pytest.raises(UserError, match=r"data.dev_path was 'pairs.dev.jsonl', is 'other.jsonl'"):
+                run(values, resume=True)
+        else:
+            assert run(values, resume=True).resumed_from_step > 0
+
+
 def test_checkpoint_weights_hold_only_what_is_trained(workplace: Path, config_values: Values) -> None:
     whole = run(config_values(lora={"r": 2}, output={"checkpoint_steps": 1}))
     newest = runs.last_checkpoint(whole.run)

@@ -85,7 +85,7 @@ def test_a_resumed_run_knows_the_looks_before(
 def interrupted_while_saving(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The run dies when the best weights are in the model and the model is not on the disk."""
 
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -34,3 +34,4 @@ def write_gradients(config: Path, out: Path) -> None:
 if __name__ == "__main__":
     for name in sys.argv[2:]:
         write_gradients(Path(name), Path(sys.argv[1]))
+    distributed.leave()

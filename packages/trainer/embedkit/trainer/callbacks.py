@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback, set_seed
 
@@ -21,9 +21,6 @@ from embedkit.trainer.config import OutputSection
 from embedkit.trainer.distributed import any_of, wait
 from embedkit.trainer.processes import is_first
 from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_complete
-
-if TYPE_CHECKING:
-    pass
 
 
 class StopFlag(TrainerCallback):  # type: ignore[misc]

@@ -22,7 +22,7 @@ from embedkit.trainer.dev import DevMetrics, label
 from embedkit.trainer.evaluation.card import UNMEASURED
 from embedkit.trainer.looks import Look, best_metric, is_better
 from embedkit.trainer.precision import Precision, device_name
-from embedkit.trainer.resume import CARD, ENVIRONMENT, MODEL
+from embedkit.trainer.resume import CARD, ENVIRONMENT
 
 if TYPE_CHECKING:
     from embedkit.trainer.plan import TrainPlan
@@ -100,15 +100,12 @@ def data_hash(run: Path) -> str:
     return str(data.get("sha256") or "")
 
 
-def write_card(run: Path, facts: CardFacts) -> None:
-    """Write README.md to the run and into its model folder, so that the model takes it along."""
+def write_card(run: Path, facts: CardFacts) -> str:
+    """Write README.md to the run; return the text of the copy that lies in its model folder."""
     text = card_text(facts)
     write_text(run / CARD, text)
-    write_text(
-        run / MODEL / CARD,
-        text.replace(
-            'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
-        ),
+    return text.replace(
+        'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
     )
 
 

@@ -36,6 +36,13 @@ def join(device: str) -> None:
     PartialState(cpu=device == "cpu")
 
 
+def leave() -> None:
+    """Part from the other processes: one that ends while its threads still talk to them would be aborted."""
+    if joined():
+        wait()
+        distributed.destroy_process_group()
+
+
 def wait() -> None:
     """Go on when all processes have come this far."""
     if joined():

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.files import write_text
 from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
+from embedkit.trainer.resume import CARD
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -71,14 +73,15 @@ def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
     return model.prompts.get("query") or "", model.prompts.get("document") or ""
 
 
-def save_model(model: SentenceTransformer, folder: Path) -> None:
-    """Write a plain SentenceTransformer folder, whole or not at all; LoRA is merged into the weights (in
-    place).
+def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
+    """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA is merged into the
+    weights (in place).
     """
     _merge_lora(model)
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(str(part), create_model_card=False)
+    write_text(part / CARD, card)
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)
 

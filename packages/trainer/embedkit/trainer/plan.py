@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from embedkit.errors import UserError
 from embedkit.models import ModelSource
@@ -23,35 +21,18 @@ from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, find_dev, read_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
 from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
+from embedkit.trainer.lengths import Lengths, measure_lengths
 from embedkit.trainer.loop import require_packages
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.memory import fitting, texts_in
 from embedkit.trainer.mixture import Mixture, find_sources, read_mixture
-from embedkit.trainer.order import sample_rows
 from embedkit.trainer.passes import encode_batch
 from embedkit.trainer.precision import Precision, choose_device, choose_precision
-from embedkit.trainer.shapes import losses_for, texts_of
+from embedkit.trainer.shapes import losses_for
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-LENGTH_SAMPLE_ROWS = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """Tokens per text of a sample, before cutting; `cut_share` of them are longer than `limit`.
-
-    `histogram` holds (upper edge, share of the texts up to it and above the edge before).
-    """
-
-    limit: int
-    median: int
-    p95: int
-    longest: int
-    cut_share: float
-    histogram: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,37 +304,5 @@ def _plan(
         steps=steps * train.epochs,
         parameters=sum(p.numel() for p in weights),
         trained_parameters=sum(p.numel() for p in weights if p.requires_grad),
-        lengths=_lengths(model, inputs.rows, seed=config.seed),
+        lengths=measure_lengths(model, inputs.rows, seed=config.seed),
     )
-
-
-def _lengths(model: SentenceTransformer, rows: Mixture, *, seed: int) -> Lengths | None:
-    """None where the model has no Hugging Face tokenizer or reads texts of any length."""
-    from transformers import PreTrainedTokenizerBase
-
-    limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
-    if limit is None or not isinstance(tokenizer, PreTrainedTokenizerBase):
-        return None
-    query, document = prompts_of(model)
-    texts: list[str] = []
-    for row in sample_rows(rows, limit=LENGTH_SAMPLE_ROWS, seed=seed):
-        first, *others = texts_of(row)
-        texts += [query + first, *(document + text for text in others)]
-    lengths = np.array(
-        [len(ids) for ids in tokenizer(list(dict.fromkeys(texts)), truncation=False)["input_ids"]]
-    )
-    return Lengths(
-        limit=limit,
-        median=int(np.median(lengths)),
-        p95=int(np.quantile(lengths, 0.95)),
-        longest=int(lengths.max()),
-        cut_share=float((lengths > limit).mean()),
-        histogram=length_histogram(lengths),
-    )
-
-
-def length_histogram(lengths: NDArray[np.int64]) -> tuple[tuple[int, float], ...]:
-    """Shares of texts by length, between powers of two from 8 on."""
-    edges = [2**power for power in range(3, max(4, int(lengths.max() - 1).bit_length() + 1))]
-    counts, _ = np.histogram(lengths, bins=[0, *(edge + 0.5 for edge in edges)])
-    return tuple(zip(edges, (counts / len(lengths)).tolist(), strict=True))

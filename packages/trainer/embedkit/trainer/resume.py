@@ -29,13 +29,12 @@ _PREFIX = "checkpoint-"
 _FREE = (
     "output.",
     "data.stream",
-    "data.use_dev",
-    "data.dev_path",
     "train.num_workers",
     "train.micro_batch_size",  # up to the order in which numbers are added
     "hf.allow_pickle",
     "hf.local_files_only",
 )
+_DEV = ("data.use_dev", "data.dev_path")  # where the dev rows choose no weights
 
 
 def mark_complete(checkpoint: Path) -> None:
@@ -110,6 +109,14 @@ def clear(run: Path) -> None:
         run.rmdir()
 
 
+def clear_hopeless(run: Path) -> bool:
+    """Delete a run that has neither a model nor a checkpoint to go on from; whether it was so."""
+    hopeless = last_checkpoint(run) is None and not (run / MODEL).is_dir()
+    if hopeless:
+        clear(run)
+    return hopeless
+
+
 def require_same_config(run: Path, config: RunConfig) -> None:
     """Raise `UserError` naming the fields that keep the run from ending with the same weights."""
     path = run / CONFIG
@@ -120,7 +127,8 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     except ValueError:
         raise UserError("not JSON", place=str(path), hint="--force starts the run anew") from None
     new = _flat(config.model_dump(mode="json"))
-    changed = [k for k in sorted(old | new) if not k.startswith(_FREE) and old.get(k) != new.get(k)]
+    free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
+    changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
     if changed:
         told = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
         raise UserError(

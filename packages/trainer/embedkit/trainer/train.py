@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedkit.console import out_json, say, warn
+from embedkit.console import out_json, say
 from embedkit.errors import TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from embedkit.trainer.looks import DevLooks, Look
     from embedkit.trainer.loop import PairTrainer
     from embedkit.trainer.plan import Ready, TrainPlan
-
-MANY_CUT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +74,28 @@ def train(
     with one_voice():
         path = find_config(config)
         loaded = named(load_run_config(path, sets=sets).config, path)
-        if dry_run:
-            return _dry_run(loaded, resume=resume, force=force, as_json=as_json)
-        done = run_training(loaded, resume=resume, force=force)
-        _tell_result(done)
-        if as_json:
-            out_json(json.loads(json.dumps(asdict(done), default=str)))
+        act: Callable[..., DryRun | TrainResult] = _dry_run if dry_run else _run
+        done = act(loaded, resume=resume, force=force, as_json=as_json)
+        from embedkit.trainer.distributed import leave
+
+        leave()
+    return done
+
+
+def _run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> TrainResult:
+    done = run_training(config, resume=resume, force=force)
+    from embedkit.trainer.telling import tell_result
+
+    tell_result(done)
+    if as_json:
+        out_json(json.loads(json.dumps(asdict(done), default=str)))
     return done
 
 
 def _dry_run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> DryRun:
     ready = _prepare(config, resume=resume, force=force)
     from embedkit.trainer.dryrun import forecast, require_fit, tell_cost
+    from embedkit.trainer.telling import tell_plan
 
     tell_plan(ready.plan)
     done = forecast(ready)
@@ -118,6 +126,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     is replaced.
     """
     ready = _prepare(config, resume=resume, force=force)
+    from embedkit.trainer.telling import tell_plan
+
     tell_plan(ready.plan)
     checkpoint = runs.last_checkpoint(ready.folder) if resume else None
     if resume and checkpoint is None:
@@ -131,8 +141,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
         raise
     except BaseException as error:
         full = full_error(ready.folder) if is_full(error) else None
-        if is_first() and runs.last_checkpoint(ready.folder) is None:
-            runs.clear(ready.folder)
+        if is_first():
+            runs.clear_hopeless(ready.folder)
         if full is not None:
             raise full from error
         raise
@@ -185,6 +195,7 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     stop, rows_per_step = StopFlag(), ready.plan.effective_batch_size
     progress = Progress(rows_per_step=rows_per_step)
     log = MetricsLog(ready.folder, rows_per_step=rows_per_step) if ready.config.output.save_metrics else None
+    first = runs.checkpoint_step(checkpoint) if checkpoint else 0
     started = time.monotonic()
     with quiet_libraries(), stop.on_sigterm():
         trainer, dev = _trainer(ready, stop, log, progress)
@@ -194,31 +205,27 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
             progress.close()
         if stop.raised:
             raise _terminated(ready.folder)
-        best = dev.take_best()
+        kept, steps = dev.take_best(), trainer.state.global_step
         ready.blend.apply()
-        seconds = time.monotonic() - started
+        trained_seconds = max(float(outcome.metrics["train_runtime"]), 1e-9)
+        result = TrainResult(
+            run=ready.folder,
+            model=ready.folder / runs.MODEL,
+            steps=steps,
+            kept=kept,
+            stopped_early=dev.stopped_early,
+            loss=outcome.training_loss,
+            dev=tuple((look.epoch, look.metrics) for look in dev.looks),
+            seconds=time.monotonic() - started,
+            samples_per_second=(steps - first) * rows_per_step / trained_seconds,
+            device=ready.config.device,
+            dtype=ready.precision.dtype,
+            resumed_from_step=first,
+            shape=ready.rows.sources[0].rows.shape,
+        )
         if is_first():
-            save_model(ready.model, ready.folder / runs.MODEL)
-        dev.forget_best()
-    first = runs.checkpoint_step(checkpoint) if checkpoint else 0
-    trained = float(outcome.metrics["train_runtime"])
-    result = TrainResult(
-        run=ready.folder,
-        model=ready.folder / runs.MODEL,
-        steps=trainer.state.global_step,
-        kept=best,
-        stopped_early=dev.stopped_early,
-        loss=outcome.training_loss,
-        dev=tuple((look.epoch, look.metrics) for look in dev.looks),
-        seconds=seconds,
-        samples_per_second=(trainer.state.global_step - first) * rows_per_step / max(trained, 1e-9),
-        device=ready.config.device,
-        dtype=ready.precision.dtype,
-        resumed_from_step=first,
-        shape=ready.rows.sources[0].rows.shape,
-    )
-    if is_first():
-        _write_card(ready, result)
+            save_model(ready.model, result.model, card=_write_card(ready, result))
+            dev.forget_best()
     wait()
     return result
 
@@ -253,7 +260,8 @@ def _trainer(
     return trainer, dev
 
 
-def _write_card(ready: Ready, result: TrainResult) -> None:
+def _write_card(ready: Ready, result: TrainResult) -> str:
+    """Write the run's card; return that of its model folder."""
     from embedkit.trainer.card import CardFacts, write_card
     from embedkit.trainer.shapes import texts_of
 
@@ -272,7 +280,7 @@ def _write_card(ready: Ready, result: TrainResult) -> None:
         dimensions=ready.model.get_embedding_dimension() or 0,
         max_length=ready.model.max_seq_length or 0,
     )
-    write_card(ready.folder, facts)
+    return write_card(ready.folder, facts)
 
 
 def _terminated(run: Path) -> TerminatedError:
@@ -284,108 +292,8 @@ def _terminated(run: Path) -> TerminatedError:
 
 
 def _interrupted(run: Path) -> None:
-    checkpoint = runs.last_checkpoint(run)
-    if checkpoint is None:
-        runs.clear(run)
+    if runs.clear_hopeless(run):
         say("{run}: stopped before the first checkpoint; nothing is kept", run=run)
-        return
-    step = runs.checkpoint_step(checkpoint)
-    say("{run}: stopped; --resume goes on from the checkpoint at step {step}", run=run, step=step)
-
-
-def tell_plan(plan: TrainPlan) -> None:
-    """Say on stderr what a run does, in the terms a person would check it by."""
-    say(
-        "model: {model}, {trained} of {all} parameters trained",
-        model=plan.model,
-        trained=f"{plan.trained_parameters:,}",
-        all=f"{plan.parameters:,}",
-    )
-    say(
-        "device: {device}, {dtype} ({reason})", device=plan.device, dtype=plan.dtype, reason=plan.dtype_reason
-    )
-    say(
-        "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}",
-        rows=plan.rows,
-        concepts=plan.concepts,
-        negatives=plan.hard_negatives,
-        dev=plan.dev_rows,
-    )
-    _tell_batch(plan)
-    _tell_lengths(plan)
-    say(
-        "steps: {steps} ({epochs} × {each}); output: {run}",
-        steps=plan.steps,
-        epochs=plan.epochs,
-        each=plan.steps_per_epoch,
-        run=plan.run,
-    )
-
-
-def _tell_batch(plan: TrainPlan) -> None:
-    for reason, count in plan.dropped.items():
-        say("  {count} rejected: {reason}", count=count, reason=reason)
-    if plan.negatives_per_anchor is None:
-        say(
-            "batch: {batch} rows ({effective} a step); loss {loss}",
-            batch=plan.batch_size,
-            effective=plan.effective_batch_size,
-            loss=plan.loss,
-        )
-        return
-    say(
-        "batch: {batch} rows ({effective} a step), about {negatives} negatives an anchor; loss {loss}",
-        batch=plan.batch_size,
-        effective=plan.effective_batch_size,
-        negatives=f"{plan.negatives_per_anchor:.0f}",
-        loss=plan.loss,
-    )
-    if plan.processes > 1:
-        say(
-            "processes: {processes}, each with {batch} rows; an anchor's negatives are those of all processes "
-            "({alone} would be its own)",
-            processes=plan.processes,
-            batch=plan.batch_size,
-            alone=f"{plan.negatives_per_anchor_on_device:.0f}",
-        )
-    if plan.negatives_per_anchor < 1:
-        warn(
-            "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
-        )
-
-
-def _tell_lengths(plan: TrainPlan) -> None:
-    lengths = plan.lengths
-    if lengths is None:
-        return
-    share = f"{lengths.cut_share:.1%}"
-    say(
-        "tokens a text: median {median}, 95 % up to {p95}, longest {longest}; {share} cut at {limit}",
-        median=lengths.median,
-        p95=lengths.p95,
-        longest=lengths.longest,
-        share=share,
-        limit=lengths.limit,
-    )
-    shares = ", ".join(f"≤{upper} {share:.0%}" for upper, share in lengths.histogram)
-    say("  of them {shares}", shares=shares)
-    if lengths.cut_share > MANY_CUT:
-        warn(
-            "{share} of the texts are longer than the model reads; raise train.max_length if it can",
-            share=share,
-        )
-
-
-def _tell_result(result: TrainResult) -> None:
-    from embedkit.trainer.callbacks import duration
-
-    say(
-        "trained {steps} steps in {time}, {rate} samples/s, mean loss {loss}",
-        steps=result.steps - result.resumed_from_step,
-        time=duration(result.seconds),
-        rate=f"{result.samples_per_second:.1f}",
-        loss=f"{result.loss:.4f}",
-    )
-    say("model: {model}", model=result.model)
-    if result.shape == "pairs":
-        say("next: embedkit evaluate --model {run}", run=result.run)
+    elif (checkpoint := runs.last_checkpoint(run)) and not (run / runs.MODEL).is_dir():
+        step = runs.checkpoint_step(checkpoint)
+        say("{run}: stopped; --resume goes on from the checkpoint at step {step}", run=run, step=step)
