@@ -170,6 +170,22 @@ def test_a_run_is_recognised_by_its_own_path_and_its_models(run: Path) -> None:
         assert found.pairs == Path("pairs.jsonl")
 
 
+def test_every_file_of_a_run_is_searched_for_leaks(
+    run: Path, split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trained_on(*names: str) -> None:
+        config = json.loads((run / "config.json").read_text())
+        config["data"] = {"pairs_path": None, "sources": [{"path": name} for name in names]}
+        (run / "config.json").write_text(json.dumps(config))
+
+    trained_on("pairs.jsonl", "pairs.test.jsonl")
+    with pytest.raises(AnswerNoError, match="test rows were trained on"):
+        evaluate(model=str(run), test=split, resamples=100)
+    trained_on("pairs.jsonl", "gone.jsonl")
+    evaluate(model=str(run), test=split, resamples=100)
+    assert "leak gate, model: unknown" in capsys.readouterr().err
+
+
 def test_equal_models_are_no_difference_and_the_files_hold_it(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

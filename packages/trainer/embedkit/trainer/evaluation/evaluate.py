@@ -177,9 +177,9 @@ def _leaks(plan: Plan) -> tuple[Leak, ...]:
     rows = (
         rows_of(tests.rows) if isinstance(tests, TestSet) else [TestRow(tested_texts(r)) for r in tests.rows]
     )
-    found = [find_leaks(rows, train=plan.run.pairs if plan.run else None, side="model")]
+    found = [find_leaks(rows, train=plan.run.trained_on if plan.run else (), side="model")]
     if plan.baseline_run:
-        found.append(find_leaks(rows, train=plan.baseline_run.pairs, side="baseline"))
+        found.append(find_leaks(rows, train=plan.baseline_run.trained_on, side="baseline"))
     return tuple(found)
 
 
@@ -304,7 +304,7 @@ def _info(encoder: Encoder, dimensions: int) -> ModelInfo:
 
 def _sources(plan: Plan) -> Iterator[SourceRows]:
     """Rows of the training and test files by source and licence, the largest first."""
-    trained = [plan.run.pairs] if plan.run and plan.run.pairs else []
+    trained = plan.run.trained_on if plan.run else ()
     for path in dict.fromkeys((*trained, plan.test_file)):
         counts = Counter(
             (str(row.get("source") or ""), str(row.get("license") or "")) for _, row in read_objects(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -41,8 +42,8 @@ def rows_of(pairs: Iterable[Pair]) -> list[TestRow]:
     return [TestRow((pair.anchor, pair.positive), pair.group) for pair in pairs]
 
 
-def find_leaks(rows: Sequence[TestRow], *, train: Path | None, side: Side) -> Leak:
-    """Compare test rows with a training file of any row format; without a file the answer is "unknown".
+def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side) -> Leak:
+    """Compare test rows with the training files, of any row format; without a file the answer is "unknown".
 
     A row counts once: as exact, else as normalised (equal when folded), else as nearly a trained text
     (`near.near_matches`), else as the same concept (`group`).
@@ -59,18 +60,18 @@ def find_leaks(rows: Sequence[TestRow], *, train: Path | None, side: Side) -> Le
                 examples.append(_example(row, how, near))
     return Leak(
         side=side,
-        known=train is not None,
-        train_file=str(train or ""),
+        known=bool(train),
+        train_file=", ".join(map(str, train)),
         rows=len(rows),
         examples=tuple(examples),
         **counts,
     )
 
 
-def _trained(train: Path | None) -> tuple[set[str], set[str], set[str]]:
+def _trained(train: Sequence[Path]) -> tuple[set[str], set[str], set[str]]:
     texts: set[str] = set()
     groups: set[str] = set()
-    for _, row in read_objects(train) if train else ():
+    for _, row in chain.from_iterable(map(read_objects, train)):
         texts.update(str(row[key]) for key in _TEXT_KEYS if row.get(key))
         groups.add(str(row.get("group") or ""))
     return texts, {fold(text) for text in texts}, groups - {""}

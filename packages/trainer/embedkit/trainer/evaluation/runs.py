@@ -22,11 +22,16 @@ LOG = "metrics.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run folder and its resolved config. `pairs` is its training file, None where that cannot be found."""
+    """A run folder, its resolved config and its training files: none where one of them cannot be found."""
 
     folder: Path
     config: Mapping[str, Any]
-    pairs: Path | None
+    trained_on: tuple[Path, ...]
+
+    @property
+    def pairs(self) -> Path | None:
+        """The training file, the first of several."""
+        return next(iter(self.trained_on), None)
 
     @property
     def base_model(self) -> str:
@@ -64,14 +69,16 @@ def run_of(source: ModelSource) -> Run | None:
         raise UserError("not JSON: {error}", place=str(folder / CONFIG), error=error) from None
     if not isinstance(config, dict):
         raise UserError("expected an object {...}", place=str(folder / CONFIG))
-    return Run(folder=folder, config=config, pairs=_pairs(folder, config))
+    return Run(folder=folder, config=config, trained_on=tuple(_trained_on(folder, config)))
 
 
-def _pairs(folder: Path, config: Mapping[str, Any]) -> Path | None:
+def _trained_on(folder: Path, config: Mapping[str, Any]) -> list[Path]:
     data = config.get("data")
-    named = data.get("pairs_path") if isinstance(data, dict) else None
-    candidates = (Path(named), folder / named) if named else DEFAULT_PATHS
-    return next((path for path in candidates if path.is_file()), None)
+    data = data if isinstance(data, dict) else {}
+    named = [str(source["path"]) for source in data.get("sources") or ()] or [data.get("pairs_path")]
+    candidates = [(Path(name), folder / name) if name else DEFAULT_PATHS for name in named]
+    found = [path for group in candidates if (path := next(filter(Path.is_file, group), None))]
+    return found if len(found) == len(named) else []
 
 
 def default_test_file(run: Run | None) -> Path:
@@ -80,7 +87,7 @@ def default_test_file(run: Run | None) -> Path:
     Raises:
         UserError: none of them is there.
     """
-    trained_on = [run.pairs] if run and run.pairs else []
+    trained_on = run.trained_on if run else ()
     looked = [split_path(path, "test") for path in (*trained_on, *DEFAULT_PATHS)]
     for path in looked:
         if path.is_file():
