@@ -75,7 +75,8 @@ def run_of(source: ModelSource) -> Run | None:
 def _trained_on(folder: Path, config: Mapping[str, Any]) -> list[Path]:
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
-    named = [str(source["path"]) for source in data.get("sources") or ()] or [data.get("pairs_path")]
+    sources = data.get("sources") or [{"path": data.get("pairs_path")}]
+    named: list[str | None] = [source["path"] for source in sources]
     candidates = [(Path(name), folder / name) if name else DEFAULT_PATHS for name in named]
     found = [path for group in candidates if (path := next(filter(Path.is_file, group), None))]
     return found if len(found) == len(named) else []
