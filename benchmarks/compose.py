@@ -26,12 +26,12 @@ PEAK_MIB = 1024
 FLAT = 0.2
 FLAT_FROM = 10_000
 PHASES = {
-    "read": "_read_all",
-    "concepts": "build",
-    "rows": "_make",
-    "split": "_divide",
+    "read": "read_all",
+    "concepts": "join",
+    "rows": "make",
+    "split": "divide",
     "mine": "mine_parts",
-    "prove": "_proof",
+    "prove": "proof",
     "write": "write",
 }
 _LATIN = [c + v + e for c in "bcdfghklmnprstvz" for v in "aeiou" for e in ("", "n", "r", "s", "l")]

@@ -70,23 +70,26 @@ PACE_KEYS = (
 
 # Each arm is stock sentence-transformers (None) or embedkit with these settings over what `config init` writes.
 RECIPE = {
-    "train.batch_size": "128", "train.max_length": "128", "optim.lr": "2e-4", "data.max_hard_negatives": "0",
+    "train.batching": "random", "train.batch_size": "64", "train.max_length": "128", "train.symmetric": "true",
+    "train.temperature": "0.05", "optim.lr": "2e-4", "data.max_hard_negatives": "0",
 }  # fmt: skip
 ARMS: dict[str, dict[str, str] | None] = {
     "stock": None,
     "stock, lr 2e-4": None,
     "stock + mined negatives": None,
     "default": {},
-    "random batches": {"train.batching": "random"},
+    "by concept, batch 128": {"train.batching": "concept", "train.batch_size": "128"},
     "k=1": {"data.max_hard_negatives": "1"},
     "k=2": {"data.max_hard_negatives": "2"},
     "k=3": {"data.max_hard_negatives": "3"},
-    "symmetric": {"train.symmetric": "true"},
+    "one direction": {"train.symmetric": "false"},
     "no alias pairs": {"data.pairs_path": "pairs.terms.jsonl"},
     "definition→term pairs too": {"data.pairs_path": "pairs.reversed.jsonl"},
-    "temperature 0.05": {"train.temperature": "0.05"},
+    "temperature 0.1": {"train.temperature": "0.1"},
     "lr 1e-4": {"optim.lr": "1e-4"},
-    "batch 64": {"train.batch_size": "64"},
+    "lr 4e-4": {"optim.lr": "4e-4"},
+    "batch 128": {"train.batch_size": "128"},
+    "a third of the base": {"train.base_share": "0.33"},
 }
 
 
@@ -200,6 +203,18 @@ def run(command: Sequence[str], *, cwd: Path) -> str:
     return done.stdout
 
 
+def paces(folder: Path) -> dict[str, float]:
+    """Seconds of a step, as measured once for each kind of arm of a source."""
+    kept = folder / "pace.json"
+    known: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}
+    return known
+
+
+def keep_pace(folder: Path, arm: str, seconds: float) -> None:
+    """Remember a pace for the other seeds."""
+    (folder / "pace.json").write_text(json.dumps(paces(folder) | {arm: seconds}, indent=1))
+
+
 def train_embedkit(
     folder: Path, arm: str, *, model: str, seed: int, seconds: float
 ) -> tuple[Path, int, float]:
@@ -219,13 +234,10 @@ def train_embedkit(
         )
         return said
 
-    kept = folder / "pace.json"
-    paces: dict[str, float] = json.loads(kept.read_text()) if kept.is_file() else {}
     alike = " ".join(f"{key}={chosen[key]}" for key in PACE_KEYS if key in chosen)
-    if alike not in paces:
-        paces[alike] = float(train(PROBE_STEPS, "--dry-run")["cost"]["seconds_per_step"])
-        kept.write_text(json.dumps(paces, indent=1))
-    steps = max(1, round(seconds / paces[alike]))
+    pace = paces(folder).get(alike) or float(train(PROBE_STEPS, "--dry-run")["cost"]["seconds_per_step"])
+    keep_pace(folder, alike, pace)
+    steps = max(1, round(seconds / pace))
     return folder / "runs" / name, steps, float(train(steps)["seconds"])
 
 
@@ -234,6 +246,7 @@ def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float
     out = folder / "runs" / f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seed}"
     mine = "mined" in arm
     lr = "2e-4" if "2e-4" in arm else "2e-5"
+    alike = f"stock{', mined' if mine else ''}"
     command = [
         sys.executable,
         __file__,
@@ -245,15 +258,17 @@ def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float
         str(seconds),
         lr,
         str(mine),
+        str(paces(folder).get(alike, 0)),
     ]
     said = json.loads(run(command, cwd=folder).splitlines()[-1])
+    keep_pace(folder, alike, said["pace"])
     return out, said["steps"], said["seconds"]
 
 
 def stock(
-    folder: Path, model_path: str, out: Path, *, seed: int, seconds: float, lr: float, mine: bool
+    folder: Path, model_path: str, out: Path, *, seed: int, seconds: float, lr: float, mine: bool, pace: float
 ) -> None:
-    """The child's work: load, mine if asked (the time counts), measure the pace, train, save."""
+    """The child's work: load, mine if asked (the time counts), measure the pace if it is 0, train, save."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
@@ -283,14 +298,15 @@ def stock(
         trainer.train()
         return time.perf_counter() - start
 
-    weights = {k: v.clone() for k, v in model.state_dict().items()}
-    short, longer = once(SKIPPED_STEPS, str(out / "probe")), once(PROBE_STEPS, str(out / "probe"))
-    model.load_state_dict(weights)
-    pace = max((longer - short) / (PROBE_STEPS - SKIPPED_STEPS), 1e-3)
+    if not pace:
+        weights = {k: v.clone() for k, v in model.state_dict().items()}
+        short, longer = once(SKIPPED_STEPS, str(out / "probe")), once(PROBE_STEPS, str(out / "probe"))
+        model.load_state_dict(weights)
+        pace = max((longer - short) / (PROBE_STEPS - SKIPPED_STEPS), 1e-3)
     steps = max(1, round((seconds - mined_s) / pace))
     took = once(steps, str(out / "checkpoints")) + mined_s
     model.save(str(out))
-    print(json.dumps({"steps": steps, "seconds": took}))
+    print(json.dumps({"steps": steps, "seconds": took, "pace": pace}))
 
 
 def measure(folder: Path, model: Path, baseline: Path) -> tuple[float, float, float, float]:
@@ -332,7 +348,7 @@ def table(results: Iterable[Result]) -> None:
 def main() -> int:
     """Train what is not yet measured and print the table."""
     if sys.argv[1:2] == ["--stock"]:
-        folder, model, out, seed, seconds, lr, mine = sys.argv[2:]
+        folder, model, out, seed, seconds, lr, mine, pace = sys.argv[2:]
         stock(
             Path(folder),
             model,
@@ -341,6 +357,7 @@ def main() -> int:
             seconds=float(seconds),
             lr=float(lr),
             mine=mine == "True",
+            pace=float(pace),
         )
         return 0
     parser = argparse.ArgumentParser(
