@@ -3,8 +3,8 @@ negatives at the same number format, 2.3 times in bfloat16 against its float32, 
 
 Every arm trains the same base model on the same rows, batch size, temperature, learning rate and number of steps in a
 process of its own, arm after arm, round after round. The first embedkit arm has the loss and the shuffled batches of
-the stock trainer, the second the mask of the concepts over such batches; the last one is its default, batches by
-concept under that mask, whose steps hold fewer distinct texts. Samples/s are those of the training loop, peak memory
+the stock trainer, the second the mask of the concepts over such batches; the last one has batches by concept under
+that mask, whose steps hold fewer distinct texts. Samples/s are those of the training loop, peak memory
 that of the process, nDCG@10 that of the dev rows' anchors over all positives of the dev rows and 2,000 train rows,
 after the last step.
 
@@ -29,14 +29,14 @@ from typing import Any
 from embedkit.pairs import Pair, read_pairs, write_pairs
 from embedkit.shipped import data_path
 
-STOCK, NO_DUPLICATES, SAME, SHUFFLED, DEFAULT = (
+STOCK, NO_DUPLICATES, SAME, SHUFFLED, BY_CONCEPT = (
     "stock",
     "stock, NO_DUPLICATES",
     "embedkit, mnrl",
     "embedkit, masked_mnrl, random",
-    "embedkit, masked_mnrl",
+    "embedkit, masked_mnrl, concept",
 )
-ARMS = (STOCK, NO_DUPLICATES, SAME, SHUFFLED, DEFAULT)
+ARMS = (STOCK, NO_DUPLICATES, SAME, SHUFFLED, BY_CONCEPT)
 BARS = {0: 1.2, 3: 1.5}
 BFLOAT16_BAR = 2.3
 QUALITY = 0.005

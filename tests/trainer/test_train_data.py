@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
-from embedkit.trainer.config import DataSection
+from embedkit.trainer.config import DataSection, TrainSection
 from embedkit.trainer.data import Rows, find_dev, find_pairs, read_rows
-from embedkit.trainer.order import EpochBatches, RowOrder, epoch_order, row_order
+from embedkit.trainer.order import EpochBatches, RowOrder, epoch_batches, epoch_order, row_order
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]
@@ -209,3 +209,30 @@ def test_laps_of_concepts_differ_and_repeat(tmp_path: Path) -> None:
     rows = neighbours(tmp_path)
     orders = [row_order(rows, by_concept=True, seed=1)(lap).tolist() for lap in (0, 1, 0)]
     assert orders[0] == orders[2] != orders[1]
+
+
+@pytest.mark.parametrize(
+    ("batching", "loss", "names", "together"),
+    [
+        ("auto", "masked_mnrl", 3, True),
+        ("auto", "masked_mnrl", 2, False),
+        ("auto", "mnrl", 3, False),
+        ("concept", "mnrl", 2, True),
+        ("random", "masked_mnrl", 3, False),
+    ],
+)
+def test_auto_puts_concepts_together_where_they_have_many_rows(
+    tmp_path: Path, batching: Any, loss: Any, names: int, together: bool
+) -> None:
+    rows = rows_of(
+        tmp_path,
+        *(
+            {"anchor": f"term {n} {k}", "positive": f"what {n} means", "group": f"c{n}"}
+            for n in range(30)
+            for k in range(names)
+        ),
+    )
+    train = TrainSection(batching=batching, loss=loss, batch_size=len(rows))
+    (batch,) = epoch(epoch_batches(rows, train, seed=1), 0)
+    concepts = [int(rows.concepts.row_concepts[n]) for n in batch]
+    assert (len(list(groupby(concepts))) == 30) is together

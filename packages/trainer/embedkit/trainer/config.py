@@ -61,8 +61,8 @@ class TrainSection(_Section):
         default="auto",
         description="concept: the rows of a concept stand together, beside those of the concepts its hard "
         "negatives come from: a step encodes few texts for many rows, and its in-batch negatives are hard. "
-        "random: shuffled rows. auto: concept with masked_mnrl, random with mnrl, to which texts of one "
-        "concept are false negatives.",
+        "random: shuffled rows. auto: concept with masked_mnrl where concepts have three rows and more on "
+        "average, else random; to mnrl texts of one concept would be false negatives.",
     )
     epochs: int = Field(default=1, ge=1, description="Passes over the rows.")
     max_length: int | None = Field(

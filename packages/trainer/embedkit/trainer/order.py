@@ -15,6 +15,8 @@ from embedkit.trainer.data import Rows, RowStore
 RowOrder = Callable[[int], NDArray[np.int64]]
 # Rows of one label that stand together in a batch, at least: fewer make few triplets.
 PIECE_ROWS = 4
+# From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
+ROWS_OF_A_CONCEPT = 3
 
 
 class Stored(Protocol):
@@ -86,12 +88,10 @@ def epoch_batches(
     Not `fixed`: all rows an epoch, whatever the config says.
     """
     batch_size = train.batch_size * devices
-    auto = train.batching == "auto" and (loss or train.loss) == "masked_mnrl"
-    by_concept = auto or train.batching == "concept"
     if rows.shape == "labelled":
         order = label_order(rows.concepts.row_concepts, batch_size=batch_size, seed=seed)
     else:
-        order = row_order(rows, by_concept=by_concept and rows.shape == "pairs", seed=seed)
+        order = row_order(rows, by_concept=_is_by_concept(rows, train, loss or train.loss), seed=seed)
     steps = train.steps_per_epoch if fixed else None
     return EpochBatches(
         len(rows),
@@ -99,6 +99,13 @@ def epoch_batches(
         batch_size=batch_size,
         batches_per_epoch=steps and steps * train.grad_accum_steps,
     )
+
+
+def _is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
+    if rows.shape != "pairs" or train.batching != "auto":
+        return rows.shape == "pairs" and train.batching == "concept"
+    concepts = len(np.unique(rows.concepts.row_concepts))
+    return loss == "masked_mnrl" and len(rows) >= ROWS_OF_A_CONCEPT * concepts
 
 
 def row_order(rows: Rows, *, by_concept: bool, seed: int) -> RowOrder:
