@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, same, weights
 
@@ -144,6 +144,16 @@ def test_settings_that_leave_the_weights_alone_may_change(workplace: Path, confi
     shutil.rmtree(whole.model)
     values = config_values(output={"checkpoint_steps": 5, "log_steps": 2}, data={"stream": True})
     assert same(weights(run(values, resume=True).run), wanted)
+
+
+def test_another_base_model_is_refused(workplace: Path, config_values: Values, tiny_model: Path) -> None:
+    base = shutil.copytree(tiny_model, workplace / "base")
+    values = config_values(model_id=str(base), output={"checkpoint_steps": 1})
+    shutil.rmtree(run(values).model)
+    changed = load_file(base / "model.safetensors")
+    save_file({name: value + 0.1 for name, value in changed.items()}, base / "model.safetensors")
+    with pytest.raises(UserError, match="base model has changed"):
+        run(values, resume=True)
 
 
 def test_other_rows_are_refused(workplace: Path, config_values: Values) -> None:

@@ -72,9 +72,9 @@ class CardFacts:
 
 
 def write_environment(
-    run: Path, *, device: str, precision: Precision, rows: RowSummary, config: RunConfig
+    run: Path, *, device: str, precision: Precision, rows: RowSummary, config: RunConfig, base_weights: str
 ) -> None:
-    """Write environment.json: versions, machine, number format, and the hash of what is trained on."""
+    """Write environment.json: versions, machine, number format, and the hashes of what is trained on what."""
     value = {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
@@ -86,18 +86,28 @@ def write_environment(
         "dtype": precision.dtype,
         "dtype_reason": precision.reason,
         "seed": config.seed,
+        "base_weights": base_weights,
         "data": {"path": rows.path, "sha256": rows.sha256, "rows": rows.rows},
     }
     write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def data_hash(run: Path) -> str:
-    """The SHA-256 of the rows that a run began with; empty where that is not known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a run began with: hashes of its rows and of its base model; empty where that is not known."""
+
+    rows: str = ""
+    base_weights: str = ""
+
+
+def start_of(run: Path) -> Start:
+    """What the run's environment.json says that it began with."""
     path = run / ENVIRONMENT
     if not path.is_file():
-        return ""
-    data = json.loads(path.read_text(encoding="utf-8")).get("data") or {}
-    return str(data.get("sha256") or "")
+        return Start()
+    told = json.loads(path.read_text(encoding="utf-8"))
+    data = told.get("data") or {}
+    return Start(rows=str(data.get("sha256") or ""), base_weights=str(told.get("base_weights") or ""))
 
 
 def write_card(run: Path, facts: CardFacts) -> str:

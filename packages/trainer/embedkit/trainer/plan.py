@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from embedkit.errors import UserError
-from embedkit.models import ModelSource
+from embedkit.models import ModelSource, weights_hash
 from embedkit.trainer import distributed, processes
 from embedkit.trainer import resume as runs
 from embedkit.trainer.batch import BatchPlan, Features, MixedCollator, Plan, RowCollator, make_collator
 from embedkit.trainer.blend import Blend
-from embedkit.trainer.card import data_hash
+from embedkit.trainer.card import start_of
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, find_dev, read_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
@@ -78,6 +78,7 @@ class Ready:
     precision: Precision
     plan: TrainPlan
     blend: Blend
+    base_weights: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def prepare(config: RunConfig, *, resume: bool, force: bool) -> Ready:
     ready = _load(inputs, folder)
     if resume:
         runs.require_same_config(folder, ready.config)
-        _require_same_rows(folder, ready.rows)
+        _require_same_start(ready)
     return ready
 
 
@@ -126,13 +127,19 @@ def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
         raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
 
 
-def _require_same_rows(folder: Path, rows: Mixture) -> None:
-    before = data_hash(folder)
-    if before and before != rows.summary.sha256:
+def _require_same_start(ready: Ready) -> None:
+    before = start_of(ready.folder)
+    if before.rows not in ("", ready.rows.summary.sha256):
         raise UserError(
             "the rows have changed since the run began",
-            place=rows.summary.path,
+            place=ready.rows.summary.path,
             hint="put the file back, or start anew with --force",
+        )
+    if before.base_weights not in ("", ready.base_weights):
+        raise UserError(
+            "the base model has changed since the run began",
+            place=ready.config.model_id,
+            hint="put it back, or start anew with --force",
         )
 
 
@@ -221,6 +228,7 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         precision=precision,
         plan=plan,
         blend=Blend(model, config.train.base_share),
+        base_weights=weights_hash(inputs.source.path),
     )
 
 

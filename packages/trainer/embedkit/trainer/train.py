@@ -184,6 +184,7 @@ def _describe_run(ready: Ready) -> None:
         precision=ready.precision,
         rows=ready.rows.summary,
         config=ready.config,
+        base_weights=ready.base_weights,
     )
 
 
