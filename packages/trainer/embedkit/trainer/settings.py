@@ -16,15 +16,15 @@ from embedkit.trainer.config import RunConfig
 DEFAULT_CONFIG = Path("cfg.json")
 # What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
 _FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("loss", "batching", "batch_size", "epochs", "max_length", "temperature"),
+    "train": ("loss", "batching", "batch_size", "epochs", "max_length", "temperature", "symmetric"),
     "optim": ("lr", "warmup_ratio", "scheduler"),
     "data": ("pairs_path", "max_hard_negatives"),
     "output": ("save_dir", "save_name"),
 }
-# The recipe that measured best at equal time on two cores (docs/decisions.md): the mined negatives choose which
-# concepts share a batch, and are not encoded once more.
+# The recipe that measured best at equal time (docs/recipes.md). The mined negatives are not encoded: where concepts
+# have many rows, they choose which concepts share a batch.
 _RECIPE: Mapping[str, Mapping[str, Any]] = {
-    "train": {"batch_size": 128, "epochs": 4, "max_length": 128},
+    "train": {"batch_size": 64, "epochs": 4, "max_length": 128, "temperature": 0.05, "symmetric": True},
     "optim": {"lr": 2e-4},
     "data": {"max_hard_negatives": 0},
 }
