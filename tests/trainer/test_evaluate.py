@@ -111,6 +111,19 @@ def test_the_corpus_is_the_positives_of_all_splits_spelt_once(split: Path, write
     assert [path.name for path in tests.files] == ["pairs.jsonl", "pairs.dev.jsonl", "pairs.test.jsonl"]
 
 
+def test_the_dev_file_is_asked_over_all_splits_too(split: Path) -> None:
+    tests = read_test_set(split.with_name("pairs.dev.jsonl"))
+    assert len(tests.queries) == 2
+    assert set(tests.corpus) == set(read_test_set(split).corpus)
+
+
+def test_a_file_named_for_no_split_is_searched_alone(write: Write) -> None:
+    rows = [_row("a", "letter a", "1"), _row("b", "letter b", "2")]
+    write("pairs.jsonl", list(_concepts(0, 3)))
+    for name in ("test.jsonl", "asked.jsonl"):
+        assert set(read_test_set(write(name, rows)).corpus) == {"letter a", "letter b"}
+
+
 def test_texts_of_the_same_concept_in_other_splits_are_left_out(write: Write) -> None:
     write("pairs.jsonl", [_row("PWM", "an older definition", "c1"), _row("ADC", "unlike", "c2")])
     (query,) = read_test_set(write("pairs.test.jsonl", [_row("PWM signal", "definition", "c1")])).queries

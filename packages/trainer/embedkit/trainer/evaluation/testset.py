@@ -83,12 +83,13 @@ class TestSet:
 
 
 def sibling_files(test: Path) -> tuple[Path, ...]:
-    """The files of one split: `pairs.test.jsonl` with `pairs.jsonl` and `pairs.dev.jsonl`, where there."""
-    if not test.stem.endswith(".test"):
+    """The files of one split, `test` last: `pairs.jsonl`, `pairs.dev.jsonl` and `pairs.test.jsonl`, where there."""
+    stem, _, part = test.stem.rpartition(".")
+    if not stem or part not in ("dev", "test"):
         return (test,)
-    train = test.with_name(test.stem.removesuffix(".test") + test.suffix)
-    beside = (train, split_path(train, "dev"))
-    return (*(path for path in beside if path.is_file()), test)
+    train = test.with_name(stem + test.suffix)
+    beside = (split_path(train, name) for name in ("train", "dev", "test"))
+    return (*(path for path in beside if path != test and path.is_file()), test)
 
 
 def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
