@@ -75,6 +75,23 @@ def test_pairs_are_checked_for_false_negatives(tmp_path: Path) -> None:
     assert found(path) == [(1, "false negative"), (2, "false negative"), (4, "false negative")]
 
 
+def test_a_false_negative_is_named_with_the_reason(tmp_path: Path) -> None:
+    path = jsonl(
+        tmp_path / "p.jsonl",
+        '{"anchor":',
+        {"anchor": "a", "positive": "b", "hard_negatives": ["e", "d", "c"]},
+        {"anchor": "a", "positive": "d", "group": "1"},
+        {"anchor": "e", "positive": "f", "hard_negatives": ["h", "D"], "group": "1"},
+        {"anchor": "b", "positive": "a", "hard_negatives": ["d"]},
+        {"anchor": "b", "positive": "a"},
+    )
+    assert [(problem.line, problem.message) for problem in check(path).problems[1:]] == [
+        (2, "'d' is a positive of the anchor"),
+        (4, "'D' is of the row's own group"),
+        (6, "the same anchor and positive as line 5"),
+    ]
+
+
 def test_pairs_are_checked_for_themselves(tmp_path: Path) -> None:
     path = jsonl(
         tmp_path / "p.jsonl",

@@ -46,6 +46,20 @@ def parse_objects(lines: Iterable[tuple[int, str]], *, place: str) -> Iterator[t
 
 
 def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
+    for number, raw in raw_lines(path):
+        try:
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise UserError("not UTF-8", place=f"{path}:{number}", hint="save the file as UTF-8") from None
+        yield number, text
+
+
+def raw_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
+    """Yield `(line number from 1, bytes)` of a file or of stdin, one line in memory at a time.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     try:
         handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115 (closed below)
     except FileNotFoundError:
@@ -53,14 +67,7 @@ def _lines(path: Path | str) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
     with handle:
-        for number, raw in enumerate(handle, start=1):
-            try:
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                raise UserError(
-                    "not UTF-8", place=f"{path}:{number}", hint="save the file as UTF-8"
-                ) from None
-            yield number, text
+        yield from enumerate(handle, start=1)
 
 
 def write_objects(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> int:

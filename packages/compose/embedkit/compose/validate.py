@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedkit.compose.concepts import build, text_key
+from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.length import TooLong, length_check
 from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
+from embedkit.compose.pair_lint import pair_doubts
 from embedkit.compose.read import read
 from embedkit.compose.records import Record, records_spool
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, read_bytes
-from embedkit.pairs import Pair, pair_from_object
-from embedkit.text import fold
+from embedkit.files import STDIO
+from embedkit.jsonl import raw_lines
+from embedkit.pairs import pair_from_object
+from embedkit.text import hash64
 
 Check = Callable[[dict[str, Any]], str]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -105,7 +109,7 @@ def _json_form(file: Path | str) -> str:
     """The row format of JSON lines by the keys of the first sound object; empty for a table of cells."""
     if str(file) == STDIO or not str(file).endswith(_JSON_SUFFIXES):
         return ""
-    for line in read_bytes(file).splitlines():
+    for _, line in raw_lines(file):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
@@ -149,7 +153,7 @@ def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 def _objects(file: Path | str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield `(line, object)`, or what is wrong with the line."""
-    for number, line in enumerate(read_bytes(file).splitlines(), start=1):
+    for number, line in raw_lines(file):
         if not line.strip():
             continue
         try:
@@ -165,14 +169,14 @@ def _objects(file: Path | str) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def _check_json(file: Path | str, form: str, check_row: Check) -> Validation:
     problems: list[Problem] = []
     rows = 0
-    seen: dict[str, int] = {}
+    seen: dict[int, int] = {}
     for number, row in _objects(file):
         rows += 1
         reason = row if isinstance(row, str) else check_row(row)
         if reason:
             problems.append(Problem(str(file), number, "bad row", reason, error=True))
             continue
-        first = seen.setdefault(json.dumps(row, sort_keys=True), number)
+        first = seen.setdefault(hash64(json.dumps(row, sort_keys=True)), number)
         if first != number:
             problems.append(Problem(str(file), number, "duplicate row", f"the same as line {first}"))
     return Validation(str(file), form, rows, tuple(problems))
@@ -222,8 +226,7 @@ _CHECKS: Mapping[str, Check] = {"labelled": _labelled, "nli": _nli, "scored": _s
 
 
 def _check_pairs(file: Path | str) -> Validation:
-    pairs: list[tuple[int, Pair]] = []
-    problems: list[Problem] = []
+    pairs, lines, problems = pairs_spool(), array("Q"), list[Problem]()
     for number, row in _objects(file):
         try:
             pair = pair_from_object(row) if isinstance(row, dict) else row
@@ -232,41 +235,8 @@ def _check_pairs(file: Path | str) -> Validation:
         if isinstance(pair, str):
             problems.append(Problem(str(file), number, "bad row", pair, error=True))
         else:
-            pairs.append((number, pair))
+            pairs.append(pair)
+            lines.append(number)
     rows = len(pairs) + len(problems)
-    problems += (Problem(str(file), n, code, message) for n, code, message in _pair_doubts(pairs))
+    problems += (Problem(str(file), lines[d.row], d.code, d.message) for d in pair_doubts(pairs, lines))
     return Validation(str(file), "pairs", rows, _sorted(problems))
-
-
-def _pair_doubts(pairs: Sequence[tuple[int, Pair]]) -> Iterator[tuple[int, str, str]]:
-    positives: defaultdict[str, set[str]] = defaultdict(set)
-    groups: defaultdict[str, set[str]] = defaultdict(set)
-    for _, pair in pairs:
-        positives[text_key(pair.anchor)].add(text_key(pair.positive))
-        for text in (pair.anchor, pair.positive):
-            groups[text_key(text)].add(pair.group)
-    first: dict[tuple[str, str], int] = {}
-    for number, pair in pairs:
-        if pair.anchor == pair.positive:
-            yield number, "self pair", f"both sides are {pair.anchor!r}"
-        elif fold(pair.anchor) == fold(pair.positive):
-            yield number, "equal but for case or brackets", f"{pair.anchor!r} and {pair.positive!r}"
-        earlier = first.setdefault((pair.anchor, pair.positive), number)
-        if earlier != number:
-            yield number, "duplicate row", f"the same anchor and positive as line {earlier}"
-        for negative in pair.hard_negatives:
-            if fault := _false_negative(pair, negative, positives, groups):
-                yield number, "false negative", f"{negative!r} {fault}"
-
-
-def _false_negative(
-    pair: Pair, negative: str, positives: Mapping[str, set[str]], groups: Mapping[str, set[str]]
-) -> str:
-    key = text_key(negative)
-    if key == text_key(pair.anchor):
-        return "is the anchor"
-    if key in positives[text_key(pair.anchor)]:
-        return "is a positive of the anchor"
-    if pair.group and pair.group in groups.get(key, ()):
-        return "is of the row's own group"
-    return ""
