@@ -247,7 +247,23 @@ def test_titles_and_grades_of_a_beir_folder(tmp_path: Path) -> None:
     assert made.books.lost["corpus texts that no query is judged against"] == 1
 
 
-def test_teacher_scores_are_counted_as_lost(tmp_path: Path) -> None:
+def test_teacher_scores_go_to_flagembedding_and_back(tmp_path: Path) -> None:
+    rows = [
+        Pair(anchor="q", positive="a", hard_negatives=("n", "m"), scores=(0.9, 0.2, 0.1)),
+        Pair(anchor="q", positive="b", hard_negatives=("n", "m"), scores=(0.8, 0.2, 0.1)),
+    ]
+    write_pairs(tmp_path / "p.jsonl", rows)
+    there = convert(inputs=[str(tmp_path / "p.jsonl")], to="flagembedding", output=str(tmp_path / "f.jsonl"))
+    (line,) = rows_of(Path(there.outputs[0]))
+    assert (line["pos_scores"], line["neg_scores"]) == ([0.9, 0.8], [0.2, 0.1])
+    back = convert(
+        inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "b.jsonl")
+    )
+    assert not any((there.books.keys + back.books.keys).values())
+    assert [row.scores for row in read_pairs(back.outputs[0])] == [row.scores for row in rows]
+
+
+def test_teacher_scores_that_cannot_go_along_are_counted(tmp_path: Path) -> None:
     (tmp_path / "f.jsonl").write_text(
         '{"query":"q","pos":["a"],"neg":["n"],"pos_scores":[1.0],"prompt":""}\n'
     )
@@ -255,6 +271,27 @@ def test_teacher_scores_are_counted_as_lost(tmp_path: Path) -> None:
         inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "p.jsonl")
     )
     assert made.books.keys == {"pos_scores": 1}
+    rows = [
+        Pair(anchor="q", positive="a", scores=(0.9,)),
+        Pair(anchor="q", positive="b"),
+    ]
+    write_pairs(tmp_path / "r.jsonl", rows)
+    half = convert(inputs=[str(tmp_path / "r.jsonl")], to="flagembedding", output=str(tmp_path / "h.jsonl"))
+    assert half.books.lost["teacher's scores where not all rows of an anchor have them (rows)"] == 1
+    other = convert(inputs=[str(tmp_path / "r.jsonl")], to="tevatron", output=str(tmp_path / "t.jsonl"))
+    assert other.books.keys["scores"] == 1
+
+
+def test_fewer_negatives_have_fewer_scores(tmp_path: Path) -> None:
+    write_pairs(
+        tmp_path / "p.jsonl",
+        [Pair(anchor="q", positive="a", hard_negatives=("n", "m"), scores=(0.9, 0.2, 0.1))],
+    )
+    made = convert(
+        inputs=[str(tmp_path / "p.jsonl")], to="flagembedding", negatives=1, output=str(tmp_path / "f.jsonl")
+    )
+    (line,) = rows_of(Path(made.outputs[0]))
+    assert (line["neg"], line["neg_scores"]) == (["n"], [0.2])
 
 
 @given(text=st.text(max_size=60))

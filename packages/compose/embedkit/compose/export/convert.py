@@ -174,8 +174,14 @@ def _with_negatives(rows: Rows, count: int, books: Books) -> Rows:
                 books.rejects.append(Reject(repr(pair.anchor[:40]), reason))
                 continue
             books.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
-            cut = replace(pair, hard_negatives=pair.hard_negatives[:count], mining=pair.mining[:count])
-            kept[part].append(cut)
+            kept[part].append(
+                replace(
+                    pair,
+                    hard_negatives=pair.hard_negatives[:count],
+                    mining=pair.mining[:count],
+                    scores=pair.scores[: 1 + count],
+                )
+            )
     return {part: found for part, found in kept.items() if found}
 
 

@@ -6,9 +6,10 @@ saying what is wrong with an object, and yields in `Found.ignored` the keys that
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from embedkit.compose.export.record import Query, text_id
@@ -33,6 +34,7 @@ class LineFormat:
     encode: Callable[[Query], Object]
     decode: Callable[[Object], Found]
     groups: bool
+    scores: bool = False  # an object carries a teacher's scores
     needs_negatives: str = ""  # what happens there to an object without negatives
     note: str = ""
 
@@ -59,14 +61,33 @@ def _found(
 
 
 def to_flagembedding(query: Query) -> Object:
-    """`{"query", "pos", "neg"}`."""
-    return {"query": query.text, "pos": list(query.positives), "neg": list(query.negatives)}
+    """`{"query", "pos", "neg"}`, and where a teacher scored them `pos_scores` and `neg_scores`."""
+    made = {"query": query.text, "pos": list(query.positives), "neg": list(query.negatives)}
+    if not query.scores:
+        return made
+    count = len(query.positives)
+    return made | {"pos_scores": list(query.scores[:count]), "neg_scores": list(query.scores[count:])}
 
 
 def from_flagembedding(row: Object) -> Found:
-    """Teacher scores (`pos_scores`, `neg_scores`), `prompt` and `type` have no place in pairs."""
+    """`prompt` and `type` have no place in pairs, nor have scores that are not one a text."""
     positives, negatives = _texts(row.get("pos"), "pos"), _texts(row.get("neg") or [], "neg")
-    return _found(row, _text(row.get("query"), "query"), positives, negatives, {"query", "pos", "neg"})
+    of_positives, of_negatives = (_numbers(row.get(name)) for name in ("pos_scores", "neg_scores"))
+    known = {"query", "pos", "neg"}
+    if (len(of_positives), len(of_negatives)) != (len(positives), len(negatives)):
+        return _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+    known |= {"pos_scores", "neg_scores"}
+    found = _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+    return replace(found, query=replace(found.query, scores=(*of_positives, *of_negatives)))
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    """A list of finite numbers; none of them where one is not."""
+    if not isinstance(value, list) or not all(
+        type(item) in (int, float) and math.isfinite(item) for item in value
+    ):
+        return ()
+    return tuple(map(float, value))
 
 
 def to_tevatron(query: Query) -> Object:
@@ -179,6 +200,7 @@ LINES: dict[str, LineFormat] = {
         encode=to_flagembedding,
         decode=from_flagembedding,
         groups=True,
+        scores=True,
         needs_negatives="FlagEmbedding's trainer divides by zero there; its hn_mine or compose --hard-k mines some",
     ),
     "tevatron": LineFormat(

@@ -22,7 +22,7 @@ from embedkit.report import Tally
 from embedkit.text import hash64
 
 PARTS = ("train", "dev", "test")
-EXTRA_KEYS = ("group", "kind", "lang", "source", "license", "mining")
+EXTRA_KEYS = ("group", "kind", "lang", "source", "license", "mining", "scores")
 _NAMES = tuple(field.name for field in fields(Pair) if field.name != "mining")
 _RECEIPT = tuple(field.name for field in fields(Mining))
 _values, _receipt = attrgetter(*_NAMES), attrgetter(*_RECEIPT)
@@ -31,11 +31,15 @@ Rows = Mapping[str, Sequence[Pair]]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query with everything that is known to answer it, and not to."""
+    """A query with everything that is known to answer it, and not to.
+
+    `scores` are a teacher's, of the positives and then of the negatives, or none at all.
+    """
 
     text: str
     positives: tuple[str, ...]
     negatives: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,14 @@ def pair_id(anchor: str, positive: str) -> str:
 
 def to_pairs(query: Query) -> Iterator[Pair]:
     """One row for each positive, with all negatives of the query."""
-    for positive in query.positives:
+    of_negatives = query.scores[len(query.positives) :]
+    for number, positive in enumerate(query.positives):
         yield Pair(
             anchor=query.text,
             positive=positive,
             hard_negatives=query.negatives,
             id=pair_id(query.text, positive),
+            scores=(query.scores[number], *of_negatives) if query.scores else (),
         )
 
 
@@ -154,10 +160,23 @@ class Queries:
 
     def _query(self, rows: Sequence[Pair]) -> Query:
         if not self._grouped:
-            return Query(rows[0].anchor, (rows[0].positive,), rows[0].hard_negatives)
+            row = rows[0]
+            return Query(row.anchor, (row.positive,), row.hard_negatives, row.scores)
         positives = tuple(dict.fromkeys(row.positive for row in rows))
         distinct = dict.fromkeys(text for row in rows for text in row.hard_negatives)
-        return Query(rows[0].anchor, positives, tuple(text for text in distinct if text not in positives))
+        negatives = tuple(text for text in distinct if text not in positives)
+        return Query(rows[0].anchor, positives, negatives, _scores(rows, (*positives, *negatives)))
+
+
+def _scores(rows: Sequence[Pair], texts: Sequence[str]) -> tuple[float, ...]:
+    """A teacher's score of each text under the one anchor of the rows; none where a row has none."""
+    if not all(row.scores for row in rows):
+        return ()
+    known: dict[str, float] = {}
+    for row in rows:
+        for text, score in zip((row.positive, *row.hard_negatives), row.scores, strict=True):
+            known.setdefault(text, score)
+    return tuple(known[text] for text in texts)
 
 
 def _put_down(rows: Sequence[Pair], query: Query, books: Books) -> None:
@@ -169,3 +188,7 @@ def _put_down(rows: Sequence[Pair], query: Query, books: Books) -> None:
     books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(query.negatives)
     if len({frozenset(row.hard_negatives) for row in rows}) > 1:
         books.lost["which positive a negative belongs to (rows)"] += len(rows)
+    if not query.scores:
+        books.lost["teacher's scores where not all rows of an anchor have them (rows)"] += sum(
+            bool(row.scores) for row in rows
+        )

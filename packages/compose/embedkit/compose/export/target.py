@@ -32,8 +32,9 @@ def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifes
         if form == PAIRS:
             return {_beside(output, part): _pair_lines(found) for part, found in rows.items()}
         return _hub_files(Path(output), rows, manifest)
-    _count_extras(rows, books)
-    grouping = form in (BEIR, LLAMAINDEX) or LINES[form].groups
+    of_lines = LINES.get(form)
+    _count_extras(rows, books, kept={"scores"} if of_lines and of_lines.scores else set())
+    grouping = of_lines is None or of_lines.groups
     parts = {part: Queries(found, grouped=grouping) for part, found in rows.items()}
     widths = {part: sorted(queries.count(books)) for part, queries in parts.items()}
     if form == BEIR:
@@ -99,9 +100,10 @@ def _named(parts: Mapping[str, Queries]) -> dict[str, Queries]:
     return {"test": parts["train"]}
 
 
-def _count_extras(rows: Rows, books: Books) -> None:
+def _count_extras(rows: Rows, books: Books, *, kept: set[str]) -> None:
+    lost = [key for key in EXTRA_KEYS if key not in kept]
     for pair in (pair for found in rows.values() for pair in found):
-        for key in EXTRA_KEYS:
+        for key in lost:
             books.keys[key] += bool(getattr(pair, key))
         books.keys["id"] += pair.id not in ("", pair_id(pair.anchor, pair.positive))
 
