@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from embedkit.compose import compose as command
-from embedkit.compose import han, steps
+from embedkit.compose import han
 from embedkit.compose.concepts import build, text_key
 from embedkit.compose.han import one_form
 from embedkit.compose.records import Record
+from embedkit.compose.validate import check
 from embedkit.glossary import Alias, Entry
 
 from .conftest import rows_of
@@ -96,21 +97,21 @@ def test_without_the_library_nothing_changes_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(han, "installed", lambda: False)
-    monkeypatch.setattr(steps, "installed", lambda: False)
     assert one_form("抵抗器電圧") == "抵抗器電圧"
     table = tmp_path / "g.csv"
     table.write_text("term,definition\n静電容量,a\n靜電容量,b\n", encoding="utf-8")
     result = command.compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0)
     assert result.concepts == 2
-    assert (
-        "with pip install 'embedkit-toolkit[han]' 電壓, 電圧 and 电压 are one word" in capsys.readouterr().err
-    )
+    said = "with pip install 'embedkit-toolkit[han]' 電壓, 電圧 and 电压 are one word"
+    assert said in capsys.readouterr().err
+    check(table)
+    assert said in capsys.readouterr().err
 
 
 def test_a_table_without_chinese_characters_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(steps, "installed", lambda: False)
+    monkeypatch.setattr(han, "installed", lambda: False)
     table = tmp_path / "g.csv"
     table.write_text("term,definition\n전압,전위의 차\nvoltage,a difference\n", encoding="utf-8")
     command.compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from embedkit.compose.compose import compose
 from embedkit.compose.read import locate, parse_mapping, read
 from embedkit.compose.records import Record, Reject
 from embedkit.errors import UserError
@@ -59,6 +61,85 @@ def test_accents_of_a_western_code_page_are_kept(tmp_path: Path) -> None:
     assert pairs(table(tmp_path, "café,lieu où l'on boit\n".encode("cp1252"))) == [
         ("café", "lieu où l'on boit")
     ]
+
+
+SHORT = {
+    "utf-16-le": ("저항\t가장 흔한 소자\n", "t.tsv"),
+    "utf-16-be": ("가,가전\n각,모서리\n", "t.csv"),
+    "utf-32": ("저항,소자\n", "t.csv"),
+    "cp949": ("PWM,변조\n", "t.csv"),
+    "cp932": ("抵抗,電流を妨げる\n", "t.csv"),
+    "gb18030": ("术语,定义\n电阻,阻碍电流的元件\n", "t.csv"),
+    "euc_jp": ("用語,意味\n抵抗,電流阻止素子\n", "t.csv"),
+}
+
+
+@pytest.mark.parametrize("codec", SHORT)
+def test_a_table_of_two_lines_is_read_in_its_encoding(tmp_path: Path, codec: str) -> None:
+    text, name = SHORT[codec]
+    last = tuple(text.splitlines()[-1].replace("\t", ",").split(","))
+    assert pairs(table(tmp_path, text.encode(codec), name))[-1] == last
+
+
+def test_a_nul_does_not_make_a_short_table_utf_16(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, b"term,definition\na,one\x00 thing\n")) == [("a", "one thing")]
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_excels_own_line_is_no_row(tmp_path: Path, first: str) -> None:
+    assert pairs(table(tmp_path, f"{first}\nterm;definition\na, b;one\n")) == [("a, b", "one")]
+
+
+def test_columns_that_are_not_used_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read_all(table(tmp_path, "번호,용어,뜻,비고\n1,저항,방해하는 소자,x\n"))
+    assert "columns that are not used: 번호, 비고" in capsys.readouterr().err
+
+
+def test_abbreviation_and_translation_may_be_columns(tmp_path: Path) -> None:
+    text = "Term,Abbreviation,Korean,Definition\npulse width,PW,펄스 폭,how long\n"
+    aliases = read_all(table(tmp_path, text))[0][0].entry.aliases
+    assert [(a.text, a.kind) for a in aliases] == [("PW", "abbreviation"), ("펄스 폭", "translation")]
+
+
+def test_two_known_columns_are_a_header(tmp_path: Path) -> None:
+    assert pairs(table(tmp_path, "영어,한국어\nresistor,저항\n")) == [("resistor", "저항")]
+
+
+def test_numbers_alone_say_that_there_is_no_header(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path, "PWM,pulse width,1\nADC,converter,2\n")
+    assert pairs(path, term="1", definition="2") == [("PWM", "pulse width"), ("ADC", "converter")]
+    assert "no header: term=1, definition=2" in capsys.readouterr().err
+    known = table(tmp_path, "term,note,definition\na,b,c\n")
+    assert pairs(known, term="1", definition="3") == [("a", "c")]
+
+
+def test_map_names_the_keys_of_json_lines(tmp_path: Path) -> None:
+    path = table(tmp_path, '{"term": "x", "이름": "PWM", "definition": "a way"}\n', "t.jsonl")
+    assert pairs(path, term="이름") == [("PWM", "a way")]
+    with pytest.raises(UserError, match="no column '이룸'") as caught:
+        read_all(path, term="이룸")
+    assert "term, 이름, definition" in caught.value.hint
+
+
+def test_a_file_name_in_another_encoding_can_be_written_down(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode("용어.csv".encode("cp949"))
+    try:
+        path.write_text("term,definition\na,b\nc\n", encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system wants UTF-8 names")
+    output = tmp_path / "p.jsonl"
+    compose(inputs=[str(path)], output=str(output), hard_k=0)
+    assert "�" in (tmp_path / "p.rejected.jsonl").read_text(encoding="utf-8")
+    assert "�" in (tmp_path / "p.manifest.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe or a device"):
+        locate(str(tmp_path / "pipe"))
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
@@ -173,6 +254,12 @@ def test_aliases_are_read_as_json_or_as_a_list(tmp_path: Path) -> None:
         (b"\x0b", "is empty"),
         (b"term\na\nb\n", "one column"),
         (b"PK\x03\x04rest", "spreadsheet"),
+        (b"\x1f\x8b\x08rest", "binary file"),
+        (b"%PDF-1.7\na,b\n", "binary file"),
+        (b'[{"term": "a", "definition": "b"}]', "one JSON document"),
+        (b'{\n  "a": "b"\n}\n', "one JSON document"),
+        (b"<!DOCTYPE html>\n<p>a,b\n", "a web page"),
+        (b"sep=;\n", "is empty"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:

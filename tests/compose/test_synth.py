@@ -102,6 +102,35 @@ def test_bad_lines_are_counted_listed_and_written(run: Run, tmp_path: Path) -> N
     assert len(listed) == 7
 
 
+def test_undecodable_bytes_are_set_aside(run: Run, tmp_path: Path) -> None:
+    write_terms(tmp_path / "terms.txt")
+    with (tmp_path / "terms.txt").open("ab") as handle:
+        handle.write(b"bad \xff\xfe bytes\n")
+    done = run("synth", "--terms", "terms.txt")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(tmp_path / "data/pairs.rejected.jsonl")[0]["text"] == "bad �� bytes"
+
+
+def test_terms_may_stand_in_a_table(run: Run, tmp_path: Path) -> None:
+    rows = "".join(f"{name},{name[0].upper()}X{n},keeps {n} dry\n" for n, name in enumerate(ENGLISH))
+    (tmp_path / "g.csv").write_text(f"term,abbreviation,definition\n{rows},,no term\n", encoding="utf-8")
+    done = run("synth", "--terms", "g.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert (made["in"], made["out"], made["rejected"]) == (15, 14, {"missing cell": 1})
+    anchors = {row["anchor"] for row in rows_of(tmp_path / "data/pairs.jsonl")}
+    assert not [anchor for anchor in anchors if "," in anchor and "keeps" in anchor and "X" in anchor]
+    assert [anchor for anchor in anchors if "X" in anchor]
+
+
+def test_a_folder_is_no_output(run: Run, tmp_path: Path) -> None:
+    write_terms(tmp_path / "terms.txt")
+    (tmp_path / "out").mkdir()
+    for command in (["synth", "--terms", "terms.txt"], ["compose", "--input", "terms.txt"]):
+        done = run(*command, "--output", "out", "--force")
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, "out: is a folder, not a file")
+
+
 def test_existing_output_is_kept_unless_forced(run: Run, tmp_path: Path) -> None:
     write_terms(tmp_path / "terms.txt")
     (tmp_path / "p.test.jsonl").write_text("mine", encoding="utf-8")

@@ -48,6 +48,26 @@ def test_github_annotations_are_escaped(run: Run, tmp_path: Path) -> None:
     assert done.stdout == "::error file=g.csv,line=2::bad row: missing cell (definition): a 100%25,\n"
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"anchor": "a", "positive": "b", "hard_negatives": ["b"]}', "stdin:1: false negative"),
+        ('{"text": "a", "label": ""}', "stdin:1: bad row"),
+        ('{"anchor": "a", "positive": "b", "negative": "a"}', "stdin:1: bad row"),
+        ("a,b\nc,c", "stdin:2: self pair"),
+    ],
+)
+def test_every_row_format_is_read_from_stdin(run: Run, row: str, said: str) -> None:
+    done = run("validate", "-", stdin=row + "\n")
+    assert done.returncode == 1
+    assert done.stdout.startswith(said)
+
+
+def test_pairs_longer_than_most_models_read_are_found(tmp_path: Path) -> None:
+    row = {"anchor": "a", "positive": "b " * 1001, "hard_negatives": []}
+    assert found(jsonl(tmp_path / "p.jsonl", row)) == [(1, "long text")]
+
+
 def test_json_is_one_document(run: Run, tmp_path: Path) -> None:
     jsonl(tmp_path / "p.jsonl", {"anchor": "a", "positive": "b"}, '{"anchor":')
     done = run("validate", "--json", "p.jsonl")

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from embedkit.errors import UserError
-from embedkit.files import atomic, discard, read_bytes, refuse_existing, require_writable, write_text
+from embedkit.files import (
+    atomic,
+    atomic_path,
+    discard,
+    read_bytes,
+    refuse_existing,
+    require_writable,
+    write_text,
+)
 
 needs_locks = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
 WRITING = """
@@ -23,12 +31,21 @@ with atomic(sys.argv[1]) as handle:
     print("writing", flush=True)
     sys.stdin.read()
 """
+EXPORTING = """
+import sys
+from pathlib import Path
+from embedkit.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as place:
+    place.write_text("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
 
 
 @contextmanager
-def writing(target: Path) -> Iterator["subprocess.Popen[str]"]:
+def writing(target: Path, script: str = WRITING) -> Iterator["subprocess.Popen[str]"]:
     """Another process in the middle of writing `target`."""
-    command = [sys.executable, "-c", WRITING, str(target)]
+    command = [sys.executable, "-c", script, str(target)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
@@ -92,6 +109,33 @@ def test_the_part_of_a_living_process_is_left(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == [f"out.jsonl.{process.pid}.part"]
         process.communicate("", timeout=20)
     assert target.read_text(encoding="utf-8") == "half"
+
+
+def test_an_export_appears_whole_with_what_lies_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "graph.xml"
+    for text in ("one", "two"):
+        with atomic_path(target) as place:
+            place.write_text(text, encoding="utf-8")
+            place.with_suffix(".bin").write_text("weights", encoding="utf-8")
+            assert [path.is_dir() for path in tmp_path.glob("graph.xml.*.part")] == [True]
+        assert target.read_text(encoding="utf-8") == text
+    with pytest.raises(ValueError, match="no"), atomic_path(target) as place:
+        place.touch()
+        raise ValueError("no")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["graph.bin", "graph.xml"]
+
+
+@needs_locks
+def test_an_export_that_a_killed_run_left_is_removed_and_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "graph.onnx"
+    with writing(target, EXPORTING) as process:
+        with atomic_path(target) as place:
+            place.write_text("mine", encoding="utf-8")
+        assert len(list(tmp_path.glob("*.part"))) == 1
+        process.kill()
+        process.wait()
+    write_text(target, "again")
+    assert [path.name for path in tmp_path.iterdir()] == ["graph.onnx"]
 
 
 def test_only_its_own_leftovers_are_removed(tmp_path: Path) -> None:

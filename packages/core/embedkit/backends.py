@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from embedkit.cache import cache_dir
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.files import atomic_path
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -140,7 +140,7 @@ def _engine(original: Any, backend: Backend, example: dict[str, Any], *, weights
 def _onnx_graph(original: Any, example: dict[str, Any], folder: Path, weights: str, *, int8: bool) -> Path:
     path = folder / f"{weights}.onnx"
     if not path.is_file():
-        with _whole(path) as part, _converting():
+        with atomic_path(path) as part, _converting():
             import torch
 
             dynamic = {name: {0: "batch", 1: "length"} for name in (*example, "last_hidden_state")}
@@ -158,7 +158,7 @@ def _onnx_graph(original: Any, example: dict[str, Any], folder: Path, weights: s
         return path
     small = folder / f"{weights}.int8.onnx"
     if not small.is_file():
-        with _whole(small) as part, _converting():
+        with atomic_path(small) as part, _converting():
             from onnxruntime.quantization import QuantType, quantize_dynamic
 
             quantize_dynamic(str(path), str(part), per_channel=True, weight_type=QuantType.QInt8)
@@ -185,19 +185,11 @@ def _openvino_graph(original: Any, example: dict[str, Any], path: Path) -> Path:
     if not path.is_file():
         import openvino
 
-        with _converting():
+        with atomic_path(path) as part, _converting():
             graph = openvino.convert_model(
                 _hidden_state_only(original, tuple(example)), example_input=tuple(example.values())
             )
-        # The weights come first: the graph that names them is what tells that both are there.
-        part = path.with_name(f"{path.stem}.{os.getpid()}.xml")
-        try:
             openvino.save_model(graph, part, compress_to_fp16=False)
-            part.with_suffix(".bin").replace(path.with_suffix(".bin"))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-            part.with_suffix(".bin").unlink(missing_ok=True)
     return path
 
 
@@ -232,17 +224,6 @@ def _openvino(path: Path, names: Sequence[str]) -> Run:
         return np.array(answer[0], dtype=np.float32)
 
     return run
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A place to write that becomes `path` when the block ends without an error."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

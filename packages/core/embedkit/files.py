@@ -10,6 +10,7 @@ import glob
 import hashlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from embedkit.errors import UserError
+from embedkit.text import writable
 
 try:
     import fcntl
@@ -27,7 +29,9 @@ STDIO = "-"
 
 
 def refuse_existing(path: Path | str, *, force: bool) -> None:
-    """Raise `UserError` when `path` is there and `force` is not given."""
+    """Raise `UserError` when `path` is there and `force` is not given, and always when it is a folder."""
+    if str(path) != STDIO and Path(path).is_dir():
+        raise UserError("is a folder, not a file", place=str(path), hint="name a file in it")
     if str(path) != STDIO and not force and Path(path).exists():
         raise UserError("already exists and is kept", place=str(path), hint="--force replaces it")
 
@@ -92,6 +96,41 @@ def _whole(target: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """A path for those who open their files themselves: what they write there, and beside it, appears at the end.
+
+    They write into a folder that is locked as a `.part` is; `target` appears last.
+    """
+    folder = target.with_name(f"{target.name}.{os.getpid()}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
+    lock = _make_locked(folder)
+    try:
+        yield folder / target.name
+        for made in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
+            with made.open("rb") as handle:
+                os.fsync(handle.fileno())
+            made.replace(target.with_name(made.name))
+    finally:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_locked(folder: Path) -> int | None:
+    """A new folder and what holds its lock. Another run may remove it between the two: then it is made again."""
+    while fcntl is not None:
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+        _locked(lock)
+        if folder.exists():
+            return lock
+        os.close(lock)
+    folder.mkdir(exist_ok=True)
+    return None
+
+
 def discard(path: Path) -> None:
     """Remove a file, if it is there, and what killed runs left of it."""
     path.unlink(missing_ok=True)
@@ -111,9 +150,12 @@ def _remove_unheld(part: Path) -> None:
     if fcntl is None:
         part.unlink()
         return
-    with part.open("rb") as handle:
-        if _locked(handle):
-            part.unlink()
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        if _locked(descriptor):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _open_locked(part: Path, mode: str, **options: Any) -> IO[Any]:
@@ -126,7 +168,7 @@ def _open_locked(part: Path, mode: str, **options: Any) -> IO[Any]:
         handle.close()
 
 
-def _locked(handle: IO[Any]) -> bool:
+def _locked(handle: IO[Any] | int) -> bool:
     """Lock a file for this process, and say whether that went: where files cannot be locked it never does."""
     if fcntl is None:
         return False
@@ -138,9 +180,9 @@ def _locked(handle: IO[Any]) -> bool:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write one whole text file."""
+    """Write one whole text file; what no file can hold, as half a character of a path in another encoding, as �."""
     with atomic(path) as handle:
-        handle.write(text)
+        handle.write(writable(text))
 
 
 def read_bytes(path: Path | str) -> bytes:

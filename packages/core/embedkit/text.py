@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\ud800-\udfff]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _JOINERS = re.compile(r"[\s\-‐‑‒–—_/·・.,'’\"“”()\[\]{}:;!?]+")
 _SCRIPTS = (
     ("ko", re.compile(r"[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]")),
@@ -24,6 +25,11 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())  # most texts, at a fifth of the cost
     return " ".join(_CONTROL.sub("", unicodedata.normalize("NFC", text)).split())
+
+
+def writable(text: str) -> str:
+    """`text` with � for every half character: a file name in another encoding has some, and no file can hold them."""
+    return text if text.isascii() else _SURROGATES.sub("�", text)
 
 
 def fold(text: str) -> str:

@@ -46,7 +46,9 @@ def compose(
     ] = ("data/pairs.jsonl"),
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="ROLE=COLUMN, as term=용어; a name or a number. Repeatable."),
+        typer.Option(
+            "--map", help="ROLE=COLUMN, as term=용어; numbers from 1 where there is no header. Repeatable."
+        ),
     ] = None,
     kinds: Annotated[
         str,
@@ -188,7 +190,8 @@ def validate(
         Format, typer.Option("--format", help="text, or github for annotations.")
     ] = Format.text,
     model: Annotated[
-        str, typer.Option(help="A table: texts longer than this model reads are findings.")
+        str,
+        typer.Option(help="Texts of a table or of pairs that this model reads only a part of are findings."),
     ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -11,11 +11,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import IO
 
+from embedkit.compose.table import role_of
+
 HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 20
 BAD = "\udcff"  # stands where bytes could not be decoded; no decoder ever yields it
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with BOM"),
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
@@ -34,6 +38,7 @@ _SIGNATURE = {
 _LABELS = {"cp949": "CP949 (EUC-KR)", "cp932": "Shift_JIS (CP932)", "euc_jp": "EUC-JP", "gb18030": "GB18030"}
 _WESTERN = re.compile(r"[àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÀÁÂÄÅÆÇÈÉÊËÍÎÑÓÔÖØÜ‘’“”–—…€£§°·µ±×²³«»¿¡®™©]")
 STATISTICS_LEAST = 30
+_CELL = re.compile(r"[\t,;|\"]")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -72,13 +77,34 @@ def _by_mark(head: bytes) -> Encoding | None:
 
 
 def _by_nuls(head: bytes) -> Encoding | None:
-    """UTF-16 without a mark: its ASCII (commas, line ends) shows as NULs on one side only."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if (even + odd) * 50 < len(head) or not head:
+    """UTF-16 without a mark: its ASCII (commas, line ends) is a NUL beside a byte, always on the same side.
+
+    A NUL alone says little: 가 is U+AC00, and a sound UTF-8 file may hold one.
+    """
+    nuls = head.count(0)
+    if not nuls or (nuls * 4 < len(head) and _is_utf8(head)):
         return None
-    if odd > 9 * even:
-        return Encoding("utf-16-le", "UTF-16 without BOM")
-    return Encoding("utf-16-be", "UTF-16 without BOM") if even > 9 * odd else None
+    even, odd = head[0::2], head[1::2]
+    little, big = _ascii_beside_nul(even, odd), _ascii_beside_nul(odd, even)
+    if max(little, big) * 100 < len(head) or 2 * min(little, big) > max(little, big):
+        return None
+    return Encoding("utf-16-le" if little > big else "utf-16-be", "UTF-16 without BOM")
+
+
+def _ascii_beside_nul(low: bytes, high: bytes) -> int:
+    return sum(
+        not above and (below in b"\t\n\r" or 32 <= below < 127)
+        for below, above in zip(low, high, strict=False)
+    )
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether the head is UTF-8, the character aside that its end may cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _utf8(handle: IO[bytes]) -> Encoding | None:
@@ -96,10 +122,20 @@ def _utf8(handle: IO[bytes]) -> Encoding | None:
 def _by_spelling(head: bytes) -> Encoding:
     if _mostly_utf8(head):
         return DAMAGED_UTF8
-    codec = max(_PLAUSIBLE, key=lambda name: _score(head, name))
+    codec = _by_header(head) or max(_PLAUSIBLE, key=lambda name: _score(head, name))
     if _score(head, codec) > 0.5:
         return Encoding(codec, _LABELS[codec])
     return _single_byte(head)
+
+
+def _by_header(head: bytes) -> str:
+    """The code page in which the first line names a column, as 用語 or 术语; a short table says little else."""
+    line = head.lstrip().split(b"\n", 1)[0]
+    for codec in _PLAUSIBLE:
+        cells = _CELL.split(line.decode(codec, "embedkit-mark"))
+        if any(not cell.isascii() and role_of(cell) for cell in cells):
+            return codec
+    return ""
 
 
 def _mostly_utf8(head: bytes) -> bool:

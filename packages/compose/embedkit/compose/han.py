@@ -8,11 +8,13 @@ For comparing only, never for writing. The common form is the traditional one, b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.util import find_spec
 
-from embedkit.extras import require
+from embedkit.compose.records import Record
+from embedkit.console import say
+from embedkit.extras import DISTRIBUTION, require
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _REGIONS = ("jp2t", "tw2t", "hk2t")
@@ -39,6 +41,15 @@ def one_form(text: str) -> str:
     for region in _REGIONS:
         text = _converter(region)(text)
     return text
+
+
+def say_without(records: Iterable[Record]) -> None:
+    """Without the extra `han` a table with Chinese characters is told what it does without."""
+    if not installed() and any(has_han(record.entry.term) for record in records):
+        say(
+            "Chinese characters are compared as they stand; with {command} 電壓, 電圧 and 电压 are one word",
+            command=f"pip install '{DISTRIBUTION}[han]'",
+        )
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,10 +35,25 @@ from embedkit.errors import UserError
 from embedkit.files import STDIO
 from embedkit.messages import tr
 from embedkit.shipped import data_path
-from embedkit.text import clean
+from embedkit.text import clean, writable
 
 MAX_LINE_CHARS = 1_000_000
+# Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
+_BINARY = (
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+    b"\x1f\x8b",
+    b"\xfd7zXZ",
+    b"(\xb5/\xfd",
+    b"7z\xbc\xaf",
+    b"%PDF",
+)
+_BINARY += (b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY")
+_JSON_DOCUMENT = re.compile(r"\ufeff?\s*(?:\[\s*(?:\{.*)?|\{)\s*$")
+_WEB_PAGE = re.compile(r"\ufeff?\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\s*$", re.IGNORECASE)  # Excel's own, for Excel
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
+_SHOWN_ROLES = ("term", "definition", "anchor", "positive", "aliases", "abbreviation", "translation")
 
 
 def locate(name: str) -> Path | str:
@@ -56,6 +72,8 @@ def locate(name: str) -> Path | str:
             if path != tried[0]:
                 say("{name} is not here; reading {path}", name=name, path=path)
             return path
+    if tried[0].exists():
+        raise UserError("is a pipe or a device", place=name, hint="pipe it in: - is standard input")
     raise UserError(
         "there is no such file",
         place=name,
@@ -65,21 +83,22 @@ def locate(name: str) -> Path | str:
 
 
 def read(
-    path: Path | str, *, mapping: Mapping[str, str] | None = None, quiet: bool = False
+    path: Path | str, *, mapping: Mapping[str, str] | None = None, quiet: bool = False, name: str = ""
 ) -> Iterator[Record | Reject]:
-    """Yield every row of one table as a record or a reject.
+    """Yield every row of one table as a record or a reject; `name` is what it is called, if not by its path.
 
     Raises:
         UserError: the file cannot be read, is empty, is a spreadsheet, or has one column only.
     """
-    name = "stdin" if str(path) == STDIO else str(path)
+    name = name or ("stdin" if str(path) == STDIO else writable(str(path)))
     with _opened(path) as handle:
         encoding = _checked(handle, name)
         text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")
         lines = _lines(text)
         sample = list(islice(lines, SAMPLE_ROWS))
         if not any(line.text.replace("\ufeff", "").strip() for line in sample):
-            raise UserError("is empty", place=name, hint="it needs at least one row with two columns")
+            raise _empty(name)
+        _refuse_documents(next(line.text for line in sample if line.text.strip()), name)
         is_json = name.endswith(_JSON_SUFFIXES) or _looks_like_json(sample)
         reader = _read_json if is_json else _read_table
         yield from reader(name, sample, lines, mapping or {}, encoding, quiet)
@@ -102,10 +121,9 @@ def _opened(path: Path | str) -> Iterator[IO[bytes]]:
 def _checked(handle: IO[bytes], name: str) -> Encoding:
     try:
         handle.seek(0)
-        head = handle.read(8)
-        if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        if handle.read(16).startswith(_BINARY):
             raise UserError(
-                "is a spreadsheet or archive, not text",
+                "is a spreadsheet, an archive or another binary file",
                 place=name,
                 hint="save it as CSV (UTF-8) and read that",
             )
@@ -125,12 +143,21 @@ def _lines(text: IO[str]) -> Iterator[Line]:
         yield Line(number, line[:SHOWN_CHARS] if over_long else line, over_long)
 
 
+def _empty(name: str) -> UserError:
+    return UserError("is empty", place=name, hint="it needs at least one row with two columns")
+
+
+def _refuse_documents(first: str, name: str) -> None:
+    """Raise `UserError` for what is text and no table, by its first line."""
+    if _JSON_DOCUMENT.match(first):
+        hint = "one object a line is read: `jq -c '.[]' FILE > rows.jsonl` makes lines of an array"
+        raise UserError("is one JSON document", place=name, hint=hint)
+    if _WEB_PAGE.match(first):
+        raise UserError("is a web page", place=name, hint="embedkit crawl --from-file makes a glossary of it")
+
+
 def _looks_like_json(sample: Sequence[Line]) -> bool:
-    first = next(line.text for line in sample if line.text.strip())
-    try:
-        return isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return False
+    return isinstance(_json(next(line.text for line in sample if line.text.strip())), dict)
 
 
 def _read_table(
@@ -141,9 +168,13 @@ def _read_table(
     encoding: Encoding,
     quiet: bool,
 ) -> Iterator[Record | Reject]:
-    dialect = sniff(sample, tab_first=name.endswith((".tsv", ".tab")))
+    said = _SEPARATOR_LINE.match(sample[0].text)
+    sample = sample[1:] if said else sample
+    dialect = sniff(sample, tab_first=name.endswith((".tsv", ".tab")), only=said[1] if said else "")
     rows = split(chain(sample, lines), dialect)
-    first = next(rows)
+    first = next(rows, None)
+    if first is None:
+        raise _empty(name)
     roles = _mapped(first, mapping, name) if mapping else roles_of_header(first.cells)
     if dialect.width < 2:
         raise UserError(
@@ -155,30 +186,44 @@ def _read_table(
         raise UserError(
             "has {width} columns and no header that names term and definition",
             place=name,
-            hint="name them: --map term=COLUMN --map definition=COLUMN (a name, or a number from 1)",
+            hint="name them: --map term=COLUMN --map definition=COLUMN (numbers from 1 where there is no header)",
             width=dialect.width,
         )
+    headless = not roles or _is_row(first, mapping)
+    roles = roles or {"anchor": 0, "positive": 1}
     if not quiet:
-        _state(name, encoding, dialect, first if roles else None, roles)
-    if not roles:
-        roles, rows = {"anchor": 0, "positive": 1}, chain((first,), rows)
+        _state(name, encoding, dialect, roles, first, headless=headless)
+    if headless:
+        rows = chain((first,), rows)
     for row in rows:
         yield _from_row(name, row, roles, dialect.width)
 
 
+def _is_row(first: Row, mapping: Mapping[str, str]) -> bool:
+    """Whether the first row is one already: its columns are told by number, and no cell is a known name."""
+    numbered = bool(mapping) and all(column.isdecimal() for column in mapping.values())
+    return numbered and not any(map(role_of, first.cells))
+
+
 def _state(
-    name: str, encoding: Encoding, dialect: Dialect, header: Row | None, roles: Mapping[str, int]
+    name: str, encoding: Encoding, dialect: Dialect, roles: Mapping[str, int], first: Row, *, headless: bool
 ) -> None:
-    used = [role for role in roles if role in ("term", "definition", "anchor", "positive", "aliases")]
-    shown = ", ".join(f"{role}={header.cells[roles[role]].strip()}" for role in used) if header else ""
+    shown = ", ".join(
+        f"{role}={at + 1 if headless else first.cells[at].strip()}"
+        for role, at in roles.items()
+        if role in _SHOWN_ROLES
+    )
     say(
         "{name}: {encoding}, {delimiter}-separated, {quoting}, {header}",
         name=name,
         encoding=encoding.label,
-        delimiter=NAMES[dialect.delimiter],
+        delimiter=NAMES.get(dialect.delimiter, dialect.delimiter),
         quoting=tr('quote "' if dialect.quoted else "no quoting"),
-        header=tr("header {columns}", columns=shown) if header else tr("no header: anchor, positive"),
+        header=tr("no header: {columns}" if headless else "header {columns}", columns=shown),
     )
+    unused = [cell for at, cell in enumerate(map(clean, first.cells)) if cell and at not in roles.values()]
+    if unused and not headless:
+        say("{name}: columns that are not used: {columns}", name=name, columns=", ".join(unused))
 
 
 def parse_mapping(items: Iterable[str]) -> dict[str, str]:
@@ -201,8 +246,10 @@ def _mapped(header: Row, mapping: Mapping[str, str], name: str) -> dict[str, int
     """The header's own roles under those of `--map`; a mapped column loses the role its name had."""
     names = [clean(cell) for cell in header.cells]
     roles = {role: at for at, cell in enumerate(names) if (role := role_of(cell))}
+    by_number = _is_row(header, mapping)
     for role, column in mapping.items():
-        at = names.index(column) if column in names else int(column) - 1 if column.isdecimal() else -1
+        named = column in names and not by_number
+        at = names.index(column) if named else int(column) - 1 if column.isdecimal() else -1
         if not 0 <= at < len(names):
             raise UserError(
                 "has no column {column!r}",
@@ -247,11 +294,31 @@ def _read_json(
         if any('"hard_negatives": ["' in line.text for line in sample):
             say("{name}: its hard negatives are not taken over; they are mined anew", name=name)
     renamed = {column: role for role, column in mapping.items()}
+    _require_keys(renamed, sample, name)
     for line in chain(sample, lines):
         if line.over_long:
             yield rejected(name, line.number, "over-long", line.text)
         elif line.text.strip("\ufeff \r\n\t"):
             yield _from_json(name, line, renamed)
+
+
+def _require_keys(wanted: Iterable[str], sample: Sequence[Line], name: str) -> None:
+    """Raise `UserError` for a key that `--map` names and no row of the sample has."""
+    rows = [row for line in sample if isinstance(row := _json(line.text), dict)]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    for key in wanted:
+        if rows and key not in keys:
+            hint = "its columns: {names}"
+            raise UserError(
+                "has no column {column!r}", place=name, hint=hint, column=key, names=", ".join(keys)
+            )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _from_json(name: str, line: Line, renamed: Mapping[str, str]) -> Record | Reject:
@@ -264,7 +331,7 @@ def _from_json(name: str, line: Line, renamed: Mapping[str, str]) -> Record | Re
     if not isinstance(value, dict):
         return rejected(name, line.number, "not a JSON object", line.text)
     cells: dict[str, str] = {}
-    for key, item in value.items():
+    for key, item in sorted(value.items(), key=lambda item: item[0] not in renamed):
         role = renamed.get(key) or role_of(key)
         if role in ("term", "definition", "anchor", "positive") and not isinstance(item, str | None):
             return rejected(name, line.number, f"not a text ({role})", line.text)

@@ -9,12 +9,13 @@ from typing import Any
 
 from embedkit.compose.encoding import BAD
 from embedkit.compose.spool import Spool
-from embedkit.glossary import COLUMNS, Alias, Entry, aliases_from_json
+from embedkit.glossary import COLUMNS, Alias, AliasKind, Entry, aliases_from_json
 from embedkit.text import clean, is_acronym, language_of
 
 MAX_TEXT_CHARS = 10_000
 SHOWN_CHARS = 500
 _OTHER_COLUMNS = tuple(column for column in COLUMNS if column not in ("term", "definition", "aliases"))
+_KINDS: tuple[AliasKind, ...] = ("abbreviation", "translation")  # that may have a column of their own
 _rest = attrgetter(*_OTHER_COLUMNS)
 _TEXT_COLUMNS = ("lang", "domain", "source", "source_url", "permalink", "revision", "license", "entry_id")
 
@@ -87,7 +88,7 @@ def to_record(name: str, line: int, cells: Mapping[str, str], text: str) -> Reco
         if len(values[role]) > MAX_TEXT_CHARS:
             return rejected(name, line, "over-long", text)
     try:
-        aliases = _aliases(cells.get("aliases", ""), cells.get("abbreviation", ""))
+        aliases = _aliases(cells)
     except (ValueError, RecursionError) as error:
         return rejected(name, line, f"bad aliases ({error})", text)
     known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
@@ -96,15 +97,15 @@ def to_record(name: str, line: int, cells: Mapping[str, str], text: str) -> Reco
     return Record(name, line, entry, stated)
 
 
-def _aliases(cell: str, abbreviations: str) -> tuple[Alias, ...]:
+def _aliases(cells: Mapping[str, str]) -> tuple[Alias, ...]:
     """A JSON list of aliases, or names with `;` or `|` between them as other people's tables have."""
+    cell = cells.get("aliases", "")
     if cell.lstrip().startswith(("[", "{")):
-        parsed = aliases_from_json(cell)
+        found = list(aliases_from_json(cell))
     else:
-        parsed = tuple(
-            Alias(text, "abbreviation" if is_acronym(text) else "synonym") for text in _names(cell)
-        )
-    found = (*parsed, *(Alias(text, "abbreviation") for text in _names(abbreviations)))
+        found = [Alias(text, "abbreviation" if is_acronym(text) else "synonym") for text in _names(cell)]
+    for kind in _KINDS:
+        found += (Alias(text, kind) for text in _names(cells.get(kind, "")))
     cleaned = (Alias(clean(a.text), a.kind, clean(a.lang)) for a in found)
     return tuple(dict.fromkeys(a for a in cleaned if a.text and len(a.text) <= MAX_TEXT_CHARS))
 

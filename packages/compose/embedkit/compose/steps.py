@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from embedkit.compose.concepts import Concepts, build
-from embedkit.compose.han import has_han, installed
+from embedkit.compose.han import say_without
 from embedkit.compose.length import local_length_check
 from embedkit.compose.lint import lint, resolve_stubs
 from embedkit.compose.mine.choose import Choice, choose_miner
@@ -22,7 +22,6 @@ from embedkit.compose.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.spool import Spool
 from embedkit.compose.texts import distinct_texts
 from embedkit.console import say, warn
-from embedkit.extras import DISTRIBUTION
 from embedkit.near import near_pairs
 from embedkit.report import Tally
 
@@ -92,17 +91,8 @@ def join(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concept
             "the largest concept holds {percent} % of the texts: does one name join too much?",
             percent=round(100 * concepts.largest / concepts.texts, 1),
         )
-    _say_han(records)
+    say_without(records)
     return concepts
-
-
-def _say_han(records: Iterable[Record]) -> None:
-    """Without the extra `han` a table with Chinese characters is told what it does without."""
-    if not installed() and any(has_han(record.entry.term) for record in records):
-        say(
-            "Chinese characters are compared as they stand; with {command} 電壓, 電圧 and 电压 are one word",
-            command=f"pip install '{DISTRIBUTION}[han]'",
-        )
 
 
 def make(found: Reading, kinds: Iterable[str]) -> Made:

@@ -24,6 +24,8 @@ _HEADER_WORDS = {
     "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
     "aliases": "aliases alias synonyms synonym 별칭 동의어 유의어",
     "abbreviation": "abbreviation abbr acronym 약어 약자 略語",
+    "translation": "translation english korean japanese chinese 번역 대역어 영어 한국어 일본어 중국어 영문 국문 "
+    "英語 韓国語 日本語 中国語 英文 中文",
     "lang": "lang language 언어",
     "domain": "domain field 분야",
     "source": "source 출처",
@@ -72,23 +74,27 @@ def role_of(name: str) -> str:
 
 
 def roles_of_header(cells: Sequence[str]) -> dict[str, int]:
-    """Role to column number when `cells` is a header that names a pair of texts; else empty."""
+    """Role to column number when `cells` is a header that names a pair of texts; else empty.
+
+    Two columns of other names that are known, as `영어,한국어`, are a pair too.
+    """
     roles: dict[str, int] = {}
     for index, cell in enumerate(cells):
         role = role_of(cell)
         if role:
             roles.setdefault(role, index)
-    left, right = roles.keys() & {"term", "anchor"}, roles.keys() & {"definition", "positive"}
-    return roles if left and right else {}
+    if roles.keys() & {"term", "anchor"} and roles.keys() & {"definition", "positive"}:
+        return roles
+    return {"anchor": 0, "positive": 1} if len(cells) == 2 and all(map(role_of, cells)) else {}
 
 
-def sniff(lines: Sequence[Line], *, tab_first: bool = False) -> Dialect:
+def sniff(lines: Sequence[Line], *, tab_first: bool = False, only: str = "") -> Dialect:
     """The dialect under which the most rows have the same number of columns, at least two.
 
-    `width` is 1 when nothing separates two columns.
+    `width` is 1 when nothing separates two columns. The delimiter is `only` where the file itself says which.
     """
     best, best_score = Dialect(",", quoted=True, width=1), (False, 0.0, False)
-    for delimiter in DELIMITERS:
+    for delimiter in only or DELIMITERS:
         dialect = Dialect(delimiter, quoted=delimiter != "\t" or _has_quoted_cell(lines))
         rows = list(islice(split(lines, dialect), SAMPLE_ROWS))
         header = bool(rows and roles_of_header(rows[0].cells))

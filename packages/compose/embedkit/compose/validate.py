@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedkit.compose.concepts import build, text_key
 from embedkit.compose.export.record import pairs_spool
+from embedkit.compose.han import say_without
 from embedkit.compose.length import TooLong, length_check
 from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
 from embedkit.compose.pair_lint import pair_doubts
@@ -22,10 +25,11 @@ from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO
 from embedkit.jsonl import raw_lines
 from embedkit.pairs import pair_from_object
-from embedkit.text import hash64
+from embedkit.text import hash64, writable
 
 Check = Callable[[dict[str, Any]], str]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,31 @@ def validate(
 
 
 def check(file: Path | str, *, model: str = "") -> Validation:
-    """Look at every row of `file`; nothing is printed."""
+    """Look at every row of `file`; no finding is printed."""
     if str(file) != STDIO and Path(file).is_dir():
         raise UserError(
             "is a folder, not a file", place=str(file), hint="name a CSV, TSV or JSONL file in it"
         )
-    form = _json_form(file)
-    if form in _CHECKS:
-        return _check_json(file, form, _CHECKS[form])
-    return _check_table(file, length_check(model)) if form != "pairs" else _check_pairs(file)
+    too_long = length_check(model)
+    name = "stdin" if str(file) == STDIO else writable(str(file))
+    with _on_disk(file) as path:
+        form = _json_form(path)
+        if form in _CHECKS:
+            return _check_json(path, name, form, _CHECKS[form])
+        return _check_pairs(path, name, too_long) if form == "pairs" else _check_table(path, name, too_long)
+
+
+@contextmanager
+def _on_disk(file: Path | str) -> Iterator[Path]:
+    """The path of `file`; of standard input and of a pipe, which are read once, that of a copy."""
+    if str(file) != STDIO and not Path(file).is_fifo():
+        yield Path(file)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "stdin"
+        with copy.open("wb") as target:
+            target.writelines(line for _, line in raw_lines(file))
+        yield copy
 
 
 def _level(problem: Problem) -> str:
@@ -105,13 +125,14 @@ def _github(problem: Problem) -> str:
     return f"::{_level(problem)} file={place},line={problem.line}::{message}"
 
 
-def _json_form(file: Path | str) -> str:
+def _json_form(path: Path) -> str:
     """The row format of JSON lines by the keys of the first sound object; empty for a table of cells."""
-    if str(file) == STDIO or not str(file).endswith(_JSON_SUFFIXES):
-        return ""
-    for _, line in raw_lines(file):
+    named_json = path.name.endswith(_JSON_SUFFIXES)
+    for _, line in raw_lines(path):
+        if not named_json and line.strip(_BLANK) and not line.strip(_BLANK).startswith(b"{"):
+            return ""
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
@@ -128,9 +149,9 @@ _KEYS: Mapping[str, frozenset[str]] = {
 }
 
 
-def _check_table(file: Path | str, too_long: TooLong) -> Validation:
+def _check_table(path: Path, name: str, too_long: TooLong) -> Validation:
     records, problems, stated = records_spool(), list[Problem](), False
-    for item in read(file):
+    for item in read(path, name=name):
         if isinstance(item, Record):
             records.append(item)
             stated = stated or item.stated_pair
@@ -139,21 +160,22 @@ def _check_table(file: Path | str, too_long: TooLong) -> Validation:
                 Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
             )
     rows = len(records) + len(problems)
+    say_without(records)
     problems += lint(records, too_long=too_long)
     for number, record in list(resolve_stubs(records)):
         records.replace(number, record)
     problems += over_merged(records, build(records))
     form = "a two-column table" if stated else "a glossary"
-    return Validation(str(file), form, rows, _sorted(problems))
+    return Validation(name, form, rows, _sorted(problems))
 
 
 def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: problem.line))
 
 
-def _objects(file: Path | str) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield `(line, object)`, or what is wrong with the line."""
-    for number, line in raw_lines(file):
+    for number, line in raw_lines(path):
         if not line.strip():
             continue
         try:
@@ -166,20 +188,20 @@ def _objects(file: Path | str) -> Iterator[tuple[int, dict[str, Any] | str]]:
             yield number, value if isinstance(value, dict) else "not a JSON object"
 
 
-def _check_json(file: Path | str, form: str, check_row: Check) -> Validation:
+def _check_json(path: Path, name: str, form: str, check_row: Check) -> Validation:
     problems: list[Problem] = []
     rows = 0
     seen: dict[int, int] = {}
-    for number, row in _objects(file):
+    for number, row in _objects(path):
         rows += 1
         reason = row if isinstance(row, str) else check_row(row)
         if reason:
-            problems.append(Problem(str(file), number, "bad row", reason, error=True))
+            problems.append(Problem(name, number, "bad row", reason, error=True))
             continue
         first = seen.setdefault(hash64(json.dumps(row, sort_keys=True)), number)
         if first != number:
-            problems.append(Problem(str(file), number, "duplicate row", f"the same as line {first}"))
-    return Validation(str(file), form, rows, tuple(problems))
+            problems.append(Problem(name, number, "duplicate row", f"the same as line {first}"))
+    return Validation(name, form, rows, tuple(problems))
 
 
 def _texts(row: Mapping[str, Any], *names: str) -> str:
@@ -225,18 +247,21 @@ def _triplet(row: dict[str, Any]) -> str:
 _CHECKS: Mapping[str, Check] = {"labelled": _labelled, "nli": _nli, "scored": _scored, "triplets": _triplet}
 
 
-def _check_pairs(file: Path | str) -> Validation:
-    pairs, lines, problems = pairs_spool(), array("Q"), list[Problem]()
-    for number, row in _objects(file):
+def _check_pairs(path: Path, name: str, too_long: TooLong) -> Validation:
+    pairs, lines, problems, rows = pairs_spool(), array("Q"), list[Problem](), 0
+    for number, row in _objects(path):
+        rows += 1
         try:
             pair = pair_from_object(row) if isinstance(row, dict) else row
         except ValueError as error:
             pair = str(error)
         if isinstance(pair, str):
-            problems.append(Problem(str(file), number, "bad row", pair, error=True))
-        else:
-            pairs.append(pair)
-            lines.append(number)
-    rows = len(pairs) + len(problems)
-    problems += (Problem(str(file), lines[d.row], d.code, d.message) for d in pair_doubts(pairs, lines))
-    return Validation(str(file), "pairs", rows, _sorted(problems))
+            problems.append(Problem(name, number, "bad row", pair, error=True))
+            continue
+        pairs.append(pair)
+        lines.append(number)
+        texts = (pair.anchor, pair.positive, *pair.hard_negatives)
+        if message := next(filter(None, map(too_long, texts)), ""):
+            problems.append(Problem(name, number, "long text", message))
+    problems += (Problem(name, lines[d.row], d.code, d.message) for d in pair_doubts(pairs, lines))
+    return Validation(name, "pairs", rows, _sorted(problems))

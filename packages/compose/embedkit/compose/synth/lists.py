@@ -7,15 +7,20 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from embedkit.compose.encoding import BAD, detect
+from embedkit.compose.read import read
+from embedkit.compose.records import Reject, category
+from embedkit.compose.table import SAMPLE_ROWS, Line, sniff
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
+from embedkit.glossary import Entry
 from embedkit.report import Tally
 from embedkit.shipped import data_path
-from embedkit.text import clean, fold, language_of
+from embedkit.text import clean, fold, language_of, writable
 
 MAX_NAME_CHARS = 200
 MAX_DEFINITION_CHARS = 4000
@@ -105,9 +110,14 @@ def find_list(name: str, *, lang: str, beside: Path | None = None) -> Path:
 def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
     """Add the lines of one file to `reading`. Blank lines and lines that start with "# " are passed over.
 
+    Terms may stand in a table as well, as compose reads it.
+
     Raises:
         UserError: the file is missing or cannot be read.
     """
+    if not acronyms and _is_table(path):
+        _read_table(path, reading)
+        return
     parse = _acronym if acronyms else _term
     for number, line in _lines(path):
         text = line.strip("\r\n \u3000")
@@ -117,15 +127,50 @@ def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
         try:
             reading.items.append(parse(text, path.name))
         except LineError as error:
-            reason = str(error)
-            reading.tally.reject(reason)
-            reading.rejected.append(Rejected(file=str(path), line=number, reason=reason, text=line.strip()))
+            _reject(reading, str(path), number, str(error), line)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _reject(reading: Reading, file: str, line: int, reason: str, text: str) -> None:
+    reading.tally.reject(category(reason))
+    text = writable(text.strip())
+    reading.rejected.append(Rejected(file=writable(file), line=line, reason=reason, text=text))
+
+
+def _is_table(path: Path) -> bool:
+    """Whether it is called a table and has two columns or more; a CSV of one column is a list."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".jsonl", ".ndjson"):
+        return False
+    lines = [Line(number, text + "\n") for number, text in islice(_lines(path, quiet=True), SAMPLE_ROWS)]
+    return path.suffix.lower() in (".jsonl", ".ndjson") or sniff(lines).width > 1
+
+
+def _read_table(path: Path, reading: Reading) -> None:
+    """Each row is a term with its definition; its abbreviations count as lines of their own."""
+    for row in read(path):
+        if isinstance(row, Reject):
+            reading.tally.taken_in += 1
+            _reject(reading, row.file, row.line, row.reason, row.text)
+            continue
+        short = (alias.text for alias in row.entry.aliases if alias.kind == "abbreviation")
+        for acronym in ("", *short):
+            reading.tally.taken_in += 1
+            try:
+                reading.items.append(_of_entry(row.entry, acronym, path.name))
+            except LineError as error:
+                _reject(reading, row.file, row.line, str(error), acronym or row.entry.term)
+
+
+def _of_entry(entry: Entry, acronym: str, file: str) -> Item:
+    name, definition = _name(entry.term, "term"), _definition(entry.definition)
+    if acronym:
+        acronym = _other(_name(acronym, "acronym"), name)
+    return Item(name=name, acronym=acronym, definition=definition, lang=entry.lang, file=file)
+
+
+def _lines(path: Path, *, quiet: bool = False) -> Iterator[tuple[int, str]]:
     data = read_bytes(path)
     encoding = detect(io.BytesIO(data))
-    if not encoding.label.startswith("UTF-8"):
+    if not quiet and not encoding.label.startswith("UTF-8"):
         say("{file}: read as {encoding}", file=path, encoding=encoding.label)
     text = data.decode(encoding.codec, "embedkit-mark")
     yield from enumerate(text.split("\n"), start=1)
@@ -149,11 +194,16 @@ def _acronym(line: str, file: str) -> Item:
     for key, value in values.items():
         if not isinstance(value, str) and (value is not None or key in ("acronym", "full")):
             raise LineError(_NO_TEXT[key])
-    acronym, full = _name(row["acronym"], "acronym"), _name(row["full"], "full")
-    if fold(acronym) == fold(full):
-        raise LineError("the acronym and its full form are the same")
+    full = _name(row["full"], "full")
+    acronym = _other(_name(row["acronym"], "acronym"), full)
     definition = _definition(values["definition"] or "")
     return Item(name=full, acronym=acronym, definition=definition, lang=values["lang"] or "", file=file)
+
+
+def _other(acronym: str, full: str) -> str:
+    if fold(acronym) == fold(full):
+        raise LineError("the acronym and its full form are the same")
+    return acronym
 
 
 def _name(text: str, what: str) -> str:
