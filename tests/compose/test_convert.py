@@ -199,6 +199,10 @@ def test_datasets_loads_the_hub_folder_with_its_types(source: Path, tmp_path: Pa
     assert (row["anchor"], row["hard_negatives"]) == ("PWM", ["펄스 진폭 변조", "위상 변조"])
     assert row["mining"] == []
     assert str(loaded["train"].features["hard_negatives"].feature.dtype) == "string"
+    write_pairs(source, [Pair(anchor="a", positive="b"), Pair(anchor="c", positive="d", scores=(0.5,))])
+    convert(inputs=[str(source)], to="huggingface", output=str(tmp_path / "scored"))
+    scored = datasets.load_dataset(str(tmp_path / "scored"), cache_dir=str(tmp_path / "cache"))
+    assert list(scored["train"]["scores"]) == [[], [0.5]]
 
 
 def test_the_card_rolls_up_licences_as_the_hub_reads_them(source: Path) -> None:

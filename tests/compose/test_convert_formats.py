@@ -115,7 +115,10 @@ def test_keys_without_a_place_are_counted(tmp_path: Path) -> None:
 def test_a_hub_folder_loses_nothing(tmp_path: Path) -> None:
     receipt = Mining(score=0.5, rank=2, miner="dense", rule="bar", weights="abc")
     row = Pair(anchor="q", positive="a", hard_negatives=("n",), mining=(receipt,), id="1", group="g")
-    rows = [replace(row, kind="pair", lang="ko", source="s", license="MIT")]
+    rows = [
+        replace(row, kind="pair", lang="ko", source="s", license="MIT", scores=(0.9, 0.25)),
+        Pair(anchor="r", positive="b", id="2"),
+    ]
     there, back, found = out_and_back(tmp_path, "huggingface", rows)
     assert found == rows
     assert not +there.books.keys

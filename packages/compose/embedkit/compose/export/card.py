@@ -33,6 +33,7 @@ FEATURES: list[dict[str, Any]] = [
         ],
     },
 ]
+SCORES = {"name": "scores", "list": "float64"}
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 # Licences whose identifier on the Hub is their SPDX name in small letters.
 _HUB_LICENCES = re.compile(
@@ -60,10 +61,12 @@ class Contents:
     kinds: Counter[str] = field(default_factory=Counter)
     langs: Counter[str] = field(default_factory=Counter)
     sources: Counter[tuple[str, str]] = field(default_factory=Counter)
+    scored: bool = False  # whether a row has a teacher's scores
 
     def take(self, part: str, pair: Pair) -> None:
         """Count one row."""
         self.rows[part] += 1
+        self.scored |= bool(pair.scores)
         self.negatives[part] += len(pair.hard_negatives)
         self.groups.setdefault(part, array("Q")).append(hash64(pair.group or pair.anchor))
         self.kinds[pair.kind or "not stated"] += 1
@@ -153,7 +156,7 @@ def _front_matter(contents: Contents, files: Mapping[str, str], title: str) -> d
                 "data_files": [{"split": HUB_SPLITS[p], "path": name} for p, name in files.items()],
             }
         ],
-        "dataset_info": {"features": FEATURES},
+        "dataset_info": {"features": [*FEATURES, *([SCORES] if contents.scored else [])]},
     }
     if "other" in names:
         own = [licence for licence in contents.licences if _hub_licence(licence) == "other"]

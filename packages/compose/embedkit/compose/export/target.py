@@ -148,12 +148,15 @@ def _of_width(queries: Queries, width: int) -> Iterator[Query]:
 
 def _hub_files(folder: Path, rows: Rows, manifest: Manifest | None) -> Files:
     names = {part: f"{HUB_SPLITS[part]}.jsonl" for part in rows}
-    card = render_card(contents_of(rows), names, title=folder.resolve().name, manifest=manifest)
-    data: Files = {str(folder / names[part]): _hub_lines(found) for part, found in rows.items()}
+    contents = contents_of(rows)
+    card = render_card(contents, names, title=folder.resolve().name, manifest=manifest)
+    data: Files = {
+        str(folder / names[part]): _hub_lines(found, scored=contents.scored) for part, found in rows.items()
+    }
     return {**data, str(folder / "README.md"): [card]}
 
 
-def _hub_lines(pairs: Iterable[Pair]) -> Iterator[str]:
+def _hub_lines(pairs: Iterable[Pair], *, scored: bool) -> Iterator[str]:
     """Every key in every row: a loader that guesses types from the first rows guesses right."""
     for pair in pairs:
         row: dict[str, Any] = {name: getattr(pair, name) for name in _TEXTS}
@@ -163,4 +166,5 @@ def _hub_lines(pairs: Iterable[Pair]) -> Iterator[str]:
             "positive": pair.positive,
             "hard_negatives": list(pair.hard_negatives),
         }
-        yield dumps({**texts, **row, "mining": mining}) + "\n"
+        scores = {"scores": list(pair.scores)} if scored else {}
+        yield dumps({**texts, **row, "mining": mining, **scores}) + "\n"
