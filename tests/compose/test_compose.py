@@ -272,3 +272,35 @@ def test_whatever_the_table_the_books_balance(tmp_path: Path, lines: list[str], 
     rejected = tmp_path / "p.rejected.jsonl"
     quarantined = len(rows_of(rejected)) if rejected.exists() else 0
     assert quarantined == result.read.rejected.total() + result.made.rejected.total()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compose", "--input", "pairs.jsonl", "--output", "pairs.jsonl"],
+        ["compose", "--input", "pairs.dev.jsonl", "--output", "pairs.jsonl"],
+        ["synth", "--terms", "pairs.jsonl", "--output", "pairs.jsonl"],
+        ["convert", "--input", "pairs.jsonl", "--to", "tevatron", "--output", "pairs.jsonl"],
+    ],
+)
+def test_an_input_is_never_replaced(run: Run, tmp_path: Path, command: list[str]) -> None:
+    line = '{"anchor": "a", "positive": "b"}\n'
+    for name in ("pairs.jsonl", "pairs.dev.jsonl"):
+        (tmp_path / name).write_text(line, encoding="utf-8")
+    done = run(*command, "--force")
+    assert done.returncode == 2
+    assert "is an input and would be replaced\n  --output names another file" in done.stderr
+    assert (tmp_path / "pairs.jsonl").read_text(encoding="utf-8") == line
+
+
+def test_rows_and_a_report_do_not_share_stdout(run: Run) -> None:
+    done = run("compose", "--input", "-", "--output", "-", "--json", stdin="a,b\n")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_an_empty_output_is_a_folder(run: Run) -> None:
+    done = run("compose", "--input", "-", "--output", "", stdin="a,b\n")
+    assert (done.returncode, done.stderr.splitlines()[-2:]) == (
+        2,
+        [".: is a folder, not a file", "  name a file in it"],
+    )

@@ -119,9 +119,18 @@ def test_a_pointer_becomes_a_name_of_its_target() -> None:
     assert list(build(resolved).of_record) == [0, 0]
 
 
-def test_a_pointer_to_nothing_stays_as_it_is() -> None:
-    stub = entry("valve", "See tube.")
-    assert list(resolve_stubs([stub])) == []
+def test_a_pointer_to_no_entry_is_a_pair_of_names() -> None:
+    ((number, made),) = resolve_stubs([entry("valve", "See tube.")])
+    assert (number, made.entry.term, made.entry.definition, made.stated_pair) == (0, "valve", "tube", True)
+
+
+def test_pointers_in_a_chain_and_in_a_ring_join() -> None:
+    chain = [entry("a valve", "See b valve."), entry("b valve", "See diode"), entry("diode", "one way")]
+    ring = [entry("c valve", "See d valve."), entry("d valve", "See c valve.")]
+    records = [*chain, *ring]
+    for number, record in list(resolve_stubs(records)):
+        records[number] = record
+    assert list(build(records).of_record) == [0, 0, 0, 1, 1]
 
 
 def codes(*records: Record) -> list[str]:

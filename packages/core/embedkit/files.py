@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -30,10 +30,25 @@ STDIO = "-"
 
 def refuse_existing(path: Path | str, *, force: bool) -> None:
     """Raise `UserError` when `path` is there and `force` is not given, and always when it is a folder."""
-    if str(path) != STDIO and Path(path).is_dir():
-        raise UserError("is a folder, not a file", place=str(path), hint="name a file in it")
+    refuse_folder(path)
     if str(path) != STDIO and not force and Path(path).exists():
         raise UserError("already exists and is kept", place=str(path), hint="--force replaces it")
+
+
+def refuse_folder(path: Path | str) -> None:
+    """Raise `UserError` when a file is to be written where a folder is."""
+    if str(path) != STDIO and Path(path).is_dir():
+        raise UserError("is a folder, not a file", place=str(path) or ".", hint="name a file in it")
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | str]) -> None:
+    """Raise `UserError` when a file that is read would be replaced, forced or not."""
+    read = [Path(path) for path in inputs if str(path) != STDIO]
+    for path in outputs:
+        if path.exists() and any(path.samefile(given) for given in read if given.exists()):
+            raise UserError(
+                "is an input and would be replaced", place=str(path), hint="--output names another file"
+            )
 
 
 def require_writable(folder: Path) -> None:

@@ -33,7 +33,7 @@ from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, parse_
 from embedkit.compose.steps import Divided, Made, Reading, choose, divide, join, make, proof, read_all
 from embedkit.console import out_json
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, refuse_existing, require_writable
+from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
 from embedkit.messages import Phrase, tr
 from embedkit.pairs import Pair
 
@@ -93,7 +93,7 @@ def compose(
         seed=seed,
     )
     if not explain:
-        _refuse(settings, force=force, dry_run=dry_run)
+        _refuse(settings, force=force, dry_run=dry_run, as_json=as_json)
     mining.check(place, hard_k=hard_k, model=model)
     result = _run(settings, dry_run=dry_run)
     if explain:
@@ -123,10 +123,17 @@ def _tell_result(
         )
 
 
-def _refuse(settings: Settings, *, force: bool, dry_run: bool) -> None:
+def _refuse(settings: Settings, *, force: bool, dry_run: bool, as_json: bool) -> None:
     output = settings.output
     if isinstance(output, str):
+        if as_json and not dry_run:
+            raise UserError(
+                "--output - prints the training rows on stdout and nothing else",
+                hint="name a path with --output, or leave out --json",
+            )
         return
+    refuse_folder(output)
+    refuse_inputs(all_paths(output), settings.inputs)
     for path in all_paths(output):
         refuse_existing(path, force=force)
     check_decisions_kept(output, settings.mining.synonyms)

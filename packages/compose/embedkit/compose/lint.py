@@ -169,21 +169,27 @@ def see_target(definition: str) -> str:
 
 
 def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
-    """Yield what to put in the place of each stub that points at an entry: one more name of that entry."""
+    """Yield what to put in the place of each stub: one more name of the entry that it points at.
+
+    One that points at no entry, or at another stub, says that two names are one: a pair.
+    """
     stubs = {
-        number: text_key(target)
+        number: target
         for number, record in enumerate(records)
         if not record.stated_pair and (target := see_target(record.entry.definition))
     }
-    wanted, named = set(stubs.values()), dict[str, Record]()
+    wanted, named = set(map(text_key, stubs.values())), dict[str, Record]()
     for number, record in enumerate(records) if stubs else ():
         if number not in stubs and not record.stated_pair:
             for name in (record.entry.term, *(alias.text for alias in record.entry.aliases)):
                 if (key := text_key(name)) in wanted:
                     named.setdefault(key, record)
-    for number, key in stubs.items():
-        if key in named:
-            yield number, _redirected(records[number], named[key])
+    for number, name in stubs.items():
+        stub, target = records[number], named.get(text_key(name))
+        if target:
+            yield number, _redirected(stub, target)
+        else:
+            yield number, replace(stub, entry=replace(stub.entry, definition=name), stated_pair=True)
 
 
 def _redirected(stub: Record, target: Record) -> Record:

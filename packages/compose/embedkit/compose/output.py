@@ -181,13 +181,11 @@ def _inputs(settings: Settings) -> Iterator[Path]:
 def say_summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
     """Say what was, or would be, written."""
     if result.rows_short_of_k and settings.guards.hard_k and not dry_run:
-        short = (
-            "{count} rows have fewer than {k} hard negatives: their part has no more texts of other concepts"
-        )
+        short = "{count} rows have fewer than {k} hard negatives: their part has no more such texts of other concepts"
         if settings.guards.hub_cap:
             short = (
                 "{count} rows have fewer than {k} hard negatives: "
-                "their part has no more texts of other concepts that --hub-cap leaves"
+                "their part has no more such texts of other concepts that --hub-cap leaves"
             )
         say(short, count=result.rows_short_of_k, k=settings.guards.hard_k)
     if dry_run and settings.guards.hard_k and result.miner in ("dense", "hybrid"):

@@ -29,7 +29,7 @@ from embedkit.compose.export.source import (
 from embedkit.compose.export.target import Files, files_of, manifest_of, may_write, reject_lines, rejected_of
 from embedkit.console import out_json, say, warn
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, atomic, discard, refuse_existing, sha256_file
+from embedkit.files import STDIO, atomic, discard, refuse_existing, refuse_inputs, sha256_file
 from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.messages import tr
 
@@ -84,7 +84,7 @@ def convert(
     _check(from_, to, output, force=force, as_json=as_json)
     books = Books()
     sources = find_sources(inputs, form=from_, only=output == STDIO)
-    _spare_manifests(sources, to, output)
+    _spare_inputs(sources, from_, to, output)
     rows = read_sources(sources, form=from_, books=books)
     if negatives is not None:
         rows = _with_negatives(rows, negatives, books)
@@ -148,10 +148,11 @@ def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> N
         refuse_existing(path, force=force)
 
 
-def _spare_manifests(sources: Sequence[Source], to: str, output: str) -> None:
-    """Raise `UserError` when the output's manifest would replace that of an input: `x.json` beside `x.jsonl`."""
+def _spare_inputs(sources: Sequence[Source], from_: str, to: str, output: str) -> None:
+    """Raise `UserError` when the output would replace an input, or the manifest of one: `x.json` beside `x.jsonl`."""
     if output == STDIO:
         return
+    refuse_inputs(may_write(to, output), (file for source in sources for file in files_in(source, from_)))
     for source in sources:
         path = manifest_path(Path(source.path))
         if path.is_file() and path.resolve() == manifest_of(to, output).resolve():

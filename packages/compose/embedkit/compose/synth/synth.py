@@ -15,7 +15,7 @@ from embedkit.compose.synth.proof import Proof, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
 from embedkit.errors import UserError
-from embedkit.files import STDIO, discard, refuse_existing
+from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs
 from embedkit.glossary import read_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
@@ -118,6 +118,9 @@ def _check(
             "--output - prints the training rows on stdout and nothing else",
             hint="add --test-split 0, without --json",
         )
+    if output != STDIO:
+        refuse_folder(output)
+        refuse_inputs(_beside(output), filter(None, (terms, acronyms)))
     if output != STDIO and not dry_run:
         for path in _beside(output):
             refuse_existing(path, force=force)
