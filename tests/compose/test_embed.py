@@ -113,6 +113,13 @@ def test_more_shards_than_texts_leave_empty_ones_that_merge(folder: Path, tiny_m
     assert len(Shards.open(folder / "out")) == 1
 
 
+def test_half_a_character_is_named(folder: Path, tiny_model: Path) -> None:
+    (folder / "t.jsonl").write_text('{"text": "a"}\n{"text": "\\ud800"}\n', encoding="utf-8")
+    with pytest.raises(UserError, match="half a character") as caught:
+        run(tiny_model, input_="t.jsonl")
+    assert caught.value.place == "t.jsonl:2"
+
+
 def test_a_line_without_text_is_named(folder: Path, tiny_model: Path) -> None:
     (folder / "texts.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
     with pytest.raises(UserError, match=r"texts.jsonl:2: 'text' is missing"):
@@ -131,6 +138,15 @@ def test_an_input_that_is_no_file_is_one_message(name: str, folder: Path, tiny_m
         ({}, Place((0,), 1)),
         ({"RANK": "3", "WORLD_SIZE": "8"}, Place((3,), 8, "torchrun")),
         ({"SLURM_PROCID": "1", "SLURM_NTASKS": "4"}, Place((1,), 4, "Slurm")),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "14",
+                "SLURM_ARRAY_TASK_COUNT": "5",
+                "SLURM_ARRAY_TASK_MIN": "10",
+                "SLURM_ARRAY_TASK_STEP": "2",
+            },
+            Place((2,), 5, "a Slurm array"),
+        ),
         (
             {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "2"},
             Place((3,), 4, "a Slurm array"),

@@ -84,6 +84,24 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         require_writable(tmp_path / "file" / "below")
 
 
+def test_a_new_folder_that_another_process_uses_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch = Path.touch
+
+    def touch_with_company(path: Path) -> None:
+        touch(path)
+        touch(path.with_name("another's"))
+
+    monkeypatch.setattr(Path, "touch", touch_with_company)
+    require_writable(tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["another's"]
+    monkeypatch.undo()
+    require_writable(tmp_path / "kept", keep=True)
+    require_writable(tmp_path / "gone" / "deep")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "new"]
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.csv: there is no such file"):
         read_bytes(tmp_path / "absent.csv")

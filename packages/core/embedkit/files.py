@@ -51,16 +51,20 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | str]) -> None
             )
 
 
-def require_writable(folder: Path) -> None:
-    """Prove that a file can be written in `folder` before any long work starts, and leave no trace of it."""
+def require_writable(folder: Path, *, keep: bool = False) -> None:
+    """Prove that a file can be written in `folder` before any long work starts, and leave no trace of it.
+
+    `keep` leaves a new folder, for those that several processes write into: none takes it away from another.
+    """
     probe = folder / f".embedkit-probe-{os.getpid()}"
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
-        for path in missing:
-            path.rmdir()
+        with suppress(OSError):  # another process writes there
+            for path in missing if not keep else ():
+                path.rmdir()
     except OSError as error:
         raise UserError(
             "cannot write here ({reason})",

@@ -108,7 +108,7 @@ def _job(
     engine = check_backend(backend)
     if ray_workers:
         require_ray()
-    require_writable(output)
+    require_writable(output, keep=True)
     source = resolve_model(model or DEFAULT_MODEL)
     encoder = Encoder(source, options=LoadOptions(device=device), backend=engine)
     if role == "both" and encoder.prompts_differ:

@@ -59,8 +59,11 @@ def place_of(environment: Mapping[str, str], *, shards: int, shard_index: int | 
 def _launched(environment: Mapping[str, str]) -> tuple[str, int | None, int]:
     for name, number, count in _LAUNCHERS:
         if number in environment and count in environment:
-            first = _number(environment, "SLURM_ARRAY_TASK_MIN") if "ARRAY" in number else 0
-            return name, _number(environment, number) - first, _number(environment, count)
+            own = _number(environment, number)
+            if "ARRAY" in number:  # --array=10-18:2 numbers its tasks so
+                step = _number(environment, "SLURM_ARRAY_TASK_STEP") or 1
+                own = (own - _number(environment, "SLURM_ARRAY_TASK_MIN")) // step
+            return name, own, _number(environment, count)
     if _KUBERNETES in environment:
         return "Kubernetes", _number(environment, _KUBERNETES), 0
     return "", None, 0

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.compose.read import read
-from embedkit.compose.records import Reject
+from embedkit.compose.records import Reject, category
 from embedkit.errors import UserError
 from embedkit.jsonl import read_objects
 from embedkit.report import Tally
+from embedkit.text import writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ def _text_rows(path: Path, tally: Tally) -> Iterator[Item]:
         text = row.get("text")
         if not isinstance(text, str) or not text.strip():
             raise UserError("'text' is missing or is not a text", place=f"{path}:{number}")
+        if writable(text) != text:
+            raise UserError("a text holds half a character (a lone surrogate)", place=f"{path}:{number}")
         tally.taken_in += 1
         tally.given_out += 1
         yield Item(str(row.get("id", number)), text)
@@ -78,7 +81,7 @@ def _table(path: Path, tally: Tally, quiet: bool) -> Iterator[Item]:
     for record in read(path, quiet=quiet):
         if isinstance(record, Reject):
             tally.taken_in += 1
-            tally.reject(record.reason)
+            tally.reject(category(record.reason))
             continue
         entry = record.entry
         for text in (entry.term, entry.definition, *(alias.text for alias in entry.aliases)):
