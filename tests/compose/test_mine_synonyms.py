@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import json
@@ -44,7 +45,7 @@ def composed(table: Path, *, synonyms: Path | str = "", force: bool = False) -> 
 
 
 def candidates(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as handle:
+    with path.open(encoding="utf-8-sig", newline="") as handle:
         return list(csv.DictReader(handle))
 
 
@@ -67,6 +68,7 @@ def test_near_duplicates_of_two_concepts_are_proposed(table: Path) -> None:
     (row,) = candidates(path)
     assert {row["text_a"], row["text_b"]} == {"field theory", "theory of fields"}
     assert (row["reason"], row["decision"]) == ("near duplicate", "")
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)  # or a spreadsheet shows Korean as noise
     assert result.outputs["synonyms"] == str(path)
     manifest = json.loads(table.with_name("pairs.manifest.json").read_text(encoding="utf-8"))
     assert manifest["outputs"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -294,8 +294,9 @@ def _similarity(left: str, right: str) -> str:
 
 
 def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
-    """The lines of `synonym_candidates.csv` (RFC 4180)."""
-    buffer = io.StringIO()
+    """The lines of `synonym_candidates.csv` (RFC 4180), with the mark by which a spreadsheet knows UTF-8."""
+    buffer = io.StringIO("\ufeff")
+    buffer.seek(1)
     writer = csv.writer(buffer)
     for cells in (COLUMNS, *map(astuple, rows)):
         writer.writerow(cells)
