@@ -185,9 +185,9 @@ def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
                 if (key := text_key(name)) in wanted:
                     named.setdefault(key, record)
     for number, name in stubs.items():
-        stub, target = records[number], named.get(text_key(name))
-        if target:
-            yield number, _redirected(stub, target)
+        stub, entry = records[number], named.get(text_key(name))
+        if entry:
+            yield number, _redirected(stub, entry)
         else:
             yield number, replace(stub, entry=replace(stub.entry, definition=name), stated_pair=True)
 

@@ -39,16 +39,10 @@ from embedkit.text import clean, writable
 
 MAX_LINE_CHARS = 1_000_000
 # Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
-_BINARY = (
-    b"PK\x03\x04",
-    b"\xd0\xcf\x11\xe0",
-    b"\x1f\x8b",
-    b"\xfd7zXZ",
-    b"(\xb5/\xfd",
-    b"7z\xbc\xaf",
-    b"%PDF",
+_BINARY: tuple[bytes, ...] = (
+    *(b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf"),
+    *(b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY"),
 )
-_BINARY += (b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY")
 _JSON_DOCUMENT = re.compile(r"\ufeff?\s*(?:\[\s*(?:\{.*)?|\{)\s*$")
 _WEB_PAGE = re.compile(r"\ufeff?\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\s*$", re.IGNORECASE)  # Excel's own, for Excel
