@@ -64,6 +64,18 @@ def test_a_run_that_was_cut_off_goes_on(nli: Path) -> None:
     assert compare(config=None, losses="cosine", sts=Path("sts.jsonl"))[1].steps == 3
 
 
+def test_all_are_measured_with_the_query_prompt(nli: Path) -> None:
+    (base, trained) = compare(
+        config=None,
+        losses="cosine",
+        sts=Path("sts.jsonl"),
+        sets=["train.query_prompt=compare: ", "optim.lr=1e-9"],
+    )
+    (bare, _) = compare(config=None, losses="cosine", sts=Path("sts.jsonl"), sets=["output.save_name=bare"])
+    assert base.metrics == pytest.approx(trained.metrics, abs=1e-3)
+    assert base.metrics["cosine_pearson"] != pytest.approx(bare.metrics["cosine_pearson"], abs=1e-3)
+
+
 def test_pairs_are_measured_by_their_dev_rows(workplace: Path, config_values: Values) -> None:
     (workplace / "cfg.json").write_text(json.dumps(config_values(train={"epochs": 1})))
     result = CliRunner().invoke(app, ["compare", "--losses", "mnrl,masked_mnrl", "--json"])

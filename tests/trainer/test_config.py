@@ -65,6 +65,7 @@ def test_a_typo_is_met_with_the_key_that_was_meant(workplace: Path) -> None:
         '{"optim": {"lr": NaN}}',
         '{"optim": {"warmup_ratio": 1}}',
         '{"output": {"save_name": "../elsewhere"}}',
+        '{"output": {"save_name": ".."}}',
         '{"lora": {"r": 0}}',
         '{"device": "gpu"}',
         '{"data": {"pairs_path": ""}}',

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from embedkit.errors import UserError
+from embedkit.trainer.evaluation import mteb_tasks
 from embedkit.trainer.evaluation.mteb_tasks import evaluate_mteb
 
 pytest.importorskip("mteb", reason="the extra mteb is not installed")
@@ -61,6 +64,26 @@ def test_a_local_task_gives_both_scores_and_mtebs_own_files(
     result = json.loads(written.read_text())
     assert result["scores"]["test"][0]["main_score"] == pytest.approx(score.after)
     assert "Parts  cosine_spearman" in capsys.readouterr().out
+
+
+def test_a_runs_base_model_reads_the_prompts_of_the_run(
+    task_file: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_model, "runs/one/model")
+    train = {"query_prompt": "query: ", "document_prompt": "passage: "}
+    Path("runs/one/config.json").write_text(json.dumps({"model_id": str(tiny_model), "train": train}))
+    prompts: list[dict[str, str]] = []
+
+    def scores(mteb: Any, tasks: Any, model: Any, *_: Any) -> dict[str, float]:
+        prompts.append(dict(model.prompts))
+        return {task.metadata.name: 0.0 for task in tasks}
+
+    monkeypatch.setattr(mteb_tasks, "_scores", scores)
+    evaluate_mteb(["parts.py"], model="runs/one")
+    evaluate_mteb(["parts.py"], model="runs/one", baseline="runs/one/model")
+    assert prompts[0]["query"] == "query: "
+    assert prompts[0]["document"] == "passage: "
+    assert not prompts[2]["query"]
 
 
 @pytest.mark.parametrize(

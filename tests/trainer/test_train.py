@@ -243,6 +243,28 @@ def test_lora_is_merged_into_a_plain_folder(workplace: Path, config_values: Valu
     assert SentenceTransformer(str(result.model), device="cpu").encode("저항").shape == (32,)
 
 
+def test_frozen_layers_stay_as_they_were_under_lora(
+    workplace: Path, config_values: Values, tiny_model: Path
+) -> None:
+    result = run(config_values(train={"freeze_layers": 1}, lora={"r": 2}))
+    before, after = load_file(tiny_model / "model.safetensors"), weights(result.run)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("layer.1." in name for name in changed)
+    assert not any("layer.0." in name for name in changed)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_base_in_short_numbers_is_trained_in_float32(
+    dtype: torch.dtype, workplace: Path, config_values: Values, tiny_model: Path
+) -> None:
+    SentenceTransformer(str(tiny_model), device="cpu").to(dtype).save_pretrained("short")
+    result = run(config_values(model_id="short", optim={"lr": 1e-6}))
+    before, after = load_file("short/model.safetensors"), weights(result.run)
+    assert {tensor.dtype for tensor in after.values()} == {torch.float32}
+    name = "encoder.layer.1.output.dense.weight"
+    assert (after[name] != before[name].float()).float().mean() > 0.9
+
+
 def test_a_bare_encoder_gets_mean_pooling(workplace: Path, config_values: Values, tiny_encoder: Path) -> None:
     result = run(config_values(model_id=str(tiny_encoder)))
     assert SentenceTransformer(str(result.model), device="cpu")[1].pooling_mode == "mean"

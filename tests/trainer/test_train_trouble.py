@@ -15,7 +15,8 @@ from tests.trainer.test_train import metrics, run, same, weights
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import UserError
-from embedkit.trainer import loop
+from embedkit.trainer import loop, passes
+from embedkit.trainer.batch import Features, Plan
 
 Values = Callable[..., dict[str, Any]]
 RANK = "embedkit.trainer.losses.ranking.InBatchRankingLoss._rank"
@@ -88,6 +89,18 @@ def test_out_of_memory_halves_the_texts_at_once_and_keeps_the_loss(
     assert losses(narrow.run) == pytest.approx(losses(roomy.run), abs=1e-4)
     for name, tensor in weights(roomy.run).items():
         torch.testing.assert_close(weights(narrow.run)[name], tensor, atol=1e-4, rtol=1e-3)
+
+
+def test_every_process_hears_of_any_kind_of_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(passes, "any_of", lambda failed: told.append(failed) or failed)
+
+    def encoder(features: Features) -> Features:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        passes.encode_batch(encoder, [{"input_ids": torch.ones(1, 2)}], Plan(rows=(0,)))
+    assert told == [True]
 
 
 def test_memory_for_no_text_at_all_is_an_error(

@@ -32,6 +32,7 @@ _REMOTE_CODE = (
     "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
     "(EMBEDKIT_HF__TRUST_REMOTE_CODE=true)"
 )
+Role = Literal["query", "document"]
 Origin = Literal["folder", "run", "hub cache", "wheel", "hub"]
 
 
@@ -179,6 +180,11 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
         ) from error
     model.prompts["document"] = document_prompt(model.prompts)
     return model
+
+
+def lend_prompts(model: SentenceTransformer, prompts: Mapping[Role, str]) -> None:
+    """Put prompts before the texts of each role for which the model has none of its own."""
+    model.prompts.update({role: text for role, text in prompts.items() if not model.prompts.get(role)})
 
 
 def document_prompt(prompts: Mapping[str, str | None]) -> str:

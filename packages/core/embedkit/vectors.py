@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 from embedkit.backends import Backend, exchange
 from embedkit.cache import cache_dir
 from embedkit.errors import UserError
-from embedkit.models import LoadOptions, ModelSource, document_prompt, load_model, resolve_model, weights_hash
+from embedkit.models import (
+    LoadOptions,
+    ModelSource,
+    Role,
+    document_prompt,
+    lend_prompts,
+    load_model,
+    resolve_model,
+    weights_hash,
+)
 from embedkit.progress import track
 
 if TYPE_CHECKING:
@@ -28,7 +37,6 @@ if TYPE_CHECKING:
 
     from embedkit.shards import Shards
 
-Role = Literal["query", "document"]
 Vectors = NDArray[np.float32]
 CHUNK = 512
 BUSY_SECONDS = 120.0
@@ -75,9 +83,7 @@ class Encoder:
 
     def _load(self, source: ModelSource) -> SentenceTransformer:
         model = load_model(source, self.options)
-        model.prompts.update(
-            {role: text for role, text in self._prompts.items() if not model.prompts.get(role)}
-        )
+        lend_prompts(model, self._prompts)
         return model
 
     @property

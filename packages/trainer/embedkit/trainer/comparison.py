@@ -20,6 +20,7 @@ from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import read_bytes, sha256_file, write_text
 from embedkit.messages import tr
+from embedkit.models import lend_prompts
 from embedkit.trainer import resume as runs
 from embedkit.trainer.config import DataSection, LossName, RunConfig
 from embedkit.trainer.data import find_dev, read_rows
@@ -184,7 +185,9 @@ def _compared(
 ) -> Iterator[Compared]:
     """The base model (where there are graded pairs), then each loss; done ones are read, not trained."""
     if graded is not None:
-        metrics = _correlations(_load(config.model_id, config, revision=config.hf.revision or ""), graded)
+        base = _load(config.model_id, config, revision=config.hf.revision or "")
+        lend_prompts(base, {"query": config.train.query_prompt or ""})
+        metrics = _correlations(base, graded)
         yield Compared(loss=BASE, run=config.model_id, steps=0, seconds=0.0, metrics=metrics)
     for number, name in enumerate(names, start=1):
         one = _with_loss(config, name)
@@ -221,10 +224,12 @@ def _load(name: str, config: RunConfig, *, revision: str = "") -> SentenceTransf
 
 
 def _correlations(model: SentenceTransformer, graded: _Graded) -> dict[str, float]:
+    """Both sentences under the query prompt, as training puts it before either."""
     from embedkit.trainer.evaluation.sts import correlations
 
     left, right = (
-        np.asarray(model.encode(texts, show_progress_bar=False)) for texts in (graded.left, graded.right)
+        np.asarray(model.encode_query(texts, show_progress_bar=False))
+        for texts in (graded.left, graded.right)
     )
     found = correlations(left, right, np.array(graded.scores))
     return {

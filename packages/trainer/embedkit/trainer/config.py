@@ -306,7 +306,7 @@ class OutputSection(_Section):
     save_dir: Text = Field(default="runs", description="Folder that holds the runs.")
     save_name: str = Field(
         default="",
-        pattern=r"^[^/\\]*$",
+        pattern=r"^(\.*[^./\\][^/\\]*)?$",
         description="The run's name. Empty: the config file's name without its ending.",
     )
     save_metrics: bool = Field(

@@ -44,20 +44,21 @@ def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadO
 
 
 def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> SentenceTransformer:
-    """Load the base model and apply everything in the config that changes it.
+    """Load the base model in float32, whatever it was saved in, and apply everything in the config that changes it:
+    steps as small as training's are lost in shorter numbers.
 
     Raises:
         UserError: it cannot be loaded, or the config asks for what it does not have.
     """
-    model = load_model(source, load_options(config, device=device, revision=config.hf.revision or ""))
+    model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
     if config.tokenizer_id is not None:
         _replace_tokenizer(model, config)
     _set_length(model, config.train.max_length)
     _set_pooling(model, config.train)
     _set_prompts(model, config.train)
-    _freeze(model, config.train)
     if config.lora is not None:
         _add_lora(model, config.lora)
+    _freeze(model, config.train)
     if config.train.grad_checkpointing:
         encoder = _encoder(model)
         # The method's name since transformers 5; the older name warns there.

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from embedkit.trainer.batch import Features, Plan
 from embedkit.trainer.distributed import any_of, gather_texts
+from embedkit.trainer.memory import is_out_of_memory
 
 Encoder = Callable[[Features], Features]
 
@@ -24,12 +25,14 @@ def encode_batch(
     are those of the whole batch.
 
     Raises:
-        torch.OutOfMemoryError: in all processes, when memory ran out in one.
+        RuntimeError: in all processes, when memory ran out in one.
     """
-    failed: torch.OutOfMemoryError | None = None
+    failed: RuntimeError | None = None
     try:
         vectors = _encode(model, groups, at_once)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         failed = error
     if any_of(failed is not None):
         raise failed or torch.OutOfMemoryError("out of memory in another process")

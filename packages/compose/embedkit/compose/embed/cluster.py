@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from embedkit.backends import Backend
-from embedkit.models import LoadOptions, ModelSource
-from embedkit.vectors import Encoder, Role, Vectors
+from embedkit.models import LoadOptions, ModelSource, Role
+from embedkit.vectors import Encoder, Vectors
 
 
 class RayEncoder:

@@ -25,10 +25,10 @@ from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, sha256_file
 from embedkit.manifest import manifest_path
-from embedkit.models import DEFAULT_MODEL, LoadOptions, resolve_model
+from embedkit.models import DEFAULT_MODEL, LoadOptions, Role, resolve_model
 from embedkit.report import Tally
 from embedkit.shards import Row, complete_shard, shard_path, write_shard
-from embedkit.vectors import Encoder, Role, Vectors
+from embedkit.vectors import Encoder, Vectors
 
 
 @dataclass(frozen=True, slots=True)

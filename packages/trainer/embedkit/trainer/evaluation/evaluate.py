@@ -16,7 +16,7 @@ from embedkit.files import require_writable, sha256_file
 from embedkit.jsonl import read_objects
 from embedkit.manifest import versions
 from embedkit.messages import tr
-from embedkit.models import ModelSource, resolve_model
+from embedkit.models import ModelSource, Role, resolve_model
 from embedkit.shipped import data_path
 from embedkit.trainer.evaluation import gates
 from embedkit.trainer.evaluation.card import fill_card
@@ -59,7 +59,7 @@ from embedkit.trainer.evaluation.verdict import (
     sentence,
 )
 from embedkit.trainer.report.report import try_write_page
-from embedkit.vectors import Encoder, Role
+from embedkit.vectors import Encoder
 
 DEFAULT_OUTPUT = Path("evaluation")
 FEW_CONCEPTS = 20
@@ -81,8 +81,7 @@ class Plan:
     @property
     def prompts(self) -> dict[Role, str]:
         """The run's prompts, which its own base model is measured with too where it has none."""
-        own = self.run and self.run.base_model == self.baseline.requested
-        return self.run.prompts if self.run and own else {}
+        return self.run.prompts_for(self.baseline) if self.run else {}
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -21,7 +21,15 @@ from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import require_writable
 from embedkit.messages import tr
-from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model, weights_hash
+from embedkit.models import (
+    LoadOptions,
+    ModelSource,
+    Role,
+    lend_prompts,
+    load_model,
+    resolve_model,
+    weights_hash,
+)
 from embedkit.trainer.encoder import quiet_libraries
 from embedkit.trainer.evaluation.runs import run_of
 from embedkit.trainer.evaluation.table import align
@@ -66,12 +74,15 @@ def evaluate_mteb(
     source = resolve_model(model)
     run = run_of(source)
     base_name = baseline or (run.base_model if run else "")
-    base = resolve_model(base_name) if base_name else None
+    base = (
+        resolve_model(base_name, revision="" if baseline or not run else run.revision) if base_name else None
+    )
+    prompts = run.prompts_for(base) if run and base else {}
     folder = (output or (run.folder if run else Path("evaluation"))) / FOLDER
     mteb = require("mteb", extra=EXTRA)
     found = [task for name in tasks for task in _tasks(name, mteb)]
     require_writable(folder)
-    before = _run(mteb, found, base, folder) if base else {}
+    before = _run(mteb, found, base, folder, prompts=prompts) if base else {}
     after = _run(mteb, found, source, folder)
     scores = tuple(
         TaskScore(
@@ -157,12 +168,21 @@ def _line(error: Exception, file: Path) -> int:
     return line
 
 
-def _run(mteb: Any, tasks: Iterable[Any], source: ModelSource, folder: Path) -> dict[str, float]:
+def _run(
+    mteb: Any,
+    tasks: Iterable[Any],
+    source: ModelSource,
+    folder: Path,
+    *,
+    prompts: Mapping[Role, str] = MappingProxyType({}),
+) -> dict[str, float]:
     """Main scores by task; what mteb wrote before is replaced."""
     say("mteb: {model}", model=source)
     named = {"name": _model_name(source), "revision": weights_hash(source.path)}
+    model = load_model(source, LoadOptions())
+    lend_prompts(model, prompts)
     try:
-        return _scores(mteb, tasks, load_model(source, LoadOptions()), named, folder)
+        return _scores(mteb, tasks, model, named, folder)
     except (OSError, ValueError, ConnectionError) as error:
         raise UserError(
             "a task could not be run: {first}",

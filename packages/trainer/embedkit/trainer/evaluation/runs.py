@@ -11,10 +11,9 @@ from typing import Any
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.jsonl import read_objects
-from embedkit.models import ModelSource
+from embedkit.models import ModelSource, Role
 from embedkit.pairs import DEFAULT_PATHS, split_path
 from embedkit.trainer.evaluation.records import Series
-from embedkit.vectors import Role
 
 CONFIG = "config.json"
 LOG = "metrics.jsonl"
@@ -54,6 +53,10 @@ class Run:
             "document": train.get("document_prompt"),
         }
         return {role: str(prompt) for role, prompt in named.items() if prompt}
+
+    def prompts_for(self, model: ModelSource) -> dict[Role, str]:
+        """The run's prompts, where `model` is the one that it started from."""
+        return self.prompts if self.base_model == model.requested else {}
 
 
 def run_of(source: ModelSource) -> Run | None:
