@@ -21,8 +21,11 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
+from embedkit.trainer import looks
 from embedkit.trainer import resume as runs
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.dev import DevMetrics
+from embedkit.trainer.plan import Ready
 from embedkit.trainer.train import TrainResult, run_training
 
 Values = Callable[..., dict[str, Any]]
@@ -222,6 +225,24 @@ def test_sigterm_writes_a_checkpoint_and_resume_ends_the_same(
     assert "--resume" in str(caught.value)
     assert not Path("runs/cut/model").exists()
     assert same(weights(run(long_values(config_values, "cut"), resume=True).run), long_run)
+
+
+def test_sigterm_after_the_last_step_lets_the_run_end(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = looks.measure
+
+    def measure(ready: Ready) -> DevMetrics | None:
+        if Path("runs/run/metrics.jsonl").read_text().count('"loss"') == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measured(ready)
+
+    monkeypatch.setattr(looks, "measure", measure)
+    Path("runs/run").mkdir(parents=True)
+    Path("runs/run/metrics.jsonl").touch()
+    done = run(config_values(train={"epochs": 1}), force=True)
+    assert done.steps == 5
+    assert (done.model / "model.safetensors").is_file()
 
 
 def start(config: Path, *options: str) -> subprocess.Popen[str]:

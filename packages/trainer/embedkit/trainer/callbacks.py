@@ -24,21 +24,25 @@ from embedkit.trainer.resume import CHECKPOINTS, METRICS, keep_newest, mark_comp
 
 
 class StopFlag(TrainerCallback):  # type: ignore[misc]
-    """Set by SIGTERM; looked at after every step, when the processes agree on it."""
+    """Raised at the end of a step that SIGTERM came before: the same step in all processes.
+
+    A signal after the last step stops nothing: the model is there, and saving it is what is left to do.
+    """
 
     def __init__(self) -> None:
         self.raised = False
+        self._signalled = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A signal to one process stops all of them, at the same step."""
-        self.raised = any_of(self.raised)
+        """A signal to one process stops all of them."""
+        self.raised = any_of(self._signalled)
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
         """While the block runs, take SIGTERM as a wish to stop soon (in the main thread only)."""
 
         def handle(_signal: int, _frame: FrameType | None) -> None:
-            self.raised = True
+            self._signalled = True
 
         try:
             before = signal.signal(signal.SIGTERM, handle)

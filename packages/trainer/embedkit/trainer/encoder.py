@@ -138,7 +138,7 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
 def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
     if max_length is None:
         return
-    limit = getattr(getattr(model.transformers_model, "config", None), "max_position_embeddings", None)
+    limit = _positions(model)
     if limit is not None and max_length > limit:
         raise UserError(
             "train.max_length is {max_length}, but the model reads {limit} tokens at most",
@@ -147,6 +147,15 @@ def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
             limit=limit,
         )
     model.max_seq_length = max_length
+
+
+def _positions(model: SentenceTransformer) -> int | None:
+    """How many tokens the model can tell the places of; RoBERTa and its kin begin to count after the padding."""
+    encoder: Any = model.transformers_model
+    count = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return count if count is None or padding is None else count - padding - 1
 
 
 def _set_pooling(model: SentenceTransformer, train: TrainSection) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _WEIGHTS = "weights.safetensors"
 _AT_ONCE = "texts_at_once"  # how many texts fitted into memory
 _OPTIMISERS = {"adamw": "adamw_torch_fused"}  # our name -> the training library's, where they differ
+_MIXED = {"bfloat16": "bf16", "float16": "fp16"}
 _NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
 
 
@@ -217,7 +218,7 @@ def training_arguments(
     """Our config in the words of the training library."""
     train, optim, output = config.train, config.optim, config.output
     scheduler = optim.scheduler
-    return Arguments(
+    arguments = Arguments(
         output_dir=str(run / CHECKPOINTS),
         run_name=run.name,
         seed=config.seed,
@@ -241,6 +242,8 @@ def training_arguments(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
     )
+    arguments.mixed_precision = _MIXED.get(dtype, "no")  # not what `accelerate launch` was configured with
+    return arguments
 
 
 def require_packages(config: RunConfig) -> None:

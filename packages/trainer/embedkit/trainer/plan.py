@@ -214,7 +214,8 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     dev, dev_collator = _dev(inputs, model, options)
     config = config.model_copy(update={"dtype": precision.dtype})
     alone = features_of(collator(numbers[: config.train.batch_size]))[1]
-    negatives = (_negatives(first), _negatives(alone))
+    own = rows.sources[first.source].loss == "distill" and config.train.teacher_model is None
+    negatives = (_negatives(first, own=own), _negatives(alone, own=own))
     plan = _plan(config, folder, inputs, model, precision, negatives=negatives)
     return Ready(
         config=config,
@@ -232,9 +233,14 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     )
 
 
-def _negatives(plan: Plan) -> float | None:
-    """Mean number of texts of other concepts that an anchor of the batch is told apart from."""
-    return float((~plan.same_concept).sum(dim=1).float().mean()) if isinstance(plan, BatchPlan) else None
+def _negatives(plan: Plan, *, own: bool) -> float | None:
+    """Mean number of texts of other concepts that an anchor of the batch is told apart from; with `own` of those
+    that its row brings.
+    """
+    if not isinstance(plan, BatchPlan):
+        return None
+    apart = ~plan.same_concept & plan.own if own else ~plan.same_concept
+    return float(apart.sum(dim=1).float().mean())
 
 
 def _dev(

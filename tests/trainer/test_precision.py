@@ -1,0 +1,116 @@
+"""Which device and number format a run gets: on the machine at hand, and on machines that are pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from embedkit.errors import UserError
+from embedkit.trainer import precision
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.loop import training_arguments
+from embedkit.trainer.plan import prepare
+from embedkit.trainer.precision import (
+    Precision,
+    choose_device,
+    choose_precision,
+    cpu_has_bfloat16,
+    native_dtype,
+)
+
+Values = Callable[..., dict[str, Any]]
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch, *, cuda: bool = False, mps: bool = False, bf16: bool = False
+) -> None:
+    """Pretend to stand on a machine that has these."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("there", "device"),
+    [({"cuda": True, "mps": True}, "cuda"), ({"mps": True}, "mps"), ({}, "cpu")],
+)
+def test_auto_takes_the_fastest_device_there_is(
+    there: dict[str, bool], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, **there)
+    assert choose_device("auto") == device
+    assert choose_device("cpu") == "cpu"
+
+
+def test_a_device_that_is_not_there_is_told_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, mps=True)
+    with pytest.raises(UserError, match="'cuda' is not there") as caught:
+        choose_device("cuda")
+    assert "mps, cpu" in caught.value.hint
+
+
+def test_a_gpu_without_bfloat16_computes_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, cuda=True, bf16=True)
+    assert native_dtype("cuda") == "bfloat16"
+    machine(monkeypatch, cuda=True, bf16=False)
+    assert native_dtype("cuda") == "float16"
+    assert native_dtype("mps") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("processor: 0\nflags\t\t: fpu avx512f avx512_bf16\n", True),
+        ("Features : fp asimd bf16\n", True),
+        ("flags : fpu avx2 avx512f\n", False),
+        ("", False),
+    ],
+)
+def test_bfloat16_is_read_from_what_linux_says_of_the_processor(text: str, has: bool, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu_has_bfloat16(tmp_path / "cpuinfo") is has
+    assert not cpu_has_bfloat16(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "dtype", "told"), [(0.02, "bfloat16", " agrees: "), (-1, "float32", " does not agree: ")]
+)
+def test_auto_asks_the_loss_of_a_batch(
+    tolerance: float,
+    dtype: str,
+    told: str,
+    workplace: Path,
+    config_values: Values,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(precision, "PROBE_TOLERANCE", tolerance)
+    config = RunConfig.model_validate(config_values(dtype="auto"))
+    ready = prepare(config, resume=False, force=False)
+    assert (ready.precision.dtype, ready.config.dtype) == (dtype, dtype)
+    assert told in ready.precision.reason
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_a_gpu_trains_in_the_format_asked_for(dtype: Any, config_values: Values) -> None:
+    chosen = choose_precision(dtype, device="cuda", loss=None, features=(), plan=None)  # type: ignore[arg-type]
+    assert chosen == Precision(dtype=dtype, reason="as configured")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "device", "mixed"),
+    [("float32", "cpu", "no"), ("bfloat16", "cpu", "bf16"), ("float16", "cuda", "fp16")],
+)
+def test_the_config_and_not_accelerates_says_the_format(
+    dtype: Any, device: str, mixed: str, config_values: Values, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    config = RunConfig.model_validate(config_values())
+    made = training_arguments(config, run=tmp_path, device=device, dtype=dtype, steps=10)
+    assert made.mixed_precision == mixed
+    assert (made.bf16, made.fp16) == (dtype == "bfloat16", dtype == "float16")
+    assert made.n_gpu <= 1
