@@ -73,6 +73,15 @@ def test_each_trap_is_named(workplace: Path, config_values: Values) -> None:
 
 @pytest.mark.parametrize("loss", ["cached_mnrl", "masked_mnrl"])
 @pytest.mark.parametrize("checkpointing", [True, False])
+def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_values: Values) -> None:
+    rows = [
+        {"anchor": row["anchor"], "positive": row["positive"], "hard_negatives": ["no"], "scores": [0.9, 0.1]}
+        for row in topic_rows(stop=6)
+    ]
+    write_rows(workplace / "pairs.jsonl", rows)
+    assert dry(config_values(train={"loss": "distill"})).plan.negatives_per_anchor == 1
+
+
 def test_a_cached_loss_computes_texts_again_already(
     loss: str, checkpointing: bool, workplace: Path, config_values: Values
 ) -> None:

@@ -106,7 +106,12 @@ def test_a_gpu_trains_in_the_format_asked_for(dtype: Any, config_values: Values)
     [("float32", "cpu", "no"), ("bfloat16", "cpu", "bf16"), ("float16", "cuda", "fp16")],
 )
 def test_the_config_and_not_accelerates_says_the_format(
-    dtype: Any, device: str, mixed: str, config_values: Values, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    dtype: Any,
+    device: str,
+    mixed: str,
+    config_values: Values,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
     config = RunConfig.model_validate(config_values())

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from tests.trainer.conftest import topic_rows, write_rows
+from transformers import AutoTokenizer, RobertaConfig, RobertaModel
 from typer.testing import CliRunner
 
 from embedkit.cli import app
@@ -263,6 +264,22 @@ def test_a_base_in_short_numbers_is_trained_in_float32(
     assert {tensor.dtype for tensor in after.values()} == {torch.float32}
     name = "encoder.layer.1.output.dense.weight"
     assert (after[name] != before[name].float()).float().mean() > 0.9
+
+
+def test_roberta_begins_to_count_after_the_padding(
+    workplace: Path, config_values: Values, tiny_encoder: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    settings = RobertaConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=24, pad_token_id=tokenizer.pad_token_id, **sizes
+    )
+    RobertaModel(settings, add_pooling_layer=False).save_pretrained("roberta")
+    tokenizer.save_pretrained("roberta")
+    write_rows(workplace / "pairs.jsonl", [r | {"positive": r["positive"] * 3} for r in topic_rows()])
+    with pytest.raises(UserError, match="reads 23 tokens at most"):
+        run(config_values(model_id="roberta", train={"max_length": 24}))
+    assert run(config_values(model_id="roberta", train={"max_length": 23})).steps > 0
 
 
 def test_a_bare_encoder_gets_mean_pooling(workplace: Path, config_values: Values, tiny_encoder: Path) -> None:
