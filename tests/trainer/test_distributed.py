@@ -144,6 +144,15 @@ def test_two_processes_that_were_cut_off_end_with_the_same_weights(
     assert same(whole, resumed)
 
 
+def test_a_run_of_two_processes_is_not_gone_on_with_by_one(
+    place: Path, two: subprocess.CompletedProcess[str]
+) -> None:
+    cut_off(place / "runs/two", after=2, copy=place / "runs/alone")
+    config = RunConfig.model_validate(values(place, name="alone", batch_size=2))
+    with pytest.raises(UserError, match="began with 2 processes, and these are 1"):
+        run_training(config, resume=True)
+
+
 def test_one_process_speaks_and_names_the_effective_batch(two: subprocess.CompletedProcess[str]) -> None:
     assert json.loads(two.stdout)["steps"] == 6
     assert two.stderr.count("batch: 2 rows (8 a step)") == 1

@@ -22,6 +22,7 @@ from embedkit.trainer.dev import DevMetrics, label
 from embedkit.trainer.evaluation.card import UNMEASURED
 from embedkit.trainer.looks import Look, best_metric, is_better
 from embedkit.trainer.precision import Precision, device_name
+from embedkit.trainer.processes import world_size
 from embedkit.trainer.resume import CARD, ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def write_environment(
         "device_name": device_name(device),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": world_size(),
         "dtype": precision.dtype,
         "dtype_reason": precision.reason,
         "seed": config.seed,
@@ -94,10 +96,11 @@ def write_environment(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What a run began with: hashes of its rows and of its base model; empty where that is not known."""
+    """What a run began with: hashes of its rows and of its base model, processes; empty where that is not known."""
 
     rows: str = ""
     base_weights: str = ""
+    processes: int = 0
 
 
 def start_of(run: Path) -> Start:
@@ -107,7 +110,11 @@ def start_of(run: Path) -> Start:
         return Start()
     told = json.loads(path.read_text(encoding="utf-8"))
     data = told.get("data") or {}
-    return Start(rows=str(data.get("sha256") or ""), base_weights=str(told.get("base_weights") or ""))
+    return Start(
+        rows=str(data.get("sha256") or ""),
+        base_weights=str(told.get("base_weights") or ""),
+        processes=int(told.get("processes") or 0),
+    )
 
 
 def write_card(run: Path, facts: CardFacts) -> str:

@@ -141,6 +141,14 @@ def _require_same_start(ready: Ready) -> None:
             place=ready.config.model_id,
             hint="put it back, or start anew with --force",
         )
+    if before.processes not in (0, processes.world_size()):
+        raise UserError(
+            "the run began with {before} processes, and these are {now}: its batches would be others",
+            place=str(ready.folder),
+            hint="start as many, or start anew with --force",
+            before=before.processes,
+            now=processes.world_size(),
+        )
 
 
 def _find_inputs(config: RunConfig) -> _Inputs:
