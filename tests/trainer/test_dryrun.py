@@ -82,6 +82,16 @@ def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_
     assert dry(config_values(train={"loss": "distill"})).plan.negatives_per_anchor == 1
 
 
+@pytest.mark.parametrize(("batch_size", "level"), [(2, "warning"), (8, "ok")])
+def test_a_batch_of_one_label_has_nothing_to_tell_apart(
+    batch_size: int, level: str, workplace: Path, config_values: Values
+) -> None:
+    rows = [{"text": f"{label} {n}", "label": label} for label in "abc" for n in range(6)]
+    write_rows(workplace / "pairs.jsonl", rows)
+    train = {"loss": "batch_all_triplet", "batch_size": batch_size}
+    assert levels(dry(config_values(train=train, data={"use_dev": False})))["negatives"] == level
+
+
 def test_a_cached_loss_computes_texts_again_already(
     loss: str, checkpointing: bool, workplace: Path, config_values: Values
 ) -> None:

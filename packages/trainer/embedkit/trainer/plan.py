@@ -14,7 +14,15 @@ from embedkit.errors import UserError
 from embedkit.models import ModelSource, weights_hash
 from embedkit.trainer import distributed, processes
 from embedkit.trainer import resume as runs
-from embedkit.trainer.batch import BatchPlan, Features, MixedCollator, Plan, RowCollator, make_collator
+from embedkit.trainer.batch import (
+    BatchPlan,
+    ColumnPlan,
+    Features,
+    MixedCollator,
+    Plan,
+    RowCollator,
+    make_collator,
+)
 from embedkit.trainer.blend import Blend
 from embedkit.trainer.card import start_of
 from embedkit.trainer.config import RunConfig
@@ -222,8 +230,7 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     dev, dev_collator = _dev(inputs, model, options)
     config = config.model_copy(update={"dtype": precision.dtype})
     alone = features_of(collator(numbers[: config.train.batch_size]))[1]
-    own = rows.sources[first.source].loss == "distill" and config.train.teacher_model is None
-    negatives = (_negatives(first, own=own), _negatives(alone, own=own))
+    negatives = (_negatives(first, config, rows), _negatives(alone, config, rows))
     plan = _plan(config, folder, inputs, model, precision, negatives=negatives)
     return Ready(
         config=config,
@@ -241,13 +248,19 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
     )
 
 
-def _negatives(plan: Plan, *, own: bool) -> float | None:
-    """Mean number of texts of other concepts that an anchor of the batch is told apart from; with `own` of those
-    that its row brings.
+def _negatives(plan: Plan, config: RunConfig, rows: Mixture) -> float | None:
+    """Mean number of texts of other concepts, or labels, that an anchor of the batch is told apart from; None where
+    the loss looks at each row alone.
     """
-    if not isinstance(plan, BatchPlan):
+    source = rows.sources[plan.source]
+    if isinstance(plan, BatchPlan):
+        apart = ~plan.same_concept
+        if source.loss == "distill" and config.train.teacher_model is None:
+            apart = apart & plan.own
+    elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
+        apart = plan.labels[:, None] != plan.labels[None, :]
+    else:
         return None
-    apart = ~plan.same_concept & plan.own if own else ~plan.same_concept
     return float(apart.sum(dim=1).float().mean())
 
 
