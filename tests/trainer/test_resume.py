@@ -250,6 +250,23 @@ def start(config: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.parametrize("options", [{"resume": True}, {"force": True}])
+def test_a_run_that_is_still_going_on_is_left_alone(
+    options: dict[str, bool], workplace: Path, config_values: Values
+) -> None:
+    Path("cut.json").write_text(json.dumps(long_values(config_values, "cut")))
+    process = start(Path("cut.json"))
+    try:
+        wait_for_checkpoint(Path("runs/cut"))
+        os.kill(process.pid, signal.SIGSTOP)
+        with pytest.raises(UserError, match="another process is training this run"):
+            run(long_values(config_values, "cut"), **options)
+    finally:
+        process.kill()
+        process.communicate()
+    run(long_values(config_values, "cut"), **options)
+
+
 def test_kill_9_loses_nothing(
     workplace: Path, config_values: Values, long_run: dict[str, torch.Tensor]
 ) -> None:

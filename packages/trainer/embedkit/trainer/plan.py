@@ -133,6 +133,7 @@ def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
+    runs.require_unheld(folder)
 
 
 def _require_same_start(ready: Ready) -> None:

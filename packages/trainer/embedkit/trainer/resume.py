@@ -6,12 +6,19 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, write_text
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.processes import is_first
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -35,6 +42,41 @@ _FREE = (
     "hf.local_files_only",
 )
 _DEV = ("data.use_dev", "data.dev_path")  # where the dev rows choose no weights
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """While the block runs, no other process may go on with the run or replace it; the lock ends with the process."""
+    if not is_first():
+        yield
+        return
+    with (run / CONFIG).open("r+b") as handle:
+        _lock(handle)
+        yield
+
+
+def require_unheld(run: Path) -> None:
+    """Raise `UserError` when another process is training the run."""
+    if not (is_first() and (run / CONFIG).is_file()):
+        return
+    with (run / CONFIG).open("r+b") as handle:
+        if not _lock(handle):
+            raise UserError(
+                "another process is training this run", place=str(run), hint="wait for it, or end it first"
+            )
+
+
+def _lock(handle: IO[bytes]) -> bool:
+    """Lock a file for this process, not for those that it forks; whether no other has it (as far as can be known)."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def mark_complete(checkpoint: Path) -> None:

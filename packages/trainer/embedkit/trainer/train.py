@@ -134,7 +134,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
         say("there is no checkpoint to go on from: the run starts at the beginning")
     _open_run(ready, checkpoint)
     try:
-        return _execute(ready, checkpoint)
+        with runs.held(ready.folder):
+            return _execute(ready, checkpoint)
     except KeyboardInterrupt:
         if is_first():
             _interrupted(ready.folder)
