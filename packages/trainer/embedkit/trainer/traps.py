@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +11,7 @@ from embedkit.files import STDIO
 from embedkit.jsonl import read_objects
 from embedkit.messages import tr
 from embedkit.trainer import processes
+from embedkit.trainer.config import TrainSection
 from embedkit.trainer.dev import DevMetrics
 from embedkit.trainer.evaluation.leak import TestRow, find_leaks
 from embedkit.trainer.looks import best_metric
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "note", "warning", "error"]
 _KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
+_RANKING = ("masked_mnrl", "mnrl", "cached_mnrl")
+_GUIDED = ("gist", "cached_gist")
+_TRIPLETS = ("batch_all_triplet", "batch_hard_triplet", "batch_semi_hard_triplet", "triplet")
+# The settings of section train that only some losses look at.
+_LOOKED_AT: Mapping[str, Sequence[str]] = {
+    "temperature": (*_RANKING, *_GUIDED, "distill"),
+    "symmetric": _RANKING,
+    "hardness": _RANKING,
+    "same_concept": ("masked_mnrl",),
+    "false_negative_margin": ("masked_mnrl",),
+    "guide_model": _GUIDED,
+    "guide_margin": _GUIDED,
+    "teacher_model": ("distill",),
+    "triplet_distance": _TRIPLETS,
+    "triplet_margin": _TRIPLETS,
+    "score_scale": ("cosent", "angle"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +57,22 @@ class Check:
 
 def check_traps(ready: Ready, metrics: DevMetrics | None) -> list[Check]:
     """All traps, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
-    checks = (_negatives, _accumulation, _recomputing, _rhythm, _processes)
+    checks = (_idle, _negatives, _accumulation, _recomputing, _rhythm, _processes)
     found = [check for find in checks for check in find(ready)]
     return [*found, *_metric(ready, metrics), *_leak(ready)]
+
+
+def _idle(ready: Ready) -> Iterator[Check]:
+    train, losses = ready.config.train, {source.loss for source in ready.rows.sources}
+    idle = [
+        f"train.{name}"
+        for name, looking in _LOOKED_AT.items()
+        if losses.isdisjoint(looking) and getattr(train, name) != TrainSection.model_fields[name].default
+    ]
+    if idle:
+        text = "the loss {loss} does not look at {names}"
+        fields = {"loss": ready.plan.loss, "names": ", ".join(idle)}
+        yield Check(name="settings", level="note", template=text, fields=fields)
 
 
 def _negatives(ready: Ready) -> Iterator[Check]:
