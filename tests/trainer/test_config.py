@@ -93,6 +93,16 @@ def test_flags_beat_environment_beats_file_beats_defaults(
     assert [loaded.origins[key].split()[0] for key in keys] == ["flag", "environment", "file", "default"]
 
 
+def test_a_field_of_text_takes_a_number_as_text(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDKIT_HF__REVISION", "1234567")
+    sets = ["output.save_name=2026", "train.query_prompt=null", 'lora.target_modules=["query"]']
+    config = load_run_config(None, sets=sets).config
+    assert (config.output.save_name, config.hf.revision) == ("2026", "1234567")
+    assert config.train.query_prompt is None
+    assert config.lora is not None
+    assert config.lora.target_modules == ["query"]
+
+
 def test_every_field_is_described() -> None:
     bare = [
         f"{section or 'top'}.{name}"

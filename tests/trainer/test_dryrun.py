@@ -71,8 +71,6 @@ def test_each_trap_is_named(workplace: Path, config_values: Values) -> None:
     assert leak.text.startswith("3 of 9 dev rows are trained on")
 
 
-@pytest.mark.parametrize("loss", ["cached_mnrl", "masked_mnrl"])
-@pytest.mark.parametrize("checkpointing", [True, False])
 def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_values: Values) -> None:
     rows = [
         {"anchor": row["anchor"], "positive": row["positive"], "hard_negatives": ["no"], "scores": [0.9, 0.1]}
@@ -98,6 +96,8 @@ def test_a_batch_of_one_label_has_nothing_to_tell_apart(
     assert levels(dry(config_values(train=train, data={"use_dev": False})))["negatives"] == level
 
 
+@pytest.mark.parametrize("loss", ["cached_mnrl", "masked_mnrl"])
+@pytest.mark.parametrize("checkpointing", [True, False])
 def test_a_cached_loss_computes_texts_again_already(
     loss: str, checkpointing: bool, workplace: Path, config_values: Values
 ) -> None:

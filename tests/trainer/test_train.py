@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tests.trainer.conftest import topic_rows, write_rows
 from transformers import AutoTokenizer, RobertaConfig, RobertaModel
 from typer.testing import CliRunner
@@ -282,6 +283,19 @@ def test_roberta_begins_to_count_after_the_padding(
     assert run(config_values(model_id="roberta", train={"max_length": 23})).steps > 0
 
 
+def test_a_model_that_reads_any_length_says_so(
+    workplace: Path, config_values: Values, tiny_encoder: Path
+) -> None:
+    table = StaticEmbedding(AutoTokenizer.from_pretrained(tiny_encoder), embedding_dim=16)
+    SentenceTransformer(modules=[table], device="cpu").save_pretrained("static")
+    with pytest.raises(UserError, match="reads texts of any length") as caught:
+        run(config_values(model_id="static", train={"max_length": 16}))
+    assert "train.max_length" in caught.value.hint
+    assert "It turns a text of any length into 16 numbers" in (
+        run(config_values(model_id="static")).run / "README.md"
+    ).read_text(encoding="utf-8")
+
+
 def test_a_bare_encoder_gets_mean_pooling(workplace: Path, config_values: Values, tiny_encoder: Path) -> None:
     result = run(config_values(model_id=str(tiny_encoder)))
     assert SentenceTransformer(str(result.model), device="cpu")[1].pooling_mode == "mean"
@@ -338,6 +352,12 @@ def test_the_dry_run_writes_nothing_and_counts_right(workplace: Path, config_val
 def test_the_dry_run_counts_the_steps_that_are_done(workplace: Path, config_values: Values) -> None:
     values = config_values(train={"grad_accum_steps": 2})
     assert run(values).steps == plan_training(RunConfig.model_validate(values), force=True).steps
+
+
+def test_samples_are_counted_and_not_full_batches(workplace: Path, config_values: Values) -> None:
+    rows = {"epoch": {"batch_size": 512}, "walk": {"steps_per_epoch": 3}, "parts": {"grad_accum_steps": 3}}
+    plans = [plan_training(RunConfig.model_validate(config_values(train=train))) for train in rows.values()]
+    assert [plan.rows_per_step for plan in plans] == [18, 4, 9]
 
 
 def test_the_run_is_named_after_the_config_file(workplace: Path, config_values: Values) -> None:

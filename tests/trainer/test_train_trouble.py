@@ -15,7 +15,7 @@ from tests.trainer.test_train import metrics, run, same, weights
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import UserError
-from embedkit.trainer import loop, passes
+from embedkit.trainer import card, loop, passes
 from embedkit.trainer.batch import Features, Plan
 
 Values = Callable[..., dict[str, Any]]
@@ -176,6 +176,18 @@ def test_a_disk_full_from_the_start_leaves_nothing(
     with pytest.raises(UserError, match="the disk is full") as caught:
         run(config_values(output={"checkpoint_steps": 2}))
     assert "start again" in caught.value.hint
+    assert not Path("runs/run").exists()
+
+
+def test_a_disk_too_full_to_open_the_run_leaves_nothing(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(card, "write_environment", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        run(config_values())
     assert not Path("runs/run").exists()
 
 

@@ -71,7 +71,7 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
     for keys, value in _environment(model):
         _put(values, keys, value)
         origins[_dotted(keys)] = f"environment {_env_name(keys)}"
-    for keys, value in _flags(sets):
+    for keys, value in _flags(model, sets):
         _put(values, keys, value)
         origins[_dotted(keys)] = "flag --set"
     try:
@@ -177,24 +177,42 @@ def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any]]:
     for keys in _fields(model):
         text = os.environ.get(_env_name(keys))
         if text is not None:
-            yield keys, _scalar(text)
+            yield keys, _scalar(text, _annotation(model, keys))
 
 
-def _flags(sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
+def _flags(model: type[BaseModel], sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
     for item in sets:
         name, sign, text = item.partition("=")
         if not sign or not name:
             raise UserError(
                 "--set {item!r} is not KEY=VALUE", hint="for example --set train.epochs=2", item=item
             )
-        yield tuple(name.strip().split(".")), _scalar(text)
+        keys = tuple(name.strip().split("."))
+        yield keys, _scalar(text, _annotation(model, keys))
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str, annotation: Any) -> Any:
+    """The JSON value of `text`, or `text` itself where it is none; a number or truth is a text to a field of texts."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return text if isinstance(value, int | float) and _takes_text(annotation) else value
+
+
+def _takes_text(annotation: Any) -> bool:
+    return annotation is str or any(_takes_text(kind) for kind in get_args(annotation))
+
+
+def _annotation(model: type[BaseModel], keys: Keys) -> Any:
+    """What the field may hold; None where there is no such field."""
+    current: type[BaseModel] | None = model
+    annotation: Any = None
+    for key in keys:
+        info = current.model_fields.get(str(key)) if current else None
+        annotation = info.annotation if info else None
+        current = _submodel(annotation)
+    return annotation
 
 
 def _put(values: dict[str, Any], keys: Keys, value: Any) -> None:

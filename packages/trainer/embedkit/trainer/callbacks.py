@@ -104,7 +104,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
 class MetricsLog(TrainerCallback):  # type: ignore[misc]
     """Appends loss, learning rate, gradient norm and speed to metrics.jsonl, a line at a time."""
 
-    def __init__(self, run: Path, *, rows_per_step: int) -> None:
+    def __init__(self, run: Path, *, rows_per_step: float) -> None:
         self._path = run / METRICS
         self._rows = rows_per_step
         self._last = (time.monotonic(), 0)
@@ -152,7 +152,7 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
 class Progress(TrainerCallback):  # type: ignore[misc]
     """A bar on a terminal, elsewhere a line every 30 s: steps, loss, samples a second, time left."""
 
-    def __init__(self, *, rows_per_step: int) -> None:
+    def __init__(self, *, rows_per_step: float) -> None:
         self._rows = rows_per_step
         self._bar: Any = None
         self._started = self._due = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -69,7 +70,7 @@ class CardFacts:
     precision: Precision
     example: tuple[str, str]
     dimensions: int
-    max_length: int
+    max_length: float
 
 
 def write_environment(
@@ -165,9 +166,13 @@ def _head(facts: CardFacts) -> str:
     return (
         f"# {facts.config.output.save_name}\n\n"
         f"A sentence embedding model: {_base(facts.config.model_id)}, tuned with embedkit on "
-        f"{facts.rows.rows} rows. It turns a text of up to {facts.max_length} tokens into "
+        f"{facts.rows.rows} rows. It turns a text {_length(facts.max_length)} into "
         f"{facts.dimensions} numbers; texts are near when their cosine similarity is high.\n"
     )
+
+
+def _length(most: float) -> str:
+    return f"of up to {most} tokens" if math.isfinite(most) else "of any length"
 
 
 def _data(rows: RowSummary) -> Iterator[str]:

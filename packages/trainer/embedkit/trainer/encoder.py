@@ -146,7 +146,12 @@ def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
             max_length=max_length,
             limit=limit,
         )
-    model.max_seq_length = max_length
+    try:
+        model.max_seq_length = max_length
+    except AttributeError:
+        raise UserError(
+            "the model reads texts of any length", hint="remove train.max_length from the config"
+        ) from None
 
 
 def _positions(model: SentenceTransformer) -> int | None:

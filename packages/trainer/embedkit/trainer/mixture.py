@@ -80,6 +80,11 @@ class MixedBatches:
         return self._fixed or self._lap_batches
 
     @property
+    def rows(self) -> int:
+        """How many rows the batches of an epoch hold together, on average."""
+        return round(self._starts[-1] * len(self) / self._lap_batches)
+
+    @property
     def _lap_batches(self) -> int:
         return sum(map(len, self._parts))
 

@@ -57,13 +57,17 @@ class EpochBatches:
     def __len__(self) -> int:
         return self._fixed or -(-self._rows // self.batch_size)
 
+    @property
+    def rows(self) -> int:
+        """How many rows the batches of an epoch hold together."""
+        return len(self) * self.batch_size if self._fixed else self._rows
+
     def __iter__(self) -> Iterator[list[int]]:
         yield from self.of_epoch(self._epoch)
 
     def of_epoch(self, epoch: int) -> Iterator[list[int]]:
         """The batches of one epoch."""
-        per_epoch = len(self) * self.batch_size if self._fixed else self._rows
-        walk = islice(self._walk(epoch * per_epoch), per_epoch)
+        walk = islice(self._walk(epoch * self.rows), self.rows)
         while batch := list(islice(walk, self.batch_size)):
             yield batch
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainPlan:
-    """What a run would do: what the dry run tells."""
+    """What a run would do: what the dry run tells. `rows_per_step` is a mean: the last batch may be a part of one."""
 
     run: str
     model: str
@@ -61,6 +61,7 @@ class TrainPlan:
     dropped: Mapping[str, int]
     batch_size: int
     effective_batch_size: int
+    rows_per_step: float
     negatives_per_anchor: float | None
     negatives_per_anchor_on_device: float | None
     epochs: int
@@ -298,7 +299,8 @@ def _require_gradients(loss: BatchLoss, groups: list[Features], plan: Plan) -> N
     if 2 * reached < sum(p.numel() for p in trained):
         raise UserError(
             "the gradient reaches {reached} of {all} weights: the rest would never learn",
-            hint="the model's own code runs its encoder under no_grad; take it without a wrapper",
+            hint="the model's own code runs its encoder under no_grad: take it without a wrapper; or lower "
+            "train.freeze_layers",
             reached=f"{reached:,}",
             all=f"{sum(p.numel() for p in trained):,}",
         )
@@ -333,6 +335,7 @@ def _plan(
         dropped=summary.dropped,
         batch_size=train.batch_size,
         effective_batch_size=train.batch_size * devices * train.grad_accum_steps,
+        rows_per_step=batches.rows / steps,
         negatives_per_anchor=negatives[0],
         negatives_per_anchor_on_device=negatives[1],
         epochs=train.epochs,

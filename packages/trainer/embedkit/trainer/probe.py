@@ -83,7 +83,7 @@ def probe(ready: Ready) -> tuple[Cost, DevMetrics | None]:
         steps=len(numbers) if memory <= free else 0,
         seconds_per_step=each * train.grad_accum_steps,
         seconds=each * train.grad_accum_steps * plan.steps + look_seconds * looks,
-        samples_per_second=train.batch_size * processes.world_size() / each,
+        samples_per_second=plan.rows_per_step / train.grad_accum_steps / each,
         memory_bytes=memory,
         memory_free_bytes=free,
         disk_bytes=disk_needed(ready),

@@ -26,8 +26,13 @@ def tell_plan(plan: TrainPlan) -> None:
     say(
         "device: {device}, {dtype} ({reason})", device=plan.device, dtype=plan.dtype, reason=plan.dtype_reason
     )
+    told = (
+        "rows: {rows}; dev rows: {dev}"
+        if plan.negatives_per_anchor is None
+        else "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}"
+    )
     say(
-        "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}",
+        told,
         rows=plan.rows,
         concepts=plan.concepts,
         negatives=plan.hard_negatives,

@@ -8,6 +8,7 @@ Everything that can be wrong is found before the first byte is written; a run th
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -132,8 +133,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     checkpoint = runs.last_checkpoint(ready.folder) if resume else None
     if resume and checkpoint is None:
         say("there is no checkpoint to go on from: the run starts at the beginning")
-    _open_run(ready, checkpoint)
     try:
+        _open_run(ready, checkpoint)
         with runs.held(ready.folder):
             return _execute(ready, checkpoint)
     except KeyboardInterrupt:
@@ -194,7 +195,7 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     from embedkit.trainer.distributed import wait
     from embedkit.trainer.encoder import quiet_libraries, save_model
 
-    stop, rows_per_step = StopFlag(), ready.plan.effective_batch_size
+    stop, rows_per_step = StopFlag(), ready.plan.rows_per_step
     progress = Progress(rows_per_step=rows_per_step)
     log = MetricsLog(ready.folder, rows_per_step=rows_per_step) if ready.config.output.save_metrics else None
     first = runs.checkpoint_step(checkpoint) if checkpoint else 0
@@ -280,7 +281,7 @@ def _write_card(ready: Ready, result: TrainResult) -> str:
         precision=ready.precision,
         example=(example[0], example[1 % len(example)]),
         dimensions=ready.model.get_embedding_dimension() or 0,
-        max_length=ready.model.max_seq_length or 0,
+        max_length=ready.model.max_seq_length or math.inf,
     )
     return write_card(ready.folder, facts)
 
