@@ -104,6 +104,14 @@ def test_streamed_rows_travel_to_another_process(tmp_path: Path) -> None:
     assert rows.store[3] == pickle.loads(pickle.dumps(rows.store))[3]  # noqa: S301
 
 
+def test_a_streamed_file_that_changes_is_told(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "pairs.jsonl", topic_rows(stop=2))
+    rows = read_rows(str(path), DataSection(stream=True))
+    write_rows(path, topic_rows(stop=3))
+    with pytest.raises(UserError, match="was changed while its rows were trained on"):
+        rows.store[0]
+
+
 def test_stdin_cannot_be_streamed() -> None:
     with pytest.raises(UserError, match="stdin"):
         read_rows("-", DataSection(stream=True))

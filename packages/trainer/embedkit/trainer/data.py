@@ -7,6 +7,7 @@ place in the file and its concept: a file larger than memory trains in the same 
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,12 +100,19 @@ class _FileStore:
         self._shape = shape
         self._loss = loss
         self._max = most
+        self._stamp = _stamp(path.stat())
 
     def __len__(self) -> int:
         return len(self._offsets)
 
     def __getitem__(self, index: int) -> Row:
         with self._path.open("rb") as handle:
+            if _stamp(os.fstat(handle.fileno())) != self._stamp:
+                raise UserError(
+                    "the file was changed while its rows were trained on",
+                    place=str(self._path),
+                    hint="put it back and --resume, or start anew with --force",
+                )
             handle.seek(self._offsets[index])
             row = row_from_object(json.loads(handle.readline().decode("utf-8-sig")), self._shape)
         return _slim(next(converted([row], self._shape, self._loss, dropped=Counter())), self._max)
@@ -264,6 +272,11 @@ def _chain(first: Row, others: Iterable[tuple[Shape, Row]]) -> Iterator[Row]:
 
 def _group_of(row: Row) -> str:
     return str(row.label) if isinstance(row, Labelled) else getattr(row, "group", "")
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int]:
+    """Tells a file from what it was before."""
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _offsets(path: Path) -> Iterator[int]:
