@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import losses as stock
-from tests.trainer.conftest import write_rows
+from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_losses import distinct_rows, value
 from tests.trainer.test_recipes import labelled_rows, scored_rows, triplet_rows
 
@@ -21,6 +21,7 @@ from embedkit.trainer.config import DataSection, RunConfig, TrainSection
 from embedkit.trainer.data import Rows, read_rows
 from embedkit.trainer.dev import features_of, label_accuracy
 from embedkit.trainer.losses.build import build_loss
+from embedkit.trainer.losses.second import SecondModel
 from embedkit.trainer.mixture import Mixture, Source
 from embedkit.trainer.order import label_order
 
@@ -98,6 +99,18 @@ def test_distill_is_the_stock_one(objective: str, model: SentenceTransformer, tm
     options = {"loss": "distill", "distill": objective, "temperature": 0.5, "teacher_temperature": 1.0}
     found = ours(model, read(tmp_path, rows, "distill"), **options)
     assert found == pytest.approx(theirs(made, pair_columns(rows, 2), torch.tensor(scores)), rel=1e-4)
+
+
+def test_a_second_model_remembers_nothing(model: SentenceTransformer, tmp_path: Path) -> None:
+    rows = read_rows(str(write_rows(tmp_path / "pairs.jsonl", topic_rows())), DataSection())
+    collator = make_collator(model, rows, prompts=("", ""))
+    first, second = (features_of(collator(numbers))[1] for numbers in ([0, 1, 2], [2, 3, 9, 14, 20]))
+    used, fresh = SecondModel(model), SecondModel(model)
+    used.vectors(first, model.device)
+    for one, other in zip(
+        used.vectors(second, model.device), fresh.vectors(second, model.device), strict=True
+    ):
+        assert torch.equal(one, other)
 
 
 def test_a_teacher_that_is_the_model_has_nothing_to_teach(

@@ -16,36 +16,30 @@ from embedkit.trainer.encoder import load_options
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-# Vectors that are remembered from batch to batch: 384 numbers each, about 150 MB of memory in all.
-REMEMBERED = 100_000
-
 
 class SecondModel:
-    """Unit vectors of a model that is not trained. No `nn.Module`, so that nothing of it is trained or saved."""
+    """Unit vectors of a model that is not trained. No `nn.Module`, so that nothing of it is trained or saved.
+
+    Every batch is encoded anew: the last bits of a vector hang on the texts beside it, so one that is remembered from
+    an earlier batch would be another after a resume.
+    """
 
     def __init__(self, model: SentenceTransformer) -> None:
         self._model = model.eval()
-        self._seen: dict[tuple[str, str], Tensor] = {}
 
     def vectors(self, plan: BatchPlan, device: torch.device) -> tuple[Tensor, Tensor]:
         """Those of the batch's anchors `(B, D)` and of its candidates `(C, D)`."""
-        anchors = self._encode("query", plan.anchor_texts, self._model.encode_query)
-        return anchors.to(device), self._encode(
-            "document", plan.candidate_texts, self._model.encode_document
-        ).to(device)
+        anchors = _encode(plan.anchor_texts, self._model.encode_query)
+        return anchors.to(device), _encode(plan.candidate_texts, self._model.encode_document).to(device)
 
-    def _encode(self, role: str, texts: Sequence[str], encode: Callable[..., Any]) -> Tensor:
-        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._seen]
-        fresh: dict[tuple[str, str], Tensor] = {}
-        if new:
-            options = {"convert_to_tensor": True, "normalize_embeddings": True, "show_progress_bar": False}
-            # Cloned outside inference mode: what comes out of it may not enter a graph.
-            found = encode(new, **options).float().cpu().clone()
-            fresh = {(role, text): vector for text, vector in zip(new, found, strict=True)}
-        known = {key: self._seen[key] for text in texts if (key := (role, text)) in self._seen} | fresh
-        if len(self._seen) + len(fresh) <= REMEMBERED:
-            self._seen |= fresh
-        return torch.stack([known[role, text] for text in texts])
+
+def _encode(texts: Sequence[str], encode: Callable[..., Any]) -> Tensor:
+    distinct = list(dict.fromkeys(texts))
+    place = {text: number for number, text in enumerate(distinct)}
+    options = {"convert_to_tensor": True, "normalize_embeddings": True, "show_progress_bar": False}
+    # Indexed outside inference mode: what comes out of it may not enter a graph, a copy may.
+    found: Tensor = encode(distinct, **options).float().clone()
+    return found[[place[text] for text in texts]]
 
 
 def load_second(name: str, config: RunConfig, *, device: str) -> SecondModel:
