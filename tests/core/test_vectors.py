@@ -122,7 +122,7 @@ def test_a_damaged_cache_is_one_message(tiny_model: Path, own_cache: Path) -> No
     encoder = Encoder(resolve_model(str(tiny_model)))
     encoder.encode(["diode"])
     (own_cache / "vectors" / f"{encoder.hash}.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(UserError, match="cache of vectors"):
+    with pytest.raises(UserError, match="cache cannot be used"):
         encoder.encode(["triode"])
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from embedkit.crawler import robots, sources
+from embedkit.crawler import cache, robots, sources
 from embedkit.crawler.config import FetchSettings
 from embedkit.crawler.fetch import Fetcher, retry_after_s, user_agent
 from embedkit.crawler.network import Allowed, addresses, allowed
@@ -219,3 +222,31 @@ def test_cache_holds_no_code(site: Site, own_cache: Path) -> None:
     site.page("/x", "x")
     _fetcher().get(f"{site.url}/x")
     assert {p.name.partition("-")[0] for p in (own_cache / "http").iterdir()} == {"http.sqlite"}
+
+
+def test_threads_that_find_no_cache_make_one_and_lose_no_answer(own_cache: Path) -> None:
+    together, names = threading.Barrier(8), [f"http://glossary.test/{n}" for n in range(8)]
+
+    def keep(url: str) -> None:
+        together.wait()
+        cache.store(
+            cache.Answer(
+                url=url, final_url=url, status=200, headers={}, body=b"", fetched_at="", checked_at=""
+            )
+        )
+        cache.close()
+
+    for _ in range(10):
+        shutil.rmtree(own_cache / "http", ignore_errors=True)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(keep, names))
+        assert all(cache.lookup(url) for url in names)
+        cache.close()
+
+
+def test_damaged_cache_is_one_message(site: Site, own_cache: Path) -> None:
+    (own_cache / "http").mkdir(parents=True)
+    (own_cache / "http" / "http.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(UserError, match="cache cannot be used") as told:
+        cache.lookup(site.url)
+    assert told.value.place.endswith("http.sqlite")

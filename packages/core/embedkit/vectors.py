@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.backends import Backend, exchange
-from embedkit.cache import cache_dir
+from embedkit.cache import BUSY_SECONDS, cache_dir, readable_cache
 from embedkit.errors import UserError
 from embedkit.models import (
     LoadOptions,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 CHUNK = 512
-BUSY_SECONDS = 120.0
 _ROLES: tuple[Role, ...] = ("query", "document")
 _OWN_MODULES = "sentence_transformers."
 
@@ -171,17 +170,9 @@ class Encoder:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         name = self.hash if self.backend == "torch" else f"{self.hash}.{self.backend}"
         path = cache_dir("vectors") / f"{name}.sqlite"
-        try:
-            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
-                db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
-                yield db
-        except sqlite3.Error as error:
-            raise UserError(
-                "the cache of vectors cannot be used ({error})",
-                place=str(path),
-                hint="delete this file, or set EMBEDKIT_CACHE to a folder that can be written",
-                error=error,
-            ) from error
+        with readable_cache(path), closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+            yield db
 
 
 class _Answer:

@@ -6,21 +6,23 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import cast
 
-from embedkit.cache import cache_dir
+from embedkit.cache import BUSY_SECONDS, cache_dir, readable_cache
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _VERSION = 2
-_SCHEMA = """
-    DROP TABLE IF EXISTS answers;
-    CREATE TABLE answers (url TEXT PRIMARY KEY, status INTEGER NOT NULL, final_url TEXT NOT NULL,
-        headers TEXT NOT NULL, body BLOB NOT NULL, fetched_at TEXT NOT NULL, checked_at TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS crawls (key TEXT PRIMARY KEY, began_at TEXT NOT NULL);
-"""
+_TABLES = {
+    "answers": """(url TEXT PRIMARY KEY, status INTEGER NOT NULL, final_url TEXT NOT NULL, headers TEXT NOT NULL,
+        body BLOB NOT NULL, fetched_at TEXT NOT NULL, checked_at TEXT NOT NULL)""",
+    "crawls": "(key TEXT PRIMARY KEY, began_at TEXT NOT NULL)",
+}
 _COLUMNS = "status, final_url, headers, body, fetched_at, checked_at"
 _local = threading.local()
 
@@ -52,19 +54,43 @@ def now() -> str:
     return datetime.now(UTC).strftime(_TIME)
 
 
-def _open() -> sqlite3.Connection:
-    """This thread's connection. A write-ahead log keeps what was committed when the process is killed."""
+@contextmanager
+def _transaction() -> Iterator[sqlite3.Connection]:
     path = cache_dir("http") / "http.sqlite"
+    with readable_cache(path), _connection(path) as db:
+        yield db
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """This thread's connection. A write-ahead log keeps what was committed when the process is killed."""
     if getattr(_local, "path", None) == (path, os.getpid()):
         return cast(sqlite3.Connection, _local.db)
     close()
-    db = sqlite3.connect(path, timeout=30)
-    db.execute("PRAGMA journal_mode = WAL")
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    _log_ahead(db)
     db.execute("PRAGMA synchronous = NORMAL")
-    if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    with db:
+        db.execute("BEGIN IMMEDIATE")  # of several that find the file empty, one makes the tables
+        if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            for table, columns in _TABLES.items():
+                db.execute(f"DROP TABLE IF EXISTS {table}")
+                db.execute(f"CREATE TABLE {table} {columns}")
+            db.execute(f"PRAGMA user_version = {_VERSION}")
     _local.path, _local.db = (path, os.getpid()), db
     return db
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on. SQLite does not wait here for others that have the file open, so this does."""
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
 
 
 def close() -> None:
@@ -77,7 +103,8 @@ def close() -> None:
 
 def lookup(url: str) -> Answer | None:
     """The stored answer for `url`."""
-    row = _open().execute(f"SELECT {_COLUMNS} FROM answers WHERE url = ?", (url,)).fetchone()
+    with _transaction() as db:
+        row = db.execute(f"SELECT {_COLUMNS} FROM answers WHERE url = ?", (url,)).fetchone()
     if row is None:
         return None
     status, final_url, headers, body, fetched_at, checked_at = row
@@ -104,14 +131,14 @@ def store(answer: Answer) -> None:
         answer.fetched_at,
         answer.checked_at,
     )
-    with _open() as db:
+    with _transaction() as db:
         db.execute(f"INSERT OR REPLACE INTO answers (url, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def begin(key: str) -> str:
     """Note that a crawl starts. When its last run was cut off less than a day ago, that run's start, else ""."""
     day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime(_TIME)
-    with _open() as db:
+    with _transaction() as db:
         db.execute("DELETE FROM crawls WHERE began_at < ?", (day_ago,))
         row = db.execute("SELECT began_at FROM crawls WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -121,5 +148,5 @@ def begin(key: str) -> str:
 
 def finish(key: str) -> None:
     """Note that a crawl came to its end: its next run asks every server again."""
-    with _open() as db:
+    with _transaction() as db:
         db.execute("DELETE FROM crawls WHERE key = ?", (key,))
