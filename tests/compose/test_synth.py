@@ -79,6 +79,28 @@ def test_an_acronym_and_its_full_form_lie_on_one_side(run: Run, tmp_path: Path) 
         assert {row["kind"] for row in holding[0] if row["group"] == name} >= {"acronym-answer"}
 
 
+def test_no_row_at_all_is_a_mistake_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
+    write_terms(tmp_path / "terms.txt")
+    done = run("synth", "--terms", "terms.txt", "--pairs-per-term", "0")
+    assert done.returncode == 2
+    assert "terms.txt: not one training row can be made" in done.stderr
+    assert "6 training terms (--pairs-per-term 0) and for 0 training acronyms" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_no_rows_of_terms_are_fine_where_acronyms_have_some(run: Run, tmp_path: Path) -> None:
+    done = run("synth", "--pack", "games-ko", "--pairs-per-term", "0", "--output", "p.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert {row["kind"] for row in rows_of(tmp_path / "p.jsonl")} == {"acronym-answer"}
+
+
+def test_a_test_side_without_rows_is_told(run: Run, tmp_path: Path) -> None:
+    write_terms(tmp_path / "terms.txt", ENGLISH[:1])
+    done = run("synth", "--terms", "terms.txt")
+    assert done.returncode == 0
+    assert "test is empty: there are too few concepts for a share of 0.2" in done.stderr
+
+
 def test_bad_lines_are_counted_listed_and_written(run: Run, tmp_path: Path) -> None:
     write_terms(tmp_path / "terms.txt")
     with (tmp_path / "terms.txt").open("a", encoding="utf-8") as handle:

@@ -79,6 +79,8 @@ def synth(
     owners: dict[str, str] = {}
     shortfall = Shortfall()
     train, test = ([*make_rows(s, inputs.pack, plan, owners=owners, shortfall=shortfall)] for s in sides)
+    if not train:
+        raise _nothing(sides[0], inputs, plan)
     result = SynthResult(
         pack=inputs.pack.name,
         train_rows=len(train),
@@ -91,6 +93,12 @@ def synth(
         outputs=_outputs(output, test_split=test_split, rejected=bool(inputs.reading.rejected)),
     )
     _report(result, plan, inputs.reading.rejected)
+    if test_split and not test:
+        warn(
+            "{part} is empty: there are too few concepts for a share of {share}",
+            part="test",
+            share=test_split,
+        )
     if not result.proof.sound:
         raise RuntimeError(f"the rows are not sound, nothing was written: {result.proof}")
     if dry_run:
@@ -209,6 +217,21 @@ def _concepts(inputs: _Inputs) -> list[Concept]:
             hint='a term a line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
         )
     return concepts
+
+
+def _nothing(concepts: Sequence[Concept], inputs: _Inputs, plan: Plan) -> UserError:
+    """No training row: a count is 0, the pack has no templates for these lists, or the test side has it all."""
+    return UserError(
+        "not one training row can be made",
+        place=", ".join(map(str, inputs.files)),
+        hint="pack {pack} has wordings for {terms} training terms (--pairs-per-term {per_term}) and for {acronyms} "
+        "training acronyms (--pairs-per-acronym {per_acronym})",
+        pack=inputs.pack.name,
+        terms=sum(concept.is_term for concept in concepts) if inputs.pack.queries else 0,
+        per_term=plan.pairs_per_term,
+        acronyms=sum(len(concept.acronyms) for concept in concepts) if inputs.pack.acronym_questions else 0,
+        per_acronym=plan.pairs_per_acronym,
+    )
 
 
 def _known(pack: Pack) -> Mapping[str, str]:
