@@ -110,6 +110,19 @@ def test_no_number_of_threads_shows_in_the_answer() -> None:
     assert len(digests) == 1
 
 
+def test_the_last_bits_of_the_vectors_do_not_part_what_ties() -> None:
+    """The same text in other batches differs by 2e-7 at most; "Group" and "group" are one text to many a model."""
+    pool = np.repeat(unit(300, 64, seed=3), 3, axis=0)
+    noise = np.random.default_rng(4).uniform(-2e-7, 2e-7, pool.shape)
+    asked = {"bars": np.full(300, 0.9), "blocked": [np.empty(0, np.int64)] * 300, "limit": 5, "over": 2}
+    plain, noisy = (
+        listed(nearest(texts[::3], texts, budget_bytes=1 << 22, **asked))
+        for texts in (pool, (pool + noise).astype(np.float32))
+    )
+    same = sum(left[0] == right[0] for left, right in zip(plain, noisy, strict=True))
+    assert same >= 0.98 * len(plain)
+
+
 def test_the_memory_of_a_block_stays_in_the_budget() -> None:
     blocked = [np.arange(1000, dtype=np.int64)] * 5000
     sizes = [

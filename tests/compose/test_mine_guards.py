@@ -13,6 +13,7 @@ import pytest
 from embedkit.compose.compose import compose
 from embedkit.compose.concepts import build
 from embedkit.compose.mine.base import OPEN_BAR, Bar, Guards, Miner
+from embedkit.compose.mine.nearest import DECIMALS
 from embedkit.compose.mine.options import MineOptions, parse_window
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import Mined, mine
@@ -43,7 +44,7 @@ def rules(found: Mined) -> Counter[str]:
 
 def cosine(left: str, right: str) -> float:
     one, two = Spelling().encode([left, right]).astype(np.float64)
-    return round(float(one @ two), 6)
+    return round(float(one @ two), DECIMALS)
 
 
 def test_the_lowest_of_the_three_limits_is_the_bar() -> None:
