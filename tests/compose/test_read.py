@@ -63,6 +63,28 @@ def test_accents_of_a_western_code_page_are_kept(tmp_path: Path) -> None:
     ]
 
 
+RUSSIAN = "термин,определение\nток,движение зарядов\n"
+
+
+@pytest.mark.parametrize("codec", ["cp1251", "koi8-r"])
+def test_russian_is_not_taken_for_western_and_the_guess_is_told(
+    tmp_path: Path, codec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pairs(table(tmp_path, RUSSIAN.encode(codec)))[-1] == ("ток", "движение зарядов")
+    assert "(a guess; where it is wrong, save the file as UTF-8)" in capsys.readouterr().err
+
+
+def test_a_few_words_of_an_unknown_code_page_are_damage_and_no_other_words(tmp_path: Path) -> None:
+    rows, rejects = read_all(table(tmp_path, "term,definition\nток,движение\n".encode("cp1251")))
+    assert not rows
+    assert [reject.reason for reject in rejects] == ["undecodable"]
+
+
+def test_polish_is_not_taken_for_chinese(tmp_path: Path) -> None:
+    polish = "pojęcie,definicja\nprąd,uporządkowany ruch ładunków\n".encode("cp1250")
+    assert not any("\u4e00" <= c <= "\u9fff" for row in read(table(tmp_path, polish)) for c in str(row))
+
+
 SHORT = {
     "utf-16-le": ("저항\t가장 흔한 소자\n", "t.tsv"),
     "utf-16-be": ("가,가전\n각,모서리\n", "t.csv"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from embedkit.compose.table import role_of
+from embedkit.messages import Phrase
 
 HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 1 << 20
@@ -37,6 +38,8 @@ _SIGNATURE = {
 }
 _LABELS = {"cp949": "CP949 (EUC-KR)", "cp932": "Shift_JIS (CP932)", "euc_jp": "EUC-JP", "gb18030": "GB18030"}
 _WESTERN = re.compile(r"[àáâãäåæçèéêëìíîïñòóôõöøœùúûüßÀÁÂÄÅÆÇÈÉÊËÍÎÑÓÔÖØÜ‘’“”–—…€£§°·µ±×²³«»¿¡®™©]")
+_WORD = re.compile(r"[^\W\d_a-zA-Z]{3,}")  # in Western words an accented letter stands among ASCII ones
+_INSIDE = re.compile(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])")  # where East Asian writing hardly ever is
 STATISTICS_LEAST = 30
 _CELL = re.compile(r"[\t,;|\"]")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -50,7 +53,7 @@ class Encoding:
     label: str
 
 
-DAMAGED_UTF8 = Encoding("utf-8", "UTF-8 with undecodable bytes")
+DAMAGED_UTF8 = Encoding("utf-8", Phrase("UTF-8 with undecodable bytes"))
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -159,7 +162,7 @@ def _score(head: bytes, codec: str) -> float:
     letters = len(_NON_ASCII.findall(text))
     if not letters:
         return 0.0
-    plausible = len(_PLAUSIBLE[codec].findall(text)) - text.count(BAD)
+    plausible = len(_PLAUSIBLE[codec].findall(text)) - text.count(BAD) - 2 * len(_INSIDE.findall(text))
     if codec == "cp949":
         plausible -= 2 * _rare_hangul(text)
     return plausible / letters * (0.6 + len(_SIGNATURE[codec].findall(text)) / letters)
@@ -179,15 +182,21 @@ def _in_ks_x_1001(syllable: str) -> bool:
 
 
 def _single_byte(head: bytes) -> Encoding:
-    """Western European when nearly all are its accents; else by statistics, given enough; else damage."""
+    """Western European when nearly all are its accents inside words; else by statistics, given enough; else damage."""
     text = head.decode("cp1252", "embedkit-mark")
-    letters = _NON_ASCII.findall(text)
-    if len(_WESTERN.findall(text)) * 10 >= 8 * len(letters):
-        return Encoding("cp1252", "Windows-1252")
-    if len(letters) < STATISTICS_LEAST:
+    letters = len(_NON_ASCII.findall(text))
+    other_alphabet = sum(map(len, _WORD.findall(text)))
+    if len(_WESTERN.findall(text)) * 10 >= 8 * letters and other_alphabet * 5 < letters:
+        return _guess("cp1252")
+    if letters < STATISTICS_LEAST:
         return DAMAGED_UTF8
     from charset_normalizer import from_bytes
 
     best = from_bytes(head[: 1 << 16]).best()
-    codec = best.encoding if best and best.encoding != "ascii" else "cp1252"
-    return Encoding(codec, codec.replace("_", "-"))
+    return _guess(best.encoding if best and best.encoding != "ascii" else "cp1252")
+
+
+def _guess(codec: str) -> Encoding:
+    """One byte a letter says little: Czech in Windows-1250 looks Western, too."""
+    name = codec.replace("cp125", "Windows-125").replace("_", "-")
+    return Encoding(codec, Phrase("{name} (a guess; where it is wrong, save the file as UTF-8)", name=name))

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from embedkit.messages import Phrase
 from embedkit.text import fold
 
 MAX_QUOTED_LINES = 200
 SAMPLE_ROWS = 300
 DELIMITERS = ("\t", ",", ";", "|")
-NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
+NAMES = {"\t": Phrase("tab"), ",": Phrase("comma"), ";": Phrase("semicolon"), "|": Phrase("bar")}
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
 _HEADER_WORDS = {
     "term": "term word headword name entry 용어 단어 표제어 낱말 어휘 用語 術語 单词 術语 术语",
