@@ -1,9 +1,8 @@
 """The command `embedkit`: collects each room's signatures and turns errors into messages and exit codes.
 
-Starts in about the time of `import typer`: nothing heavy is imported before a command's body runs.
+Starts in little more than the time of `import typer`: nothing heavy is imported before a command's body runs. Modules
+of signatures have no `from __future__ import annotations`: Typer would evaluate each annotation's text twice.
 """
-
-from __future__ import annotations
 
 import importlib
 import os

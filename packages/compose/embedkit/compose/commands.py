@@ -1,7 +1,5 @@
 """Command signatures of the composer: Typer options and help, then one call into the room."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The signature of `embedkit convert`."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

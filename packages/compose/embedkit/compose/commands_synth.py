@@ -1,7 +1,5 @@
 """The signature of `embedkit synth`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

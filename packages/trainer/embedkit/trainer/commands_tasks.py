@@ -1,7 +1,5 @@
 """Command signatures of a model at work: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
