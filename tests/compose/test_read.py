@@ -63,6 +63,34 @@ def test_accents_of_a_western_code_page_are_kept(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "term", "definition", "names"),
+    [
+        ("번호,용어,영어,설명", "1,저항,resistor,막는 소자", "저항", "막는 소자", ["resistor"]),
+        ("약어,영문,설명", "ADC,converter,바꾸는 회로", "converter", "바꾸는 회로", ["ADC"]),
+        ("영어,한국어,뜻", "resistor,저항,막는 소자", "resistor", "막는 소자", ["저항"]),
+        ("용어명,용어설명,영문약어명", "저항,막는 소자,RES", "저항", "막는 소자", ["RES"]),
+        ("acronym,full,definition", "ADC,converter,a circuit", "converter", "a circuit", ["ADC"]),
+        ("용어,영어,분야", "저항,resistor,전자", "저항", "resistor", []),
+    ],
+)
+def test_names_of_columns_say_what_is_in_them(
+    tmp_path: Path, header: str, row: str, term: str, definition: str, names: list[str]
+) -> None:
+    (record,), _ = read_all(table(tmp_path, f"{header}\n{row}\n"))
+    entry = record.entry
+    assert (entry.term, entry.definition, [alias.text for alias in entry.aliases]) == (
+        term,
+        definition,
+        names,
+    )
+
+
+def test_keys_that_are_not_used_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs(table(tmp_path, '{"anchor": "a", "positive": "b", "negative": "c"}\n', "t.jsonl"))
+    assert "columns that are not used: negative" in capsys.readouterr().err
+
+
 RUSSIAN = "термин,определение\nток,движение зарядов\n"
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from embedkit.compose.validate import check
 from embedkit.errors import UserError
+from embedkit.shipped import data_path
 
 from .conftest import GLOSSARY, Run
 
@@ -82,6 +83,64 @@ def test_what_cannot_be_read_is_exit_2(run: Run, tmp_path: Path, name: str) -> N
     done = run("validate", name)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+KNOWN = {
+    "a.card.md": ("---\nlanguage: en\n---\n", "is a Markdown document"),
+    "a.manifest.json": ('{\n  "step": "compose",\n  "inputs": {},\n  "outputs": {}\n}\n', "is a manifest"),
+    "cfg.json": ('{\n  "seed": 1,\n  "train": {"loss": "mnrl"}\n}\n', "is the config of a training run"),
+    "crawl.json": ('{"contact": "a@b.c"}\n', "is the config of a crawl"),
+    "metrics.json": ('{\n "word": "SHIP",\n "sentence": "s",\n "queries": 3\n}\n', "is an evaluation"),
+    "l.json": ('{\n "queries": {\n  "a": "b"\n }\n}\n', "is in the format llamaindex"),
+    "f.jsonl": ('{"query": "a", "pos": ["b"], "neg": []}\n', "is in the format flagembedding"),
+    "t.jsonl": ('{"query_id": "1", "query": "a", "positive_passages": []}\n', "is in the format tevatron"),
+    "m.jsonl": ('{"messages": [], "positive_messages": []}\n', "is in the format ms-swift"),
+    "corpus.jsonl": ('{"_id": "1", "title": "", "text": "b"}\n', "is in the format beir"),
+    "qrels.tsv": ("query-id\tcorpus-id\tscore\na\tb\t1\n", "is in the format beir"),
+    "a.rejected.jsonl": ('{"file": "f", "line": 1, "reason": "r", "text": "t"}\n', "lists rejected rows"),
+    "v.ids.jsonl": (
+        '{"id": "1", "role": "document", "text": "t", "key": "00"}\n',
+        "names the texts of vectors",
+    ),
+    "array.json": ('[{"anchor": "a", "positive": "b"}]\n', "is one JSON document"),
+    "none.json": ("[]\n", "is one JSON document"),
+    "object.json": ('{"PWM": "pulse width",\n "ADC": "converter"}\n', "is one JSON document"),
+    "other.jsonl": ('{"a": "b"}\n', "has no keys that name term and definition"),
+    "labels.csv": ("text,label\na,b\n", "holds training rows of another kind"),
+    "graded.csv": ("sentence1,sentence2,score\na,b,0.1\n", "holds training rows of another kind"),
+    "header.csv": ("term,definition\n", "has a header and no rows"),
+    "terms.txt": ("flux pump\ntide valve\n", "has one column only"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_no_table_of_texts_is_named(tmp_path: Path, name: str) -> None:
+    text, said = KNOWN[name]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said) as refused:
+        check(tmp_path / name)
+    assert len(str(refused.value).splitlines()) <= 2
+
+
+def test_lists_of_acronyms_synonyms_and_packs_are_checked(tmp_path: Path) -> None:
+    acronyms = jsonl(
+        tmp_path / "a.jsonl", {"acronym": "PWM", "full": "pulse width"}, {"acronym": "A", "full": 1}
+    )
+    assert found(acronyms) == [(2, "bad row")]
+    table = tmp_path / "synonym_candidates.csv"
+    table.write_text("text_a,text_b,decision\na,b,accept\nc,d,\n", encoding="utf-8")
+    assert (check(table).form, check(table).rows) == ("synonym candidates", 2)
+    table.write_text("text_a,text_b,decision\na,b,maybe\n", encoding="utf-8")
+    with pytest.raises(UserError, match="the decision 'maybe' is none"):
+        check(table)
+    pack = data_path("synth") / "games-ko.toml"
+    assert check(pack).form == "a pack of templates"
+
+
+def test_columns_of_other_names_are_mapped(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("번호,이름표,풀이말\n1,저항,\n", encoding="utf-8")
+    done = run("validate", "g.csv", "--map", "term=이름표", "--map", "definition=풀이말")
+    assert (done.returncode, done.stdout) == (1, "g.csv:2: bad row: missing cell (definition): 1,저항,\n")
 
 
 def test_pairs_are_checked_for_false_negatives(tmp_path: Path) -> None:

@@ -184,6 +184,12 @@ def validate(
     file: Annotated[
         Path, typer.Argument(help="A glossary, a two-column table, pairs.jsonl or other training rows.")
     ],
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="ROLE=COLUMN, as term=용어; numbers from 1 where there is no header. Repeatable."
+        ),
+    ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="text, or github for annotations.")
     ] = Format.text,
@@ -196,7 +202,7 @@ def validate(
     """Check a data file and print file:line: problem for each finding; exit 1 when there are any."""
     from embedkit.compose.validate import validate as run
 
-    run(file, output_format=format_.value, model=model, as_json=json_)
+    run(file, mapping=map_ or (), output_format=format_.value, model=model, as_json=json_)
 
 
 def register(app: typer.Typer) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from embedkit.compose.encoding import BAD, Encoding, detect
+from embedkit.compose.known import refuse_documents, refuse_graded, refuse_known
 from embedkit.compose.records import SHOWN_CHARS, Record, Reject, rejected, to_record
 from embedkit.compose.table import (
     NAMES,
@@ -43,9 +44,8 @@ _BINARY: tuple[bytes, ...] = (
     *(b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf"),
     *(b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY"),
 )
-_JSON_DOCUMENT = re.compile(r"\ufeff?\s*(?:\[\s*(?:\{.*)?|\{)\s*$")
-_WEB_PAGE = re.compile(r"\ufeff?\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\s*$", re.IGNORECASE)  # Excel's own, for Excel
+_OWN_KEYS = {"hard_negatives", "id", "group", "kind", "mining", "scores"}  # of pairs, made anew
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 _SHOWN_ROLES = ("term", "definition", "anchor", "positive", "aliases", "abbreviation", "translation")
 
@@ -68,6 +68,8 @@ def locate(name: str) -> Path | str:
             return path
     if tried[0].exists():
         raise UserError("is a pipe or a device", place=name, hint="pipe it in: - is standard input")
+    if tried[0].is_absolute():
+        raise UserError("there is no such file", place=name, hint="check the path")
     raise UserError(
         "there is no such file",
         place=name,
@@ -92,7 +94,7 @@ def read(
         sample = list(islice(lines, SAMPLE_ROWS))
         if not any(line.text.replace("\ufeff", "").strip() for line in sample):
             raise _empty(name)
-        _refuse_documents(next(line.text for line in sample if line.text.strip()), name)
+        refuse_documents(name, [line.text for line in sample if line.text.strip()])
         is_json = name.endswith(_JSON_SUFFIXES) or _looks_like_json(sample)
         reader = _read_json if is_json else _read_table
         yield from reader(name, sample, lines, mapping or {}, encoding, quiet)
@@ -141,15 +143,6 @@ def _empty(name: str) -> UserError:
     return UserError("is empty", place=name, hint="it needs at least one row with two columns")
 
 
-def _refuse_documents(first: str, name: str) -> None:
-    """Raise `UserError` for what is text and no table, by its first line."""
-    if _JSON_DOCUMENT.match(first):
-        hint = "one object a line is read: `jq -c '.[]' FILE > rows.jsonl` makes lines of an array"
-        raise UserError("is one JSON document", place=name, hint=hint)
-    if _WEB_PAGE.match(first):
-        raise UserError("is a web page", place=name, hint="embedkit crawl --from-file makes a glossary of it")
-
-
 def _looks_like_json(sample: Sequence[Line]) -> bool:
     return isinstance(_json(next(line.text for line in sample if line.text.strip())), dict)
 
@@ -170,11 +163,15 @@ def _read_table(
     if first is None:
         raise _empty(name)
     roles = _mapped(first, mapping, name) if mapping else roles_of_header(first.cells)
+    if not mapping:
+        refuse_graded(name, first.cells)
+    if not roles:
+        refuse_known(name, first.cells)
     if dialect.width < 2:
         raise UserError(
             "has one column only",
             place=name,
-            hint="a glossary needs the columns term and definition; a pair file needs two columns",
+            hint="a glossary has columns for term and definition, pairs have two; synth --terms takes a list of terms",
         )
     if not roles and dialect.width > 2:
         raise UserError(
@@ -215,9 +212,14 @@ def _state(
         quoting=tr('quote "' if dialect.quoted else "no quoting"),
         header=tr("no header: {columns}" if headless else "header {columns}", columns=shown),
     )
-    unused = [cell for at, cell in enumerate(map(clean, first.cells)) if cell and at not in roles.values()]
-    if unused and not headless:
-        say("{name}: columns that are not used: {columns}", name=name, columns=", ".join(unused))
+    if not headless:
+        cells = enumerate(map(clean, first.cells))
+        _say_unused(name, [cell for at, cell in cells if cell and at not in roles.values()])
+
+
+def _say_unused(name: str, columns: Sequence[str]) -> None:
+    if columns:
+        say("{name}: columns that are not used: {columns}", name=name, columns=", ".join(columns))
 
 
 def parse_mapping(items: Iterable[str]) -> dict[str, str]:
@@ -283,12 +285,15 @@ def _read_json(
     encoding: Encoding,
     quiet: bool,
 ) -> Iterator[Record | Reject]:
+    renamed = {column: role for role, column in mapping.items()}
+    keys = _keys(renamed, sample, name)
     if not quiet:
         say("{name}: {encoding}, JSON lines", name=name, encoding=encoding.label)
         if any('"hard_negatives": ["' in line.text for line in sample):
             say("{name}: its hard negatives are not taken over; they are mined anew", name=name)
-    renamed = {column: role for role, column in mapping.items()}
-    _require_keys(renamed, sample, name)
+        _say_unused(
+            name, [key for key in keys if key not in _OWN_KEYS and not (renamed.get(key) or role_of(key))]
+        )
     for line in chain(sample, lines):
         if line.over_long:
             yield rejected(name, line.number, "over-long", line.text)
@@ -296,16 +301,32 @@ def _read_json(
             yield _from_json(name, line, renamed)
 
 
-def _require_keys(wanted: Iterable[str], sample: Sequence[Line], name: str) -> None:
-    """Raise `UserError` for a key that `--map` names and no row of the sample has."""
+def _keys(renamed: Mapping[str, str], sample: Sequence[Line], name: str) -> list[str]:
+    """The keys of the sample's rows.
+
+    Raises:
+        UserError: `--map` names a key that no row has, or the rows are of something else.
+    """
     rows = [row for line in sample if isinstance(row := _json(line.text), dict)]
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    for key in wanted:
+    for key in renamed:
         if rows and key not in keys:
             hint = "its columns: {names}"
             raise UserError(
                 "has no column {column!r}", place=name, hint=hint, column=key, names=", ".join(keys)
             )
+    if not renamed:
+        refuse_graded(name, keys)
+    roles = {renamed.get(key) or role_of(key) for key in keys}
+    if rows and not (roles & {"term", "anchor"} and roles & {"definition", "positive"}):
+        refuse_known(name, keys)
+        raise UserError(
+            "has no keys that name term and definition",
+            place=name,
+            hint="its keys: {names}; --map term=KEY --map definition=KEY names them",
+            names=", ".join(keys) or "-",
+        )
+    return keys
 
 
 def _json(text: str) -> Any:

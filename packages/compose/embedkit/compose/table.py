@@ -18,14 +18,16 @@ DELIMITERS = ("\t", ",", ";", "|")
 NAMES = {"\t": Phrase("tab"), ",": Phrase("comma"), ";": Phrase("semicolon"), "|": Phrase("bar")}
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
 _HEADER_WORDS = {
-    "term": "term word headword name entry 용어 단어 표제어 낱말 어휘 用語 術語 单词 術语 术语",
-    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 "
-    "定義 説明 意味 定义 释义",
+    "term": "term word headword name entry full full_form full_name 용어 용어명 단어 표제어 낱말 어휘 명칭 "
+    "한글용어 국문용어 한글명 국문명 用語 術語 单词 術语 术语",
+    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 내용 "
+    "용어설명 용어정의 용어뜻 定義 説明 意味 定义 释义",
     "anchor": "anchor query question sentence1 source_text 질문 질의 文1",
     "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
-    "aliases": "aliases alias synonyms synonym 별칭 동의어 유의어",
-    "abbreviation": "abbreviation abbr acronym 약어 약자 略語",
-    "translation": "translation english korean japanese chinese 번역 대역어 영어 한국어 일본어 중국어 영문 국문 "
+    "aliases": "aliases alias synonyms synonym 별칭 별명 이칭 동의어 유의어 비슷한말",
+    "abbreviation": "abbreviation abbr acronym 약어 약어명 약자 약칭 줄임말 영문약어 영문약어명 略語",
+    "translation": "translation english korean japanese chinese 번역 대역어 원어 영어 한국어 일본어 중국어 영문 국문 "
+    "한글 영어명 영문명 영어용어 영문용어 "
     "英語 韓国語 日本語 中国語 英文 中文",
     "lang": "lang language 언어",
     "domain": "domain field 분야",
@@ -38,6 +40,8 @@ _HEADER_WORDS = {
     "entry_id": "entry_id",
 }
 ROLES: tuple[str, ...] = tuple(_HEADER_WORDS)
+_NAMES = ("translation", "abbreviation")
+_LEFT, _RIGHT = {"term", "anchor"}, {"definition", "positive"}
 _ROLE_OF = {fold(word): role for role, words in _HEADER_WORDS.items() for word in words.split()}
 
 
@@ -77,16 +81,25 @@ def role_of(name: str) -> str:
 def roles_of_header(cells: Sequence[str]) -> dict[str, int]:
     """Role to column number when `cells` is a header that names a pair of texts; else empty.
 
-    Two columns of other names that are known, as `영어,한국어`, are a pair too.
+    Other names stand in for what is not there: `약어,영문,설명` has its term in 영문, and `용어,영어,분야` are pairs,
+    which have no place for further names.
     """
-    roles: dict[str, int] = {}
-    for index, cell in enumerate(cells):
-        role = role_of(cell)
-        if role:
-            roles.setdefault(role, index)
-    if roles.keys() & {"term", "anchor"} and roles.keys() & {"definition", "positive"}:
-        return roles
-    return {"anchor": 0, "positive": 1} if len(cells) == 2 and all(map(role_of, cells)) else {}
+    known = [(role, at) for at, cell in enumerate(cells) if (role := role_of(cell))]
+    roles = dict(reversed(known))
+    names = [at for kind in _NAMES for role, at in known if role == kind]
+    if not roles.keys() & _LEFT and names:
+        roles["term"] = names.pop(0)
+    if not roles.keys() & _RIGHT and names:
+        roles["positive"] = names.pop(0)
+    if not (roles.keys() & _LEFT and roles.keys() & _RIGHT):
+        return {"anchor": 0, "positive": 1} if len(cells) == 2 and len(known) == 2 else {}
+    if "term" in roles and "definition" in roles:
+        further = {role: at for role, at in reversed(known) if at in names}
+    else:
+        further = {}
+        roles.pop("aliases", None)
+    own = {role: at for role, at in roles.items() if role not in _NAMES} | further
+    return dict(sorted(own.items(), key=lambda item: item[1]))
 
 
 def sniff(lines: Sequence[Line], *, tab_first: bool = False, only: str = "") -> Dialect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from array import array
 from collections import Counter
@@ -17,18 +18,25 @@ from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.han import say_without
 from embedkit.compose.length import TooLong, length_check
 from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
+from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.pair_lint import pair_doubts
-from embedkit.compose.read import read
+from embedkit.compose.read import parse_mapping, read
 from embedkit.compose.records import Record, records_spool
+from embedkit.compose.synth.lists import LineError, acronym_item
+from embedkit.compose.synth.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO
 from embedkit.jsonl import raw_lines
+from embedkit.messages import Phrase
 from embedkit.pairs import pair_from_object
 from embedkit.text import hash64, writable
 
 Check = Callable[[dict[str, Any]], str]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_PACKS = (".toml", *YAML)
+CANDIDATES = Phrase("synonym candidates")
+_CANDIDATES = {b"text_a", b"text_b", b"decision"}
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -55,15 +63,20 @@ class Validation:
 
 
 def validate(
-    file: Path | str, *, output_format: str = "text", model: str = "", as_json: bool = False
+    file: Path | str,
+    *,
+    mapping: Sequence[str] = (),
+    output_format: str = "text",
+    model: str = "",
+    as_json: bool = False,
 ) -> Validation:
-    """Check one file of any row format that embedkit reads.
+    """Check one file of any row format that embedkit reads, a decided table of synonyms or a pack of templates.
 
     Raises:
         UserError: the file cannot be read or is no table at all.
         AnswerNoError: there are findings.
     """
-    found = check(file, model=model)
+    found = check(file, mapping=parse_mapping(mapping), model=model)
     if as_json:
         out_json(found.to_object())
     else:
@@ -80,7 +93,7 @@ def validate(
     return found
 
 
-def check(file: Path | str, *, model: str = "") -> Validation:
+def check(file: Path | str, *, mapping: Mapping[str, str] | None = None, model: str = "") -> Validation:
     """Look at every row of `file`; no finding is printed."""
     if str(file) != STDIO and Path(file).is_dir():
         raise UserError(
@@ -89,10 +102,16 @@ def check(file: Path | str, *, model: str = "") -> Validation:
     too_long = length_check(model)
     name = "stdin" if str(file) == STDIO else writable(str(file))
     with _on_disk(file) as path:
-        form = _json_form(path)
+        if name.endswith(_PACKS):
+            return _check_pack(path, name)
+        form = "" if mapping else _form(path)
+        if form == CANDIDATES:
+            return Validation(name, form, len(read_candidates(path)), ())
         if form in _CHECKS:
             return _check_json(path, name, form, _CHECKS[form])
-        return _check_pairs(path, name, too_long) if form == "pairs" else _check_table(path, name, too_long)
+        if form == "pairs":
+            return _check_pairs(path, name, too_long)
+        return _check_table(path, name, mapping or {}, too_long)
 
 
 @contextmanager
@@ -125,10 +144,19 @@ def _github(problem: Problem) -> str:
     return f"::{_level(problem)} file={place},line={problem.line}::{message}"
 
 
-def _json_form(path: Path) -> str:
-    """The row format of JSON lines by the keys of the first sound object; empty for a table of cells."""
+def _check_pack(path: Path, name: str) -> Validation:
+    """A pack is sound or is refused as `synth` would."""
+    pack = load_pack(path)
+    wordings = (pack.queries, pack.passages, pack.acronym_questions, pack.answers, pack.negatives)
+    return Validation(name, Phrase("a pack of templates"), sum(map(len, wordings)), ())
+
+
+def _form(path: Path) -> str:
+    """The row format by the keys of the first sound object or a header; empty for a table of cells."""
     named_json = path.name.endswith(_JSON_SUFFIXES)
-    for _, line in raw_lines(path):
+    for number, line in raw_lines(path):
+        if number == 1 and _CANDIDATES.issubset(re.findall(rb"\w+", line)):
+            return CANDIDATES
         if not named_json and line.strip(_BLANK) and not line.strip(_BLANK).startswith(b"{"):
             return ""
         try:
@@ -141,17 +169,18 @@ def _json_form(path: Path) -> str:
 
 
 _KEYS: Mapping[str, frozenset[str]] = {
-    "triplets": frozenset(("anchor", "positive", "negative")),
-    "pairs": frozenset(("anchor", "positive")),
-    "nli": frozenset(("sentence1", "sentence2", "label")),
-    "scored": frozenset(("sentence1", "sentence2", "score")),
-    "labelled": frozenset(("text", "label")),
+    Phrase("acronyms"): frozenset(("acronym", "full")),
+    Phrase("triplets"): frozenset(("anchor", "positive", "negative")),
+    Phrase("pairs"): frozenset(("anchor", "positive")),
+    Phrase("nli"): frozenset(("sentence1", "sentence2", "label")),
+    Phrase("scored"): frozenset(("sentence1", "sentence2", "score")),
+    Phrase("labelled"): frozenset(("text", "label")),
 }
 
 
-def _check_table(path: Path, name: str, too_long: TooLong) -> Validation:
+def _check_table(path: Path, name: str, mapping: Mapping[str, str], too_long: TooLong) -> Validation:
     records, problems, stated = records_spool(), list[Problem](), False
-    for item in read(path, name=name):
+    for item in read(path, mapping=mapping, name=name):
         if isinstance(item, Record):
             records.append(item)
             stated = stated or item.stated_pair
@@ -160,12 +189,14 @@ def _check_table(path: Path, name: str, too_long: TooLong) -> Validation:
                 Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
             )
     rows = len(records) + len(problems)
+    if not rows:
+        raise UserError("has a header and no rows", place=name)
     say_without(records)
     problems += lint(records, too_long=too_long)
     for number, record in list(resolve_stubs(records)):
         records.replace(number, record)
     problems += over_merged(records, build(records))
-    form = "a two-column table" if stated else "a glossary"
+    form = Phrase("a two-column table" if stated else "a glossary")
     return Validation(name, form, rows, _sorted(problems))
 
 
@@ -244,7 +275,21 @@ def _triplet(row: dict[str, Any]) -> str:
     return "the negative is the anchor or the positive" if same else ""
 
 
-_CHECKS: Mapping[str, Check] = {"labelled": _labelled, "nli": _nli, "scored": _scored, "triplets": _triplet}
+def _acronym(row: dict[str, Any]) -> str:
+    try:
+        acronym_item(row, "")
+    except LineError as error:
+        return str(error)
+    return ""
+
+
+_CHECKS: Mapping[str, Check] = {
+    "acronyms": _acronym,
+    "labelled": _labelled,
+    "nli": _nli,
+    "scored": _scored,
+    "triplets": _triplet,
+}
 
 
 def _check_pairs(path: Path, name: str, too_long: TooLong) -> Validation:
@@ -264,4 +309,4 @@ def _check_pairs(path: Path, name: str, too_long: TooLong) -> Validation:
         if message := next(filter(None, map(too_long, texts)), ""):
             problems.append(Problem(name, number, "long text", message))
     problems += (Problem(name, lines[d.row], d.code, d.message) for d in pair_doubts(pairs, lines))
-    return Validation(name, "pairs", rows, _sorted(problems))
+    return Validation(name, Phrase("pairs"), rows, _sorted(problems))

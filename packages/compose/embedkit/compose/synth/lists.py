@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -190,14 +190,20 @@ def _acronym(line: str, file: str) -> Item:
         raise LineError("not JSON") from None
     if not isinstance(row, dict):
         raise LineError("not a JSON object")
-    values = {key: row.get(key) for key in ("acronym", "full", "definition", "lang")}
-    for key, value in values.items():
+    return acronym_item(row, file)
+
+
+def acronym_item(row: Mapping[str, object], file: str) -> Item:
+    """The item of one row of an acronym list. Raises `LineError` where it is none."""
+    for key in ("acronym", "full", "definition", "lang"):
+        value = row.get(key)
         if not isinstance(value, str) and (value is not None or key in ("acronym", "full")):
             raise LineError(_NO_TEXT[key])
-    full = _name(row["full"], "full")
-    acronym = _other(_name(row["acronym"], "acronym"), full)
-    definition = _definition(values["definition"] or "")
-    return Item(name=full, acronym=acronym, definition=definition, lang=values["lang"] or "", file=file)
+    texts = {key: str(value) for key, value in row.items() if value is not None}
+    full = _name(texts["full"], "full")
+    acronym = _other(_name(texts["acronym"], "acronym"), full)
+    definition = _definition(texts.get("definition", ""))
+    return Item(name=full, acronym=acronym, definition=definition, lang=texts.get("lang", ""), file=file)
 
 
 def _other(acronym: str, full: str) -> str:
