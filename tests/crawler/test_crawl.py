@@ -236,7 +236,7 @@ def test_config_file_names_the_operator_and_an_option_beats_it(site: Site, here:
     file.write_text('{"contact": "file@example.org", "allow_private": ["127.0.0.1"], "pace_s": 0}')
     crawl(urls=[url], config=file)
     assert "(file@example.org)" in site.seen[-1][1]["user-agent"]
-    crawl(urls=[site.page("/h.html", PAGE)], config=file, contact="me@example.org")
+    crawl(urls=[site.page("/h.html", PAGE)], config=file, contact="me@example.org", force=True)
     assert "(me@example.org)" in site.seen[-1][1]["user-agent"]
 
 
@@ -266,7 +266,7 @@ def test_forbidden_page_says_what_may_help(contact: str, hint: str, site: Site) 
     assert site.count("/g.html") == 1
 
 
-def test_forbidden_until_later_is_asked_again_later(site: Site) -> None:
+def test_forbidden_until_later_is_asked_again_later(site: Site, here: Path) -> None:
     answers = [(403, {"retry-after": "0"}, b"slow down"), (200, {"content-type": "text/html"}, PAGE.encode())]
     site.routes["/g.html"] = lambda _, __: answers.pop(0)
     assert crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK).entries

@@ -69,6 +69,35 @@ def test_source_that_lost_a_fifth_is_refused_until_force(page: Path, here: Path)
     assert len(crawl(from_file=[page], force=True).entries) == 3
 
 
+def test_rows_of_other_pages_are_not_lost_until_force(page: Path, here: Path) -> None:
+    other = page.with_name("other.html")
+    other.write_text(_page("Gaff", "Helm", "Jib", "Keel", "Luff"))
+    before = crawl(from_file=[page]).outputs[0].read_bytes()
+    with pytest.raises(UserError, match=f"rows of other pages, which would be lost: {page.name}"):
+        crawl(from_file=[other])
+    assert (here / "data/glossary.csv").read_bytes() == before
+    assert len(crawl(from_file=[page, other]).entries) == 10
+    assert len(crawl(from_file=[other], force=True).entries) == 5
+
+
+def test_another_format_leaves_the_first_one_where_it_is(page: Path, here: Path) -> None:
+    crawl(from_file=[page])
+    crawl(from_file=[page], form="jsonl")
+    assert {path.name for path in (here / "data").iterdir()} >= {"glossary.csv", "glossary.jsonl"}
+
+
+def test_translations_of_others_are_kept_and_stale_ones_removed(shared: Path, here: Path) -> None:
+    english, korean = (shared / f"samples/glossaries/apache24_{lang}_dl.html" for lang in ("en", "ko"))
+    (here / "data").mkdir()
+    (here / "data/translations.csv").write_text("mine")
+    crawl(from_file=[english, korean], align_pages=True)
+    assert (here / "data/translations.csv").read_text() == "mine"
+    assert (here / "data/glossary.translations.csv").is_file()
+    crawl(from_file=[english, korean])
+    assert not (here / "data/glossary.translations.csv").exists()
+    assert (here / "data/translations.csv").read_text() == "mine"
+
+
 def test_cells_that_a_spreadsheet_would_run(
     page: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,6 @@ from embedkit.glossary import Alias, Entry, entry_id
 from embedkit.text import fold
 
 MIN_SHARED = 3
-NAME = "translations.csv"
 Page = tuple[Document, Extraction]
 
 
@@ -111,11 +110,9 @@ def _named(entry: Entry, names: Sequence[Alias]) -> Entry:
     return replace(entry, aliases=(*entry.aliases, *new.values())) if new else entry
 
 
-def write_translations(output: Path, found: Sequence[Translation]) -> Path:
-    """Write `translations.csv` beside the output."""
-    path = output.with_name(NAME)
+def write_translations(path: Path, found: Sequence[Translation]) -> None:
+    """Write the table of translations."""
     with atomic(path, newline="") as handle:
         writer = csv.DictWriter(handle, [f.name for f in fields(Translation)])
         writer.writeheader()
         writer.writerows(asdict(t) for t in found)
-    return path

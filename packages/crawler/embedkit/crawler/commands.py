@@ -92,7 +92,10 @@ def crawl(
         bool, typer.Option("--use-proxy", help="Go through the proxy that the environment names.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace an output that is not an earlier crawl's, or shrank.")
+        bool,
+        typer.Option(
+            "--force", help="Replace an output that is no earlier crawl's, shrank or has other pages."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be fetched and show sample rows; no network.")

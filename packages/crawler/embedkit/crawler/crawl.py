@@ -9,7 +9,7 @@ from pathlib import Path
 
 from embedkit.console import warn
 from embedkit.crawler import dryrun, outputs, reading
-from embedkit.crawler.align import Translation, align, with_translations, write_translations
+from embedkit.crawler.align import Translation, align, with_translations
 from embedkit.crawler.config import CUSTOM_URLS, SOURCES, WIKIPEDIA, FetchSettings
 from embedkit.crawler.difference import Difference, difference
 from embedkit.crawler.documents import Document, Source
@@ -26,7 +26,6 @@ from embedkit.crawler.sources import file_sources, url_sources
 from embedkit.crawler.told import SourceReport, tell
 from embedkit.crawler.urls import read_urls
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO
 from embedkit.glossary import Entry, read_glossary
 from embedkit.messages import tr
 from embedkit.progress import track
@@ -135,6 +134,8 @@ def _crawl(planned: Sequence[Source], fetcher: Fetcher, wanted: _Wanted) -> Craw
     outputs.refuse_foreign(wanted.output, force=wanted.force)
     old = tuple(read_glossary(wanted.diff)) if wanted.diff is not None else None
     kept = list(_limited(_read(planned, fetcher, wanted), wanted.limit))
+    if not wanted.force:
+        outputs.refuse_lost(wanted.output, [c.document.source.name for c in kept])
     reports = tuple(_report(c) for c in kept)
     if wanted.gate and not wanted.force:
         outputs.refuse_shrunk(wanted.output, [r.to_object() for r in reports], limit=wanted.limit)
@@ -338,9 +339,6 @@ def _report(crawled: _Crawled) -> SourceReport:
 
 def _write(result: CrawlResult, documents: Sequence[Document], wanted: _Wanted) -> CrawlResult:
     entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if wanted.safe else result.entries
-    beside: tuple[Path, ...] = ()
-    if result.translations and str(wanted.output) != STDIO:
-        beside = (write_translations(Path(wanted.output), result.translations),)
     settings = {
         "gate": wanted.gate, "limit_per_source": wanted.limit, "format": wanted.form,
         "spreadsheet_safe": wanted.safe,
@@ -351,6 +349,12 @@ def _write(result: CrawlResult, documents: Sequence[Document], wanted: _Wanted) 
         "sources": [r.to_object() for r in result.sources],
     }
     made = outputs.write_all(
-        wanted.output, entries, documents, form=wanted.form, settings=settings, counts=counts
+        wanted.output,
+        entries,
+        documents,
+        result.translations,
+        form=wanted.form,
+        settings=settings,
+        counts=counts,
     )
-    return replace(result, entries=entries, outputs=(*made, *beside))
+    return replace(result, entries=entries, outputs=made)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from embedkit.crawler.align import Translation, write_translations
 from embedkit.crawler.documents import Document
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, refuse_existing, require_writable, sha256_file, write_text
+from embedkit.files import STDIO, discard, refuse_existing, require_writable, sha256_file, write_text
 from embedkit.glossary import Entry, write_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest, wrote
@@ -19,6 +20,7 @@ from embedkit.pairs import Pair, write_pairs
 
 STEP = "crawl"
 NOTICE = "NOTICE.md"
+TRANSLATIONS = "translations.csv"
 FORMATS = {
     "csv": Path("data/glossary.csv"),
     "jsonl": Path("data/glossary.jsonl"),
@@ -104,26 +106,47 @@ def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, l
         raise AnswerNoError("\n".join(lost[:2]), hint="look at the page; --force takes it as it is")
 
 
+def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
+    """Raise `UserError` when the last crawl into this output read pages that this one does not."""
+    if str(output) == STDIO or not wrote(Path(output), step=STEP):
+        return
+    last = read_manifest(manifest_path(Path(output)))
+    if lost := [name for name in last.inputs if name not in set(names)]:
+        raise UserError(
+            "holds rows of other pages, which would be lost: {names}",
+            place=str(output),
+            hint="crawl them all at once, or name another --output; --force replaces it",
+            names=", ".join(lost[:3]) + (" …" if len(lost) > 3 else ""),
+        )
+
+
 def write_all(
     output: Path | str,
     entries: Sequence[Entry],
     documents: Sequence[Document],
+    translations: Sequence[Translation] = (),
     *,
     form: str,
     settings: Mapping[str, Any],
     counts: Mapping[str, Any],
 ) -> tuple[Path, ...]:
-    """Write rows, notice and manifest; the names beside the output are fixed, whatever a page is called."""
-    write_rows(output, entries, form=form)
+    """Write rows, translations, notice and manifest; the names beside the output are fixed, whatever a page is called.
+
+    What the last crawl into it left beside it and this one does not make is removed.
+    """
     if str(output) == STDIO:
+        write_rows(output, entries, form=form)
         return ()
     path = Path(output)
+    own = _own(path)
     made = [path]
-    text = notice_text(path.name, documents)
-    if text:
-        notice = _notice_path(path)
-        write_text(notice, text)
-        made.append(notice)
+    write_rows(path, entries, form=form)
+    if translations:
+        made.append(_beside(path, TRANSLATIONS, own))
+        write_translations(made[-1], translations)
+    if text := notice_text(path.name, documents):
+        made.append(_beside(path, NOTICE, own))
+        write_text(made[-1], text)
     manifest = Manifest(
         step=STEP,
         inputs={d.source.name: d.sha256 for d in documents},
@@ -132,21 +155,29 @@ def write_all(
         counts=counts,
         versions=versions(),
     )
+    stale = own - {file.name for file in made} if path.name in own else ()
+    for name in stale:
+        discard(path.with_name(name))
     write_manifest(manifest_path(path), manifest)
     return (*made, manifest_path(path))
 
 
-def _notice_path(output: Path) -> Path:
-    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
-    path = output.with_name(NOTICE)
-    if not path.exists():
-        return path
-    manifest = manifest_path(output)
+def _own(output: Path) -> set[str]:
+    """The names of what the last crawl wrote here and nobody has touched since."""
     try:
-        ours = manifest.is_file() and read_manifest(manifest).outputs.get(NOTICE) == sha256_file(path)
+        last = read_manifest(manifest_path(output))
     except UserError:
-        ours = False
-    return path if ours else output.with_name(f"{output.stem}.{NOTICE}")
+        return set()
+    files = {name: output.with_name(name) for name in last.outputs if last.step == STEP}
+    return {
+        name for name, file in files.items() if file.is_file() and sha256_file(file) == last.outputs[name]
+    }
+
+
+def _beside(output: Path, name: str, own: Collection[str]) -> Path:
+    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
+    path = output.with_name(name)
+    return path if name in own or not path.exists() else output.with_name(f"{output.stem}.{name}")
 
 
 def notice_text(name: str, documents: Iterable[Document]) -> str:
