@@ -90,6 +90,16 @@ def test_strict_turns_rejects_into_exit_1_and_still_writes(run: Run, tmp_path: P
     assert (tmp_path / "data" / "pairs.rejected.jsonl").is_file()
 
 
+def test_a_term_that_is_its_own_definition_is_a_rejected_row(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("term,definition\na,one\nb,b\n", encoding="utf-8")
+    assert run("compose", "--input", "t.csv", "--strict", *LEXICAL).returncode == 1
+
+
+def test_standard_input_is_read_once(run: Run) -> None:
+    done = run("compose", "--input", "-", "--input", "-", *LEXICAL, stdin="a,b\n")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "--input - is named twice")
+
+
 def test_a_self_pair_is_rejected_and_two_spellings_are_kept(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("same,same\nPulse-Width,pulse width\n", encoding="utf-8")
     result = compose(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), miner="lexical")

@@ -15,7 +15,7 @@ from embedkit.files import sha256_file
 from embedkit.manifest import Manifest, manifest_path, read_manifest, write_manifest
 from embedkit.pairs import Pair, write_pairs
 
-from .conftest import Run, made_glossary, rows_of
+from .conftest import GLOSSARY, Run, made_glossary, rows_of
 
 ROWS = (
     Pair(anchor="PWM", positive="펄스 폭 변조", hard_negatives=("펄스 진폭 변조", "위상 변조"), lang="ko"),
@@ -147,7 +147,8 @@ def test_a_rejected_row_is_a_failure_only_where_asked_for(run: Run, source: Path
     ("args", "message"),
     [
         (["--output", "x.jsonl"], "nothing to convert: both sides are pairs.jsonl"),
-        (["--to", "beir", "--output", "-"], "--output - prints the rows on stdout and nothing else"),
+        (["--to", "beir", "--output", "-"], "--to beir makes a folder, not lines"),
+        (["--to", "beir", "--output", "x", "--input", str(GLOSSARY)], "embedkit compose makes pairs of it"),
         (["--to", "beir", "--output", "pairs.jsonl"], "pairs.jsonl: is a file, not a folder"),
         (["--to", "tevatron", "--output", "."], ".: is a folder, not a file"),
         (

@@ -86,6 +86,17 @@ def test_names_of_columns_say_what_is_in_them(
     )
 
 
+def test_a_title_above_the_header_is_told_and_a_pair_of_such_words_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has its header on line 3"):
+        pairs(table(tmp_path, "전자 용어집,,\n,,\n용어,영어,정의\n저항,resistor,막는 소자\n"))
+    assert len(pairs(table(tmp_path, "집,건물\n뜻,의미\n"))) == 2
+
+
+def test_the_rule_of_a_markdown_table_is_no_row(tmp_path: Path) -> None:
+    rows = "| term | definition |\n|:-----|-----------:|\n| PWM | pulse width |\n"
+    assert pairs(table(tmp_path, rows, "t.txt")) == [("PWM", "pulse width")]
+
+
 def test_keys_that_are_not_used_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pairs(table(tmp_path, '{"anchor": "a", "positive": "b", "negative": "c"}\n', "t.jsonl"))
     assert "columns that are not used: negative" in capsys.readouterr().err

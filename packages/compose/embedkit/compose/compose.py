@@ -75,6 +75,8 @@ def compose(
     """
     if not inputs:
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
+    if list(inputs).count(STDIO) > 1:
+        raise UserError("--input - is named twice", hint="standard input can be read once")
     mining = mining or MineOptions()
     check_miner(miner, model)
     place = output if output == STDIO else Path(output)

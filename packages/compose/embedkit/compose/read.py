@@ -39,6 +39,7 @@ from embedkit.shipped import data_path
 from embedkit.text import clean, writable
 
 MAX_LINE_CHARS = 1_000_000
+TITLE_ROWS = 10  # a spreadsheet's title and remarks above its header
 # Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
 _BINARY: tuple[bytes, ...] = (
     *(b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf"),
@@ -173,13 +174,8 @@ def _read_table(
             place=name,
             hint="a glossary has columns for term and definition, pairs have two; synth --terms takes a list of terms",
         )
-    if not roles and dialect.width > 2:
-        raise UserError(
-            "has {width} columns and no header that names term and definition",
-            place=name,
-            hint="name them: --map term=COLUMN --map definition=COLUMN (numbers from 1 where there is no header)",
-            width=dialect.width,
-        )
+    if not roles:
+        _refuse_unnamed(name, dialect, sample)
     headless = not roles or _is_row(first, mapping)
     roles = roles or {"anchor": 0, "positive": 1}
     if not quiet:
@@ -188,6 +184,27 @@ def _read_table(
         rows = chain((first,), rows)
     for row in rows:
         yield _from_row(name, row, roles, dialect.width)
+
+
+def _refuse_unnamed(name: str, dialect: Dialect, sample: Sequence[Line]) -> None:
+    """Raise `UserError` where no header says which columns are meant, or where one stands further down."""
+    for row in islice(split(sample, dialect), TITLE_ROWS):
+        if roles_of_header(row.cells):
+            raise UserError(
+                "has its header on line {line}",
+                place=name,
+                hint="delete the lines above it: `tail -n +{line} FILE > table.csv`",
+                line=row.line,
+            )
+        if len(list(filter(str.strip, row.cells))) > 1:
+            break
+    if dialect.width > 2:
+        raise UserError(
+            "has {width} columns and no header that names term and definition",
+            place=name,
+            hint="name them: --map term=COLUMN --map definition=COLUMN (numbers from 1 where there is no header)",
+            width=dialect.width,
+        )
 
 
 def _is_row(first: Row, mapping: Mapping[str, str]) -> bool:

@@ -107,7 +107,7 @@ def make(found: Reading, kinds: Iterable[str]) -> Made:
             record = found.records[draft.record]
             text = f"{draft.anchor} = {draft.positive}"
             found.rejects.append(Reject(record.file, record.line, f"self pair ({draft.kind})", text))
-            stated += draft.kind == "pair"
+            stated += draft.kind in ("pair", "term-definition")
         elif (digest := draft.digest) in seen:
             tally.merged += 1
         else:

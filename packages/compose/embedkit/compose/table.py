@@ -17,6 +17,7 @@ SAMPLE_ROWS = 300
 DELIMITERS = ("\t", ",", ";", "|")
 NAMES = {"\t": Phrase("tab"), ",": Phrase("comma"), ";": Phrase("semicolon"), "|": Phrase("bar")}
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
+_RULE = re.compile(r"[\s|:-]*--[\s|:-]*")  # under the header of a Markdown table
 _HEADER_WORDS = {
     "term": "term word headword name entry full full_form full_name 용어 용어명 단어 표제어 낱말 어휘 명칭 "
     "한글용어 국문용어 한글명 국문명 用語 術語 单词 術语 术语",
@@ -142,7 +143,7 @@ def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
             return
         if line.over_long:
             yield Row(line.number, problem="over-long", text=line.text)
-        elif line.text.strip():
+        elif line.text.strip() and not (dialect.delimiter == "|" and _RULE.fullmatch(line.text)):
             yield _row(line, source, waiting, dialect)
 
 

@@ -133,7 +133,9 @@ def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> N
         raise UserError(
             "nothing to convert: both sides are pairs.jsonl", hint="name a format with --to or --from"
         )
-    if output == STDIO and (to in FOLDERS or as_json):
+    if output == STDIO and to in FOLDERS:
+        raise UserError("--to {form} makes a folder, not lines", hint="name it with --output", form=to)
+    if output == STDIO and as_json:
         raise UserError(
             "--output - prints the rows on stdout and nothing else",
             hint="name a path with --output, or leave out --json",

@@ -74,6 +74,8 @@ def _source(name: str, form: str) -> Source:
     if path.is_dir() != (form in FOLDERS):
         problem = "is a folder, not a file" if path.is_dir() else "is a file, not a folder"
         raise UserError(problem, place=name, hint="--from {form} reads the other", form=form)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        raise UserError("is a table", place=name, hint="embedkit compose makes pairs of it")
     return Source(path, part_of(path))
 
 
