@@ -104,7 +104,16 @@ def test_a_large_concept_is_noticed() -> None:
 def test_pointers_are_recognised() -> None:
     for text in ("See diode.", "see also: diode", "→ diode", "Synonym of diode"):
         assert see_target(text) == "diode"
-    assert see_target("다이오드 참조.") == "다이오드"
+    for text in (
+        "다이오드 참조.",
+        "다이오드를 참조하세요",
+        "‘다이오드’ 참고",
+        "다이오드 항목 참조",
+        "다이오드를 보라",
+    ):
+        assert see_target(text) == "다이오드"
+    for text in ("인쇄 미리 보기", "파장이 가장 짧은 색인 보라", "빛을 비추어 보기"):
+        assert see_target(text) == ""
     assert see_target("A device through which one can see light.") == ""
 
 

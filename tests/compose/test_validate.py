@@ -130,6 +130,8 @@ def test_lists_of_acronyms_synonyms_and_packs_are_checked(tmp_path: Path) -> Non
     table = tmp_path / "synonym_candidates.csv"
     table.write_text("text_a,text_b,decision\na,b,accept\nc,d,\n", encoding="utf-8")
     assert (check(table).form, check(table).rows) == ("synonym candidates", 2)
+    table.write_text("text_a\ttext_b\tdecision\na\tb\taccept\n", encoding="utf-16")
+    assert check(table).form == "synonym candidates"
     table.write_text("text_a,text_b,decision\na,b,maybe\n", encoding="utf-8")
     with pytest.raises(UserError, match="the decision 'maybe' is none"):
         check(table)

@@ -155,7 +155,7 @@ def _form(path: Path) -> str:
     """The row format by the keys of the first sound object or a header; empty for a table of cells."""
     named_json = path.name.endswith(_JSON_SUFFIXES)
     for number, line in raw_lines(path):
-        if number == 1 and _CANDIDATES.issubset(re.findall(rb"\w+", line)):
+        if number == 1 and _CANDIDATES.issubset(re.findall(rb"\w+", line.replace(b"\0", b""))):
             return CANDIDATES
         if not named_json and line.strip(_BLANK) and not line.strip(_BLANK).startswith(b"{"):
             return ""
