@@ -101,6 +101,14 @@ def test_ids_of_the_input_are_kept(folder: Path, tiny_model: Path) -> None:
     assert (result.vectors, result.encoded) == (3, 2)
 
 
+def test_columns_of_a_table_are_mapped(folder: Path, tiny_model: Path) -> None:
+    (folder / "t.csv").write_text("no,name,what\n1,pump,moves water\n2,valve,stops water\n", encoding="utf-8")
+    result = run(tiny_model, input_="t.csv", mapping=["term=name", "definition=what"])
+    assert result.vectors == 4
+    with pytest.raises(UserError, match="a complete shard of another input, model or setting"):
+        run(tiny_model, input_="t.csv", mapping=["term=name", "definition=no"])
+
+
 def test_a_text_a_line(folder: Path, tiny_model: Path) -> None:
     (folder / "texts.txt").write_text("다이오드\n\n저항\n", encoding="utf-8")
     assert run(tiny_model, input_="texts.txt").vectors == 2

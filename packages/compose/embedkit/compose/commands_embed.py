@@ -25,6 +25,10 @@ def embed(
         ),
     ] = "",
     output: Annotated[Path, typer.Option(help="The folder of the shards.")] = Path("data/vectors"),
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Of a table: ROLE=COLUMN, as compose takes it. Repeatable."),
+    ] = None,
     model: Annotated[str, typer.Option(help="The model. Default: all-MiniLM-L6-v2.")] = "",
     role: Annotated[
         EmbedRole,
@@ -63,6 +67,7 @@ def embed(
     run(
         input_,
         output=output,
+        mapping=map_ or (),
         model=model,
         role=role.value,
         backend=backend,

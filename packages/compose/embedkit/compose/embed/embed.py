@@ -7,7 +7,7 @@ shard's vectors and texts.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from embedkit.compose.embed.merge import merge_shards
 from embedkit.compose.embed.place import Place, place_of
 from embedkit.compose.embed.result import EmbedResult
 from embedkit.compose.embed.texts import Item, items_of, shard_of
-from embedkit.compose.read import locate
+from embedkit.compose.read import locate, parse_mapping
 from embedkit.console import out_json, say
 from embedkit.errors import UserError
 from embedkit.extras import require
@@ -36,6 +36,7 @@ class _Job:
     """One input, one model, one set of shards."""
 
     path: Path
+    mapping: Mapping[str, str]
     output: Path
     encoder: Encoder
     roles: tuple[Role, ...]
@@ -53,6 +54,7 @@ class _Job:
             "roles": list(self.roles),
             "shards": self.place.count,
             "index": index,
+            **({"map": dict(self.mapping)} if self.mapping else {}),
         }
 
 
@@ -60,6 +62,7 @@ def embed(
     input_: str,
     *,
     output: Path,
+    mapping: Sequence[str] = (),
     model: str = "",
     role: str = "document",
     backend: str = "torch",
@@ -82,7 +85,7 @@ def embed(
         result = merge_shards(output, force=force)
     else:
         place = place_of(os.environ, shards=shards, shard_index=shard_index)
-        job = _job(input_, output, model, role, backend, device, batch_size, ray_workers, place)
+        job = _job(input_, output, mapping, model, role, backend, device, batch_size, ray_workers, place)
         result = _make(job, force=force)
     if as_json:
         out_json(asdict(result))
@@ -92,6 +95,7 @@ def embed(
 def _job(
     input_: str,
     output: Path,
+    mapping: Sequence[str],
     model: str,
     role: str,
     backend: str,
@@ -116,7 +120,7 @@ def _job(
     else:
         roles = ("query",) if role == "query" else ("document",)
     inputs = {path.name: sha256_file(path)}
-    return _Job(path, output, encoder, roles, place, inputs, batch_size, ray_workers)
+    return _Job(path, parse_mapping(mapping), output, encoder, roles, place, inputs, batch_size, ray_workers)
 
 
 def _make(job: _Job, *, force: bool) -> EmbedResult:
@@ -170,7 +174,7 @@ def _is_kept(job: _Job, index: int) -> bool:
 def _make_shard(job: _Job, index: int) -> int:
     tally = Tally("embed")
     first = index == job.place.indices[0]
-    found = items_of(job.path, tally, quiet=not first)
+    found = items_of(job.path, tally, mapping=job.mapping, quiet=not first)
     items = [item for item in found if shard_of(item.text, job.place.count) == index]
     if first:
         tally.print()

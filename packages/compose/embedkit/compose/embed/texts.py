@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,9 @@ class Item:
     text: str
 
 
-def items_of(path: Path, tally: Tally, *, quiet: bool = False) -> Iterator[Item]:
+def items_of(
+    path: Path, tally: Tally, *, mapping: Mapping[str, str] | None = None, quiet: bool = False
+) -> Iterator[Item]:
     """Every text to encode. A table's texts (terms, definitions, names) come once each.
 
     Raises:
@@ -31,10 +33,10 @@ def items_of(path: Path, tally: Tally, *, quiet: bool = False) -> Iterator[Item]
     """
     if path.suffix == ".txt":
         yield from _lines(path, tally)
-    elif _holds_texts(path):
+    elif not mapping and _holds_texts(path):
         yield from _text_rows(path, tally)
     else:
-        yield from _table(path, tally, quiet)
+        yield from _table(path, tally, mapping, quiet)
 
 
 def shard_of(text: str, count: int) -> int:
@@ -76,9 +78,9 @@ def _lines(path: Path, tally: Tally) -> Iterator[Item]:
         raise UserError("not UTF-8", place=str(path), hint="save the file as UTF-8") from None
 
 
-def _table(path: Path, tally: Tally, quiet: bool) -> Iterator[Item]:
+def _table(path: Path, tally: Tally, mapping: Mapping[str, str] | None, quiet: bool) -> Iterator[Item]:
     seen: set[bytes] = set()
-    for record in read(path, quiet=quiet):
+    for record in read(path, mapping=mapping, quiet=quiet):
         if isinstance(record, Reject):
             tally.taken_in += 1
             tally.reject(category(record.reason))
