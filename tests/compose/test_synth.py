@@ -145,6 +145,14 @@ def test_terms_may_stand_in_a_table(run: Run, tmp_path: Path) -> None:
     assert [anchor for anchor in anchors if "X" in anchor]
 
 
+def test_a_table_of_acronyms_goes_to_terms(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("acronym,full,definition\nFP,flux pump,keeps 7 dry\n", encoding="utf-8")
+    refused = run("synth", "--acronyms", "a.csv")
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "a.csv: is a table")
+    assert run("synth", "--terms", "a.csv").returncode == 0
+    assert "acronym-answer" in {row["kind"] for row in rows_of(tmp_path / "data/pairs.jsonl")}
+
+
 def test_a_folder_is_no_output(run: Run, tmp_path: Path) -> None:
     write_terms(tmp_path / "terms.txt")
     (tmp_path / "out").mkdir()

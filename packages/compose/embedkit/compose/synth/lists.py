@@ -118,6 +118,8 @@ def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
     if not acronyms and _is_table(path):
         _read_table(path, reading)
         return
+    if acronyms and path.suffix.lower() in (".csv", ".tsv"):
+        raise UserError("is a table", place=str(path), hint="--terms reads tables, with their acronyms")
     parse = _acronym if acronyms else _term
     for number, line in _lines(path):
         text = line.strip("\r\n \u3000")
