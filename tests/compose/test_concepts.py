@@ -112,6 +112,8 @@ def test_pointers_are_recognised() -> None:
         "다이오드를 보라",
     ):
         assert see_target(text) == "다이오드"
+    for text in ("다이오드의 비슷한 말.", "다이오드의 준말", "다이오드와 같은 말"):
+        assert see_target(text) == "다이오드"
     for text in ("인쇄 미리 보기", "파장이 가장 짧은 색인 보라", "빛을 비추어 보기"):
         assert see_target(text) == ""
     assert see_target("A device through which one can see light.") == ""
