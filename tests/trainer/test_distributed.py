@@ -57,14 +57,14 @@ def together(place: Path, name: str, *options: str) -> subprocess.CompletedProce
     return launched(["-m", "embedkit", "train", "--config", str(config), "--json", *options])
 
 
-def launched(command: list[str]) -> subprocess.CompletedProcess[str]:
+def launched(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """The command in two processes that torchrun starts."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.run(
         [sys.executable, *launcher, *command],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "EMBEDKIT_LANG": "en"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "EMBEDKIT_LANG": "en", **environment},
         timeout=200,
     )
 

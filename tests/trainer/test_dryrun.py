@@ -49,7 +49,7 @@ def test_cost_is_measured_and_nothing_is_written(
     assert set(levels(done).values()) == {"ok"}
     assert {"negatives", "recomputing", "rhythm", "processes", "metric", "leak"} == set(levels(done))
     assert "ok: processes: 1. Tested: two CPU processes (gloo)" in told.err
-    assert "Refused: FSDP, DeepSpeed" in told.err
+    assert "Refused: DeepSpeed" in told.err
     assert "memory: about" in told.err
     assert "ok: none of 6 dev rows is trained on" in told.err
 
@@ -111,19 +111,6 @@ def test_looks_and_checkpoints_need_not_fall_on_the_same_step(workplace: Path, c
     train = {"eval_steps": 3, "best_metric": "loss"}
     done = dry(config_values(train=train, output={"checkpoint_steps": 4}))
     assert levels(done)["rhythm"] == "ok"
-
-
-@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_split_weights_are_refused_in_one_process_too(
-    kind: str, dry_run: bool, workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(f"ACCELERATE_USE_{kind}", "true")
-    Path("cfg.json").write_text(json.dumps(config_values()))
-    with pytest.raises(UserError, match="FSDP and DeepSpeed split the weights") as caught:
-        train(config=None, dry_run=dry_run)
-    assert len(str(caught.value).splitlines()) == 2
-    assert not Path("runs").exists()
 
 
 def test_a_metric_that_the_rows_do_not_give_is_no_run(

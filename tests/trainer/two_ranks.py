@@ -8,16 +8,18 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from embedkit.trainer import distributed, processes
+from embedkit.trainer import distributed, processes, sharding
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.dev import features_of
+from embedkit.trainer.encoder import quiet_libraries
 from embedkit.trainer.plan import prepare
 
 
 def write_gradients(config: Path, out: Path) -> None:
     """Write OUT/NAME.safetensors: `loss`, and the gradient of every parameter that has one."""
     settings = RunConfig.model_validate(json.loads(config.read_text()))
-    ready = prepare(settings, resume=False, force=False)
+    with quiet_libraries():
+        ready = prepare(settings, resume=False, force=False)
     batches = ready.rows.batches(settings.train, seed=settings.seed, devices=processes.world_size())
     groups, plan = features_of(ready.collator(next(iter(batches))))
     ready.loss.train().zero_grad()
@@ -25,8 +27,8 @@ def write_gradients(config: Path, out: Path) -> None:
     loss.backward()
     trained = [(name, p) for name, p in ready.loss.named_parameters() if p.grad is not None]
     distributed.average_gradients(parameter for _, parameter in trained)
+    found = {name: sharding.whole(p.grad).contiguous() for name, p in trained if p.grad is not None}
     if processes.is_first():
-        found = {name: p.grad.contiguous() for name, p in trained if p.grad is not None}
         save_file({"loss": loss.detach().reshape(1), **found}, out / f"{config.stem}.safetensors")
     distributed.wait()
 

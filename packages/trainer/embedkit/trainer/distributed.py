@@ -8,27 +8,23 @@ step, after accumulation, for every parameter that is trained, a loss's own incl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
-from embedkit.errors import UserError
+from embedkit.trainer import sharding
 from embedkit.trainer.processes import rank, world_size
 
 
 def join(device: str) -> None:
-    """Meet the other processes, where there are any: gloo between CPUs, NCCL between GPUs."""
-    if (
-        os.environ.get("ACCELERATE_USE_FSDP") == "true"
-        or os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
-    ):
-        raise UserError(
-            "FSDP and DeepSpeed split the weights, and a checkpoint here would hold a part of them",
-            hint="use distributed_type MULTI_GPU or MULTI_CPU; train.micro_batch_size saves memory",
-        )
+    """Meet the other processes, where there are any: gloo between CPUs, NCCL between GPUs.
+
+    Raises:
+        UserError: accelerate's config asks for a way of training that is not done here.
+    """
+    sharding.asked()
     if world_size() == 1:
         return
     from accelerate import PartialState
@@ -61,6 +57,15 @@ def any_of(wish: bool, device: torch.device | str = "cpu") -> bool:
     flag = torch.tensor(int(wish), device=_meeting_place(device))
     distributed.all_reduce(flag, op=distributed.ReduceOp.MAX)
     return bool(flag)
+
+
+def most(count: int, device: torch.device | str = "cpu") -> int:
+    """The largest count that a process has."""
+    if not joined():
+        return count
+    counts = torch.tensor(count, device=_meeting_place(device))
+    distributed.all_reduce(counts, op=distributed.ReduceOp.MAX)
+    return int(counts)
 
 
 def from_first(value: Any) -> Any:
@@ -99,13 +104,13 @@ class _Gather(torch.autograd.Function):  # type: ignore[misc]
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Make the gradients of all processes their mean.
+    """Make the gradients of all processes their mean; those of split weights are, by the backward pass.
 
     A parameter that the loss does not reach (the pooler of a BERT) has none in any process: each encodes at
     least one text.
     """
     grads = [p.grad for p in parameters if p.grad is not None]
-    if not joined() or not grads:
+    if not joined() or not grads or sharding.is_part(grads[0]):
         return
     flat = torch.cat([grad.reshape(-1) for grad in grads])
     distributed.all_reduce(flat)

@@ -18,6 +18,7 @@ from embedkit.files import write_text
 from embedkit.models import LoadOptions, ModelSource, load_model, resolve_model
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
 from embedkit.trainer.resume import CARD
+from embedkit.trainer.sharding import is_split, put, whole
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -72,6 +73,17 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
 def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
     """The prompts that `encode_query` and `encode_document` put before a text: training uses the same."""
     return model.prompts.get("query") or "", model.prompts.get("document") or ""
+
+
+def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTransformer:
+    """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
+    if not is_split(model):
+        return model
+    fresh = prepare_model(config, find_model(config), device="cpu")
+    parameters = dict(fresh.named_parameters())
+    for name, trained in model.named_parameters():
+        put(parameters[name], whole(trained).cpu())
+    return fresh
 
 
 def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
@@ -192,7 +204,8 @@ def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
     if train.freeze_embeddings:
         _encoder(model).get_input_embeddings().requires_grad_(False)
     if train.freeze_layers:
-        layers = _layers(model)
+        _encoder(model)  # says so where there is none
+        layers = layers_of(model)
         if train.freeze_layers > len(layers):
             raise UserError(
                 "train.freeze_layers is {wanted}, but the model has {layers} layers",
@@ -203,11 +216,13 @@ def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
             layer.requires_grad_(False)
 
 
-def _layers(model: SentenceTransformer) -> list[Any]:
-    """The encoder's blocks: the longest list of modules in it."""
+def layers_of(model: SentenceTransformer) -> list[Any]:
+    """The blocks of the transformer inside, if there is one: the longest list of modules in it."""
     from torch import nn
 
-    lists = [module for module in _encoder(model).modules() if isinstance(module, nn.ModuleList)]
+    encoder = model.transformers_model
+    modules = () if encoder is None else encoder.modules()
+    lists = [module for module in modules if isinstance(module, nn.ModuleList)]
     return list(max(lists, key=len, default=[]))
 
 

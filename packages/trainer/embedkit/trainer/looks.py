@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import TrainerCallback
@@ -18,10 +17,11 @@ from embedkit.errors import UserError
 from embedkit.trainer.callbacks import StopFlag
 from embedkit.trainer.config import TrainSection
 from embedkit.trainer.dev import DevMetrics, evaluate_dev, label
-from embedkit.trainer.distributed import from_first
+from embedkit.trainer.distributed import from_first, wait
 from embedkit.trainer.memory import is_out_of_memory
 from embedkit.trainer.processes import is_first
 from embedkit.trainer.resume import CHECKPOINTS
+from embedkit.trainer.sharding import is_split, put
 
 if TYPE_CHECKING:
     from embedkit.trainer.loop import PairTrainer
@@ -101,7 +101,7 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             )
         trained = [look for look in self.looks if look.step > 0]
         best = best_look(trained, metric)
-        if best is look and is_first():
+        if best is look:
             self._save()
         patience = self._train.early_stopping_patience
         if best is not None and patience and len(trained) - 1 - trained.index(best) >= patience:
@@ -115,10 +115,12 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             )
 
     def _save(self) -> None:
+        weights = self.trainer.whole_weights()
+        if not is_first():
+            return
         path = self._path()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{_BEST}.part")
-        weights = {name: p.detach().cpu().contiguous() for name, p in self.trainer.trained()}
         save_file(weights, part, metadata={"step": str(self.looks[-1].step)})
         part.replace(path)
 
@@ -129,8 +131,9 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             UserError: they are another step's, or do not measure as they did.
         """
         best = best_look([look for look in self.looks if look.step > 0], self._metric or "loss")
-        if self._metric is None or best is None or not is_first():
+        if self._metric is None or best is None:
             return None
+        wait()
         found = self._read_back(best, self._metric)
         say(
             "the model is that of epoch {epoch}: {metric} {value}",
@@ -149,10 +152,10 @@ class DevLooks(TrainerCallback):  # type: ignore[misc]
             self._path().unlink(missing_ok=True)
 
     def _read_back(self, best: Look, metric: str) -> float:
-        with safe_open(self._path(), framework="pt") as saved, torch.no_grad():
+        with safe_open(self._path(), framework="pt") as saved:
             step = int((saved.metadata() or {})["step"])
             for name, parameter in self.trainer.trained():
-                parameter.copy_(saved.get_tensor(name))
+                put(parameter, saved.get_tensor(name))
         now = measure(self._ready)
         told, found = best.metrics.measured()[metric], now.measured()[metric] if now else math.nan
         if step != best.step or not abs(told - found) <= _TOLERANCE:
@@ -182,7 +185,7 @@ def measure(ready: Ready) -> DevMetrics | None:
             with ready.blend.applied():
                 return evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
         except RuntimeError as error:
-            if size == 1 or not is_out_of_memory(error):
+            if size == 1 or not is_out_of_memory(error) or is_split(ready.model):
                 raise
         size //= 2
     return None

@@ -16,10 +16,11 @@ from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from embedkit.errors import UserError
 from embedkit.messages import Phrase, tr
-from embedkit.trainer import distributed, processes
+from embedkit.trainer import distributed, processes, sharding
 from embedkit.trainer.batch import MixedCollator, Plan
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.base import BatchLoss
@@ -196,13 +197,35 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
         """A checkpoint's weights: everything that is trained, the loss's own parameters too."""
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {n: p.detach().cpu().contiguous() for n, p in self.trained()}
-        save_file(weights, folder / _WEIGHTS, metadata={_AT_ONCE: str(self.loss.texts_at_once or "")})
+        weights = self.whole_weights()
+        if processes.is_first():
+            save_file(weights, folder / _WEIGHTS, metadata={_AT_ONCE: str(self.loss.texts_at_once or "")})
+
+    def whole_weights(self) -> dict[str, torch.Tensor]:
+        """What is trained, by name, on the CPU; in every process at the same place."""
+        return {name: sharding.whole(parameter).cpu().contiguous() for name, parameter in self.trained()}
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The optimiser, which reads a whole state where the weights are split."""
+        optimiser: torch.optim.Optimizer = super().create_optimizer(model)
+        if sharding.is_split(self.loss):
+            sharding.split_as_loaded(optimiser)
+        return optimiser
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """Every process has a part of a split state; the first one writes the whole."""
+        if not sharding.is_split(self.loss):
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        state = sharding.whole_state(self.optimizer)
+        if processes.is_first():
+            torch.save(state, Path(output_dir) / OPTIMIZER_NAME)
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        with safe_open(Path(resume_from_checkpoint) / _WEIGHTS, framework="pt") as saved, torch.no_grad():
+        with safe_open(Path(resume_from_checkpoint) / _WEIGHTS, framework="pt") as saved:
             for name, parameter in self.trained():
-                parameter.copy_(saved.get_tensor(name))
+                sharding.put(parameter, saved.get_tensor(name))
             at_once = (saved.metadata() or {}).get(_AT_ONCE)
         if at_once and self._config.train.micro_batch_size is None:
             self.loss.texts_at_once = int(at_once)

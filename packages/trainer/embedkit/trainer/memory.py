@@ -11,6 +11,7 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.trainer.batch import Features
 from embedkit.trainer.distributed import any_of, from_first
+from embedkit.trainer.sharding import is_split
 
 if TYPE_CHECKING:
     from embedkit.trainer.losses.base import BatchLoss
@@ -32,7 +33,7 @@ def fitting(
     them at once, and so on. The loss remembers how many fit.
 
     Raises:
-        UserError: memory runs out with a single text.
+        UserError: memory runs out with a single text, or with split weights.
     """
     while True:
         failed: RuntimeError | None = None
@@ -41,6 +42,11 @@ def fitting(
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
+            if is_split(loss):  # the others wait for this process's part in the middle of a pass
+                raise UserError(
+                    "out of memory, and weights that are split cannot take smaller turns by themselves",
+                    hint="set or lower train.micro_batch_size: the batch and its loss stay the same",
+                ) from error
             # Without its frames, which hold on to the tensors that did not fit.
             failed = error.with_traceback(None)
         if not any_of(failed is not None):

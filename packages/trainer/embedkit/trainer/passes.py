@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from embedkit.trainer.batch import Features, Plan
-from embedkit.trainer.distributed import any_of, gather_texts
+from embedkit.trainer.distributed import any_of, gather_texts, most
 from embedkit.trainer.memory import is_out_of_memory
+from embedkit.trainer.sharding import is_split
 
 Encoder = Callable[[Features], Features]
 
@@ -31,7 +32,7 @@ def encode_batch(
     try:
         vectors = _encode(model, groups, at_once)
     except RuntimeError as error:
-        if not is_out_of_memory(error):
+        if not is_out_of_memory(error) or is_split(model):
             raise
         failed = error
     if any_of(failed is not None):
@@ -46,12 +47,16 @@ def _encode(model: Encoder, groups: Sequence[Features], at_once: int | None) -> 
         encoded: Tensor = model(dict(turn))["sentence_embedding"]
         return encoded
 
-    if at_once is None:
-        return torch.cat([vectors(group) for group in groups])
-    turns = [turn for group in groups for turn in _turns(group, at_once)]
-    if not torch.is_grad_enabled():
-        return torch.cat([vectors(turn) for turn in turns])
-    return torch.cat([checkpoint(vectors, turn, use_reentrant=False) for turn in turns])
+    def again(turn: Features) -> Tensor:
+        encoded: Tensor = checkpoint(vectors, turn, use_reentrant=False)
+        return encoded
+
+    encode = vectors if at_once is None or not torch.is_grad_enabled() else again
+    turns = groups if at_once is None else [turn for group in groups for turn in _turns(group, at_once)]
+    # A pass over split weights needs all processes: one with fewer turns goes along and adds no vector.
+    idle = most(len(turns)) - len(turns) if is_split(model) else 0
+    parts = [encode(turn) for turn in turns]
+    return torch.cat([*parts, *(encode(turns[0])[:0] for _ in range(idle))])
 
 
 def _turns(group: Features, at_once: int) -> Iterator[Features]:

@@ -12,7 +12,7 @@ import torch
 
 from embedkit.errors import UserError
 from embedkit.models import ModelSource, weights_hash
-from embedkit.trainer import distributed, processes
+from embedkit.trainer import distributed, processes, sharding
 from embedkit.trainer import resume as runs
 from embedkit.trainer.batch import (
     BatchPlan,
@@ -28,7 +28,7 @@ from embedkit.trainer.card import start_of
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.data import Rows, find_dev, read_rows
 from embedkit.trainer.dev import DevSet, features_of, make_dev_set, on_device
-from embedkit.trainer.encoder import find_model, prepare_model, prompts_of
+from embedkit.trainer.encoder import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.lengths import Lengths, measure_lengths
 from embedkit.trainer.loop import require_packages
 from embedkit.trainer.losses.base import BatchLoss
@@ -58,6 +58,7 @@ class TrainPlan:
     hard_negatives: int
     dev_rows: int
     processes: int
+    split_weights: bool
     dropped: Mapping[str, int]
     batch_size: int
     effective_batch_size: int
@@ -229,6 +230,8 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         texts_in(groups),
         lambda: choose_precision(config.dtype, device=config.device, loss=loss, features=groups, plan=first),
     )
+    if sharding.wanted():
+        _split(loss, config.device, precision)
     dev, dev_collator = _dev(inputs, model, options)
     config = config.model_copy(update={"dtype": precision.dtype})
     alone = features_of(collator(numbers[: config.train.batch_size]))[1]
@@ -248,6 +251,14 @@ def _load(inputs: _Inputs, folder: Path) -> Ready:
         blend=Blend(model, config.train.base_share),
         base_weights=weights_hash(inputs.source.path),
     )
+
+
+def _split(loss: BatchLoss, device: str, precision: Precision) -> None:
+    if precision.dtype == "float16":
+        raise UserError(
+            "float16 is not trained with split weights (FSDP)", hint="set dtype to float32 or bfloat16"
+        )
+    sharding.split(loss, layers_of(loss.model), device)
 
 
 def _negatives(plan: Plan, config: RunConfig, rows: Mixture) -> float | None:
@@ -332,6 +343,7 @@ def _plan(
         hard_negatives=summary.hard_negatives,
         dev_rows=len(inputs.dev_rows) if inputs.dev_rows else 0,
         processes=devices,
+        split_weights=sharding.is_split(model),
         dropped=summary.dropped,
         batch_size=train.batch_size,
         effective_batch_size=train.batch_size * devices * train.grad_accum_steps,

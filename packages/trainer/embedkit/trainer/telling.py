@@ -75,6 +75,8 @@ def _tell_batch(plan: TrainPlan) -> None:
             batch=plan.batch_size,
             alone=f"{plan.negatives_per_anchor_on_device:.0f}",
         )
+    if plan.split_weights:
+        say("weights: each process holds a part of them (FSDP); what is saved is whole")
     if plan.negatives_per_anchor < 1:
         warn(
             "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"

@@ -193,7 +193,7 @@ def _describe_run(ready: Ready) -> None:
 def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
     from embedkit.trainer.callbacks import MetricsLog, Progress, StopFlag
     from embedkit.trainer.distributed import wait
-    from embedkit.trainer.encoder import quiet_libraries, save_model
+    from embedkit.trainer.encoder import in_one_piece, quiet_libraries, save_model
 
     stop, rows_per_step = StopFlag(), ready.plan.rows_per_step
     progress = Progress(rows_per_step=rows_per_step)
@@ -226,8 +226,9 @@ def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
             resumed_from_step=first,
             shape=ready.rows.sources[0].rows.shape,
         )
+        whole = in_one_piece(ready.model, ready.config)
         if is_first():
-            save_model(ready.model, result.model, card=_write_card(ready, result))
+            save_model(whole, result.model, card=_write_card(ready, result))
             dev.forget_best()
     wait()
     return result

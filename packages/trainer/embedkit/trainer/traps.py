@@ -123,8 +123,8 @@ def _rhythm(ready: Ready) -> Iterator[Check]:
 
 def _processes(ready: Ready) -> Iterator[Check]:
     text = (
-        "processes: {count}. Tested: two CPU processes (gloo) train what one trains. Not tested on hardware: "
-        "several GPUs (NCCL). Refused: FSDP, DeepSpeed"
+        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
+        "them (FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: DeepSpeed"
     )
     count = processes.world_size()
     yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
