@@ -1,4 +1,4 @@
-"""The one cache folder for HTTP answers, vectors and indexes: `EMBEDKIT_CACHE`, else the platform's own place."""
+"""The one cache folder for pages, vectors and converted models: `EMBEDKIT_CACHE`, else the platform's own place."""
 
 from __future__ import annotations
 
@@ -7,23 +7,44 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from embedkit.errors import UserError
+from embedkit.files import share_lock
 
+Room = Literal["http", "vectors", "models"]
 BUSY_SECONDS = 120.0  # that long one process waits for another that writes to the same SQLite file
+_held: dict[Path, int | None] = {}  # rooms this process uses, each with the descriptor that holds its lock
 
 
-def cache_dir(room: str) -> Path:
-    """The folder that `room` (http, vectors, index) may fill; it is created."""
+def cache_root() -> Path:
+    """The folder that the rooms lie in; it need not be there."""
     root = os.environ.get("EMBEDKIT_CACHE")
     if root:
-        base = Path(root)
-    else:
-        from platformdirs import user_cache_path
+        return Path(root)
+    from platformdirs import user_cache_path
 
-        base = user_cache_path("embedkit", appauthor=False)
-    folder = base / room
-    folder.mkdir(parents=True, exist_ok=True)
+    return user_cache_path("embedkit", appauthor=False)
+
+
+def cache_dir(room: Room) -> Path:
+    """The folder that `room` may fill; it is created, and kept from `cache clear` until this process ends.
+
+    Raises:
+        UserError: it cannot be created.
+    """
+    folder = cache_root() / room
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "cannot write here ({reason})",
+            place=str(folder),
+            hint="set EMBEDKIT_CACHE to a folder that can be written",
+            reason=error.strerror,
+        ) from error
+    if folder not in _held:
+        _held[folder] = share_lock(folder)
     return folder
 
 

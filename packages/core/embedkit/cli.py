@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+from enum import StrEnum
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -25,6 +26,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+cache_app = typer.Typer(name="cache", help="See what the cache holds, and clear it.", no_args_is_help=True)
+
+
+class CacheRoom(StrEnum):
+    """The rooms of the cache."""
+
+    HTTP = "http"
+    VECTORS = "vectors"
+    MODELS = "models"
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,6 +75,33 @@ def demo(
 
     run(as_json=json_)
 
+
+@cache_app.command("info")
+def cache_info(
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say where the cache lies and what each room of it holds."""
+    from embedkit.cache_command import cache_info as run
+
+    run(as_json=json_)
+
+
+@cache_app.command("clear")
+def cache_clear(
+    room: Annotated[CacheRoom | None, typer.Argument(help="One room; by default all of them.")] = None,
+    older_than: Annotated[
+        float, typer.Option(metavar="DAYS", min=0, help="Keep what was written in the last DAYS days.")
+    ] = 0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Remove fetched pages, vectors and converted models; what another embedkit works with is kept."""
+    from embedkit.cache_command import cache_clear as run
+
+    run(room.value if room else None, older_than=older_than, yes=yes, as_json=json_)
+
+
+app.add_typer(cache_app)
 
 for _room in ROOMS:
     if find_spec(f"embedkit.{_room}") is not None:

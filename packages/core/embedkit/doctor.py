@@ -9,7 +9,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from embedkit.cache import cache_dir
+from embedkit.cache import cache_root
 from embedkit.console import out, out_json
 from embedkit.errors import UserError
 from embedkit.extras import DISTRIBUTION
@@ -45,7 +45,7 @@ def doctor(*, as_json: bool = False) -> tuple[Check, ...]:
         *(_extra(name) for name in _EXTRAS),
         _torch(),
         _default_model(),
-        _folder("cache", cache_dir("")),
+        _folder("cache", cache_root()),
         _folder("working folder", Path.cwd()),
         Check("shipped data", "ok" if data_path("electronics.en.csv").is_file() else "bad", str(data_path())),
     )

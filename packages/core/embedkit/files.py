@@ -198,6 +198,31 @@ def _locked(handle: IO[Any] | int) -> bool:
     return True
 
 
+def share_lock(folder: Path) -> int | None:
+    """Hold a folder beside others that use it until this process ends: the descriptor, None where that cannot be."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return None
+    return descriptor
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[bool]:
+    """Whether no other process holds `folder`, which none can take while the block runs; True where nobody can tell."""
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write one whole text file; what no file can hold, as half a character of a path in another encoding, as �."""
     with atomic(path) as handle:
