@@ -134,6 +134,25 @@ def test_ctrl_c_is_130_with_no_traceback_and_no_partial_output(run: Run, tmp_pat
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["big.csv"]
 
 
+@pytest.mark.parametrize("slow", ["typer", "sentence_transformers"])
+def test_ctrl_c_while_it_is_loaded_is_130_with_one_line(run: Run, tmp_path: Path, slow: str) -> None:
+    (tmp_path / f"{slow}.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "embedkit", "similarity", "cat", "dog"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1] == "interrupted"
+
+
 def test_the_demo_keeps_what_is_not_its_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "runs" / "demo").mkdir(parents=True)
     (tmp_path / "runs" / "demo" / "precious").touch()

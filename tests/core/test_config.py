@@ -1,7 +1,9 @@
 """Strict configuration: all problems at once, each with its place, and the layer that won."""
 
 import json
+import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -63,6 +65,45 @@ def test_a_problem_in_the_environment_names_the_variable(monkeypatch: pytest.Mon
     monkeypatch.setenv("EMBEDKIT_SEED", "many")
     with pytest.raises(ConfigError, match="environment EMBEDKIT_SEED: seed"):
         load_config(Config, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "EMBEDKIT_TRAIN__EPOCH",
+            "environment EMBEDKIT_TRAIN__EPOCH: unknown key 'train.epoch'; did you mean 'epochs'",
+        ),
+        (
+            "EMBEDKIT_TRIAN__EPOCHS",
+            "environment EMBEDKIT_TRIAN__EPOCHS: unknown key 'trian'; did you mean 'train'",
+        ),
+        ("EMBEDKIT_SEEED", "environment EMBEDKIT_SEEED: unknown key 'seeed'; did you mean 'seed'"),
+    ],
+)
+def test_a_typo_in_a_variables_name_is_told(monkeypatch: pytest.MonkeyPatch, name: str, told: str) -> None:
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load_config(Config, None)
+
+
+def test_variables_that_are_no_configs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EMBEDKIT_CACHE", "EMBEDKIT_DEBUG", "EMBEDKIT_PACE_S", "EMBEDKIT_LANG"):
+        monkeypatch.setenv(name, "x")
+    assert load_config(Config, None).config == Config()
+    monkeypatch.setenv("EMBEDKIT_TRAIN__EPOCHS", "2")
+    assert load_config(Inner, None).config == Inner()
+
+
+def test_a_typo_in_one_of_several_words_is_told() -> None:
+    class Chosen(BaseModel):
+        device: Literal["auto", "cuda", "cpu"] = "auto"
+
+    with pytest.raises(ConfigError, match="found \"cdua\"; did you mean 'cuda'"):
+        load_config(Chosen, None, sets=["device=cdua"])
+    with pytest.raises(ConfigError) as far:
+        load_config(Chosen, None, sets=["device=99"])
+    assert "did you mean" not in str(far.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"seed": 1,}', '{"seed": 1, "seed": 2}', '{"seed": NaN}'])

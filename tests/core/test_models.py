@@ -81,3 +81,14 @@ def test_a_tuned_model_never_gets_its_bases_vectors(tiny_model: Path, tmp_path: 
     assert weights_hash(str(tuned)) != weights_hash(str(tiny_model))
     before, after = (Encoder(resolve_model(str(path))).encode(["diode"]) for path in (tiny_model, tuned))
     assert not np.allclose(before, after)
+
+
+@pytest.mark.parametrize("name", ["cfgg", "runs/cfgg", "cfg"])
+def test_a_typo_in_a_runs_name_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "cfg" / "model").mkdir(parents=True)
+    with pytest.raises(UserError, match="did you mean 'runs/cfg'"):
+        resolve_model(name)
+    with pytest.raises(UserError) as far:
+        resolve_model("quite-another")
+    assert "did you mean" not in str(far.value)

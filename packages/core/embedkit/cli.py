@@ -123,6 +123,11 @@ def main() -> None:
         # The reader of our stdout has left (`| head`): nothing is wrong, and nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:
+        if isinstance(left, SystemExit) and left.code != EXIT_INTERRUPTED:  # Typer makes a 130 of Ctrl-C
+            raise
+        from embedkit.console import say
+
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        say("interrupted")
         sys.exit(EXIT_INTERRUPTED)

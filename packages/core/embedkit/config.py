@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
@@ -25,6 +25,8 @@ Keys = tuple[str | int, ...]
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
 _HALF = re.compile(r"[\ud800-\udfff]")
 _ENV_PREFIX = "EMBEDKIT_"
+_NEAR = 60  # of 100: from there on two names are taken for a typo of each other
+_NEAR_ALONE = 85  # more where the variable may be somebody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,21 @@ def _env_name(keys: Keys) -> str:
 
 
 def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any]]:
-    for keys in _fields(model):
-        text = os.environ.get(_env_name(keys))
-        if text is not None:
-            yield keys, _scalar(text, _annotation(model, keys))
+    """What the environment sets; what it seems to mean and `model` does not have is left for the check to name.
+
+    `EMBEDKIT_A__B` always means a config with sections; a name without a section may be another part's setting, and
+    counts only when it is nearly that of a field.
+    """
+    known = {_env_name(keys): keys for keys in _fields(model)}
+    sections = {keys[0] for keys in known.values() if len(keys) > 1}
+    alone = [str(keys[0]) for keys in known.values() if len(keys) == 1]
+    for name in sorted(name for name in os.environ if name.startswith(_ENV_PREFIX)):
+        words = name.removeprefix(_ENV_PREFIX).lower()
+        keys = known.get(name)
+        if keys is None and (sections if "__" in words else _near(words, alone, score=_NEAR_ALONE)):
+            keys = tuple(words.split("__"))
+        if keys is not None:
+            yield keys, _scalar(os.environ[name], _annotation(model, keys))
 
 
 def _flags(model: type[BaseModel], sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
@@ -235,15 +248,21 @@ def _problem(
     place = _place(keys, path, places, origins)
     if error["type"] == "extra_forbidden":
         known = _siblings(model, keys)
-        guess = process.extractOne(str(keys[-1]), known, score_cutoff=60) if known else None
-        near = tr("did you mean {guess!r}?", guess=guess[0]) if guess else ""
-        hint = near or tr("known here: {keys}", keys=", ".join(known))
+        hint = _near(str(keys[-1]), known) or tr("known here: {keys}", keys=", ".join(known))
         return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
     own = _MESSAGES.get(error["type"])
     message = tr(own, **error.get("ctx", {})) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
     found = json.dumps(error["input"], ensure_ascii=False, default=str)
     shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
-    return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}"
+    choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
+    near = _near(str(error["input"]), choices)
+    return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
+
+
+def _near(word: str, known: Sequence[str], *, score: int = _NEAR) -> str:
+    """The question whether a name was meant that is nearly `word`; empty where there is none."""
+    guess = process.extractOne(word, known, scorer=fuzz.ratio, score_cutoff=score)
+    return tr("did you mean {guess!r}?", guess=guess[0]) if guess else ""
 
 
 def _place(keys: Keys, path: str, places: dict[Keys, str], origins: dict[str, str]) -> str:

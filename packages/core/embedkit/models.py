@@ -137,7 +137,19 @@ def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
+def _near_run(name: str) -> str:
+    """The run that has nearly this name, in `runs/` or where the name points."""
+    from rapidfuzz import process
+
+    runs = [path.parent for folder in {Path("runs"), Path(name).parent} for path in folder.glob("*/model")]
+    near = process.extractOne(Path(name).name, {run: run.name for run in sorted(runs)}, score_cutoff=70)
+    return str(near[2]) if near else ""
+
+
 def _missing_hint(name: str) -> str:
+    near = _near_run(name)
+    if near:
+        return tr("did you mean {guess!r}?", guess=near)
     hub_id = _SHORT.get(name, name)
     if hub_id in _WHEELS:
         package = f"embedkit-toolkit[{_WHEELS[hub_id][2]}]"
