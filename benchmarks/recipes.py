@@ -34,7 +34,7 @@ SPLIT = "0.7/0.05/0.25"
 PROBE_STEPS = 12
 SKIPPED_STEPS = 4
 BAR = 0.03
-DEBIAN = ("dict-jargon", "libreoffice-help-ko", "libreoffice-help-en-us")
+DEBIAN = ("dict-jargon", "dict-vera", "libreoffice-help-ko", "libreoffice-help-en-us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ RECIPE = {
 ARMS: dict[str, dict[str, str] | None] = {
     "stock": None,
     "stock, lr 2e-4": None,
+    "stock, bfloat16": None,
     "stock + mined negatives": None,
     "default": {},
     "by concept, batch 128": {"train.batching": "concept", "train.batch_size": "128"},
@@ -109,7 +110,25 @@ def wordnet(folder: Path) -> Iterator[Row]:
 
 def jargon(folder: Path) -> Iterator[Row]:
     """The Jargon File's entries, from Debian's dictd package."""
-    base = folder / "usr/share/dictd/jargon"
+    for term, body in dictd(folder, "jargon"):
+        body = re.sub(
+            r"^(?:/[^/]+/\s*)?(?:(?:n|v|vt|adj|adv|interj|excl|prep)\.\s*)*", "", " ".join(body.split())
+        )
+        if len(body.split()) >= 5:
+            yield Row(term, " ".join(body.split()[:60]))
+
+
+def vera(folder: Path) -> Iterator[Row]:
+    """The acronyms of V.E.R.A., each with all that it stands for."""
+    for term, body in dictd(folder, "vera"):
+        meanings = [" ".join(part.split()) for part in body.split("\n\n") if part.strip()]
+        if meanings and len(" ".join(meanings).split()) >= 3:
+            yield Row(term.upper(), "; ".join(meanings))
+
+
+def dictd(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Term and text of each entry of a dictionary in dictd's format, whose index has places in base 64."""
+    base = folder / "usr/share/dictd" / name
     text = gzip.decompress(base.with_suffix(".dict.dz").read_bytes())
     digits = {c: n for n, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
 
@@ -122,10 +141,8 @@ def jargon(folder: Path) -> Iterator[Row]:
     for line in base.with_suffix(".index").read_text(encoding="utf-8").splitlines():
         term, start, length = line.split("\t")
         entry = text[number(start) : number(start) + number(length)].decode("utf-8", errors="replace")
-        body = " ".join(entry.split("\n", 1)[-1].split())
-        body = re.sub(r"^(?:/[^/]+/\s*)?(?:(?:n|v|vt|adj|adv|interj|excl|prep)\.\s*)*", "", body)
-        if not term.startswith("00-database") and len(body.split()) >= 5:
-            yield Row(term, " ".join(body.split()[:60]))
+        if not re.match("00-?database", term):
+            yield term, entry.partition("\n")[2]
 
 
 def libreoffice(folder: Path) -> Iterator[Row]:
@@ -150,6 +167,7 @@ def _paragraphs(file: Path) -> dict[str, str]:
 SOURCES: dict[str, Callable[[Path], Iterator[Row]]] = {
     "wordnet": wordnet,
     "jargon": jargon,
+    "vera": vera,
     "libreoffice-ko-en": libreoffice,
 }
 
@@ -215,11 +233,16 @@ def keep_pace(folder: Path, arm: str, seconds: float) -> None:
     (folder / "pace.json").write_text(json.dumps(paces(folder) | {arm: seconds}, indent=1))
 
 
+def run_name(arm: str, *, seed: int, seconds: float) -> str:
+    """The folder's name of an arm's run."""
+    return f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seconds:.0f}s-{seed}"
+
+
 def train_embedkit(
     folder: Path, arm: str, *, model: str, seed: int, seconds: float
 ) -> tuple[Path, int, float]:
     """Train an arm of embedkit for the steps that fit, by the pace that its dry run measures."""
-    name = f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seed}"
+    name = run_name(arm, seed=seed, seconds=seconds)
     chosen = {
         **RECIPE, **(ARMS[arm] or {}), "model_id": model, "seed": str(seed), "data.use_dev": "false",
         "output.save_name": name, "train.epochs": "1",
@@ -243,10 +266,11 @@ def train_embedkit(
 
 def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> tuple[Path, int, float]:
     """Train with sentence-transformers' own trainer and MNRL, in this process's child, as its documentation does."""
-    out = folder / "runs" / f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seed}"
+    out = folder / "runs" / run_name(arm, seed=seed, seconds=seconds)
     mine = "mined" in arm
+    dtype = "bfloat16" if "bfloat16" in arm else "float32"
     lr = "2e-4" if "2e-4" in arm else "2e-5"
-    alike = f"stock{', mined' if mine else ''}"
+    alike = f"stock, {dtype}{', mined' if mine else ''}"
     command = [
         sys.executable,
         __file__,
@@ -258,6 +282,7 @@ def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float
         str(seconds),
         lr,
         str(mine),
+        dtype,
         str(paces(folder).get(alike, 0)),
     ]
     said = json.loads(run(command, cwd=folder).splitlines()[-1])
@@ -266,7 +291,16 @@ def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float
 
 
 def stock(
-    folder: Path, model_path: str, out: Path, *, seed: int, seconds: float, lr: float, mine: bool, pace: float
+    folder: Path,
+    model_path: str,
+    out: Path,
+    *,
+    seed: int,
+    seconds: float,
+    lr: float,
+    mine: bool,
+    dtype: str,
+    pace: float,
 ) -> None:
     """The child's work: load, mine if asked (the time counts), measure the pace if it is 0, train, save."""
     from datasets import Dataset
@@ -290,6 +324,7 @@ def stock(
         arguments = Arguments(
             output_dir=folder, max_steps=steps, per_device_train_batch_size=64, learning_rate=lr, warmup_ratio=0.1,
             seed=seed, save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
+            bf16=dtype == "bfloat16", use_cpu=True,
         )  # fmt: skip
         trainer = SentenceTransformerTrainer(
             model=model, args=arguments, train_dataset=data, loss=MultipleNegativesRankingLoss(model)
@@ -348,7 +383,7 @@ def table(results: Iterable[Result]) -> None:
 def main() -> int:
     """Train what is not yet measured and print the table."""
     if sys.argv[1:2] == ["--stock"]:
-        folder, model, out, seed, seconds, lr, mine, pace = sys.argv[2:]
+        folder, model, out, seed, seconds, lr, mine, dtype, pace = sys.argv[2:]
         stock(
             Path(folder),
             model,
@@ -357,6 +392,7 @@ def main() -> int:
             seconds=float(seconds),
             lr=float(lr),
             mine=mine == "True",
+            dtype=dtype,
             pace=float(pace),
         )
         return 0
@@ -367,7 +403,7 @@ def main() -> int:
     parser.add_argument("--fetch", type=Path)
     parser.add_argument("--seconds", type=float, default=150)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--arms", default="stock,default", help="comma-separated, or all")
+    parser.add_argument("--arms", default="stock;default", help="separated by semicolons, or all")
     parser.add_argument("--sources", default="wordnet,jargon")
     parser.add_argument("--korean-model", help="a folder of multilingual-e5-small, for libreoffice-ko-en")
     wanted = parser.parse_args()
@@ -383,7 +419,7 @@ def main() -> int:
 
 def compare(work: Path, wanted: argparse.Namespace) -> None:
     """Every source, seed and arm, stock first: the others are compared with it."""
-    arms = list(ARMS) if wanted.arms == "all" else wanted.arms.split(",")
+    arms = list(ARMS) if wanted.arms == "all" else wanted.arms.split(";")
     for source in wanted.sources.split(","):
         korean = "ko" in source.split("-")
         model = wanted.korean_model if korean else str(resolve_model(DEFAULT_MODEL).path)
@@ -406,7 +442,9 @@ def compare(work: Path, wanted: argparse.Namespace) -> None:
 def _one(work: Path, folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> None:
     train = train_stock if ARMS[arm] is None else train_embedkit
     made, steps, took = train(folder, arm, model=model, seed=seed, seconds=seconds)
-    after, before, low, high = measure(folder, made, folder / "runs" / f"stock-{seed}")
+    after, before, low, high = measure(
+        folder, made, folder / "runs" / run_name("stock", seed=seed, seconds=seconds)
+    )
     result = Result(folder.name, arm, seed, seconds, steps, took, after, before, low, high)
     with (work / "results.jsonl").open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(result)) + "\n")

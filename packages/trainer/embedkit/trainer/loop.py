@@ -157,7 +157,9 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
             UserError: it is not a number any more.
         """
         plan: Plan = inputs["label"]
-        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        # Entered here, not pass by pass: all passes of a step share one short copy of the weights.
+        with self.accelerator.autocast():
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
         value = float((loss[0] if isinstance(loss, tuple) else loss).detach())
         if value != value or value in (float("inf"), float("-inf")):
             raise self._lost(value, plan)
