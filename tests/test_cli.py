@@ -106,6 +106,15 @@ def test_debug_shows_the_traceback(run: Run) -> None:
     assert "Traceback" in run("validate", "absent.jsonl", EMBEDKIT_DEBUG="1").stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_stdout_is_one_message_and_a_closed_one_none(run: Run) -> None:
+    command = f"{sys.executable} -m embedkit config show"
+    full = subprocess.run(f"{command} > /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert (full.returncode, full.stderr) == (2, "stdout: cannot be written (No space left on device)\n")
+    closed = subprocess.run(f"{command} >&-", shell=True, capture_output=True, text=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
 def test_messages_speak_korean(run: Run) -> None:
     done = run("validate", "absent.jsonl", EMBEDKIT_LANG="ko")
     assert done.returncode == 2

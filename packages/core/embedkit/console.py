@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
+from embedkit.errors import UserError
 from embedkit.jsonl import dumps
 from embedkit.messages import tr
 from embedkit.text import printable
@@ -21,21 +23,31 @@ def hush(yes: bool) -> None:
 
 def out(text: str) -> None:
     """One line of data on stdout."""
-    if _hushed:
-        return
-    sys.stdout.write(printable(text) + "\n")
+    _write(printable(text))
 
 
 def out_json(value: Any) -> None:
     """One JSON document on stdout, on one line."""
-    if _hushed:
+    _write(dumps(value))
+
+
+def _write(line: str) -> None:
+    if _hushed or sys.stdout is None:  # closed by who started us (`>&-`): nobody wants the data
         return
-    sys.stdout.write(dumps(value) + "\n")
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # what is left in the buffer would be a second error at the end
+            sys.stdout.close()
+        raise UserError("cannot be written ({reason})", place="stdout", reason=error.strerror) from error
 
 
 def say(template: str, **fields: object) -> None:
     """One message for the person on stderr, in their language (`EMBEDKIT_LANG`)."""
-    if _hushed:
+    if _hushed or sys.stderr is None:
         return
     sys.stderr.write(printable(tr(template, **fields)) + "\n")
     sys.stderr.flush()
