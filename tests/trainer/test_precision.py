@@ -21,6 +21,7 @@ from embedkit.trainer.precision import (
     cpu_has_bfloat16,
     native_dtype,
 )
+from embedkit.trainer.train import run_training
 
 Values = Callable[..., dict[str, Any]]
 
@@ -119,3 +120,23 @@ def test_the_config_and_not_accelerates_says_the_format(
     assert made.mixed_precision == mixed
     assert (made.bf16, made.fp16) == (dtype == "bfloat16", dtype == "float16")
     assert made.n_gpu <= 1
+
+
+SHORT: dict[str, dict[str, Any]] = {
+    "masked": {"train": {"micro_batch_size": 2}},
+    "cached": {"train": {"loss": "cached_mnrl", "micro_batch_size": 2}},
+    "matryoshka": {"train": {"matryoshka_dims": [16, 8]}},
+    "lora": {"lora": {"r": 4, "target_modules": "all-linear"}},
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_bfloat16_learns_what_float32_does(name: str, workplace: Path, config_values: Values) -> None:
+    done = {
+        dtype: run_training(
+            RunConfig.model_validate(config_values(dtype=dtype, output={"save_name": dtype}, **SHORT[name]))
+        )
+        for dtype in ("float32", "bfloat16")
+    }
+    assert done["bfloat16"].loss == pytest.approx(done["float32"].loss, rel=0.01)
+    assert done["bfloat16"].loss != done["float32"].loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from embedkit.trainer.config import RunConfig
 from embedkit.trainer.dev import features_of
 from embedkit.trainer.plan import prepare
 from embedkit.trainer.shapes import EATS
-from embedkit.trainer.train import plan_training
+from embedkit.trainer.train import plan_training, run_training
 
 Row = dict[str, Any]
 Values = Callable[..., dict[str, Any]]
@@ -294,3 +295,17 @@ def test_a_wrapper_under_no_grad_is_told(
     with pytest.raises(UserError, match="the gradient reaches 0 of") as caught:
         run(config_values())
     assert "no_grad" in caught.value.hint
+
+
+def test_a_saved_truncate_dim_cuts_what_is_measured_and_not_what_is_trained(
+    workplace: Path, config_values: Callable[..., dict[str, Any]], tiny_model: Path
+) -> None:
+    shutil.copytree(tiny_model, "cut")
+    settings = Path("cut/config_sentence_transformers.json")
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncate_dim": 16}))
+    write_rows(workplace / "pairs.jsonl", classed_rows())
+    write_rows(workplace / "pairs.dev.jsonl", classed_rows())
+    config = RunConfig.model_validate(config_values(model_id="cut", train={"loss": "softmax"}))
+    done = run_training(config)
+    assert done.dev[-1][1].loss is not None
+    assert SentenceTransformer(str(done.model), device="cpu").encode("a").shape == (16,)

@@ -5,6 +5,7 @@ does what it says.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -452,3 +453,14 @@ def test_a_batch_without_negatives_is_warned_about(
 def test_a_run_shorter_than_a_log_interval_is_logged(workplace: Path, config_values: Values) -> None:
     result = run(config_values(train={"epochs": 1}, output={"log_steps": 100}))
     assert [row["step"] for row in metrics(result.run) if "loss" in row] == [5]
+
+
+def test_more_workers_than_cores_are_the_persons_choice(
+    workplace: Path, config_values: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        run(config_values(train={"num_workers": 2, "epochs": 1}))
+    assert not [w for w in leaked if "DataLoader" in str(w.message)]

@@ -103,7 +103,7 @@ def evaluate_dev(
         else _mean_loss(loss, collator, place, vectors, dev=dev, batch_size=batch_size)
     )
     loss.train(was_training)
-    unit = torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+    unit = torch.nn.functional.normalize(vectors[:, : model.truncate_dim], dim=-1).cpu().numpy()
     if dev.rows.shape == "pairs":
         found = _retrieval(
             dev,
@@ -193,7 +193,8 @@ def _encode(
     for prompt, texts in by_prompt.items():
         place |= {(prompt, text): len(place) + i for i, text in enumerate(texts)}
         options = {"batch_size": batch_size, "show_progress_bar": False, "convert_to_tensor": True}
-        parts.append(model.encode(texts, prompt=prompt, **options).float())
+        with model.truncate_embeddings(None):  # the loss is that of whole vectors
+            parts.append(model.encode(texts, prompt=prompt, **options).float())
     return place, torch.cat(parts)
 
 

@@ -75,6 +75,12 @@ def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
     return model.prompts.get("query") or "", model.prompts.get("document") or ""
 
 
+def whole_width(model: SentenceTransformer) -> int:
+    """How many numbers a vector has while training: a saved `truncate_dim` cuts only what `encode` gives."""
+    with model.truncate_embeddings(None):
+        return model.get_embedding_dimension() or 0
+
+
 def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTransformer:
     """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
     if not is_split(model):
@@ -113,6 +119,8 @@ def quiet_libraries() -> Iterator[None]:
         with warnings.catch_warnings():
             # pin_memory is asked for by default and means nothing without a GPU.
             warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)
+            # torch advises against more workers than cores; how many is the person's choice.
+            warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
             # peft asks the encoder by the method name of before transformers 5.
             warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
             yield

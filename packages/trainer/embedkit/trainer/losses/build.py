@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.encoder import whole_width
 from embedkit.trainer.losses.base import BatchLoss, WeightedLosses
 from embedkit.trainer.losses.distill import DistillLoss
 from embedkit.trainer.losses.ranking import GuidedRankingLoss, InBatchRankingLoss
@@ -101,7 +102,7 @@ def _teacher(config: RunConfig, device: str) -> SecondModel | None:
 
 
 def _widths(train: TrainSection, model: SentenceTransformer) -> tuple[int, ...]:
-    whole = model.get_embedding_dimension() or 0
+    whole = whole_width(model)
     widths = tuple(sorted(set(train.matryoshka_dims or ()), reverse=True))
     if widths and widths[0] > whole:
         raise UserError(

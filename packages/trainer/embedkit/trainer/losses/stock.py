@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embedkit.trainer.batch import ColumnPlan
 from embedkit.trainer.config import TrainSection
+from embedkit.trainer.encoder import whole_width
 from embedkit.trainer.losses.base import BatchLoss
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class SoftmaxLoss(BatchLoss):
 
     def __init__(self, model: SentenceTransformer, *, classes: int) -> None:
         super().__init__(model)
-        self.stock = losses.SoftmaxLoss(model, model.get_embedding_dimension(), num_labels=classes)
+        self.stock = losses.SoftmaxLoss(model, whole_width(model), num_labels=classes)
         self.stock.model = _AsTheyAre()
 
     def score(self, vectors: Tensor, plan: ColumnPlan) -> Tensor:  # type: ignore[override]
