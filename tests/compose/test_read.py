@@ -261,7 +261,7 @@ def test_each_bad_row_is_set_aside_with_its_line_and_reason(tmp_path: Path) -> N
     assert [(r.line, r.reason) for r in rejects] == [
         (3, "broken quote"),
         (4, "missing cell (term)"),
-        (5, "wrong column count (3, expected 2)"),
+        (5, "wrong column count (3 ≠ 2)"),
         (6, "undecodable"),
         (8, "over-long"),
     ]

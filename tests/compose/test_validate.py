@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedkit.compose.validate import check
-from embedkit.errors import UserError
+from embedkit.compose.validate import validate as validate_command
+from embedkit.errors import AnswerNoError, UserError
 from embedkit.shipped import data_path
 
 from .conftest import GLOSSARY, Run
@@ -40,6 +43,25 @@ def test_findings_are_lines_on_stdout_and_exit_1(run: Run, tmp_path: Path) -> No
     assert done.stdout.splitlines() == [
         "g.csv:3: bad row: missing cell (definition): c,",
         "g.csv:4: See stub: 'd' is only a pointer: 'See a.'",
+    ]
+
+
+def test_findings_are_told_in_korean_and_kept_in_english(run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "g.csv").write_text("term,definition\na,one\nc,\na,two\nd\n", encoding="utf-8")
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    validate = pytest.raises(AnswerNoError, match="잘못된 행 2, 엇갈리는 정의 1")
+    with validate, redirect_stdout(StringIO()) as said:
+        validate_command(tmp_path / "g.csv")
+    lines = [line.partition("g.csv:")[2] for line in said.getvalue().splitlines()]
+    assert lines == [
+        "3: 잘못된 행: 빈 칸 (definition): c,",
+        "4: 엇갈리는 정의: 'a'(2번째 줄)에 다른 정의가 있습니다",
+        "5: 잘못된 행: 열 개수가 맞지 않음 (1 ≠ 2): d",
+    ]
+    kept = check(tmp_path / "g.csv").to_object()["problems"]
+    assert [problem["message"] for problem in kept][1:] == [
+        "another one of 'a' (line 2)",
+        "wrong column count (1 ≠ 2): d",
     ]
 
 

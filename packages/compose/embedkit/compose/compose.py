@@ -26,7 +26,7 @@ from embedkit.compose.mine.synonyms import (
 )
 from embedkit.compose.output import all_paths, outputs_of, pairs_of, say_summary, write
 from embedkit.compose.read import locate, parse_mapping
-from embedkit.compose.records import Record, Reject
+from embedkit.compose.records import Record, Reject, phrase
 from embedkit.compose.result import ComposeResult, Settings
 from embedkit.compose.rows import DEFAULT_KINDS, parse_kinds
 from embedkit.compose.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, parse_split
@@ -34,7 +34,7 @@ from embedkit.compose.steps import Divided, Made, Reading, choose, divide, join,
 from embedkit.console import out_json
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
-from embedkit.messages import Phrase, tr
+from embedkit.messages import Phrase
 from embedkit.pairs import Pair
 
 
@@ -211,7 +211,7 @@ def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
             "{count} rejected; the first at {where}: {reason}",
             count=len(rejects),
             where=f"{first.file}:{first.line}",
-            reason=tr(first.reason),
+            reason=phrase(first.reason),
         )
     return UserError("not one usable row", place=", ".join(map(str, settings.inputs)), hint=why)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.messages import Phrase
 from embedkit.models import resolve_model
 
 LONG_CHARS = 2000
@@ -17,7 +18,11 @@ TooLong = Callable[[str], str]
 
 def over_chars(text: str) -> str:
     """What is wrong with a text of more characters than most models read, or the empty string."""
-    return f"over {LONG_CHARS} characters, more than most models read" if len(text) > LONG_CHARS else ""
+    return (
+        Phrase("over {chars} characters, more than most models read", chars=LONG_CHARS)
+        if len(text) > LONG_CHARS
+        else ""
+    )
 
 
 def local_length_check(model: str) -> TooLong:
@@ -47,7 +52,11 @@ def length_check(model: str, *, network: bool = True) -> TooLong:
 
     def over_tokens(text: str) -> str:
         count = len(tokenizer.encode(text).ids)
-        return f"{count} tokens, and {source.requested} reads {limit}" if count > limit else ""
+        if count <= limit:
+            return ""
+        return Phrase(
+            "{count} tokens, and {model} reads {limit}", count=count, model=source.requested, limit=limit
+        )
 
     return over_tokens
 

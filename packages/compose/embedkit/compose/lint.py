@@ -13,6 +13,7 @@ from embedkit.compose.length import TooLong, over_chars
 from embedkit.compose.records import Record
 from embedkit.compose.rows import looks_like_definition
 from embedkit.glossary import Alias
+from embedkit.messages import Phrase
 from embedkit.text import fold, hash64
 
 CIRCULAR_WORDS = 2
@@ -55,7 +56,12 @@ def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Probl
         numbers = [number for number, own in enumerate(concepts.of_record) if own == top]
         names = list(dict.fromkeys(_short(records[number].entry.term) for number in numbers[:100]))
         listed = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
-        message = f"{concepts.largest} texts of {len(numbers)} rows hang together: {listed}"
+        message = Phrase(
+            "{count} texts of {rows} rows hang together: {names}",
+            count=concepts.largest,
+            rows=len(numbers),
+            names=listed,
+        )
         yield _problem(records[numbers[0]], "over-merged concept", message)
 
 
@@ -116,15 +122,16 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
 def _alone(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
     if term == definition:
-        yield _problem(record, "self pair", f"both sides are {_short(term)}")
+        yield _problem(record, "self pair", Phrase("both sides are {text}", text=_short(term)))
     elif fold(term) == fold(definition):
-        yield _problem(record, "equal but for case or brackets", f"{_short(term)} and {_short(definition)}")
+        both = Phrase("{left} and {right}", left=_short(term), right=_short(definition))
+        yield _problem(record, "equal but for case or brackets", both)
     elif not record.stated_pair and _is_circular(term, definition):
-        yield _problem(
-            record, "circular definition", f"{_short(term)} is explained by itself: {_short(definition)}"
-        )
+        itself = Phrase("{name} is explained by itself: {text}", name=_short(term), text=_short(definition))
+        yield _problem(record, "circular definition", itself)
     if see_target(definition):
-        yield _problem(record, "See stub", f"{_short(term)} is only a pointer: {_short(definition)}")
+        pointer = Phrase("{name} is only a pointer: {text}", name=_short(term), text=_short(definition))
+        yield _problem(record, "See stub", pointer)
     if message := too_long(term) or too_long(definition):
         yield _problem(record, "long text", message)
 
@@ -133,13 +140,15 @@ def _beside_others(record: Record, number: int, seen: _Seen) -> Iterator[Problem
     term = _short(record.entry.term)
     if (first := int(seen.same_definition[number])) != number:
         other = _named(seen.records[first], record)
-        yield _problem(record, "one definition on many terms", f"{term} has that of {other}")
+        shared = Phrase("{name} has that of {other}", name=term, other=other)
+        yield _problem(record, "one definition on many terms", shared)
     if (first := int(seen.same_term[number])) != number:
         other = _named(seen.records[first], record)
-        yield _problem(record, "conflicting definitions", f"another one of {other}")
+        yield _problem(record, "conflicting definitions", Phrase("another one of {other}", other=other))
     if (first := int(seen.mutual[number])) != number:
         other = _named(seen.records[first], record)
-        yield _problem(record, "circular definition", f"{term} and {other} explain each other")
+        mutual = Phrase("{name} and {other} explain each other", name=term, other=other)
+        yield _problem(record, "circular definition", mutual)
 
 
 def _problem(record: Record, code: str, message: str) -> Problem:
@@ -147,8 +156,10 @@ def _problem(record: Record, code: str, message: str) -> Problem:
 
 
 def _named(other: Record, record: Record) -> str:
-    place = f"line {other.line}" if other.file == record.file else f"{other.file}:{other.line}"
-    return f"{_short(other.entry.term)} ({place})"
+    name = _short(other.entry.term)
+    if other.file == record.file:
+        return Phrase("{name} (line {line})", name=name, line=other.line)
+    return f"{name} ({other.file}:{other.line})"
 
 
 def _short(text: str) -> str:

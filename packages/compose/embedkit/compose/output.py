@@ -14,7 +14,7 @@ from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.found import Negative
 from embedkit.compose.mine.rounds import rounds_folder
 from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
-from embedkit.compose.records import Record, Reject
+from embedkit.compose.records import Record, Reject, phrase
 from embedkit.compose.result import ComposeResult, Settings
 from embedkit.compose.rows import Draft
 from embedkit.compose.split import PARTS, Part
@@ -138,7 +138,7 @@ class _Lines:
 def _say_rejects(rejects: Sequence[Reject]) -> None:
     """With the rows on standard output there is no quarantine file: the places go to stderr."""
     for reject in rejects[:SHOWN_REJECTS]:
-        say("{file}:{line}: {reason}", file=reject.file, line=reject.line, reason=reject.reason)
+        say("{file}:{line}: {reason}", file=reject.file, line=reject.line, reason=phrase(reject.reason))
     if len(rejects) > SHOWN_REJECTS:
         say("and {count} more", count=len(rejects) - SHOWN_REJECTS)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.concepts import text_hash
+from embedkit.messages import Phrase
 from embedkit.pairs import Pair
 from embedkit.text import fold, hash64
 
@@ -46,19 +47,22 @@ def pair_doubts(pairs: Sequence[Pair], lines: Sequence[int]) -> Iterator[Doubt]:
     yield from _alone(pairs)
     hashed = _hash(pairs)
     for row, first in _doubles(hashed.spellings):
-        yield Doubt(row, "duplicate row", f"the same anchor and positive as line {lines[first]}")
+        yield Doubt(
+            row, "duplicate row", Phrase("the same anchor and positive as line {line}", line=lines[first])
+        )
     for place, why in _false_negatives(hashed):
         row = int(hashed.owners[place])
         nth = place - int(np.searchsorted(hashed.owners, row))
-        yield Doubt(row, "false negative", f"{pairs[row].hard_negatives[nth]!r} {why}")
+        yield Doubt(row, "false negative", Phrase(why, text=repr(pairs[row].hard_negatives[nth])))
 
 
 def _alone(pairs: Sequence[Pair]) -> Iterator[Doubt]:
     for row, pair in enumerate(pairs):
         if pair.anchor == pair.positive:
-            yield Doubt(row, "self pair", f"both sides are {pair.anchor!r}")
+            yield Doubt(row, "self pair", Phrase("both sides are {text}", text=repr(pair.anchor)))
         elif fold(pair.anchor) == fold(pair.positive):
-            yield Doubt(row, "equal but for case or brackets", f"{pair.anchor!r} and {pair.positive!r}")
+            both = Phrase("{left} and {right}", left=repr(pair.anchor), right=repr(pair.positive))
+            yield Doubt(row, "equal but for case or brackets", both)
 
 
 def _hash(pairs: Sequence[Pair]) -> _Hashed:
@@ -95,9 +99,12 @@ def _false_negatives(hashed: _Hashed) -> Iterator[tuple[int, str]]:
     known = _both(hashed.anchors, hashed.positives)
     members = np.concatenate([_both(hashed.groups, side) for side in (hashed.anchors, hashed.positives)])
     checks = (
-        ("is the anchor", hashed.negatives == anchors),
-        ("is a positive of the anchor", np.isin(_both(anchors, hashed.negatives), known)),
-        ("is of the row's own group", (groups != 0) & np.isin(_both(groups, hashed.negatives), members)),
+        ("{text} is the anchor", hashed.negatives == anchors),
+        ("{text} is a positive of the anchor", np.isin(_both(anchors, hashed.negatives), known)),
+        (
+            "{text} is of the row's own group",
+            (groups != 0) & np.isin(_both(groups, hashed.negatives), members),
+        ),
     )
     left = np.ones(len(hashed.negatives), dtype=np.bool_)
     for why, holds in checks:

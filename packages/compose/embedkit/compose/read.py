@@ -288,7 +288,8 @@ def _from_row(name: str, row: Row, roles: Mapping[str, int], width: int) -> Reco
     elif BAD in row.text:
         problem = "undecodable"
     elif len(cells) < width or any(cell.strip() for cell in cells[width:]):
-        problem = f"wrong column count ({len(cells)}, expected {width})"
+        detail = f"{len(cells)} ≠ {width}"
+        return rejected(name, row.line, "wrong column count", row.text, detail=detail)
     else:
         return to_record(name, row.line, {role: cells[at] for role, at in roles.items()}, row.text)
     return rejected(name, row.line, problem, row.text)
@@ -359,14 +360,14 @@ def _from_json(name: str, line: Line, renamed: Mapping[str, str]) -> Record | Re
     try:
         value = json.loads(line.text)
     except (ValueError, RecursionError) as error:
-        return rejected(name, line.number, f"not JSON ({getattr(error, 'msg', error)})", line.text)
+        return rejected(name, line.number, "not JSON", line.text, detail=getattr(error, "msg", error))
     if not isinstance(value, dict):
         return rejected(name, line.number, "not a JSON object", line.text)
     cells: dict[str, str] = {}
     for key, item in sorted(value.items(), key=lambda item: item[0] not in renamed):
         role = renamed.get(key) or role_of(key)
         if role in ("term", "definition", "anchor", "positive") and not isinstance(item, str | None):
-            return rejected(name, line.number, f"not a text ({role})", line.text)
+            return rejected(name, line.number, "not a text", line.text, detail=role)
         if role and item is not None:
             cells.setdefault(role, item if isinstance(item, str) else json.dumps(item, ensure_ascii=False))
     return to_record(name, line.number, cells, line.text)

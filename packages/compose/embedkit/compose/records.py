@@ -10,6 +10,7 @@ from typing import Any
 from embedkit.compose.encoding import BAD
 from embedkit.compose.spool import Spool
 from embedkit.glossary import COLUMNS, Alias, AliasKind, Entry, aliases_from_json
+from embedkit.messages import Phrase
 from embedkit.text import clean, is_acronym, language_of
 
 MAX_TEXT_CHARS = 10_000
@@ -71,9 +72,10 @@ def _unpack(row: tuple[Any, ...]) -> Record:
     return Record(file, line, entry, stated_pair)
 
 
-def rejected(name: str, line: int, problem: str, text: str) -> Reject:
-    """A reject that shows the beginning of its row."""
-    return Reject(name, line, problem, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
+def rejected(name: str, line: int, problem: str, text: str, *, detail: object = "") -> Reject:
+    """A reject that shows the beginning of its row; its reason is the problem and, in brackets, the detail."""
+    reason = f"{problem} ({detail})" if detail else problem
+    return Reject(name, line, reason, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
 
 
 def to_record(name: str, line: int, cells: Mapping[str, str], text: str) -> Record | Reject:
@@ -84,13 +86,13 @@ def to_record(name: str, line: int, cells: Mapping[str, str], text: str) -> Reco
     values = {role: clean(cell) for role, cell in cells.items() if role != "aliases"}
     for role in (left, right):
         if not values.get(role):
-            return rejected(name, line, f"missing cell ({role})", text)
+            return rejected(name, line, "missing cell", text, detail=role)
         if len(values[role]) > MAX_TEXT_CHARS:
             return rejected(name, line, "over-long", text)
     try:
         aliases = _aliases(cells)
     except (ValueError, RecursionError) as error:
-        return rejected(name, line, f"bad aliases ({error})", text)
+        return rejected(name, line, "bad aliases", text, detail=error)
     known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
     known.setdefault("lang", language_of(values[left] + " " + values[right]))
     entry = Entry(term=values[left], definition=values[right], aliases=aliases, **known)
@@ -112,6 +114,16 @@ def _aliases(cells: Mapping[str, str]) -> tuple[Alias, ...]:
 
 def _names(cell: str) -> Iterator[str]:
     return (text for part in cell.replace("|", ";").split(";") if (text := clean(part)))
+
+
+def phrase(reason: str) -> Phrase:
+    """The reason as it can be translated, its detail as it is."""
+    problem, _, detail = reason.partition(" (")
+    return (
+        Phrase("{problem} ({detail})", problem=Phrase(problem), detail=detail[:-1])
+        if detail
+        else Phrase(problem)
+    )
 
 
 def category(reason: str) -> str:

@@ -22,6 +22,7 @@ from embedkit.compose.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.spool import Spool
 from embedkit.compose.texts import distinct_texts
 from embedkit.console import say, warn
+from embedkit.messages import tr
 from embedkit.near import near_pairs
 from embedkit.report import Tally
 
@@ -70,7 +71,7 @@ def read_all(settings: Settings) -> Reading:
     counts = Counter(problem.code for problem in lint(records, too_long=local_length_check(settings.model)))
     tally.print()
     for code, count in sorted(counts.items()):
-        say("  {count} to look at: {code}", count=count, code=code)
+        say("  {count} to look at: {code}", count=count, code=tr(code))
     for number, record in list(resolve_stubs(records)):
         records.replace(number, record)
     return Reading(records, rejects, tally, dict(sorted(counts.items())))

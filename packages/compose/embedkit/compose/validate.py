@@ -21,14 +21,14 @@ from embedkit.compose.lint import Problem, lint, over_merged, resolve_stubs
 from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.pair_lint import pair_doubts
 from embedkit.compose.read import parse_mapping, read
-from embedkit.compose.records import Record, records_spool
+from embedkit.compose.records import Record, Reject, phrase, records_spool
 from embedkit.compose.synth.lists import LineError, acronym_item
 from embedkit.compose.synth.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO
 from embedkit.jsonl import raw_lines
-from embedkit.messages import Phrase
+from embedkit.messages import Phrase, tr
 from embedkit.pairs import pair_from_object
 from embedkit.text import hash64, writable
 
@@ -85,7 +85,9 @@ def validate(
     counts = Counter(problem.code for problem in found.problems)
     say("{file}: {rows} rows of {form}", file=found.file, rows=found.rows, form=found.form)
     if counts:
-        listed = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
+        listed = ", ".join(
+            tr("{count} {code}", count=count, code=tr(code)) for code, count in sorted(counts.items())
+        )
         raise AnswerNoError(
             "{count} problems: {listed}", place=found.file, count=len(found.problems), listed=listed
         )
@@ -132,14 +134,17 @@ def _level(problem: Problem) -> str:
 
 
 def _plain(problem: Problem) -> str:
-    return f"{problem.file}:{problem.line}: {problem.code}: {problem.message}".replace("\n", " ")
+    return f"{problem.file}:{problem.line}: {_said(problem)}".replace("\n", " ")
+
+
+def _said(problem: Problem) -> str:
+    """In the person's language; what `--json` prints stays as it is."""
+    return f"{tr(problem.code)}: {tr(problem.message)}"
 
 
 def _github(problem: Problem) -> str:
     """A workflow command, escaped as GitHub asks for."""
-    message = (
-        f"{problem.code}: {problem.message}".replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    )
+    message = _said(problem).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     place = problem.file.replace("%", "%25").replace(",", "%2C").replace(":", "%3A")
     return f"::{_level(problem)} file={place},line={problem.line}::{message}"
 
@@ -185,9 +190,7 @@ def _check_table(path: Path, name: str, mapping: Mapping[str, str], too_long: To
             records.append(item)
             stated = stated or item.stated_pair
         else:
-            problems.append(
-                Problem(item.file, item.line, "bad row", f"{item.reason}: {item.text}", error=True)
-            )
+            problems.append(Problem(item.file, item.line, "bad row", _bad(item), error=True))
     rows = len(records) + len(problems)
     if not rows:
         raise UserError("has a header and no rows", place=name)
@@ -198,6 +201,10 @@ def _check_table(path: Path, name: str, mapping: Mapping[str, str], too_long: To
     problems += over_merged(records, build(records))
     form = Phrase("a two-column table" if stated else "a glossary")
     return Validation(name, form, rows, _sorted(problems))
+
+
+def _bad(reject: Reject) -> Phrase:
+    return Phrase("{reason}: {text}", reason=phrase(reject.reason), text=reject.text)
 
 
 def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -212,11 +219,11 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         try:
             value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError:
-            yield number, "not UTF-8"
+            yield number, Phrase("not UTF-8")
         except (ValueError, RecursionError) as error:
-            yield number, f"not JSON: {getattr(error, 'msg', error)}"
+            yield number, Phrase("not JSON: {reason}", reason=getattr(error, "msg", error))
         else:
-            yield number, value if isinstance(value, dict) else "not a JSON object"
+            yield number, value if isinstance(value, dict) else Phrase("not a JSON object")
 
 
 def _check_json(path: Path, name: str, form: str, check_row: Check) -> Validation:
@@ -231,27 +238,29 @@ def _check_json(path: Path, name: str, form: str, check_row: Check) -> Validatio
             continue
         first = seen.setdefault(hash64(json.dumps(row, sort_keys=True)), number)
         if first != number:
-            problems.append(Problem(name, number, "duplicate row", f"the same as line {first}"))
+            problems.append(
+                Problem(name, number, "duplicate row", Phrase("the same as line {line}", line=first))
+            )
     return Validation(name, form, rows, tuple(problems))
 
 
 def _texts(row: Mapping[str, Any], *names: str) -> str:
     for name in names:
         if not isinstance(row.get(name), str) or not row[name].strip():
-            return f"{name!r} is missing or is not a text"
+            return Phrase("{key!r} is missing or is not a text", key=name)
     return ""
 
 
 def _labelled(row: dict[str, Any]) -> str:
     label = row.get("label")
     return _texts(row, "text") or (
-        "" if isinstance(label, str | int) and label != "" else "'label' is missing"
+        "" if isinstance(label, str | int) and label != "" else Phrase("'label' is missing")
     )
 
 
 def _nli(row: dict[str, Any]) -> str:
     classes = ("entailment", "neutral", "contradiction", 0, 1, 2)
-    fault = "'label' is not entailment, neutral or contradiction (or 0, 1, 2)"
+    fault = Phrase("'label' is not entailment, neutral or contradiction (or 0, 1, 2)")
     label = row.get("label")
     known = (
         label in classes and not isinstance(label, bool | float)
@@ -264,7 +273,9 @@ def _nli(row: dict[str, Any]) -> str:
 def _scored(row: dict[str, Any]) -> str:
     score = row.get("score")
     right = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
-    return _texts(row, "sentence1", "sentence2") or ("" if right else "'score' is not a number from 0 to 1")
+    return _texts(row, "sentence1", "sentence2") or (
+        "" if right else Phrase("'score' is not a number from 0 to 1")
+    )
 
 
 def _triplet(row: dict[str, Any]) -> str:
@@ -272,14 +283,14 @@ def _triplet(row: dict[str, Any]) -> str:
     if fault:
         return fault
     same = text_key(row["negative"]) in (text_key(row["anchor"]), text_key(row["positive"]))
-    return "the negative is the anchor or the positive" if same else ""
+    return Phrase("the negative is the anchor or the positive") if same else ""
 
 
 def _acronym(row: dict[str, Any]) -> str:
     try:
         acronym_item(row, "")
     except LineError as error:
-        return str(error)
+        return Phrase(str(error))
     return ""
 
 

@@ -15,6 +15,7 @@ from embedkit.compose.mine.tokens import Words, plain_words
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.messages import Phrase
 from embedkit.models import DEFAULT_MODEL, ModelSource, resolve_model
 from embedkit.readable import UNREADABLE_SHARE, unreadable_share
 
@@ -43,7 +44,7 @@ def check_miner(miner: str, model: str) -> None:
 def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice:
     """Decide between lexical, dense and hybrid; raises what `check_miner` raises."""
     if miner == "lexical":
-        return Choice("lexical", "asked for")
+        return Choice("lexical", Phrase("asked for"))
     if miner == "auto":
         return _auto(texts, model or DEFAULT_MODEL)
     source = resolve_model(model or DEFAULT_MODEL)
@@ -54,7 +55,7 @@ def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice
             model=source.requested,
             percent=round(share * 100),
         )
-    return Choice(miner, "asked for", source)
+    return Choice(miner, Phrase("asked for"), source)
 
 
 def _auto(texts: Iterable[str], model: str) -> Choice:
