@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ToldInterrupt
 
 ROOMS = ("crawler", "compose", "trainer", "serving")
 
@@ -129,5 +129,13 @@ def main() -> None:
         from embedkit.console import say
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        say("interrupted")
+        if not _told(left):
+            say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _told(left: BaseException | None) -> bool:
+    """Whether a Ctrl-C that Typer turned into an exit was told of where it arrived."""
+    while left is not None and not isinstance(left, ToldInterrupt):
+        left = left.__cause__ or left.__context__
+    return left is not None

@@ -54,3 +54,7 @@ class TerminatedError(EmbedkitError):
     """SIGTERM arrived and the work was put in a safe place first: exit 143."""
 
     exit_code = EXIT_TERMINATED
+
+
+class ToldInterrupt(KeyboardInterrupt):
+    """Ctrl-C, of which the person was told what is kept and how it goes on."""

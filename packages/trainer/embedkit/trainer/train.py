@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.console import out_json, say
-from embedkit.errors import TerminatedError
+from embedkit.errors import TerminatedError, ToldInterrupt
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer import resume as runs
@@ -138,8 +138,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
         with runs.held(ready.folder):
             return _execute(ready, checkpoint)
     except KeyboardInterrupt:
-        if is_first():
-            _interrupted(ready.folder)
+        if is_first() and _interrupted(ready.folder):
+            raise ToldInterrupt from None
         raise
     except BaseException as error:
         full = full_error(ready.folder) if is_full(error) else None
@@ -295,9 +295,13 @@ def _terminated(run: Path) -> TerminatedError:
     )
 
 
-def _interrupted(run: Path) -> None:
+def _interrupted(run: Path) -> bool:
+    """Tell what is left of a run, and whether there was anything to tell."""
     if runs.clear_hopeless(run):
         say("{run}: stopped before the first checkpoint; nothing is kept", run=run)
-    elif (checkpoint := runs.last_checkpoint(run)) and not (run / runs.MODEL).is_dir():
+        return True
+    if (checkpoint := runs.last_checkpoint(run)) and not (run / runs.MODEL).is_dir():
         step = runs.checkpoint_step(checkpoint)
         say("{run}: stopped; --resume goes on from the checkpoint at step {step}", run=run, step=step)
+        return True
+    return False
