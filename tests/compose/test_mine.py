@@ -20,7 +20,7 @@ from embedkit.compose.mine.base import Bar, Guards, Question, Ranked, best_first
 from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, unreadable_share
 from embedkit.compose.mine.dense import DenseMiner
 from embedkit.compose.mine.hybrid import HybridMiner
-from embedkit.compose.mine.lexical import LexicalMiner, features
+from embedkit.compose.mine.lexical import QUERY_FEATURES, LexicalMiner, features
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import HUB_LEAST, mine
 from embedkit.compose.records import Record
@@ -159,6 +159,16 @@ def test_bm25_ranks_the_rarer_word_first() -> None:
     pool = ["common word", "common rare", "common other", "common thing"]
     ranked = next(LexicalMiner(pool, spelled=False).rank([Question("rare", "common", NONE)], 4))
     assert pool[int(ranked.indices[0])] == "common rare"
+
+
+def test_the_rare_words_of_a_long_positive_do_not_hide_those_it_shares() -> None:
+    alone = " ".join(f"alone{n}" for n in range(2 * QUERY_FEATURES))
+    pool = [f"{alone} coil", "coil in a field", "bird", "a bird named pulse"]
+    blocked = np.array([0], dtype=np.int64)
+    miner = LexicalMiner(pool, spelled=False)
+    asked = [Question("term", pool[0], blocked), Question("pulse", pool[0], blocked)]
+    found = [{pool[int(i)] for i in ranked.indices} for ranked in miner.rank(asked, 4)]
+    assert found == [{"coil in a field"}, {"coil in a field", "a bird named pulse"}]
 
 
 def test_definitions_find_the_neighbours_of_names_that_share_no_letters() -> None:

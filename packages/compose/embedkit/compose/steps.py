@@ -22,7 +22,7 @@ from embedkit.compose.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.spool import Spool
 from embedkit.compose.texts import distinct_texts
 from embedkit.console import say, warn
-from embedkit.messages import tr
+from embedkit.messages import Phrase, tr
 from embedkit.near import near_pairs
 from embedkit.report import Tally
 
@@ -57,7 +57,7 @@ class Divided:
 
 def read_all(settings: Settings) -> Reading:
     """Read and lint every input."""
-    tally = Tally("read")
+    tally = Tally(Phrase("read"))
     records, rejects = records_spool(), rejects_spool()
     for path in settings.inputs:
         for item in read(path, mapping=settings.mapping):
@@ -98,7 +98,7 @@ def join(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concept
 
 def make(found: Reading, kinds: Iterable[str]) -> Made:
     """Rows of the wanted kinds; self pairs go to the rejects, duplicates become one."""
-    tally, stated = Tally("rows"), 0
+    tally, stated = Tally(Phrase("rows")), 0
     drafts = drafts_spool()
     seen: set[bytes] = set()
     for draft in draft_rows(found.records, kinds=kinds):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from embedkit.errors import UserError
+from embedkit.messages import Phrase
 from embedkit.trainer.batch import Features
 
 if TYPE_CHECKING:
@@ -84,17 +85,20 @@ def choose_precision(
             "float16 cannot train on {device}", hint="set dtype to bfloat16, float32 or auto", device=device
         )
     if wanted in ("float32", "float16", "bfloat16"):
-        return Precision(dtype=_named(wanted), reason="as configured")
+        return Precision(dtype=_named(wanted), reason=Phrase("as configured"))
     native = native_dtype(device)
     if native == "float32":
-        return Precision(dtype="float32", reason=f"{device} computes no shorter format faster")
+        return Precision(
+            dtype="float32", reason=Phrase("{device} computes no shorter format faster", device=device)
+        )
     exact, short = (_probe(loss, features, plan, device, dtype) for dtype in ("float32", native))
     agrees = abs(exact - short) <= PROBE_TOLERANCE * max(1.0, abs(exact))
-    verdict = "agrees" if agrees else "does not agree"
-    return Precision(
-        dtype=native if agrees else "float32",
-        reason=f"loss of the first batch {verdict}: {exact:.4f} in float32, {short:.4f} in {native}",
-    )
+    losses = {"exact": f"{exact:.4f}", "short": f"{short:.4f}", "native": native}
+    if agrees:
+        why = Phrase("loss of the first batch agrees: {exact} in float32, {short} in {native}", **losses)
+        return Precision(dtype=native, reason=why)
+    why = Phrase("loss of the first batch does not agree: {exact} in float32, {short} in {native}", **losses)
+    return Precision(dtype="float32", reason=why)
 
 
 def _named(name: str) -> DTypeName:

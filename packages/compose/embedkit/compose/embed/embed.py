@@ -25,6 +25,7 @@ from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, sha256_file
 from embedkit.manifest import manifest_path
+from embedkit.messages import Phrase
 from embedkit.models import DEFAULT_MODEL, LoadOptions, Role, resolve_model
 from embedkit.report import Tally
 from embedkit.shards import Row, complete_shard, shard_path, write_shard
@@ -172,7 +173,7 @@ def _is_kept(job: _Job, index: int) -> bool:
 
 
 def _make_shard(job: _Job, index: int) -> int:
-    tally = Tally("embed")
+    tally = Tally(Phrase("embed"))
     first = index == job.place.indices[0]
     found = items_of(job.path, tally, mapping=job.mapping, quiet=not first)
     items = [item for item in found if shard_of(item.text, job.place.count) == index]

@@ -58,7 +58,7 @@ class Books:
     without negatives.
     """
 
-    tally: Tally = field(default_factory=lambda: Tally("convert"))
+    tally: Tally = field(default_factory=lambda: Tally(Phrase("convert")))
     keys: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     rejects: Spool[Reject] = field(

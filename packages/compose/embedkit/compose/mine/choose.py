@@ -60,14 +60,16 @@ def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice
 
 def _auto(texts: Iterable[str], model: str) -> Choice:
     if find_spec("sentence_transformers") is None or find_spec("torch") is None:
-        return Choice("lexical", "sentence-transformers is not installed")
+        return Choice("lexical", Phrase("sentence-transformers is not installed"))
     try:
         source = resolve_model(model, network=False)
     except UserError:
-        return Choice("lexical", f"{model} is not on this machine")
+        return Choice("lexical", Phrase("{model} is not on this machine", model=model))
     share = unreadable_share(source, texts)
     if share > UNREADABLE_SHARE:
-        return Choice("lexical", f"{model} cannot read {round(share * 100)} % of the text's pieces")
+        percent = round(share * 100)
+        why = Phrase("{model} cannot read {percent} % of the text's pieces", model=model, percent=percent)
+        return Choice("lexical", why)
     return Choice("dense", f"{source}", source)
 
 

@@ -5,6 +5,7 @@ BM25: Robertson & Zaragoza, "The Probabilistic Relevance Framework" (2009), k1 =
 What a question costs does not grow with the pool. Of a feature that stands in more than `MAX_POSTINGS` texts the index
 keeps the texts where it weighs most, and a question looks at its rarest features until `BUDGET` postings are used up:
 in pools up to some thousand texts that is all of them, beyond it the ranking is of good candidates rather than exact.
+What of the positive stands in no other text finds the positive alone, which is no candidate: it is not looked at.
 The answer depends on neither blocks nor threads.
 """
 
@@ -74,9 +75,9 @@ class LexicalMiner:
         block = max(1, BLOCK_CELLS // BUDGET)
         for start in range(0, len(questions), block):
             part = questions[start : start + block]
-            scores = self._texts.scores([f"{q.anchor} {q.positive}" for q in part])
+            scores = self._texts.scores([(q.positive, q.anchor) for q in part])
             if self._about is not None:
-                scores = scores + ABOUT_WEIGHT * self._about.scores([q.about for q in part])
+                scores = scores + ABOUT_WEIGHT * self._about.scores([(q.about, "") for q in part])
             for number, question in enumerate(part):
                 yield _ranked(scores, number, question, limit, blocked)
 
@@ -102,6 +103,7 @@ class _Index:
         weights, frequency = self._weigh(texts)
         self._weights = _heaviest(weights)
         self._sizes = np.diff(self._weights.indptr)
+        self._shared = frequency > 1
         self._rarity = np.argsort(np.argsort(frequency, kind="stable"), kind="stable")
 
     @property
@@ -109,11 +111,11 @@ class _Index:
         """How many different features there are."""
         return len(self._vocabulary)
 
-    def scores(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """The score of indexed texts for each question text; unrelated ones have no cell."""
+    def scores(self, questions: Sequence[tuple[str, str]]) -> sparse.csr_matrix:
+        """The score of indexed texts for each question, one of them and another text; unrelated ones have no cell."""
         columns, ends = array("i"), array("i", [0])
-        for text in texts:
-            columns.extend(self._rarest(text))
+        for own, other in questions:
+            columns.extend(self._rarest(own, other))
             ends.append(len(columns))
         return (_csr(columns, ends, self.features) @ self._weights).tocsr()
 
@@ -136,15 +138,19 @@ class _Index:
         counts.sum_duplicates()
         return counts
 
-    def _rarest(self, text: str) -> list[int]:
-        """The text's rarest features that the budget allows, one at least."""
-        known = {self._vocabulary.get(feature, -1) for feature in self._features(text)} - {-1}
-        if not known:
+    def _rarest(self, own: str, other: str) -> list[int]:
+        """The rarest features of both texts that the budget allows, one at least."""
+        shared = self._known(own)
+        columns = np.union1d(shared[self._shared[shared]], self._known(other))
+        if not len(columns):
             return []
-        columns = np.array(sorted(known), dtype=np.int32)
         rarest = columns[np.argsort(self._rarity[columns])][:QUERY_FEATURES]
         affordable = int((np.cumsum(self._sizes[rarest]) <= BUDGET).sum())
         return sorted(rarest[: max(1, affordable)].tolist())
+
+    def _known(self, text: str) -> NDArray[np.int32]:
+        known = {self._vocabulary.get(feature, -1) for feature in self._features(text)} - {-1}
+        return np.fromiter(known, dtype=np.int32, count=len(known))
 
 
 def _csr(columns: array[int], ends: array[int], width: int) -> sparse.csr_matrix:

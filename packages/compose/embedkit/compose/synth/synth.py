@@ -19,7 +19,7 @@ from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refus
 from embedkit.glossary import read_glossary
 from embedkit.jsonl import write_objects
 from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
-from embedkit.messages import language, tr
+from embedkit.messages import Phrase, language, tr
 from embedkit.pairs import split_path, write_pairs
 from embedkit.report import Tally
 from embedkit.shipped import data_path
@@ -162,7 +162,7 @@ def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
             pack=pack.name,
             names=", ".join(filter(None, (terms, acronyms))),
         )
-    reading = Reading(items=[], rejected=[], tally=Tally("synth"))
+    reading = Reading(items=[], rejected=[], tally=Tally(Phrase("synth")))
     files = []
     for name, are_acronyms in ((terms, False), (acronyms, True)):
         if name:
