@@ -22,7 +22,7 @@ $(VENV)/.installed-demo: $(BIN)/python $(INPUTS)
 
 $(VENV)/.installed-test: $(BIN)/python $(INPUTS)
 	@echo "installing into $(VENV) (about two minutes)"
-	$(INSTALL) -e '.[train,demo,report,ann,dev]'
+	$(INSTALL) -e '.[train,demo,report,ann,serve,dev]'
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo ## glossary pages to a better model, offline, with verdict and report

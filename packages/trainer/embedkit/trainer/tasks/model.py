@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from embedkit.console import say, warn
-from embedkit.models import DEFAULT_MODEL, resolve_model
+from embedkit.models import newest_run, resolve_model
 from embedkit.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.trainer.evaluation.runs import run_of
 from embedkit.vectors import Encoder
-
-RUNS = Path("runs")
 
 
 def open_encoder(model: str | None) -> Encoder:
@@ -20,7 +17,7 @@ def open_encoder(model: str | None) -> Encoder:
     Raises:
         UserError: there is no such model.
     """
-    source = resolve_model(model or _default())
+    source = resolve_model(model or newest_run())
     if model is None:
         say("model: {model}", model=source)
     return Encoder(source)
@@ -37,13 +34,3 @@ def warn_if_unreadable(encoder: Encoder, texts: Sequence[str]) -> None:
             model=encoder.source.requested,
             percent=round(share * 100),
         )
-
-
-def _default() -> str:
-    models = [path for path in RUNS.glob("*/model") if (path / "config.json").is_file() or _modules(path)]
-    newest = max(models, key=lambda path: path.stat().st_mtime, default=None)
-    return str(newest.parent) if newest else DEFAULT_MODEL
-
-
-def _modules(path: Path) -> bool:
-    return (path / "modules.json").is_file()

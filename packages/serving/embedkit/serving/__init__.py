@@ -1,0 +1,1 @@
+"""Put a model to work: an HTTP service for embeddings."""

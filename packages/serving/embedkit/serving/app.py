@@ -1,0 +1,257 @@
+"""The HTTP service: OpenAI's embeddings API, so that its clients need another address and nothing else.
+
+https://platform.openai.com/docs/api-reference/embeddings
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from embedkit.serving.batcher import Batcher, Encode, Encoded, TooMany
+from embedkit.serving.numbers import Numbers
+
+MAX_BODY_BYTES = 32 << 20
+MAX_TEXTS = 2048
+_GONE = 499  # nginx's number for a client that left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """The model as clients see it."""
+
+    name: str
+    dimensions: int
+    max_tokens: int | None
+
+
+class EmbeddingRequest(BaseModel):
+    """The body of `/v1/embeddings`. Beyond OpenAI's fields, `input_type` says which prompt a text gets."""
+
+    input: list[str] = Field(min_length=1, max_length=MAX_TEXTS)
+    model: str | None = None
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(default=None, ge=1)
+    input_type: Literal["query", "document"] = "document"
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _one_text_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("input")
+    @classmethod
+    def _no_empty_text(cls, texts: list[str]) -> list[str]:
+        for place, text in enumerate(texts):
+            if not text.strip():
+                raise ValueError(f"input[{place}] is empty")
+        return texts
+
+
+class Refusal(Exception):  # noqa: N818  (an answer, with its status)
+    """An answer that is no vectors."""
+
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.param, self.code = status, param, code
+
+    def response(self) -> Response:
+        """The error in OpenAI's form."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
+        return _json({"error": error}, self.status, {"Retry-After": "1"} if self.status == 429 else None)
+
+
+def make_app(
+    encode: Encode, served: Served, *, batch_size: int = 32, max_waiting: int = 4096, api_key: str = ""
+) -> Starlette:
+    """The ASGI app. `encode` runs in one thread; with an `api_key` all but `/health` want it."""
+    numbers = Numbers()
+    service = _Service(
+        Batcher(encode, batch_size=batch_size, max_waiting=max_waiting, on_batch=numbers.batch),
+        served,
+        numbers,
+        api_key,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        work = asyncio.create_task(service.batcher.run())
+        yield
+        work.cancel()
+
+    routes = [
+        Route("/v1/embeddings", service.told(service.embeddings), methods=["POST"]),
+        Route("/v1/models", service.told(service.models)),
+        Route("/metrics", service.told(service.metrics)),
+        Route("/health", service.health),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _missing, 405: _missing})
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _Service:
+    def __init__(self, batcher: Batcher, served: Served, numbers: Numbers, api_key: str) -> None:
+        self.batcher = batcher
+        self._served, self._numbers, self._api_key = served, numbers, api_key
+
+    def told(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint behind the key, timed and counted, a refusal as an answer."""
+
+        async def counted(request: Request) -> Response:
+            with self._numbers.request(request.url.path) as outcome:
+                try:
+                    self._authorise(request)
+                    response = await endpoint(request)
+                except Refusal as refusal:
+                    response = refusal.response()
+                except ClientDisconnect:
+                    response = Response(status_code=_GONE)
+                outcome.status = response.status_code
+            return response
+
+        return counted
+
+    async def embeddings(self, request: Request) -> Response:
+        """`POST /v1/embeddings`."""
+        asked = await _parsed(request)
+        if asked.model not in (None, self._served.name):
+            raise Refusal(
+                404,
+                f"the model {asked.model!r} is not served here; {self._served.name!r} is",
+                param="model",
+                code="model_not_found",
+            )
+        if asked.dimensions and asked.dimensions > self._served.dimensions:
+            raise Refusal(
+                400, f"the model has {self._served.dimensions} dimensions at most", param="dimensions"
+            )
+        encoded = await self._encoded(request, asked)
+        return _json(_answer(encoded, asked, self._served))
+
+    async def _encoded(self, request: Request, asked: EmbeddingRequest) -> Encoded:
+        """The vectors, unless the client leaves: then nobody computes for it any longer."""
+        work = asyncio.create_task(self.batcher.encode(asked.input, asked.input_type))
+        gone = asyncio.create_task(_gone(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientDisconnect
+            return work.result()
+        except TooMany:
+            raise Refusal(
+                429, "too many texts wait already; try again in a second", code="rate_limit_exceeded"
+            ) from None
+        finally:
+            work.cancel()
+            gone.cancel()
+
+    async def models(self, _: Request) -> Response:
+        """`GET /v1/models`."""
+        model = {"id": self._served.name, "object": "model", "created": 0, "owned_by": "embedkit"}
+        limits = {"dimensions": self._served.dimensions, "max_tokens": self._served.max_tokens}
+        return _json({"object": "list", "data": [model | limits]})
+
+    async def metrics(self, _: Request) -> Response:
+        """`GET /metrics`, for Prometheus."""
+        return Response(
+            self._numbers.text(waiting=self.batcher.waiting), media_type="text/plain; version=0.0.4"
+        )
+
+    async def health(self, _: Request) -> Response:
+        """`GET /health`: the model is loaded and the service answers."""
+        return _json({"status": "ok", "model": self._served.name})
+
+    def _authorise(self, request: Request) -> None:
+        if not self._api_key:
+            return
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(
+            key.strip().encode(), self._api_key.encode()
+        ):
+            raise Refusal(
+                401, "the key is missing or wrong: Authorization: Bearer KEY", code="invalid_api_key"
+            )
+
+
+async def _parsed(request: Request) -> EmbeddingRequest:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise Refusal(413, f"the body has more than {MAX_BODY_BYTES >> 20} MiB")
+    try:
+        return EmbeddingRequest.model_validate(orjson.loads(bytes(body)))
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, f"the body is no JSON: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or None
+        message = first["msg"].removeprefix("Value error, ")
+        raise Refusal(400, f"{place}: {message}" if place else message, param=place) from None
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _answer(encoded: Encoded, asked: EmbeddingRequest, served: Served) -> dict[str, Any]:
+    vectors = _shortened(encoded.vectors, asked.dimensions)
+    data = [
+        {"object": "embedding", "index": place, "embedding": vector}
+        for place, vector in enumerate(_written(vectors, asked.encoding_format))
+    ]
+    tokens = sum(encoded.tokens)
+    answer = {
+        "object": "list",
+        "data": data,
+        "model": served.name,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    cut = [place for place, was_cut in enumerate(encoded.cut) if was_cut]
+    return answer | ({"truncated": cut} if cut else {})
+
+
+def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[np.float32]:
+    """The first numbers of each vector, of length one again."""
+    if dimensions is None or dimensions == vectors.shape[1]:
+        return vectors
+    first = vectors[:, :dimensions]
+    norms = np.linalg.norm(first, axis=1, keepdims=True)
+    return np.ascontiguousarray(first / np.where(norms > 0, norms, 1), dtype=np.float32)
+
+
+def _written(vectors: NDArray[np.float32], form: str) -> Sequence[Any]:
+    if form == "float":
+        return list(vectors)
+    return [base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii") for vector in vectors]
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    body = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers, media_type="application/json")
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    reason = "takes no such method" if status == 405 else "is not here: POST /v1/embeddings, GET /v1/models"
+    return Refusal(status, f"{request.method} {request.url.path} {reason}").response()

@@ -1,0 +1,134 @@
+"""Requests of many clients, encoded together: what waits when the model is free becomes the next batch.
+
+No timer: alone, a request is encoded at once; under load the batches fill themselves. Requests take turns text by text,
+so a long one does not keep a short one waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.models import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Unit vectors `(B, D)`, and of each text its tokens as encoded and whether it was cut."""
+
+    vectors: NDArray[np.float32]
+    tokens: Sequence[int]
+    cut: Sequence[bool]
+
+
+Encode = Callable[[Sequence[str], Role], Encoded]
+
+
+class TooMany(Exception):  # noqa: N818  (not a failure: the client comes back later)
+    """No more texts may wait."""
+
+
+@dataclass(slots=True)
+class _Request:
+    texts: Sequence[str]
+    role: Role
+    answer: asyncio.Future[Encoded]
+    started: int = 0
+    done: dict[int, tuple[NDArray[np.float32], int, bool]] = field(default_factory=dict)
+
+    @property
+    def left(self) -> int:
+        """How many texts no batch has taken; none where nobody waits for the answer."""
+        return 0 if self.answer.done() else len(self.texts) - self.started
+
+    def put(self, place: int, encoded: Encoded, at: int) -> None:
+        self.done[place] = encoded.vectors[at], encoded.tokens[at], encoded.cut[at]
+        if len(self.done) == len(self.texts) and not self.answer.done():
+            vectors, tokens, cut = zip(*(self.done[i] for i in range(len(self.texts))), strict=True)
+            self.answer.set_result(Encoded(np.stack(vectors), tokens, cut))
+
+
+class Batcher:
+    """A model that many wait for. `run` works until it is cancelled; `encode` asks it."""
+
+    def __init__(
+        self,
+        encode: Encode,
+        *,
+        batch_size: int,
+        max_waiting: int,
+        on_batch: Callable[[Encoded], None] = lambda encoded: None,
+    ) -> None:
+        """`on_batch` hears of each batch."""
+        self._encode, self._batch_size, self._max_waiting = encode, batch_size, max_waiting
+        self._on_batch = on_batch
+        self._requests: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many texts no batch has taken yet."""
+        return sum(request.left for request in self._requests)
+
+    async def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+        """The texts' vectors. Who is cancelled while waiting leaves the queue.
+
+        Raises:
+            TooMany: others wait, and there is no room beside them. A request alone is never too many.
+        """
+        waiting = self.waiting
+        if waiting and waiting + len(texts) > self._max_waiting:
+            raise TooMany
+        request = _Request(texts, role, asyncio.get_running_loop().create_future())
+        self._requests.append(request)
+        self._wake.set()
+        return await request.answer
+
+    async def run(self) -> None:
+        """Encode what waits, batch after batch, in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="encode") as thread:
+            while True:
+                await self._wake.wait()
+                batch = self._take()
+                if not batch:
+                    self._wake.clear()
+                    continue
+                texts = [request.texts[place] for request, place in batch]
+                try:
+                    encoded = await loop.run_in_executor(thread, self._encode, texts, batch[0][0].role)
+                except Exception as error:  # noqa: BLE001  (told to those who wait; the others go on)
+                    _fail(batch, error)
+                    continue
+                self._on_batch(encoded)
+                for at, (request, place) in enumerate(batch):
+                    request.put(place, encoded, at)
+
+    def _take(self) -> list[tuple[_Request, int]]:
+        """The next texts, of one role, a text a request in turn; other roles stay in front for the next batch."""
+        batch: list[tuple[_Request, int]] = []
+        others: list[_Request] = []
+        while self._requests and len(batch) < self._batch_size:
+            request = self._requests.popleft()
+            if not request.left:
+                continue
+            if batch and request.role != batch[0][0].role:
+                others.append(request)
+                continue
+            batch.append((request, request.started))
+            request.started += 1
+            self._requests.append(request)
+        self._requests.extendleft(reversed(others))
+        return batch
+
+
+def _fail(batch: Sequence[tuple[_Request, int]], error: Exception) -> None:
+    for request, _ in batch:
+        if not request.answer.done():
+            request.answer.set_exception(error)

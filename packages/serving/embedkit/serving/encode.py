@@ -1,0 +1,38 @@
+"""A model as the service calls it: texts in, unit vectors and token counts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from embedkit.models import Role
+from embedkit.serving.batcher import Encoded
+from embedkit.vectors import Encoder
+
+
+class Encoding:
+    """An encoder that also counts tokens. One thread at a time may call it."""
+
+    def __init__(self, encoder: Encoder, *, batch_size: int) -> None:
+        self._encoder, self._batch_size = encoder, batch_size
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens of a text, its prompt and the special ones included, that the model reads; None: all."""
+        limit: int | None = self._encoder.model.max_seq_length
+        return limit
+
+    def __call__(self, texts: Sequence[str], role: Role) -> Encoded:
+        """Raises `UserError` where the model gives numbers that are not finite."""
+        vectors = self._encoder.encode(texts, role=role, batch_size=self._batch_size)
+        prompt = self._encoder.model.prompts.get(role) or ""
+        lengths = _token_counts(self._encoder.model.tokenizer, [prompt + text for text in texts])
+        most = self.max_tokens or max(lengths)
+        return Encoded(vectors, [min(n, most) for n in lengths], [n > most for n in lengths])
+
+
+def _token_counts(tokenizer: Any, texts: list[str]) -> list[int]:
+    """Of transformers' tokenizers, and of the plain ones that static models have."""
+    if hasattr(tokenizer, "encode_batch"):
+        return [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
+    return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
