@@ -185,7 +185,7 @@ class _Service:
             return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(
-            key.strip().encode(), self._api_key.encode()
+            key.strip().encode("latin-1"), self._api_key.encode()
         ):
             raise Refusal(
                 401, "the key is missing or wrong: Authorization: Bearer KEY", code="invalid_api_key"

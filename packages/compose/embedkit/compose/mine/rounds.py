@@ -31,7 +31,7 @@ from embedkit.pairs import Pair, pair_to_object, split_path
 
 RUN = "run"
 MARKER = "round.json"
-_NO_CONFIG = ("EMBEDKIT_CACHE", "EMBEDKIT_DEBUG", "EMBEDKIT_LANG")
+_NO_CONFIG = ("EMBEDKIT_API_KEY", "EMBEDKIT_CACHE", "EMBEDKIT_DEBUG", "EMBEDKIT_LANG")
 
 
 class RoundError(EmbedkitError):
