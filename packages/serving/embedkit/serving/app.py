@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from embedkit.serving.numbers import Numbers
 
 MAX_BODY_BYTES = 32 << 20
 MAX_TEXTS = 2048
+_LOG = logging.getLogger(__name__)
 _GONE = 499  # nginx's number for a client that left
 
 
@@ -52,14 +54,6 @@ class EmbeddingRequest(BaseModel):
     @classmethod
     def _one_text_is_a_list_of_one(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
-
-    @field_validator("input")
-    @classmethod
-    def _no_empty_text(cls, texts: list[str]) -> list[str]:
-        for place, text in enumerate(texts):
-            if not text.strip():
-                raise ValueError(f"input[{place}] is empty")
-        return texts
 
 
 class Refusal(Exception):  # noqa: N818  (an answer, with its status)
@@ -125,6 +119,9 @@ class _Service:
                     response = refusal.response()
                 except ClientDisconnect:
                     response = Response(status_code=_GONE)
+                except Exception:  # noqa: BLE001  (one request's failure; the log has the traceback)
+                    _LOG.exception("%s %s failed", request.method, request.url.path)
+                    response = Refusal(500, "the service failed; its log says why").response()
                 outcome.status = response.status_code
             return response
 
@@ -140,6 +137,9 @@ class _Service:
                 param="model",
                 code="model_not_found",
             )
+        empty = next((place for place, text in enumerate(asked.input) if not text.strip()), None)
+        if empty is not None:
+            raise Refusal(400, f"input[{empty}] is empty", param="input")
         if asked.dimensions and asked.dimensions > self._served.dimensions:
             raise Refusal(
                 400, f"the model has {self._served.dimensions} dimensions at most", param="dimensions"
@@ -205,8 +205,7 @@ async def _parsed(request: Request) -> EmbeddingRequest:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or None
-        message = first["msg"].removeprefix("Value error, ")
-        raise Refusal(400, f"{place}: {message}" if place else message, param=place) from None
+        raise Refusal(400, f"{place}: {first['msg']}" if place else first["msg"], param=place) from None
 
 
 async def _gone(request: Request) -> None:

@@ -1,0 +1,124 @@
+"""What only shows from inside: a client that leaves, a model that fails, a queue that is full."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+
+from embedkit.models import Role
+from embedkit.serving.app import Served, make_app
+from embedkit.serving.batcher import Encoded
+
+SERVED = Served(name="m", dimensions=1, max_tokens=None)
+
+
+class Client:
+    """One request to an ASGI app; leaves when `gone` is set."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.gone = asyncio.Event()
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self._sent: list[dict[str, Any]] = [
+            {"type": "http.request", "body": json.dumps({"input": texts}).encode()}
+        ]
+
+    async def receive(self) -> dict[str, Any]:
+        if self._sent:
+            return self._sent.pop()
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.status = message.get("status", self.status)
+        self.headers |= dict(message.get("headers", ()))
+        self.body += message.get("body", b"")
+
+    async def ask(self, app: Starlette) -> None:
+        path = "/v1/embeddings"
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+        await asyncio.wait_for(app(scope, self.receive, self.send), 10)
+
+
+class Gate:
+    """A model that waits to be let, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.asked: list[str] = []
+
+    def __call__(self, texts: Sequence[str], role: Role) -> Encoded:
+        self.asked += texts
+        assert self.open.wait(10)
+        return Encoded(np.ones((len(texts), 1), dtype=np.float32), [1] * len(texts), [False] * len(texts))
+
+
+def test_a_client_that_leaves_is_not_computed_for() -> None:
+    model = Gate()
+    app = make_app(model, SERVED)
+
+    async def work() -> int:
+        async with app.router.lifespan_context(app):
+            first, leaving = Client(["first"]), Client(["never"])
+            asked = [asyncio.create_task(first.ask(app))]
+            while not model.asked:
+                await asyncio.sleep(0.001)
+            asked.append(asyncio.create_task(leaving.ask(app)))
+            await asyncio.sleep(0.01)
+            leaving.gone.set()
+            await asked[1]
+            model.open.set()
+            await asked[0]
+            return first.status
+
+    assert asyncio.run(work()) == 200
+    assert model.asked == ["first"]
+
+
+def test_a_full_queue_says_when_to_come_back() -> None:
+    model = Gate()
+    app = make_app(model, SERVED, batch_size=1, max_waiting=1)
+
+    async def work() -> Client:
+        async with app.router.lifespan_context(app):
+            asked = [asyncio.create_task(Client([name]).ask(app)) for name in ("first", "second")]
+            while not model.asked:
+                await asyncio.sleep(0.001)
+            third = Client(["third"])
+            await third.ask(app)
+            model.open.set()
+            await asyncio.gather(*asked)
+            return third
+
+    refused = asyncio.run(work())
+    assert (refused.status, refused.headers[b"retry-after"]) == (429, b"1")
+    assert json.loads(refused.body)["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_a_model_that_fails_is_an_answer_and_a_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(texts: Sequence[str], role: Role) -> Encoded:
+        raise RuntimeError("no memory")
+
+    app = make_app(broken, SERVED)
+
+    async def work() -> Client:
+        async with app.router.lifespan_context(app):
+            client = Client(["a"])
+            await client.ask(app)
+            return client
+
+    with caplog.at_level(logging.ERROR):
+        failed = asyncio.run(work())
+    assert failed.status == 500
+    assert json.loads(failed.body)["error"]["type"] == "server_error"
+    assert "no memory" not in failed.body.decode()
+    assert "RuntimeError: no memory" in caplog.text
