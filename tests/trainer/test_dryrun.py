@@ -14,7 +14,7 @@ from tests.trainer.conftest import topic_rows, write_rows
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.trainer import probe
+from embedkit.trainer import probe, traps
 from embedkit.trainer.dryrun import DryRun
 from embedkit.trainer.lengths import length_histogram
 from embedkit.trainer.train import train
@@ -69,6 +69,15 @@ def test_each_trap_is_named(workplace: Path, config_values: Values) -> None:
     assert levels(done)["accumulation"] == "note"
     leak = next(check for check in done.checks if check.name == "leak")
     assert leak.text.startswith("3 of 9 dev rows are trained on")
+
+
+def test_a_vocabulary_that_is_most_of_the_model_is_told(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traps, "VOCABULARY_SHARE", 0.1)  # the tiny model has a vocabulary to match
+    told = next(check for check in dry(config_values()).checks if check.name == "vocabulary")
+    assert (told.level, told.text.split(" % ")[0].isdigit()) == ("note", True)
+    assert "vocabulary" not in levels(dry(config_values(train={"freeze_embeddings": True})))
 
 
 def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_values: Values) -> None:

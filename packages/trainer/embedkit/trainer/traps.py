@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from embedkit.trainer.plan import Ready
 
 Level = Literal["ok", "note", "warning", "error"]
+VOCABULARY_SHARE = 0.6
 _KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _RANKING = ("masked_mnrl", "mnrl", "cached_mnrl")
 _GUIDED = ("gist", "cached_gist")
@@ -57,7 +58,7 @@ class Check:
 
 def check_traps(ready: Ready, metrics: DevMetrics | None) -> list[Check]:
     """All traps, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
-    checks = (_idle, _negatives, _accumulation, _recomputing, _rhythm, _processes)
+    checks = (_idle, _negatives, _accumulation, _recomputing, _vocabulary, _rhythm, _processes)
     found = [check for find in checks for check in find(ready)]
     return [*found, *_metric(ready, metrics), *_leak(ready)]
 
@@ -108,6 +109,20 @@ def _recomputing(ready: Ready) -> Iterator[Check]:
         else "no activations are computed more often than needed"
     )
     yield Check(name="recomputing", level="warning" if both else "ok", template=text)
+
+
+def _vocabulary(ready: Ready) -> Iterator[Check]:
+    """Of a multilingual model with 250,000 tokens most of what is trained is its token embeddings."""
+    encoder = ready.model.transformers_model
+    table = None if encoder is None else encoder.get_input_embeddings()
+    trained = 0 if table is None else sum(p.numel() for p in table.parameters() if p.requires_grad)
+    share = trained / max(1, ready.plan.trained_parameters)
+    if share > VOCABULARY_SHARE:
+        text = (
+            "{percent} % of what is trained are token embeddings: train.freeze_embeddings leaves them, for less "
+            "memory and faster steps"
+        )
+        yield Check(name="vocabulary", level="note", template=text, fields={"percent": round(100 * share)})
 
 
 def _rhythm(ready: Ready) -> Iterator[Check]:
