@@ -49,7 +49,7 @@ def test_cost_is_measured_and_nothing_is_written(
     assert set(levels(done).values()) == {"ok"}
     assert {"negatives", "recomputing", "rhythm", "processes", "metric", "leak"} == set(levels(done))
     assert "ok: processes: 1. Tested: two CPU processes (gloo)" in told.err
-    assert "Refused: DeepSpeed" in told.err
+    assert "Refused: offloading" in told.err
     assert "memory: about" in told.err
     assert "ok: none of 6 dev rows is trained on" in told.err
 

@@ -146,7 +146,7 @@ def gradients_of_two(place: Path) -> Path:
     out = place / "gradients"
     out.mkdir()
     configs = [str(variant(place, name, batch_size=3)) for name in VARIANTS]
-    asking = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    asking = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}
     done = launched([str(Path(__file__).with_name("two_ranks.py")), str(out), *configs], **asking)
     assert done.returncode == 0, done.stderr
     return out
@@ -173,7 +173,10 @@ def test_gradients_of_split_weights_are_those_of_whole_ones(
             {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": "true"},
             "fsdp_offload_params: false",
         ),
-        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed runs a step of its own"),
+        (
+            {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE": "cpu"},
+            "offload_param_device: none",
+        ),
     ],
 )
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -193,6 +196,41 @@ def test_what_is_not_done_is_refused_before_anything_is_written(
     assert says in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("zero", "reshard"),
+    [
+        ({"stage": 0}, None),
+        ({"stage": 1}, False),
+        ({"stage": 2, "offload_optimizer": {"device": "none"}}, False),
+        ({"stage": 3}, True),
+    ],
+)
+def test_zero_is_the_same_splitting(
+    zero: dict[str, Any], reshard: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ds.json").write_text(json.dumps({"zero_optimization": zero}))
+    for variables in (
+        {"ACCELERATE_DEEPSPEED_ZERO_STAGE": str(zero["stage"])},
+        {"ACCELERATE_DEEPSPEED_CONFIG_FILE": str(tmp_path / "ds.json")},
+    ):
+        for name, value in ({"ACCELERATE_USE_DEEPSPEED": "true"} | variables).items():
+            monkeypatch.setenv(name, value)
+        sharding.asked.cache_clear()
+        assert sharding.asked() == (None if reshard is None else sharding.Asked(reshard))
+        assert os.environ["ACCELERATE_USE_DEEPSPEED"] == "false"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"zero_optimization": {"stage": "three"}}'])
+def test_a_damaged_deepspeed_config_is_named(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ds.json").write_text(text)
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", str(tmp_path / "ds.json"))
+    with pytest.raises(UserError, match=r"ds\.json: is no DeepSpeed config"):
+        sharding.asked()
 
 
 def test_one_process_has_nothing_to_split(

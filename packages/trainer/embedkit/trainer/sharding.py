@@ -1,13 +1,16 @@
 """Weights split among the processes (FSDP): each keeps a part of every weight, its gradient and its optimiser state,
 and borrows the rest of a layer while that layer computes.
 
-accelerate's config says whether; the splitting is done here, for CPUs too, where accelerate leaves it out, and for
-the parameters of a loss. What is written to the disk is whole: a checkpoint of a split run is that of any other.
+accelerate's config says whether, as FSDP or as DeepSpeed's ZeRO, which is the same idea; the splitting is done here, for
+CPUs too, where accelerate leaves it out, and for the parameters of a loss. What is written to the disk is whole: a
+checkpoint of a split run is that of any other.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from embedkit.errors import UserError
+from embedkit.files import read_bytes
 from embedkit.trainer.processes import world_size
 
 if TYPE_CHECKING:
@@ -27,21 +31,30 @@ _NOT_DONE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the weights are to be split. `reshard`: a layer is a part again between its two passes."""
+
+    reshard: bool
+
+
 @cache
-def asked() -> bool:
-    """Whether accelerate's config asks for FSDP. Its libraries are no longer told: they would split the model again.
+def asked() -> Asked | None:
+    """What accelerate's config asks for. Its libraries are no longer told: they would split the model again.
 
     Raises:
         UserError: it asks for what is not done here.
     """
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
-        raise UserError(
-            "DeepSpeed runs a step of its own, in which a batch's texts cannot take several passes",
-            hint="FSDP splits the weights as ZeRO does: distributed_type FSDP, fsdp_version 2",
-        )
-    if os.environ.get("ACCELERATE_USE_FSDP") != "true":
-        return False
-    wrong = [line for name, line in _NOT_DONE.items() if os.environ.get(name, "false").lower() == "true"]
+    read = next((read for name, read in _READ.items() if _is_true(name)), None)
+    found = read() if read else None
+    for name in _READ:
+        if _is_true(name):
+            os.environ[name] = "false"
+    return found
+
+
+def _of_fsdp() -> Asked:
+    wrong = [line for name, line in _NOT_DONE.items() if _is_true(name)]
     if os.environ.get("FSDP_VERSION", "1") != "2":
         wrong = ["fsdp_version: 2", *wrong]
     if wrong:
@@ -50,13 +63,49 @@ def asked() -> bool:
             hint="set {lines}",
             lines=", ".join(wrong),
         )
-    os.environ["ACCELERATE_USE_FSDP"] = "false"
-    return True
+    return Asked(reshard=os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "true")
+
+
+def _of_deepspeed() -> Asked | None:
+    """ZeRO's stages by the same splitting, in no more memory: 0 splits nothing, 3 gives layers back in between."""
+    stage, offloads = _zero()
+    if offloads:
+        raise UserError(
+            "offloading to {device} is not done here",
+            hint="set offload_optimizer_device: none, offload_param_device: none",
+            device=offloads[0],
+        )
+    return Asked(reshard=stage == 3) if stage else None
+
+
+def _zero() -> tuple[int, list[str]]:
+    """The stage and what is offloaded to, as accelerate's config says or DeepSpeed's own, which that one names."""
+    path = os.environ.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "none")
+    if path == "none":
+        says = [
+            os.environ.get(f"ACCELERATE_DEEPSPEED_OFFLOAD_{what}_DEVICE") for what in ("OPTIMIZER", "PARAM")
+        ]
+        stage = int(os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2"))
+    else:
+        try:
+            section = json.loads(read_bytes(path)).get("zero_optimization") or {}
+            says = [(section.get(f"offload_{what}") or {}).get("device") for what in ("optimizer", "param")]
+            stage = int(section.get("stage", 0))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UserError("is no DeepSpeed config", place=path) from error
+    return stage, [device for device in says if device not in (None, "", "none")]
+
+
+_READ = {"ACCELERATE_USE_FSDP": _of_fsdp, "ACCELERATE_USE_DEEPSPEED": _of_deepspeed}
+
+
+def _is_true(name: str) -> bool:
+    return os.environ.get(name, "false").lower() == "true"
 
 
 def wanted() -> bool:
-    """Whether the weights are to be split: FSDP is asked for, and there is another process."""
-    return asked() and world_size() > 1
+    """Whether the weights are to be split: it is asked for, and there is another process."""
+    return asked() is not None and world_size() > 1
 
 
 def split(loss: BatchLoss, layers: list[nn.Module], device: str) -> None:
@@ -69,7 +118,7 @@ def split(loss: BatchLoss, layers: list[nn.Module], device: str) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
-    again = os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "true"
+    wish = asked()
     mesh = init_device_mesh(device, (world_size(),))
     inside = set(loss.model.modules())
     own = [
@@ -81,7 +130,7 @@ def split(loss: BatchLoss, layers: list[nn.Module], device: str) -> None:
     held = [part for module in loss.model.children() for part in module.children()]
     outermost = [part for part in held if next(part.parameters(), None) is not None]
     for part in [*layers, *outermost, *own]:
-        whole_once = fully_shard(part, mesh=mesh, reshard_after_forward=again)
+        whole_once = fully_shard(part, mesh=mesh, reshard_after_forward=wish is None or wish.reshard)
         # The memory that a whole weight is put into is made at its first use: not in the inference mode of `encode`.
         whole_once.unshard()
         whole_once.reshard()

@@ -139,7 +139,7 @@ def _rhythm(ready: Ready) -> Iterator[Check]:
 def _processes(ready: Ready) -> Iterator[Check]:
     text = (
         "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
-        "them (FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: DeepSpeed"
+        "them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: offloading"
     )
     count = processes.world_size()
     yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
