@@ -48,7 +48,7 @@ _MESSAGES = {
     "greater_than_equal": "Input should be greater than or equal to {ge}",
     "less_than": "Input should be less than {lt}",
     "less_than_equal": "Input should be less than or equal to {le}",
-    "literal_error": "Input should be {expected}",
+    "literal_error": "Input should be one of {choices}",
 }
 
 
@@ -250,11 +250,15 @@ def _problem(
         known = _siblings(model, keys)
         hint = _near(str(keys[-1]), known) or tr("known here: {keys}", keys=", ".join(known))
         return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
+    choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
     own = _MESSAGES.get(error["type"])
-    message = tr(own, **error.get("ctx", {})) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
+    message = (
+        tr(own, **error.get("ctx", {}), choices=", ".join(choices))
+        if own
+        else tr(re.sub(r"^Value error, ", "", error["msg"]))
+    )
     found = json.dumps(error["input"], ensure_ascii=False, default=str)
     shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
-    choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
     near = _near(str(error["input"]), choices)
     return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
 
