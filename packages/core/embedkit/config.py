@@ -252,11 +252,8 @@ def _problem(
         return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
     choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
     own = _MESSAGES.get(error["type"])
-    message = (
-        tr(own, **error.get("ctx", {}), choices=", ".join(choices))
-        if own
-        else tr(re.sub(r"^Value error, ", "", error["msg"]))
-    )
+    fields = error.get("ctx", {}) | {"choices": " | ".join(choices)}
+    message = tr(own, **fields) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
     found = json.dumps(error["input"], ensure_ascii=False, default=str)
     shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
     near = _near(str(error["input"]), choices)

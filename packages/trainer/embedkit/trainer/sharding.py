@@ -1,9 +1,9 @@
 """Weights split among the processes (FSDP): each keeps a part of every weight, its gradient and its optimiser state,
 and borrows the rest of a layer while that layer computes.
 
-accelerate's config says whether, as FSDP or as DeepSpeed's ZeRO, which is the same idea; the splitting is done here, for
-CPUs too, where accelerate leaves it out, and for the parameters of a loss. What is written to the disk is whole: a
-checkpoint of a split run is that of any other.
+accelerate's config says whether, as FSDP or as DeepSpeed's ZeRO, which is the same idea; the splitting is done here,
+for CPUs too, where accelerate leaves it out, and for the parameters of a loss. What is written to the disk is whole:
+a checkpoint of a split run is that of any other.
 """
 
 from __future__ import annotations
