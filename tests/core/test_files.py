@@ -13,6 +13,7 @@ import pytest
 from embedkit.errors import UserError
 from embedkit.files import (
     atomic,
+    atomic_folder,
     atomic_path,
     discard,
     read_bytes,
@@ -168,3 +169,17 @@ def test_only_its_own_leftovers_are_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     write_text(tmp_path / "out.jsonl", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {*others, "out.jsonl"}
+
+
+def test_a_folder_takes_the_place_of_the_old_one_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "a").write_text("1")
+    with pytest.raises(ValueError, match="no"), atomic_folder(target) as folder:
+        (folder / "a").write_text("2")
+        raise ValueError("no")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "deep", "a"]
+    with atomic_folder(target) as folder:
+        (folder / "b").write_text("3")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "b"]

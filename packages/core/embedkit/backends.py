@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 Backend = Literal["torch", "onnx", "onnx-int8", "openvino"]
 BACKENDS: tuple[Backend, ...] = ("torch", "onnx", "onnx-int8", "openvino")
 LEAST_COSINE: Mapping[Backend, float] = {"onnx": 0.9999, "openvino": 0.9999, "onnx-int8": 0.95}
+# Where other runtimes look for each in a model's folder; the cache has them under the same names.
+GRAPHS: Mapping[Backend, str] = {
+    "onnx": "onnx/model.onnx",
+    "onnx-int8": "onnx/model_quantized.onnx",
+    "openvino": "openvino/openvino_model.xml",
+}
 SAMPLE_TEXTS = 64
+_OUTPUT = "last_hidden_state"
 Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 
@@ -70,16 +77,50 @@ def exchange(
         UserError: the model cannot be converted, or the vectors of `texts` do not agree with torch's.
     """
     sample = [texts[i] for i in np.linspace(0, len(texts) - 1, min(SAMPLE_TEXTS, len(texts))).astype(int)]
-    before = _unit(model.encode(sample, show_progress_bar=False))
-    model.to("cpu")
-    transformer: Any = model[0]
-    if not hasattr(transformer, "model") or not hasattr(transformer, "module_output_name"):
-        raise UserError(
-            "this model has no transformer that {backend} could run", hint="--backend torch", backend=backend
-        )
-    transformer.model = _engine(transformer.model, backend, _example(model), weights=weights)
-    after = _unit(model.encode(sample, show_progress_bar=False))
-    cosines = np.einsum("ij,ij->i", before, after)
+    expected = model.encode(sample, show_progress_bar=False)
+    graph = make_graph(model, backend, weights=weights)
+    return run_graph(model, backend, graph, sample=sample, expected=expected)
+
+
+def make_graph(model: SentenceTransformer, backend: Backend, *, weights: str) -> Path:
+    """The model's transformer as a file that `backend` reads, kept in the cache under the weights' hash.
+
+    It takes the tokenizer's arrays by their names, each `(batch, length)`, and gives `last_hidden_state`. Files
+    beside it whose names start as its own does up to the dot belong to it. The model moves to the CPU and to float32.
+
+    Raises:
+        UserError: there is no transformer in the model, or it cannot be converted.
+    """
+    original = _transformer(model).model
+    path = cache_dir("models") / f"{weights}.graphs" / GRAPHS[backend]
+    if path.is_file():
+        return path
+    model.to("cpu").float()
+    example = _example(model)
+    if backend == "onnx-int8":
+        precise = make_graph(model, "onnx", weights=weights)
+    with atomic_path(path) as part, _converting():
+        if backend == "openvino":
+            _write_openvino(original, example, part)
+        elif backend == "onnx-int8":
+            _write_int8(precise, part)
+        else:
+            _write_onnx(original, example, part)
+    return path
+
+
+def run_graph(
+    model: SentenceTransformer, backend: Backend, graph: Path, *, sample: Sequence[str], expected: Any
+) -> Agreement:
+    """Let `graph` run the model's transformer from now on, and hold its vectors of `sample` against `expected`.
+
+    Raises:
+        UserError: they do not agree.
+    """
+    transformer = _transformer(model)
+    transformer.model = _engine(transformer.model.config, backend, graph, tuple(_example(model)))
+    found = model.encode(list(sample), show_progress_bar=False)
+    cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
     agreement = Agreement(float(cosines.mean()), float(cosines.min()), len(sample))
     say(
         "{backend}: cosine with torch's vectors mean {mean:.5f}, least {least:.5f}, on {texts} texts",
@@ -91,12 +132,19 @@ def exchange(
     if not agreement.least >= LEAST_COSINE[backend]:
         raise UserError(
             "{backend} does not agree with torch: least cosine {least:.4f}, wanted {wanted}",
-            hint="--backend torch, or onnx without int8",
+            hint="use torch, or onnx without int8",
             backend=backend,
             least=agreement.least,
             wanted=LEAST_COSINE[backend],
         )
     return agreement
+
+
+def _transformer(model: SentenceTransformer) -> Any:
+    transformer: Any = model[0]
+    if not hasattr(transformer, "model") or not hasattr(transformer, "module_output_name"):
+        raise UserError("this model has no transformer, so nothing but torch can run it")
+    return transformer
 
 
 def _unit(vectors: Any) -> NDArray[np.float64]:
@@ -114,55 +162,70 @@ def _example(model: SentenceTransformer) -> dict[str, Any]:
     return {name: encoded[name] for name in encoded}
 
 
-def _engine(original: Any, backend: Backend, example: dict[str, Any], *, weights: str) -> Any:
-    """A module that answers as `original` does: `last_hidden_state` for token numbers."""
+def _engine(config: Any, backend: Backend, graph: Path, names: tuple[str, ...]) -> Any:
+    """A module that answers as the transformer does: `last_hidden_state` for token numbers."""
     import torch
     from transformers.modeling_outputs import BaseModelOutput
 
-    names = tuple(example)
-    folder = cache_dir("models")
-    if backend == "openvino":
-        run = _openvino(_openvino_graph(original, example, folder / f"{weights}.xml"), names)
-    else:
-        run = _onnx(_onnx_graph(original, example, folder, weights, int8=backend == "onnx-int8"), names)
+    run = _openvino(graph) if backend == "openvino" else _onnx(graph)
 
     class Engine(torch.nn.Module):  # type: ignore[misc]
-        config = original.config
         device = torch.device("cpu")
 
         def forward(self, **features: Any) -> Any:
             arrays = {name: features[name].cpu().numpy() for name in names}
             return BaseModelOutput(last_hidden_state=torch.from_numpy(run(arrays)))
 
+    Engine.config = config
     return Engine()
 
 
-def _onnx_graph(original: Any, example: dict[str, Any], folder: Path, weights: str, *, int8: bool) -> Path:
-    path = folder / f"{weights}.onnx"
-    if not path.is_file():
-        with atomic_path(path) as part, _converting():
-            import torch
+def _write_onnx(original: Any, example: dict[str, Any], path: Path) -> None:
+    _trace(original, example, path)
+    tensors = [file for file in path.parent.iterdir() if file != path]
+    if tensors:  # above 2 GB a graph cannot hold its weights, and torch writes each into a file of its own
+        import onnx
 
-            dynamic = {name: {0: "batch", 1: "length"} for name in (*example, "last_hidden_state")}
-            torch.onnx.export(
-                _hidden_state_only(original, tuple(example)),
-                tuple(example.values()),
-                str(part),
-                input_names=list(example),
-                output_names=["last_hidden_state"],
-                dynamic_axes=dynamic,
-                opset_version=17,
-                dynamo=False,
-            )
-    if not int8:
-        return path
-    small = folder / f"{weights}.int8.onnx"
-    if not small.is_file():
-        with atomic_path(small) as part, _converting():
-            from onnxruntime.quantization import QuantType, quantize_dynamic
+        graph = onnx.load(str(path))
+        for file in tensors:
+            file.unlink()
+        onnx.save_model(graph, str(path), save_as_external_data=True, location=f"{path.name}_data")
 
-            quantize_dynamic(str(path), str(part), per_channel=True, weight_type=QuantType.QInt8)
-    return small
+
+def _trace(original: Any, example: dict[str, Any], path: Path) -> None:
+    import torch
+
+    dynamic = {name: {0: "batch", 1: "length"} for name in (*example, _OUTPUT)}
+    torch.onnx.export(
+        _hidden_state_only(original, tuple(example)),
+        tuple(example.values()),
+        str(path),
+        input_names=list(example),
+        output_names=[_OUTPUT],
+        dynamic_axes=dynamic,
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+def _write_int8(precise: Path, path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(str(precise), str(path), per_channel=True, weight_type=QuantType.QInt8)
+
+
+def _write_openvino(original: Any, example: dict[str, Any], path: Path) -> None:
+    import openvino
+
+    graph = openvino.convert_model(
+        _hidden_state_only(original, tuple(example)), example_input=tuple(example.values())
+    )
+    for given, name in zip(
+        graph.inputs, example, strict=False
+    ):  # the tracer leaves out what goes unused at the end
+        given.get_tensor().set_names({name})
+    graph.outputs[0].get_tensor().set_names({_OUTPUT})
+    openvino.save_model(graph, path, compress_to_fp16=False)
 
 
 def _hidden_state_only(original: Any, names: Sequence[str]) -> Any:
@@ -181,19 +244,7 @@ def _hidden_state_only(original: Any, names: Sequence[str]) -> Any:
     return Traced().eval()
 
 
-def _openvino_graph(original: Any, example: dict[str, Any], path: Path) -> Path:
-    if not path.is_file():
-        import openvino
-
-        with atomic_path(path) as part, _converting():
-            graph = openvino.convert_model(
-                _hidden_state_only(original, tuple(example)), example_input=tuple(example.values())
-            )
-            openvino.save_model(graph, part, compress_to_fp16=False)
-    return path
-
-
-def _onnx(path: Path, names: Sequence[str]) -> Run:
+def _onnx(path: Path) -> Run:
     import onnxruntime
     import torch
 
@@ -201,27 +252,25 @@ def _onnx(path: Path, names: Sequence[str]) -> Run:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    used = {given.name for given in session.get_inputs()}
+    used = [given.name for given in session.get_inputs()]
 
     def run(arrays: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        given = {name: arrays[name] for name in names if name in used}
-        hidden: NDArray[np.float32] = session.run(["last_hidden_state"], given)[0]
+        hidden: NDArray[np.float32] = session.run([_OUTPUT], {name: arrays[name] for name in used})[0]
         return hidden
 
     return run
 
 
-def _openvino(path: Path, names: Sequence[str]) -> Run:
+def _openvino(path: Path) -> Run:
     import openvino
     import torch
 
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(path, "CPU", settings)
-    count = len(compiled.inputs)
+    used = [given.any_name for given in compiled.inputs]
 
     def run(arrays: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        answer = compiled([arrays[name] for name in names][:count])
-        return np.array(answer[0], dtype=np.float32)
+        return np.array(compiled({name: arrays[name] for name in used})[_OUTPUT], dtype=np.float32)
 
     return run
 
@@ -241,7 +290,7 @@ def _converting() -> Iterator[None]:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             "the model could not be converted: {first}",
-            hint="--backend torch, or EMBEDKIT_DEBUG=1 for the whole error",
+            hint="torch needs no conversion; EMBEDKIT_DEBUG=1 shows the whole error",
             first=first,
         ) from error
     finally:

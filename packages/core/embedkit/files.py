@@ -121,20 +121,45 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     They write into a folder that is locked as a `.part` is; `target` appears last.
     """
+    with _part_folder(target) as folder:
+        yield folder / target.name
+        for made in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
+            _sync(made)
+            made.replace(target.with_name(made.name))
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """An empty folder that becomes `target` when the block ends without an error, in place of one that is there."""
+    with _part_folder(target) as folder:
+        new = folder / "new"
+        new.mkdir()
+        yield new
+        for made in new.rglob("*"):
+            if made.is_file():
+                _sync(made)
+        if target.exists():
+            target.replace(folder / "old")
+        new.replace(target)
+
+
+@contextmanager
+def _part_folder(target: Path) -> Iterator[Path]:
     folder = target.with_name(f"{target.name}.{os.getpid()}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
     lock = _make_locked(folder)
     try:
-        yield folder / target.name
-        for made in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
-            with made.open("rb") as handle:
-                os.fsync(handle.fileno())
-            made.replace(target.with_name(made.name))
+        yield folder
     finally:
         if lock is not None:
             os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def _make_locked(folder: Path) -> int | None:

@@ -40,10 +40,10 @@ def hashes(paths: Iterable[Path]) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in paths}
 
 
-def versions() -> dict[str, str]:
-    """The versions of embedkit, Python and the libraries that shape results; absent ones are left out."""
+def versions(*more: str) -> dict[str, str]:
+    """The versions of embedkit, Python, the libraries that shape results and `more`; absent ones are left out."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in (DISTRIBUTION, *VERSIONED):
+    for name in (DISTRIBUTION, *VERSIONED, *more):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -1,8 +1,18 @@
 """Command signatures of the serving room."""
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Target(StrEnum):
+    """What a model can be exported to."""
+
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+    openvino = "openvino"
 
 
 def serve(
@@ -41,6 +51,30 @@ def serve(
     )
 
 
+def export(
+    model: Annotated[
+        str | None,
+        typer.Option(help="A run, a folder or a hub id; by default the newest run in runs/, else MiniLM-L6."),
+    ] = None,
+    to: Annotated[
+        list[Target] | None, typer.Option(help="What to convert to. Repeatable. Default: onnx.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default exports/ and the model's name.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace an export that is there.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print what export.json holds.")] = False,
+) -> None:
+    """Write a model as a folder that other runtimes load: ONNX, ONNX in int8 or OpenVINO.
+
+    Each graph is held against torch on English and Korean sentences; one that does not agree is not written.
+    """
+    from embedkit.serving.export import export as run
+
+    run(model, to=[target.value for target in to or [Target.onnx]], output=output, force=force, as_json=json_)
+
+
 def register(app: typer.Typer) -> None:
     """Add the room's commands."""
     app.command()(serve)
+    app.command()(export)

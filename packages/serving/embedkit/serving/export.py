@@ -1,0 +1,212 @@
+"""`embedkit export`: a model as a folder that other runtimes load: its plain files and the transformer as a graph.
+
+The graph ends at `last_hidden_state`: pooling and normalisation are left to the runtime, as those that read such
+folders expect. What it has to do is in the folder's configs, and once more in `export.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedkit.backends import GRAPHS, SAMPLE_TEXTS, Backend, check_backend, make_graph, run_graph
+from embedkit.console import out, out_json, say, warn
+from embedkit.errors import UserError
+from embedkit.files import atomic_folder, refuse_inputs, require_writable, sha256_file, write_text
+from embedkit.jsonl import read_objects
+from embedkit.manifest import versions
+from embedkit.models import LoadOptions, newest_run, quiet_loading, resolve_model
+from embedkit.serving.serve import name_of
+from embedkit.shipped import data_path
+from embedkit.vectors import Encoder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+EXPORTS = "exports"
+RECORD = "export.json"
+_PAPERS = ("README*", "LICEN[CS]E*", "NOTICE*")
+_LIBRARIES = ("onnx", "onnxruntime", "openvino")
+# Each way of pooling has a switch of its own in configs from before sentence-transformers 6.
+_POOLING = {
+    "cls": "pooling_mode_cls_token",
+    "mean": "pooling_mode_mean_tokens",
+    "max": "pooling_mode_max_tokens",
+    "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
+    "weightedmean": "pooling_mode_weightedmean_tokens",
+    "lasttoken": "pooling_mode_lasttoken",
+}
+_LONG_TEXT = 20  # sentences
+
+
+def export(
+    model: str | None, *, to: Sequence[str], output: Path | None, force: bool = False, as_json: bool = False
+) -> Path:
+    """Write the folder, whole or not at all, and give its path.
+
+    Raises:
+        UserError: there is no such model, it cannot be converted, a graph does not agree with torch, or the folder
+            is there and may not be replaced.
+    """
+    backends = tuple(dict.fromkeys(check_backend(name) for name in to))
+    source = resolve_model(model or newest_run())
+    target = output or Path(EXPORTS) / Path(name_of(source)).name
+    refuse_inputs([target], [source.path])
+    _refuse_others(target, force=force)
+    require_writable(target.parent)
+    encoder = Encoder(source, options=LoadOptions(device="cpu"), cached=False)
+    with atomic_folder(target) as folder:
+        _save(encoder.model, Path(encoder.source.path), folder)
+        record = {
+            "model": name_of(source),
+            "weights": encoder.hash,
+            **_recipe(encoder.model),
+            **_write_graphs(encoder.model, backends, folder, weights=encoder.hash),
+            "versions": versions(*_LIBRARIES),
+        }
+        write_text(folder / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    if as_json:
+        out_json({"output": str(target), **record})
+    else:
+        out(str(target))
+    return target
+
+
+def _refuse_others(target: Path, *, force: bool) -> None:
+    """Only an export is ever replaced, and only when asked: a folder may hold anything."""
+    if not target.exists():
+        return
+    if not (target / RECORD).is_file():
+        raise UserError(
+            "is there and is no export, so it is kept",
+            place=str(target),
+            hint="--output names another folder",
+        )
+    if not force:
+        raise UserError("already exists and is kept", place=str(target), hint="--force replaces it")
+
+
+def _save(model: SentenceTransformer, source: Path, folder: Path) -> None:
+    """The plain model with its card and licence."""
+    # Encoding sets the cut and the padding that tokenizer.json is saved with: at the model's own length.
+    model.encode(["a"], show_progress_bar=False)
+    getattr(model.tokenizer, "init_kwargs", {}).pop(
+        "max_length", None
+    )  # a leftover that fastembed would cut at
+    with quiet_loading():
+        model.save_pretrained(str(folder), create_model_card=False)
+    for pattern in _PAPERS:
+        for paper in source.glob(pattern):
+            shutil.copyfile(paper, folder / paper.name)
+    _write_older_configs(model, folder)
+
+
+def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
+    """The configs as they were before sentence-transformers 6.
+
+    That form is what text-embeddings-inference and older releases read, and 6 reads it, too.
+    """
+    modules = _read(folder / "modules.json")
+    for module in modules:
+        package, _, name = module["type"].rpartition(".")
+        if package.startswith("sentence_transformers."):
+            module["type"] = f"sentence_transformers.models.{name}"
+        if name == "Pooling":
+            path = folder / module["path"] / "config.json"
+            _write(path, _older_pooling(_read(path)))
+    _write(folder / "modules.json", modules)
+    lower = bool(getattr(model[0], "do_lower_case", False))
+    _write(
+        folder / "sentence_bert_config.json", {"max_seq_length": model.max_seq_length, "do_lower_case": lower}
+    )
+
+
+def _older_pooling(config: dict[str, Any]) -> dict[str, Any]:
+    if "pooling_mode" not in config:
+        return config
+    modes = config["pooling_mode"]
+    return {
+        "word_embedding_dimension": config["embedding_dimension"],
+        **{
+            switch: mode in ([modes] if isinstance(modes, str) else modes)
+            for mode, switch in _POOLING.items()
+        },
+        "include_prompt": config["include_prompt"],
+    }
+
+
+def _recipe(model: SentenceTransformer) -> dict[str, Any]:
+    """What a runtime does around the graph; tells of steps that most do not know."""
+    names = [type(module).__name__ for module in model]
+    unusual = [name for name in names[1:] if name not in ("Pooling", "Normalize")]
+    if unusual:
+        warn("vectors also go through {modules}, which not every runtime knows", modules=", ".join(unusual))
+    pooling = next((module.pooling_mode for module in model if hasattr(module, "pooling_mode")), None)
+    return {
+        "dimensions": model.get_embedding_dimension(),
+        "max_tokens": model.max_seq_length,
+        "modules": names,
+        "pooling": pooling,
+        "normalize": "Normalize" in names,
+        "prompts": {name: text for name, text in model.prompts.items() if text},
+    }
+
+
+def _write_graphs(
+    model: SentenceTransformer, backends: Sequence[Backend], folder: Path, *, weights: str
+) -> dict[str, Any]:
+    """Put each graph into the folder, and hold the file there against torch."""
+    cached = {backend: make_graph(model, backend, weights=weights) for backend in backends}
+    sample = _sample()
+    expected = model.float().encode(sample, show_progress_bar=False)
+    torch_speed = _texts_per_s(model, sample[:-1])
+    graphs: dict[str, Any] = {}
+    for backend, graph in cached.items():
+        path = folder / GRAPHS[backend]
+        path.parent.mkdir(exist_ok=True)
+        files = [path.with_name(file.name) for file in sorted(graph.parent.glob(f"{graph.stem}.*"))]
+        for file in files:
+            shutil.copyfile(graph.with_name(file.name), file)
+        agreement = run_graph(model, backend, path, sample=sample, expected=expected)
+        size, speed = sum(file.stat().st_size for file in files), _texts_per_s(model, sample[:-1])
+        say(
+            "{backend}: {mb:.1f} MB, {speed:.0f} texts/s where torch makes {torch:.0f} (one measurement)",
+            backend=backend,
+            mb=size / 1e6,
+            speed=speed,
+            torch=torch_speed,
+        )
+        graphs[backend] = {
+            "file": GRAPHS[backend],
+            "bytes": size,
+            "sha256": {str(file.relative_to(folder)): sha256_file(file) for file in files},
+            "cosine_mean": round(agreement.mean, 6),
+            "cosine_least": round(agreement.least, 6),
+            "texts_per_s": round(speed, 1),
+        }
+    return {"graphs": graphs, "sample_texts": len(sample), "torch_texts_per_s": round(torch_speed, 1)}
+
+
+def _sample() -> list[str]:
+    """Shipped sentences in English and Korean, and a long text: a graph must work for any length."""
+    rows = [row for _, row in read_objects(data_path("similarity.jsonl"))]
+    sentences = [str(row["sentence1"]) for row in rows[: SAMPLE_TEXTS - 1]]
+    return [*sentences, " ".join(sentences[:_LONG_TEXT])]
+
+
+def _texts_per_s(model: SentenceTransformer, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    model.encode(list(texts), show_progress_bar=False)
+    return len(texts) / (time.perf_counter() - start)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
