@@ -92,10 +92,10 @@ def make_graph(model: SentenceTransformer, backend: Backend, *, weights: str) ->
         UserError: there is no transformer in the model, or it cannot be converted.
     """
     original = _transformer(model).model
-    path = cache_dir("models") / f"{weights}.graphs" / GRAPHS[backend]
+    model.to("cpu").float()
+    path = cache_dir("models") / f"{weights}.graphs" / Path(GRAPHS[backend]).name
     if path.is_file():
         return path
-    model.to("cpu").float()
     example = _example(model)
     if backend == "onnx-int8":
         precise = make_graph(model, "onnx", weights=weights)

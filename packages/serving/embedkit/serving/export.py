@@ -31,7 +31,7 @@ EXPORTS = "exports"
 RECORD = "export.json"
 _PAPERS = ("README*", "LICEN[CS]E*", "NOTICE*")
 _LIBRARIES = ("onnx", "onnxruntime", "openvino")
-# Each way of pooling has a switch of its own in configs from before sentence-transformers 6.
+# In the older form of the configs each way of pooling has a switch of its own.
 _POOLING = {
     "cls": "pooling_mode_cls_token",
     "mean": "pooling_mode_mean_tokens",
@@ -106,10 +106,7 @@ def _save(model: SentenceTransformer, source: Path, folder: Path) -> None:
 
 
 def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
-    """The configs as they were before sentence-transformers 6.
-
-    That form is what text-embeddings-inference and older releases read, and 6 reads it, too.
-    """
+    """The configs in their older form: sentence-transformers 6 reads it, too, 5.1 and text-embeddings-inference no other."""
     modules = _read(folder / "modules.json")
     for module in modules:
         package, _, name = module["type"].rpartition(".")
@@ -162,15 +159,15 @@ def _write_graphs(
     """Put each graph into the folder, and hold the file there against torch."""
     cached = {backend: make_graph(model, backend, weights=weights) for backend in backends}
     sample = _sample()
-    expected = model.float().encode(sample, show_progress_bar=False)
+    expected = model.encode(sample, show_progress_bar=False)
     torch_speed = _texts_per_s(model, sample[:-1])
     graphs: dict[str, Any] = {}
     for backend, graph in cached.items():
         path = folder / GRAPHS[backend]
         path.parent.mkdir(exist_ok=True)
-        files = [path.with_name(file.name) for file in sorted(graph.parent.glob(f"{graph.stem}.*"))]
-        for file in files:
-            shutil.copyfile(graph.with_name(file.name), file)
+        files = []
+        for part in sorted(file for file in graph.parent.glob(f"{graph.stem}.*") if file.is_file()):
+            files.append(shutil.copyfile(part, path.with_name(part.name)))
         agreement = run_graph(model, backend, path, sample=sample, expected=expected)
         size, speed = sum(file.stat().st_size for file in files), _texts_per_s(model, sample[:-1])
         say(
