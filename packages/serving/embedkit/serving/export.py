@@ -106,7 +106,7 @@ def _save(model: SentenceTransformer, source: Path, folder: Path) -> None:
 
 
 def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
-    """The configs in their older form: sentence-transformers 6 reads it, too, 5.1 and text-embeddings-inference no other."""
+    """The configs in their older form: text-embeddings-inference and sentence-transformers 5.1 know no other."""
     modules = _read(folder / "modules.json")
     for module in modules:
         package, _, name = module["type"].rpartition(".")
