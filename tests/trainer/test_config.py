@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.trainer.conftest import write_rows
 from typer.testing import CliRunner
 
 from embedkit.cli import app
@@ -122,9 +123,24 @@ def test_every_field_is_described() -> None:
 
 
 def test_init_writes_a_config_that_is_right(workplace: Path) -> None:
+    (workplace / "pairs.jsonl").unlink()
     config_init(output=Path("cfg.json"))
     config_validate(Path("cfg.json"))
     assert json.loads(Path("cfg.json").read_text()) == starter_config()
+
+
+@pytest.mark.parametrize(("rows_a_concept", "batch_size", "lr"), [(2, 64, 2e-4), (3, 128, 1e-4)])
+def test_init_suits_the_rows(
+    rows_a_concept: int, batch_size: int, lr: float, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = [f"{concept}" for concept in range(5) for _ in range(rows_a_concept)]
+    rows = [{"anchor": f"a{n}", "positive": f"p{n}", "group": group} for n, group in enumerate(groups)]
+    write_rows(workplace / "own.jsonl", rows)
+    config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"))
+    config = json.loads(Path("cfg.json").read_text())
+    assert (config["train"]["batch_size"], config["optim"]["lr"]) == (batch_size, lr)
+    assert config["data"]["pairs_path"] == "own.jsonl"
+    assert f"own.jsonl: {len(rows)} rows of 5 concepts: batches of {batch_size}," in capsys.readouterr().err
 
 
 def test_init_keeps_what_is_there(workplace: Path) -> None:

@@ -86,11 +86,7 @@ def _make_room() -> None:
 
 def _steps() -> list[list[str]]:
     data = RUN / "data"
-    run = [
-        f"output.save_dir={RUN.parent}",
-        f"output.save_name={RUN.name}",
-        f"data.pairs_path={data / 'pairs.jsonl'}",
-    ]
+    run = [f"output.save_dir={RUN.parent}", f"output.save_name={RUN.name}"]
     return [
         ["crawl", "--from-file", str(data_path("pages")), "--output", str(data / "glossary.csv")],
         [
@@ -102,7 +98,7 @@ def _steps() -> list[list[str]]:
             "--output",
             str(data / "pairs.jsonl"),
         ],
-        ["config", "init", "--output", str(data / "cfg.json")],
+        ["config", "init", "--pairs", str(data / "pairs.jsonl"), "--output", str(data / "cfg.json")],
         ["train", "--config", str(data / "cfg.json"), *(word for item in run for word in ("--set", item))],
         ["evaluate", "--model", str(RUN), "--baseline", DEFAULT_MODEL],
         ["search", QUESTION, "--model", str(RUN)],

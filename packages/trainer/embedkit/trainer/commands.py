@@ -66,12 +66,16 @@ def compare(
 @config_app.command("init")
 def config_init(
     output: Annotated[Path, typer.Option("--output", help="File to write, - for stdout.")] = Path("cfg.json"),
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Rows to suit; by default data/pairs.jsonl or pairs.jsonl, where there is one."),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a config with the settings that measured best."""
+    """Write a config with the settings that measured best for rows like these."""
     from embedkit.trainer.settings import config_init as run
 
-    run(output=output, force=force)
+    run(output=output, pairs=pairs, force=force)
 
 
 @config_app.command("validate")

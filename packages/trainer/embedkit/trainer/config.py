@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from embedkit.models import DEFAULT_MODEL
 
+# From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
+ROWS_OF_A_CONCEPT = 3
 Text = Annotated[str, Field(min_length=1)]
 LossName = Literal[
     "masked_mnrl",

@@ -9,14 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.trainer.config import TrainSection
+from embedkit.trainer.config import ROWS_OF_A_CONCEPT, TrainSection
 from embedkit.trainer.data import Rows, RowStore
 
 RowOrder = Callable[[int], NDArray[np.int64]]
 # Rows of one label that stand together in a batch, at least: fewer make few triplets.
 PIECE_ROWS = 4
-# From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
-ROWS_OF_A_CONCEPT = 3
 
 
 class Stored(Protocol):

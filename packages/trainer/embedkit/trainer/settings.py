@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from embedkit.config import ConfigError, Loaded, load_config
 from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
-from embedkit.trainer.config import RunConfig
+from embedkit.jsonl import read_objects
+from embedkit.pairs import DEFAULT_PATHS
+from embedkit.trainer.config import ROWS_OF_A_CONCEPT, RunConfig
 
 DEFAULT_CONFIG = Path("cfg.json")
 # What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
@@ -28,6 +31,8 @@ _RECIPE: Mapping[str, Mapping[str, Any]] = {
     "optim": {"lr": 2e-4},
     "data": {"max_hard_negatives": 0},
 }
+# Where concepts have many rows, a batch holds few concepts and a pass sees each of them often.
+_OF_MANY_ROWS: Mapping[str, Mapping[str, Any]] = {"train": {"batch_size": 128}, "optim": {"lr": 1e-4}}
 
 
 def find_config(path: Path | None) -> Path | None:
@@ -40,22 +45,48 @@ def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[Ru
     return load_config(RunConfig, find_config(path), sets=sets)
 
 
-def starter_config() -> dict[str, Any]:
-    """The JSON object that `config init` writes."""
+def starter_config(*, many_rows: bool = False) -> dict[str, Any]:
+    """The JSON object that `config init` writes; `many_rows` says that concepts have `ROWS_OF_A_CONCEPT` or more."""
     values = RunConfig().model_dump(mode="json")
     sections = {
-        name: {key: values[name][key] for key in keys} | dict(_RECIPE.get(name, {}))
+        name: {key: values[name][key] for key in keys}
+        | dict(_RECIPE.get(name, {}))
+        | dict(_OF_MANY_ROWS.get(name, {}) if many_rows else {})
         for name, keys in _FIRST_FIELDS.items()
     }
     return {"model_id": values["model_id"], "seed": values["seed"], **sections}
 
 
-def config_init(*, output: Path, force: bool = False) -> None:
-    """Write the starter config."""
+def config_init(*, output: Path, pairs: Path | None = None, force: bool = False) -> None:
+    """Write the starter config that suits `pairs`, by default the rows that `train` would find.
+
+    Raises:
+        UserError: `pairs` cannot be read, or `output` is there and is kept.
+    """
     refuse_existing(output, force=force)
-    write_text(output, json.dumps(starter_config(), ensure_ascii=False, indent=2) + "\n")
+    file = pairs or next((path for path in DEFAULT_PATHS if path.is_file()), None)
+    rows, concepts = _counted(file) if file else (0, 0)
+    config = starter_config(many_rows=concepts > 0 and rows >= ROWS_OF_A_CONCEPT * concepts)
+    if pairs:
+        config["data"]["pairs_path"] = str(pairs)
+    write_text(output, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+    if concepts:
+        say(
+            "{file}: {rows} rows of {concepts} concepts: batches of {batch_size}, learning rate {lr}",
+            file=file,
+            rows=rows,
+            concepts=concepts,
+            batch_size=config["train"]["batch_size"],
+            lr=config["optim"]["lr"],
+        )
     if str(output) != STDIO:
         say("{path} written; `embedkit config show --config {path} --origin` explains it", path=output)
+
+
+def _counted(pairs: Path) -> tuple[int, int]:
+    """Rows that name their concept, and concepts."""
+    per_concept = Counter(str(row["group"]) for _, row in read_objects(pairs) if row.get("group"))
+    return per_concept.total(), len(per_concept)
 
 
 def config_validate(file: Path, *, as_json: bool = False) -> None:
