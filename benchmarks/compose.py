@@ -76,7 +76,7 @@ def write_glossary(path: Path, count: int) -> None:
 
 def measured(glossary: str, output: str) -> None:
     """Run compose in this process; print the seconds of each phase and the peak memory as JSON."""
-    from embedkit.compose import compose as module
+    from embedkit.compose.run import compose as module
 
     seconds: dict[str, float] = {}
     for phase, name in PHASES.items():

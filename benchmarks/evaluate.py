@@ -92,9 +92,9 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def run_ours(folder: Path, queries: int, texts: int, dimensions: int) -> dict[str, float]:
     """What `embedkit evaluate` does with one model: encode, rank, metrics, cosines."""
-    from embedkit.trainer.evaluation.metrics import METRICS
-    from embedkit.trainer.evaluation.systems import run_encoder
-    from embedkit.trainer.evaluation.testset import Query, TestSet
+    from embedkit.evaluation.measure.systems import run_encoder
+    from embedkit.ranking.metrics import METRICS
+    from embedkit.ranking.queries import Query, TestSet
 
     right = np.load(folder / "right.npy")
     nothing = np.array([], dtype=np.int64)
@@ -126,7 +126,7 @@ def run_theirs(folder: Path, queries: int, texts: int, dimensions: int) -> dict[
     """The same metrics from sentence-transformers."""
     from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
-    from embedkit.trainer.evaluation.metrics import METRICS
+    from embedkit.ranking.metrics import METRICS
 
     right = np.load(folder / "right.npy")
     evaluator = InformationRetrievalEvaluator(
@@ -144,7 +144,7 @@ def measure(side: str, folder: Path, queries: int, texts: int, dimensions: int) 
     """One side in this process; prints one JSON line."""
     import sentence_transformers.sentence_transformer.evaluation  # noqa: F401 (both sides start with both loaded)
 
-    import embedkit.trainer.evaluation.systems  # noqa: F401
+    import embedkit.evaluation.measure.systems  # noqa: F401
 
     before = _peak_mib()
     start = time.perf_counter()

@@ -130,8 +130,8 @@ def synthetic(folder: Path, definitions_wanted: int) -> None:
 
 def mathgloss(folder: Path) -> None:
     """The chain pairs that the samples' README describes, in MiniLM's vectors."""
-    from embedkit.models import DEFAULT_MODEL, resolve_model
-    from embedkit.vectors import Encoder
+    from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
+    from embedkit.models.vectors import Encoder
 
     pairs: list[Row] = []
     concept: defaultdict[str, set[str]] = defaultdict(set)
@@ -187,9 +187,9 @@ def bare(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
 
 def drafts_of(pairs: Iterable[Row]) -> tuple[list[Any], list[Any]]:
     """embedkit's records and rows of stated pairs."""
-    from embedkit.compose.records import Record
-    from embedkit.compose.rows import draft_rows
-    from embedkit.glossary import Entry
+    from embedkit.compose.rows.drafts import draft_rows
+    from embedkit.compose.rows.records import Record
+    from embedkit.data.entries import Entry
 
     records = [
         Record("rows", n, Entry(term=a, definition=b, lang="en"), True) for n, (a, b) in enumerate(pairs)
@@ -207,9 +207,9 @@ def pool_of(pairs: list[Row]) -> list[str]:
 
 def embedkit(folder: Path, pairs: list[Row], *, ann_above: int = 0) -> Callable[[], Mined]:
     """The whole of dense mining; with `ann_above` pools larger than that are searched through an index."""
-    from embedkit.compose.concepts import build
-    from embedkit.compose.mine.base import Bar
-    from embedkit.compose.mine.dense import DenseMiner
+    from embedkit.compose.concepts.graph import build
+    from embedkit.compose.mine.candidates.base import Bar
+    from embedkit.compose.mine.candidates.dense import DenseMiner
     from embedkit.compose.mine.pools import Mask
     from embedkit.compose.mine.select import Guards, mine
 
@@ -285,7 +285,7 @@ def flag_embedding(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
 
 def composed(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
     """`embedkit compose`, reading, linting, splitting and writing included, on vectors that are cached."""
-    from embedkit.compose.compose import compose
+    from embedkit.compose.run.compose import compose
 
     output = folder / "out.jsonl"
 

@@ -26,8 +26,8 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from embedkit.models import DEFAULT_MODEL, resolve_model
-from embedkit.pairs import Pair, read_pairs, write_pairs
+from embedkit.data.pairs import Pair, read_pairs, write_pairs
+from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 
 ENTRIES = 4_000
 SPLIT = "0.7/0.05/0.25"

@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedkit.pairs import Pair, read_pairs, write_pairs
-from embedkit.shipped import data_path
+from embedkit.data.pairs import Pair, read_pairs, write_pairs
+from embedkit.data.shipped import data_path
 
 STOCK, NO_DUPLICATES, SAME, SHUFFLED, BY_CONCEPT = (
     "stock",
@@ -75,9 +75,9 @@ def ndcg_at_10(model: Any, job: Job) -> float:
     """Of the dev rows, each query over the positives of its kind."""
     import numpy as np
 
-    from embedkit.trainer.evaluation.metrics import DEPTH, METRICS, query_metrics
-    from embedkit.trainer.evaluation.retrieval import CosineScorer, rank
-    from embedkit.trainer.evaluation.testset import queries_over
+    from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
+    from embedkit.ranking.queries import queries_over
+    from embedkit.ranking.retrieval import CosineScorer, rank
 
     dev, train = list(read_pairs(job.dev)), list(read_pairs(job.train))[:KNOWN_ROWS]
     queries, corpus, _ = queries_over(dev, [*dev, *train])
@@ -142,7 +142,7 @@ def train_ours(job: Job, folder: Path) -> tuple[Any, float]:
     from sentence_transformers import SentenceTransformer
 
     from embedkit.trainer.config import RunConfig
-    from embedkit.trainer.train import run_training
+    from embedkit.trainer.run.train import run_training
 
     _, loss, *batching = job.arm.split(", ")
     values = {
@@ -244,8 +244,8 @@ def verdict(negatives: int, medians: dict[str, Outcome], bar: float, stock: Outc
 
 def compare(args: argparse.Namespace, folder: Path) -> bool:
     """All arms, formats and numbers of negatives; whether every bar was held."""
-    from embedkit.models import resolve_model
-    from embedkit.pairs import split_path
+    from embedkit.data.pairs import split_path
+    from embedkit.models.resolve import resolve_model
 
     pairs = Path(args.pairs) if args.pairs else compose(folder)
     dev, rows, held = split_path(pairs, "dev"), list(read_pairs(pairs)), True
@@ -291,7 +291,7 @@ def main() -> None:
     if args.job:
         print(json.dumps(asdict(work(Job(**json.loads(args.job))))))
         return
-    from embedkit.trainer.precision import cpu_has_bfloat16
+    from embedkit.trainer.model.precision import cpu_has_bfloat16
 
     args.arms = list(dict.fromkeys((STOCK, *args.arms)))
     args.dtypes = args.dtypes or ["float32", *(["bfloat16"] if cpu_has_bfloat16() else [])]

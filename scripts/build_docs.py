@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from embedkit.cli import app
-from embedkit.crawler.settings import CrawlConfig
-from embedkit.schemas import FOLDER, FORMATS, row_schema
+from embedkit.crawler.run.settings import CrawlConfig
+from embedkit.data.schemas import FOLDER, FORMATS, row_schema
 from embedkit.trainer.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from embedkit.glossary import Alias, Entry, read_glossary
+from embedkit.data.entries import Alias, Entry, read_glossary
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TITLES = {

@@ -38,7 +38,7 @@ pip_in "$work/build" build hatchling
 wheel=$(ls "$work"/dist/*.whl)
 "$work/build/bin/python" -m zipfile -l "$wheel" | awk '{print $1}' >"$work/names.txt"
 for name in embedkit/cli.py embedkit/crawler/commands.py embedkit/compose/commands.py embedkit/trainer/commands.py \
-  embedkit/data/electronics.ko.csv embedkit/data/pages/circuits.en.html embedkit/schemas/pairs.schema.json embedkit/py.typed; do
+  embedkit/shipped/electronics.ko.csv embedkit/shipped/pages/circuits.en.html embedkit/schemas/pairs.schema.json embedkit/py.typed; do
   grep -qx "$name" "$work/names.txt" || { echo "the wheel lacks $name"; exit 1; }
 done
 if grep -E 'data/(glossary|pairs|NOTICE)|runs/|tests/' "$work/names.txt"; then echo "the wheel carries what a run wrote"; exit 1; fi

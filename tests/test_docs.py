@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.trainer.evaluation import verdict
+from embedkit.evaluation import verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
@@ -90,8 +90,16 @@ def spoken() -> set[str]:
     return found
 
 
+def korean_messages() -> dict[str, str]:
+    """The catalogues of all rooms as one; a template stands in one of them only."""
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "data" / "messages").iterdir()]
+    merged = {english: korean for file in files for english, korean in file.items()}
+    assert len(merged) == sum(map(len, files))
+    return merged
+
+
 def test_korean_messages_translate_templates_that_exist_and_keep_their_fields() -> None:
-    catalogue = json.loads((ROOT / "data" / "messages.ko.json").read_text(encoding="utf-8"))
+    catalogue = korean_messages()
     assert sorted(set(catalogue) - spoken()) == []
     for english, korean in catalogue.items():
         fields = [

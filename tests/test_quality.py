@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.glossary import Entry, read_glossary
-from embedkit.models import DEFAULT_MODEL, resolve_model
-from embedkit.pairs import Pair, read_pairs, split_path
-from embedkit.shipped import data_path
+from embedkit.data.entries import Entry, read_glossary
+from embedkit.data.pairs import Pair, read_pairs, split_path
+from embedkit.data.shipped import data_path
+from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
+from embedkit.models.vectors import Encoder
 from embedkit.text import fold
-from embedkit.vectors import Encoder
 
 LANGUAGES = ("en", "ko")
 
@@ -18,8 +18,8 @@ LANGUAGES = ("en", "ko")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the glossary crawled from the shipped pages and the pairs composed from it."""
-    from embedkit.compose.compose import compose
-    from embedkit.crawler.crawl import crawl
+    from embedkit.compose.run.compose import compose
+    from embedkit.crawler.run.crawl import crawl
 
     folder = tmp_path_factory.mktemp("quality")
     crawl(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv"))

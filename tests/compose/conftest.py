@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rapidfuzz.distance import Indel
 
-from embedkit.near import LEAST_RATIO, SENTENCE_CHARS, name_key
+from embedkit.ranking.near_duplicates import LEAST_RATIO, SENTENCE_CHARS, name_key
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 GLOSSARY = Path(__file__).resolve().parents[2] / "data" / "electronics.en.csv"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.compose import compose
+from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 
 from .conftest import GLOSSARY, Run, made_glossary, rows_of
@@ -256,7 +256,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     table = made_glossary(tmp_path / "g.csv")
-    monkeypatch.setattr("embedkit.compose.output.pair_to_object", interrupted)
+    monkeypatch.setattr("embedkit.compose.rows.output.pair_to_object", interrupted)
     with pytest.raises(KeyboardInterrupt):
         compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical")
     assert written(tmp_path) == ["g.csv"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.mine.lexical import features
-from embedkit.compose.mine.tokens import plain_words, words_of
+from embedkit.compose.mine.candidates.lexical import features
+from embedkit.compose.mine.candidates.tokens import plain_words, words_of
 from embedkit.errors import UserError
 
 from .conftest import Run

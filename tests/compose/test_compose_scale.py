@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedkit.compose.compose import compose
-from embedkit.compose.mine.base import NO_INDICES, Question
-from embedkit.compose.mine.lexical import LexicalMiner
-from embedkit.compose.records import Record, records_spool
-from embedkit.compose.rows import draft_rows
-from embedkit.compose.spool import Picked
-from embedkit.compose.texts import distinct_texts
-from embedkit.glossary import ALIAS_KINDS, Alias, Entry
-from embedkit.near import near_pairs
+from embedkit.compose.mine.candidates.base import NO_INDICES, Question
+from embedkit.compose.mine.candidates.lexical import LexicalMiner
+from embedkit.compose.rows.drafts import draft_rows
+from embedkit.compose.rows.records import Record, records_spool
+from embedkit.compose.rows.spool import Picked
+from embedkit.compose.rows.texts import distinct_texts
+from embedkit.compose.run.compose import compose
+from embedkit.data.entries import ALIAS_KINDS, Alias, Entry
+from embedkit.ranking.near_duplicates import near_pairs
 
 from .conftest import made_glossary
 
@@ -52,14 +52,14 @@ def question(anchor: str) -> Question:
 
 
 def test_a_frequent_feature_keeps_the_texts_where_it_weighs_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedkit.compose.mine.lexical.MAX_POSTINGS", 3)
+    monkeypatch.setattr("embedkit.compose.mine.candidates.lexical.MAX_POSTINGS", 3)
     pool = ["lamp " + "word " * n for n in range(10)]
     ranked = next(LexicalMiner(pool, spelled=False).rank([question("lamp")], 10))
     assert ranked.indices.tolist() == [0, 1, 2]
 
 
 def test_the_budget_goes_to_the_rarest_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedkit.compose.mine.lexical.BUDGET", 5)
+    monkeypatch.setattr("embedkit.compose.mine.candidates.lexical.BUDGET", 5)
     pool = ["common rare", "common rare", *["common"] * 5]
     ranked = next(LexicalMiner(pool, spelled=False).rank([question("common rare")], 10))
     assert ranked.indices.tolist() == [0, 1]
@@ -74,7 +74,7 @@ def test_near_duplicates_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPa
     texts += [f"{text} more" for text in texts[:30]]
     whole = list(near_pairs(texts))
     assert len(whole) >= 30
-    monkeypatch.setattr("embedkit.near.BLOCK", 7)
+    monkeypatch.setattr("embedkit.ranking.near_duplicates.BLOCK", 7)
     assert list(near_pairs(texts)) == whole
 
 
@@ -88,9 +88,9 @@ def test_blocks_do_not_change_a_byte_of_the_output(tmp_path: Path, monkeypatch: 
     table = made_glossary(tmp_path / "g.csv")
     made = []
     for name, block in (("one", 1 << 20), ("two", 1)):
-        monkeypatch.setattr("embedkit.compose.mine.lexical.BLOCK_CELLS", block)
+        monkeypatch.setattr("embedkit.compose.mine.candidates.lexical.BLOCK_CELLS", block)
         monkeypatch.setattr("embedkit.compose.mine.select.CHUNK", 8 if block == 1 else 2048)
-        monkeypatch.setattr("embedkit.near.BLOCK", 9 if block == 1 else 1 << 17)
+        monkeypatch.setattr("embedkit.ranking.near_duplicates.BLOCK", 9 if block == 1 else 1 << 17)
         compose(inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical")
         made.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())})
     assert made[0] == made[1]

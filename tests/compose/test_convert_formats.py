@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from embedkit.compose.export.convert import ConvertResult, convert
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.source import FOLDERS, FORMATS, part_of
+from embedkit.data.pairs import Mining, Pair, read_pairs, write_pairs
 from embedkit.errors import UserError
-from embedkit.pairs import Mining, Pair, read_pairs, write_pairs
 
 from .conftest import rows_of
 

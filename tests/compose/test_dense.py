@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from embedkit.compose.mine import nearest as searching
-from embedkit.compose.mine.ann import IvfIndex
-from embedkit.compose.mine.base import Bar, Question
-from embedkit.compose.mine.dense import DenseMiner
-from embedkit.compose.mine.nearest import DECIMALS, Found, Vectors, nearest
+from embedkit.compose.mine.candidates import nearest as searching
+from embedkit.compose.mine.candidates.ann import IvfIndex
+from embedkit.compose.mine.candidates.base import Bar, Question
+from embedkit.compose.mine.candidates.dense import DenseMiner
+from embedkit.compose.mine.candidates.nearest import DECIMALS, Found, Vectors, nearest
 from embedkit.errors import UserError
-from embedkit.models import ModelSource
+from embedkit.models.resolve import ModelSource
 
 Answer = list[tuple[list[int], list[float], list[int], bool]]
 # Prints a hash of every index and score that the search gives on the same data, exactly and where it is there by FAISS.
 THREADS = """
 import hashlib, importlib.util, numpy as np
-from embedkit.compose.mine.ann import IvfIndex
-from embedkit.compose.mine.nearest import nearest
+from embedkit.compose.mine.candidates.ann import IvfIndex
+from embedkit.compose.mine.candidates.nearest import nearest
 rng = np.random.default_rng(5)
 pool = rng.standard_normal((3000, 48)).astype(np.float32)
 pool /= np.linalg.norm(pool, axis=1, keepdims=True)
@@ -171,7 +171,7 @@ def test_above_the_threshold_an_index_answers_nearly_the_same(capsys: pytest.Cap
 
 def test_an_index_under_its_floor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss", reason="the extra ann is not installed")
-    monkeypatch.setattr("embedkit.compose.mine.ann.PROBES", (1,))
+    monkeypatch.setattr("embedkit.compose.mine.candidates.ann.PROBES", (1,))
     with pytest.raises(UserError, match="of the nearest texts, wanted 1"):
         list(miner(ann_above=500, ann_recall=1.0).rank(QUESTIONS, 5))
 
@@ -189,6 +189,6 @@ def test_a_question_that_the_index_has_too_little_for_is_answered_exactly() -> N
 def test_without_faiss_a_large_pool_is_searched_exactly_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("embedkit.compose.mine.dense.find_spec", lambda name: None)
+    monkeypatch.setattr("embedkit.compose.mine.candidates.dense.find_spec", lambda name: None)
     list(miner(ann_above=500).rank(QUESTIONS[:3], 5))
     assert "800 texts are searched exactly: FAISS is not installed" in capsys.readouterr().err

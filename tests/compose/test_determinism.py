@@ -15,12 +15,14 @@ pytest.importorskip("sentence_transformers", reason="needs the extra train")
 # One process: both miners, with blocks of the sizes given.
 RUN = """
 import sys
-from embedkit.compose.mine import dense, lexical, nearest
+from embedkit.compose.mine.candidates import dense
+from embedkit.compose.mine.candidates import lexical
+from embedkit.compose.mine.candidates import nearest
 budget, tile, cells = map(int, sys.argv[2:])
 dense.DenseMiner.__init__.__kwdefaults__["budget_bytes"] = budget
 nearest.TILE, lexical.BLOCK_CELLS = tile, cells
 import torch
-from embedkit.compose.compose import compose
+from embedkit.compose.run.compose import compose
 for miner in ("dense", "hybrid"):
     compose(inputs=["g.csv"], output=f"{miner}/pairs.jsonl", miner=miner, model=sys.argv[1], hard_k=5, kinds="all")
 print(torch.get_num_threads())

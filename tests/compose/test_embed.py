@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose.compose import compose
-from embedkit.compose.embed.embed import EmbedResult, embed
 from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.mine.encoding import Encoding
+from embedkit.compose.embed.run import EmbedResult, embed
+from embedkit.compose.mine.candidates.vectors import Encoding
 from embedkit.compose.mine.options import MineOptions
+from embedkit.compose.run.compose import compose
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.shards import Shards
-from embedkit.vectors import Encoder
+from embedkit.models.shards import Shards
+from embedkit.models.vectors import Encoder
 
 from .conftest import made_glossary, rows_of
 
@@ -44,7 +44,7 @@ def test_shards_of_several_processes_merge_to_all_texts(folder: Path, tiny_model
     rows = rows_of(Path("out/vectors.ids.jsonl"))
     assert merged.vectors == len(rows) == len({row["text"] for row in rows}) == 60
     vectors = np.load("out/vectors.npy")
-    from embedkit.models import resolve_model
+    from embedkit.models.resolve import resolve_model
 
     expected = Encoder(resolve_model(str(tiny_model))).encode([row["text"] for row in rows])
     np.testing.assert_array_equal(vectors, expected)

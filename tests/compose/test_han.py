@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose import compose as command
-from embedkit.compose import han
-from embedkit.compose.concepts import build, text_key
-from embedkit.compose.han import one_form
-from embedkit.compose.records import Record
-from embedkit.compose.validate import check
-from embedkit.glossary import Alias, Entry
+from embedkit.compose.check.validate import check
+from embedkit.compose.concepts import han
+from embedkit.compose.concepts.graph import build, text_key
+from embedkit.compose.concepts.han import one_form
+from embedkit.compose.rows.records import Record
+from embedkit.compose.run import compose as command
+from embedkit.data.entries import Alias, Entry
 
 from .conftest import rows_of
 

@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedkit.compose.compose import compose
-from embedkit.compose.concepts import build
-from embedkit.compose.mine.base import Bar, Guards, Question, Ranked, best_first
+from embedkit.compose.concepts.graph import build
+from embedkit.compose.mine.candidates.base import Bar, Guards, Question, Ranked, best_first
+from embedkit.compose.mine.candidates.dense import DenseMiner
+from embedkit.compose.mine.candidates.hybrid import HybridMiner
+from embedkit.compose.mine.candidates.lexical import QUERY_FEATURES, LexicalMiner, features
 from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, unreadable_share
-from embedkit.compose.mine.dense import DenseMiner
-from embedkit.compose.mine.hybrid import HybridMiner
-from embedkit.compose.mine.lexical import QUERY_FEATURES, LexicalMiner, features
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import HUB_LEAST, mine
-from embedkit.compose.records import Record
-from embedkit.compose.rows import draft_rows
+from embedkit.compose.rows.drafts import draft_rows
+from embedkit.compose.rows.records import Record
+from embedkit.compose.run.compose import compose
+from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.glossary import Entry
-from embedkit.models import ModelSource
-from embedkit.near import near_pairs
+from embedkit.models.resolve import ModelSource
+from embedkit.ranking.near_duplicates import near_pairs
 
 from .conftest import near_duplicates
 
@@ -193,7 +193,7 @@ def test_dense_answers_do_not_depend_on_the_block(budget: int) -> None:
 
 def test_lexical_answers_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = answers(LexicalMiner(POOL, spelled=True).rank(QUESTIONS, 4), 4)
-    monkeypatch.setattr("embedkit.compose.mine.lexical.BLOCK_CELLS", 1)
+    monkeypatch.setattr("embedkit.compose.mine.candidates.lexical.BLOCK_CELLS", 1)
     assert answers(LexicalMiner(POOL, spelled=True).rank(QUESTIONS, 4), 4) == expected
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from embedkit.compose.compose import compose
 from embedkit.compose.mine.options import MineOptions
+from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 
 from .conftest import Run, made_glossary, rows_of

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose.compose import compose
-from embedkit.compose.concepts import build
-from embedkit.compose.mine.base import OPEN_BAR, Bar, Guards, Miner
-from embedkit.compose.mine.nearest import DECIMALS
+from embedkit.compose.concepts.graph import build
+from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Guards, Miner
+from embedkit.compose.mine.candidates.nearest import DECIMALS
 from embedkit.compose.mine.options import MineOptions, parse_window
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import Mined, mine
-from embedkit.compose.rows import draft_rows
+from embedkit.compose.rows.drafts import draft_rows
+from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 
 from .conftest import Run, made_glossary, rows_of

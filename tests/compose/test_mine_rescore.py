@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose.compose import compose
-from embedkit.compose.mine.base import NO_INDICES, Bar, Question, Ranked
-from embedkit.compose.mine.lexical import LexicalMiner
+from embedkit.compose.mine.candidates.base import NO_INDICES, Bar, Question, Ranked
+from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.rescore import DEPTH, Rescorer, RescoringMiner, find_cross_encoder
+from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
-from embedkit.models import weights_hash
+from embedkit.models.resolve import weights_hash
 
 from .conftest import Run, made_glossary, rows_of
 

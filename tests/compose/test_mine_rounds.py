@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from embedkit.compose.compose import compose
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.rounds import RoundError
+from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
-from embedkit.models import weights_hash
+from embedkit.models.resolve import weights_hash
 
 from .conftest import Run, made_glossary, rows_of
 

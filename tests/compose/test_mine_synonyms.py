@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.compose import ComposeResult, compose
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.synonyms import COLUMNS, read_candidates, synonyms_path
+from embedkit.compose.run.compose import ComposeResult, compose
 from embedkit.errors import UserError
 
 from .conftest import made_glossary, rows_of

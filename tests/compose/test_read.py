@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.compose import compose
-from embedkit.compose.read import locate, parse_mapping, read
-from embedkit.compose.records import Record, Reject
+from embedkit.compose.rows.records import Record, Reject
+from embedkit.compose.run.compose import compose
+from embedkit.compose.run.read import locate, parse_mapping, read
 from embedkit.errors import UserError
 
 KOREAN = "용어,뜻\n저항,전류의 흐름을 방해하는 소자\n다이오드,한 방향으로만 전류를 흘리는 소자\n"

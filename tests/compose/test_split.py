@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.concepts import build, text_key
-from embedkit.compose.records import Record
-from embedkit.compose.rows import Draft, draft_rows
-from embedkit.compose.split import Part, assign, parse_split, prove
+from embedkit.compose.concepts.graph import build, text_key
+from embedkit.compose.rows.drafts import Draft, draft_rows
+from embedkit.compose.rows.records import Record
+from embedkit.compose.rows.split import Part, assign, parse_split, prove
+from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.glossary import Entry
-from embedkit.near import near_pairs
+from embedkit.ranking.near_duplicates import near_pairs
 
 from .conftest import near_duplicates
 

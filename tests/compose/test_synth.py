@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from embedkit.compose.synth.pack import shipped_packs
+from embedkit.data.manifest import read_manifest
+from embedkit.data.pairs import Pair, read_pairs
 from embedkit.files import sha256_file
-from embedkit.manifest import read_manifest
-from embedkit.pairs import Pair, read_pairs
 from embedkit.text import fold
 
 from .conftest import Run, rows_of

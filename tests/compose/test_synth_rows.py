@@ -14,7 +14,7 @@ from embedkit.compose.synth.neighbours import neighbours
 from embedkit.compose.synth.pack import find_pack, load_pack
 from embedkit.compose.synth.proof import Proof, giveaway, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, echoes, make_rows
-from embedkit.report import Tally
+from embedkit.data.tally import Tally
 
 PACKS = [load_pack(find_pack(name)) for name in ("electronics-ko", "games-en")]
 VOCABULARY = "flux Flux pump pumps (PWM) PWM 전류 거울 전류거울 the [을/를] {term} x-y xy 3 C# …"

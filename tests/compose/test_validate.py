@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.validate import check
-from embedkit.compose.validate import validate as validate_command
+from embedkit.compose.check.validate import check
+from embedkit.compose.check.validate import validate as validate_command
+from embedkit.data.shipped import data_path
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.shipped import data_path
 
 from .conftest import GLOSSARY, Run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.cache_command import cache_clear, cache_info
+from embedkit.commands.cache import cache_clear, cache_info
 from embedkit.errors import AnswerNoError, UserError
 
 MODEL, OTHER = "0123456789abcdef", "fedcba9876543210"

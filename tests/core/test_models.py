@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from embedkit.errors import UserError
-from embedkit.models import DEFAULT_MODEL, load_model, resolve_model, weights_hash
-from embedkit.vectors import Encoder
+from embedkit.models.resolve import DEFAULT_MODEL, load_model, resolve_model, weights_hash
+from embedkit.models.vectors import Encoder
 
 
 def test_a_run_means_its_model(tiny_model: Path, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedkit.errors import UserError
-from embedkit.glossary import (
+from embedkit.data.entries import (
     Alias,
     Entry,
     entry_from_row,
@@ -17,8 +16,17 @@ from embedkit.glossary import (
     read_glossary,
     write_glossary,
 )
-from embedkit.pairs import Mining, Pair, pair_from_object, pair_to_object, read_pairs, split_path, write_pairs
-from embedkit.schemas import FOLDER, FORMATS
+from embedkit.data.pairs import (
+    Mining,
+    Pair,
+    pair_from_object,
+    pair_to_object,
+    read_pairs,
+    split_path,
+    write_pairs,
+)
+from embedkit.data.schemas import FOLDER, FORMATS
+from embedkit.errors import UserError
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
 

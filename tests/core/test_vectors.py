@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit import backends
 from embedkit.errors import UserError
-from embedkit.models import resolve_model
-from embedkit.shards import Row, Shards, shard_path, write_shard
-from embedkit.vectors import Encoder, Role
+from embedkit.models import backends
+from embedkit.models.resolve import resolve_model
+from embedkit.models.shards import Row, Shards, shard_path, write_shard
+from embedkit.models.vectors import Encoder, Role
 
 TEXTS = [f"diode number {n} of a long list {'x' * (n % 7)}" for n in range(40)]
 # Encodes with a pause after each chunk, so that the test can kill it between two.
 SLOW = """
 import sys, time
-from embedkit import vectors
-from embedkit.models import resolve_model
-from embedkit.vectors import Encoder
+from embedkit.models import vectors
+from embedkit.models.resolve import resolve_model
+from embedkit.models.vectors import Encoder
 vectors.CHUNK = 8
 fresh = Encoder._fresh
 def slow(self, *args):

@@ -17,11 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from embedkit.cli import app
-from embedkit.crawler.crawl import crawl
-from embedkit.crawler.rows import domain_of
+from embedkit.crawler.output.rows import domain_of
+from embedkit.crawler.run.crawl import crawl
+from embedkit.data.entries import read_glossary
+from embedkit.data.manifest import read_manifest
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.glossary import read_glossary
-from embedkit.manifest import read_manifest
 
 from .conftest import Site
 

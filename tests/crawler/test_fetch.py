@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from embedkit.crawler import cache, robots, sources
-from embedkit.crawler.config import FetchSettings
-from embedkit.crawler.fetch import Fetcher, retry_after_s, user_agent
-from embedkit.crawler.network import Allowed, addresses, allowed
-from embedkit.crawler.urls import checked, with_anchor
+from embedkit.crawler.fetch import cache, robots
+from embedkit.crawler.fetch.client import Fetcher, retry_after_s, user_agent
+from embedkit.crawler.fetch.config import FetchSettings
+from embedkit.crawler.fetch.network import Allowed, addresses, allowed
+from embedkit.crawler.fetch.urls import checked, with_anchor
+from embedkit.crawler.sources import sources
 from embedkit.errors import UserError
 
 from .conftest import Reply, Site
@@ -185,9 +186,9 @@ def test_page_that_robots_forbids_is_not_fetched(site: Site) -> None:
 
 def test_requests_to_one_host_are_paced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("embedkit.crawler.fetch.time.sleep", slept.append)
-    monkeypatch.setattr("embedkit.crawler.network.is_global", lambda address: True)
-    monkeypatch.setattr("embedkit.crawler.fetch.WEB_PORTS", (urlsplit(site.url).port,))
+    monkeypatch.setattr("embedkit.crawler.fetch.client.time.sleep", slept.append)
+    monkeypatch.setattr("embedkit.crawler.fetch.network.is_global", lambda address: True)
+    monkeypatch.setattr("embedkit.crawler.fetch.client.WEB_PORTS", (urlsplit(site.url).port,))
     site.page("/x", "x")
     fetcher = _fetcher(permitted=Allowed())
     fetcher.get(f"{site.url}/x", pace_s=6.0)

@@ -20,10 +20,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedkit.crawler.body import BrokenBodyError, decoded
-from embedkit.crawler.config import FetchSettings
-from embedkit.crawler.fetch import Fetcher
-from embedkit.crawler.network import Allowed, allowed, is_global, session
+from embedkit.crawler.fetch.body import BrokenBodyError, decoded
+from embedkit.crawler.fetch.client import Fetcher
+from embedkit.crawler.fetch.config import FetchSettings
+from embedkit.crawler.fetch.network import Allowed, allowed, is_global, session
 from embedkit.errors import UserError
 
 from .conftest import Reply, Site
@@ -214,7 +214,7 @@ def _trusting(monkeypatch: pytest.MonkeyPatch) -> None:
         made.verify = str(CERTIFICATE)
         return made
 
-    monkeypatch.setattr("embedkit.crawler.fetch.session", trusting)
+    monkeypatch.setattr("embedkit.crawler.fetch.client.session", trusting)
 
 
 @pytest.mark.parametrize("host", ["glossary.example", "other.example"])

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.crawler.crawl import crawl
+from embedkit.crawler.run.crawl import crawl
+from embedkit.data.entries import read_glossary
+from embedkit.data.pairs import read_pairs
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.glossary import read_glossary
-from embedkit.pairs import read_pairs
 
 from .conftest import Reply, Site
 

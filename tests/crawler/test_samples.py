@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from embedkit.crawler.extract.page import extract
-from embedkit.crawler.sources import to_html
-from embedkit.shipped import data_path
+from embedkit.crawler.sources.sources import to_html
+from embedkit.data.shipped import data_path
 
 INDEX = Path(__file__).resolve().parents[3] / "shared/samples/glossaries/INDEX.tsv"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from embedkit.crawler.align import by_anchor
-from embedkit.crawler.crawl import crawl
-from embedkit.crawler.documents import Document, Source
 from embedkit.crawler.extract.page import extract
+from embedkit.crawler.output.align import by_anchor
+from embedkit.crawler.run.crawl import crawl
+from embedkit.crawler.sources.documents import Document, Source
 from embedkit.errors import AnswerNoError, UserError
 
 from .conftest import Reply, Site

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from starlette.applications import Starlette
 
-from embedkit.models import Role
+from embedkit.models.resolve import Role
 from embedkit.serving.app import Served, make_app
 from embedkit.serving.batcher import Encoded
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embedkit.models import Role
+from embedkit.models.resolve import Role
 from embedkit.serving.batcher import Batcher, Encoded, TooMany
 
 

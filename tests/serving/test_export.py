@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedkit import backends
 from embedkit.errors import UserError
+from embedkit.models import backends
 from embedkit.serving.export import export
 
 TEXTS = ["a diode", "다이오드", "pulse width modulation of a motor " * 30, "op"]

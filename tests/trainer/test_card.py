@@ -13,8 +13,8 @@ from tests.trainer.test_recipes import classed_rows, scored_rows
 from tests.trainer.test_train import run
 from tests.trainer.test_train_best import scripted
 
-from embedkit.trainer.evaluation.evaluate import evaluate
-from embedkit.trainer.train import TrainResult
+from embedkit.evaluation.evaluate import evaluate
+from embedkit.trainer.run.train import TrainResult
 
 Values = Callable[..., dict[str, Any]]
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from embedkit.cli import app
 from embedkit.errors import UserError
-from embedkit.trainer.comparison import compare
+from embedkit.trainer.run.compare import compare
 
 Values = Callable[..., dict[str, Any]]
 

@@ -19,10 +19,10 @@ from tests.trainer.two_ranks import write_gradients
 
 from embedkit.console import say
 from embedkit.errors import UserError
-from embedkit.trainer.batch import deal
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.processes import one_voice
-from embedkit.trainer.train import run_training
+from embedkit.trainer.run.train import run_training
+from embedkit.trainer.step.batch import deal
+from embedkit.trainer.step.processes import one_voice
 
 Text = tuple[str, str]
 CHECKPOINTS = {"checkpoint_steps": 2, "checkpoint_keep": 9}
@@ -166,7 +166,7 @@ def test_an_error_of_another_process_is_said_late_and_with_its_number(
     waited: list[float] = []
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("embedkit.trainer.processes.time.sleep", waited.append)
+    monkeypatch.setattr("embedkit.trainer.step.processes.time.sleep", waited.append)
     with pytest.raises(UserError, match=r"process 1: cfg\.json: wrong"), one_voice():
         say("not heard")
         raise UserError("wrong", place="cfg.json")

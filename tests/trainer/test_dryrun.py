@@ -14,10 +14,11 @@ from tests.trainer.conftest import topic_rows, write_rows
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.trainer import probe, traps
-from embedkit.trainer.dryrun import DryRun
-from embedkit.trainer.lengths import length_histogram
-from embedkit.trainer.train import train
+from embedkit.trainer.rows.lengths import length_histogram
+from embedkit.trainer.run import preflight as traps
+from embedkit.trainer.run import probe
+from embedkit.trainer.run.dry_run import DryRun
+from embedkit.trainer.run.train import train
 
 Values = Callable[..., dict[str, Any]]
 

@@ -17,10 +17,10 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import run, same, weights
 
 from embedkit.errors import UserError
-from embedkit.models import load_model, resolve_model
+from embedkit.evaluation.evaluate import _plan
+from embedkit.models.resolve import load_model, resolve_model
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.encoder import find_model, prepare_model
-from embedkit.trainer.evaluation.evaluate import _plan
+from embedkit.trainer.model.load import find_model, prepare_model
 
 Values = Callable[..., dict[str, Any]]
 ALONE = {"data": {"use_dev": False}, "train": {"epochs": 1}}

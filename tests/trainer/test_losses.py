@@ -17,12 +17,12 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from tests.trainer.conftest import topic_rows, write_rows
 from torch.nn import functional as F
 
-from embedkit.trainer.batch import PairCollator, cut_points, split_by_length
 from embedkit.trainer.config import DataSection, TrainSection
-from embedkit.trainer.data import Rows, read_rows
-from embedkit.trainer.dev import features_of
 from embedkit.trainer.losses.build import ranking_loss
-from embedkit.trainer.passes import encode_batch
+from embedkit.trainer.rows.store import Rows, read_rows
+from embedkit.trainer.step.batch import PairCollator, cut_points, split_by_length
+from embedkit.trainer.step.forward import encode_batch
+from embedkit.trainer.watch.dev_metrics import features_of
 
 Row = dict[str, Any]
 

@@ -16,14 +16,14 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_losses import distinct_rows, value
 from tests.trainer.test_recipes import labelled_rows, scored_rows, triplet_rows
 
-from embedkit.trainer.batch import PairCollator, make_collator
 from embedkit.trainer.config import DataSection, RunConfig, TrainSection
-from embedkit.trainer.data import Rows, read_rows
-from embedkit.trainer.dev import features_of, label_accuracy
 from embedkit.trainer.losses.build import build_loss
-from embedkit.trainer.losses.second import SecondModel
-from embedkit.trainer.mixture import Mixture, Source
-from embedkit.trainer.order import label_order
+from embedkit.trainer.losses.second_model import SecondModel
+from embedkit.trainer.rows.sampling import label_order
+from embedkit.trainer.rows.sources import Mixture, Source
+from embedkit.trainer.rows.store import Rows, read_rows
+from embedkit.trainer.step.batch import PairCollator, make_collator
+from embedkit.trainer.watch.dev_metrics import features_of, label_accuracy
 
 Row = dict[str, Any]
 

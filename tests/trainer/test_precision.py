@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from embedkit.errors import UserError
-from embedkit.trainer import precision
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.loop import training_arguments
-from embedkit.trainer.plan import prepare
-from embedkit.trainer.precision import (
+from embedkit.trainer.model import precision
+from embedkit.trainer.model.precision import (
     Precision,
     choose_device,
     choose_precision,
     cpu_has_bfloat16,
     native_dtype,
 )
-from embedkit.trainer.train import run_training
+from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.run.train import run_training
+from embedkit.trainer.step.loop import training_arguments
 
 Values = Callable[..., dict[str, Any]]
 

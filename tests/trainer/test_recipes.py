@@ -17,12 +17,12 @@ from tests.trainer.conftest import TOPICS, topic_rows, write_rows
 from tests.trainer.test_resume import cut_off
 from tests.trainer.test_train import metrics, run, same, weights
 
+from embedkit.data.shapes import EATS
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.dev import features_of
-from embedkit.trainer.plan import prepare
-from embedkit.trainer.shapes import EATS
-from embedkit.trainer.train import plan_training, run_training
+from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.run.train import plan_training, run_training
+from embedkit.trainer.watch.dev_metrics import features_of
 
 Row = dict[str, Any]
 Values = Callable[..., dict[str, Any]]
@@ -111,7 +111,7 @@ def test_the_loss_falls_and_the_folder_loads_anywhere(
 def test_the_saved_folder_gives_the_vectors_of_the_trained_model(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer import encoder
+    from embedkit.trainer.model import load as encoder
 
     seen: list[Any] = []
     save = encoder.save_model
@@ -142,7 +142,7 @@ MISFITS = [
 def test_a_misfit_is_told_before_the_model_loads(
     shape: str, loss: str, fits: str, workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer import plan
+    from embedkit.trainer.run import plan
 
     monkeypatch.setattr(plan, "prepare_model", lambda *_, **__: pytest.fail("the model was loaded"))
     write_rows(workplace / "pairs.jsonl", ROWS[shape]())
@@ -283,7 +283,8 @@ def test_dev_rows_are_measured_by_what_they_are(
 def test_a_wrapper_under_no_grad_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer import encoder, plan
+    from embedkit.trainer.model import load as encoder
+    from embedkit.trainer.run import plan
 
     def wrapped(*args: Any, **kwargs: Any) -> SentenceTransformer:
         model = encoder.prepare_model(*args, **kwargs)

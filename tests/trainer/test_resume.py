@@ -21,12 +21,12 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
-from embedkit.trainer import looks
-from embedkit.trainer import resume as runs
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.dev import DevMetrics
-from embedkit.trainer.plan import Ready
-from embedkit.trainer.train import TrainResult, run_training
+from embedkit.trainer.run import resume as runs
+from embedkit.trainer.run.plan import Ready
+from embedkit.trainer.run.train import TrainResult, run_training
+from embedkit.trainer.watch import dev_evaluation as looks
+from embedkit.trainer.watch.dev_metrics import DevMetrics
 
 Values = Callable[..., dict[str, Any]]
 SOURCES = [
@@ -325,7 +325,7 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embedkit.trainer.looks.DevLooks._look", interrupt)
+    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevLooks._look", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(config_values())
     assert not Path("runs/run").exists()
@@ -337,7 +337,7 @@ def test_a_model_that_is_saved_is_kept_whatever_comes_after(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embedkit.trainer.looks.DevLooks.forget_best", interrupt)
+    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevLooks.forget_best", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(config_values(train={"epochs": 1}))
     assert Path("runs/run/model/model.safetensors").is_file()

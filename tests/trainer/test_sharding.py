@@ -21,11 +21,11 @@ from tests.trainer.test_train import same
 from tests.trainer.two_ranks import write_gradients
 
 from embedkit.errors import UserError
-from embedkit.trainer import sharding
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.base import BatchLoss
-from embedkit.trainer.memory import fitting
-from embedkit.trainer.train import run_training, train
+from embedkit.trainer.run.train import run_training, train
+from embedkit.trainer.step import sharding
+from embedkit.trainer.step.memory import fitting
 
 ACCELERATE = """\
 compute_environment: LOCAL_MACHINE
@@ -246,6 +246,6 @@ def test_split_weights_that_do_not_fit_are_a_message(monkeypatch: pytest.MonkeyP
     def run_out() -> None:
         raise torch.OutOfMemoryError("injected")
 
-    monkeypatch.setattr("embedkit.trainer.memory.is_split", lambda _: True)
+    monkeypatch.setattr("embedkit.trainer.step.memory.is_split", lambda _: True)
     with pytest.raises(UserError, match=r"train\.micro_batch_size"):
         fitting(BatchLoss(SentenceTransformer(modules=[torch.nn.Identity()], device="cpu")), 4, run_out)

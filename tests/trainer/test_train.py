@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from embedkit.cli import app
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.train import TrainResult, plan_training, run_training, train
+from embedkit.trainer.run.train import TrainResult, plan_training, run_training, train
 
 Values = Callable[..., dict[str, Any]]
 TEXTS = ["resistor", "저항", "stores charge between two plates"]
@@ -412,7 +412,8 @@ def test_a_persons_mistake_is_told_before_anything_is_written(
 def test_a_model_without_a_weight_that_may_change_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer import encoder, plan
+    from embedkit.trainer.model import load as encoder
+    from embedkit.trainer.run import plan
 
     def frozen(*args: Any, **kwargs: Any) -> SentenceTransformer:
         return encoder.prepare_model(*args, **kwargs).requires_grad_(False)

@@ -14,9 +14,9 @@ from sentence_transformers import SentenceTransformer
 from tests.trainer.test_train import metrics, run, same, weights
 
 from embedkit.errors import UserError
-from embedkit.trainer import looks
-from embedkit.trainer.dev import DevMetrics
-from embedkit.trainer.looks import Look, best_look
+from embedkit.trainer.watch import dev_evaluation as looks
+from embedkit.trainer.watch.dev_evaluation import Look, best_look
+from embedkit.trainer.watch.dev_metrics import DevMetrics
 
 Values = Callable[..., dict[str, Any]]
 
@@ -89,7 +89,7 @@ def interrupted_while_saving(values: dict[str, Any], monkeypatch: pytest.MonkeyP
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("embedkit.trainer.encoder.save_model", interrupt)
+        patch.setattr("embedkit.trainer.model.load.save_model", interrupt)
         run(values)
 
 
@@ -135,7 +135,7 @@ def test_a_metric_that_is_not_there_is_an_error_before_training(
 ) -> None:
     (workplace / "cfg.json").write_text(json.dumps(config_values(train={"best_metric": "ndcg@10"})))
     from embedkit.config import ConfigError
-    from embedkit.trainer.train import train
+    from embedkit.trainer.run.train import train
 
     with pytest.raises(ConfigError, match=r"cfg\.json:1:\d+: train.best_metric"):
         train(config=None)

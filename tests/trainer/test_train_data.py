@@ -17,8 +17,8 @@ from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection, TrainSection
-from embedkit.trainer.data import Rows, find_dev, find_pairs, read_rows
-from embedkit.trainer.order import EpochBatches, RowOrder, epoch_batches, epoch_order, row_order
+from embedkit.trainer.rows.sampling import EpochBatches, RowOrder, epoch_batches, epoch_order, row_order
+from embedkit.trainer.rows.store import Rows, find_dev, find_pairs, read_rows
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]

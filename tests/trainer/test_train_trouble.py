@@ -15,8 +15,10 @@ from tests.trainer.test_train import metrics, run, same, weights
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import UserError
-from embedkit.trainer import card, loop, passes
-from embedkit.trainer.batch import Features, Plan
+from embedkit.trainer.run import card
+from embedkit.trainer.step import forward as passes
+from embedkit.trainer.step import loop
+from embedkit.trainer.step.batch import Features, Plan
 
 Values = Callable[..., dict[str, Any]]
 RANK = "embedkit.trainer.losses.ranking.InBatchRankingLoss._rank"
@@ -197,6 +199,6 @@ def test_metrics_are_lost_to_a_full_disk_with_a_message(
     def full(self: Any, row: dict[str, Any]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("embedkit.trainer.callbacks.MetricsLog.write", full)
+    monkeypatch.setattr("embedkit.trainer.watch.callbacks.MetricsLog.write", full)
     with pytest.raises(UserError, match="the disk is full"):
         run(config_values())

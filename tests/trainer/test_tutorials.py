@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.trainer.config import DataSection
-from embedkit.trainer.data import read_rows
+from embedkit.trainer.rows.store import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("[0-9]-*.md"))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from embedkit.trainer import distributed, processes, sharding
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.dev import features_of
-from embedkit.trainer.encoder import quiet_libraries
-from embedkit.trainer.plan import prepare
+from embedkit.trainer.model.load import quiet_libraries
+from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.step import distributed, processes, sharding
+from embedkit.trainer.watch.dev_metrics import features_of
 
 
 def write_gradients(config: Path, out: Path) -> None:

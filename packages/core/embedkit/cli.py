@@ -16,7 +16,7 @@ import typer
 
 from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ToldInterrupt
 
-ROOMS = ("crawler", "compose", "trainer", "serving")
+ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
 app = typer.Typer(
     name="embedkit",
@@ -61,7 +61,7 @@ def doctor(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what works on this machine: versions, extras, devices, models, folders."""
-    from embedkit.doctor import doctor as run
+    from embedkit.commands.doctor import doctor as run
 
     run(as_json=json_)
 
@@ -71,7 +71,7 @@ def demo(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Glossary pages to a better model, offline, with verdict and report, under runs/demo/."""
-    from embedkit.demo import demo as run
+    from embedkit.commands.demo import demo as run
 
     run(as_json=json_)
 
@@ -81,7 +81,7 @@ def cache_info(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say where the cache lies and what each room of it holds."""
-    from embedkit.cache_command import cache_info as run
+    from embedkit.commands.cache import cache_info as run
 
     run(as_json=json_)
 
@@ -96,7 +96,7 @@ def cache_clear(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove fetched pages, vectors and converted models; what another embedkit works with is kept."""
-    from embedkit.cache_command import cache_clear as run
+    from embedkit.commands.cache import cache_clear as run
 
     run(room.value if room else None, older_than=older_than, yes=yes, as_json=json_)
 

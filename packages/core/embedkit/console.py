@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from embedkit.data.jsonl import dumps
 from embedkit.errors import UserError
-from embedkit.jsonl import dumps
 from embedkit.messages import tr
 from embedkit.text import printable
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Self
 
+from embedkit.data.shipped import data_path
 from embedkit.korean import resolve_particles
-from embedkit.shipped import data_path
 
 
 def language() -> str:
@@ -20,8 +20,8 @@ def language() -> str:
 def _korean() -> dict[str, str]:
     import json  # a tenth of the time that --help takes, which needs none of it
 
-    catalogue: dict[str, str] = json.loads(data_path("messages.ko.json").read_text(encoding="utf-8"))
-    return catalogue
+    files = sorted(data_path("messages").glob("*.ko.json"))
+    return {key: text for path in files for key, text in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 class Phrase(str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\ud800-\udfff]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -108,3 +109,10 @@ def shorten(text: str, columns: int) -> str:
             break
         kept += c
     return kept.rstrip() + "…"
+
+
+def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns filled to their widest cell, counted in terminal columns."""
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(pad(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()

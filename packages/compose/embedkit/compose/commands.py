@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose import commands_convert, commands_embed, commands_synth
+from embedkit.compose.embed import commands as commands_embed
+from embedkit.compose.export import commands as commands_convert
+from embedkit.compose.synth import commands as commands_synth
 
 
 class MinerName(StrEnum):
@@ -145,9 +147,9 @@ def compose(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
-    from embedkit.compose.compose import compose as run
-    from embedkit.compose.mine.encoding import Encoding
+    from embedkit.compose.mine.candidates.vectors import Encoding
     from embedkit.compose.mine.options import MineOptions
+    from embedkit.compose.run.compose import compose as run
 
     run(
         inputs=input_,
@@ -200,7 +202,7 @@ def validate(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check a data file and print file:line: problem for each finding; exit 1 when there are any."""
-    from embedkit.compose.validate import validate as run
+    from embedkit.compose.check.validate import validate as run
 
     run(file, mapping=map_ or (), output_format=format_.value, model=model, as_json=json_)
 

@@ -103,7 +103,7 @@ def crawl(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Glossary pages to glossary.csv: terms with their definitions and other names."""
-    from embedkit.crawler.crawl import crawl as run
+    from embedkit.crawler.run.crawl import crawl as run
 
     run(
         sources=sources or (),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.models import Role
+from embedkit.models.resolve import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from embedkit.models import Role
+from embedkit.models.resolve import Role
+from embedkit.models.vectors import Encoder
 from embedkit.serving.batcher import Encoded
-from embedkit.vectors import Encoder
 
 CPU_GROUP = 8  # alike in length; a batch of 32 padded to its longest text takes half as long again
 

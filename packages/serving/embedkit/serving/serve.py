@@ -9,14 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedkit.backends import check_backend
 from embedkit.console import out, say, warn
+from embedkit.data.jsonl import read_objects
+from embedkit.data.shipped import data_path
 from embedkit.errors import ToldInterrupt, UserError
 from embedkit.extras import require
-from embedkit.jsonl import read_objects
-from embedkit.models import ModelSource, newest_run, resolve_model
-from embedkit.shipped import data_path
-from embedkit.vectors import Encoder
+from embedkit.models.backends import check_backend
+from embedkit.models.resolve import ModelSource, newest_run, resolve_model
+from embedkit.models.vectors import Encoder
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from embedkit.trainer import commands_evaluate, commands_tasks
-
 config_app = typer.Typer(name="config", help="Write, check and explain cfg.json.", no_args_is_help=True)
 
 ConfigOption = Annotated[
@@ -41,7 +39,7 @@ def train(
     json_: JsonOption = False,
 ) -> None:
     """Train an embedding model on pairs.jsonl; the result is runs/NAME/."""
-    from embedkit.trainer.train import train as run
+    from embedkit.trainer.run.train import train as run
 
     run(config=config, sets=sets or (), resume=resume, force=force, dry_run=dry_run, as_json=json_)
 
@@ -58,7 +56,7 @@ def compare(
     json_: JsonOption = False,
 ) -> None:
     """Train the same model on the same rows with several losses and print one table."""
-    from embedkit.trainer.comparison import compare as run
+    from embedkit.trainer.run.compare import compare as run
 
     run(config=config, losses=losses, sts=sts, sets=sets or (), force=force, as_json=json_)
 
@@ -118,5 +116,3 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("compare")(compare)
     app.add_typer(config_app)
-    commands_evaluate.register(app)
-    commands_tasks.register(app)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from embedkit.models import DEFAULT_MODEL
+from embedkit.models.resolve import DEFAULT_MODEL
 
 # From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
 ROWS_OF_A_CONCEPT = 3

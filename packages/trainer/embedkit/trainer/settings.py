@@ -10,10 +10,10 @@ from typing import Any
 
 from embedkit.config import ConfigError, Loaded, load_config
 from embedkit.console import out, out_json, say
+from embedkit.data.jsonl import read_objects
+from embedkit.data.pairs import DEFAULT_PATHS
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
-from embedkit.jsonl import read_objects
-from embedkit.pairs import DEFAULT_PATHS
 from embedkit.trainer.config import ROWS_OF_A_CONCEPT, RunConfig
 
 DEFAULT_CONFIG = Path("cfg.json")

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from embedkit.backends import Backend
-from embedkit.models import LoadOptions, ModelSource, Role
-from embedkit.vectors import Encoder, Vectors
+from embedkit.models.backends import Backend
+from embedkit.models.resolve import LoadOptions, ModelSource, Role
+from embedkit.models.vectors import Encoder, Vectors
 
 
 class RayEncoder:

@@ -8,11 +8,11 @@ import numpy as np
 
 from embedkit.compose.embed.result import EmbedResult
 from embedkit.console import say
+from embedkit.data.manifest import Manifest, read_manifest
+from embedkit.data.manifest import manifest_path as manifest_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import atomic, atomic_bytes, refuse_existing
-from embedkit.manifest import Manifest, read_manifest
-from embedkit.manifest import manifest_path as manifest_of
-from embedkit.shards import complete_shard, find_shards, ids_path, same_settings, seal
+from embedkit.models.shards import complete_shard, find_shards, ids_path, same_settings, seal
 
 MERGED = "vectors.npy"
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedkit.compose.read import read
-from embedkit.compose.records import Reject, category
+from embedkit.compose.rows.records import Reject, category
+from embedkit.compose.run.read import read
+from embedkit.data.jsonl import read_objects
+from embedkit.data.tally import Tally
 from embedkit.errors import UserError
-from embedkit.jsonl import read_objects
-from embedkit.report import Tally
 from embedkit.text import writable
 
 

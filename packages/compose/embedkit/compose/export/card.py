@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from embedkit.data.manifest import Manifest
+from embedkit.data.pairs import Mining, Pair
 from embedkit.files import write_text
-from embedkit.manifest import Manifest
-from embedkit.pairs import Mining, Pair
 from embedkit.text import hash64
 
 # Our parts under the names that the Hugging Face Hub expects.

@@ -28,9 +28,9 @@ from embedkit.compose.export.source import (
 )
 from embedkit.compose.export.target import Files, files_of, manifest_of, may_write, reject_lines, rejected_of
 from embedkit.console import out_json, say, warn
+from embedkit.data.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, atomic, discard, refuse_existing, refuse_inputs, sha256_file
-from embedkit.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.messages import tr
 
 SHOWN_REJECTS = 20

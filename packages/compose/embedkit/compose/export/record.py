@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from embedkit.compose.spool import Spool
+from embedkit.compose.rows.spool import Spool
+from embedkit.data.pairs import Mining, Pair
+from embedkit.data.tally import Tally
 from embedkit.messages import Phrase
-from embedkit.pairs import Mining, Pair
-from embedkit.report import Tally
 from embedkit.text import hash64
 
 PARTS = ("train", "dev", "test")

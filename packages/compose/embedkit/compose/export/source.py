@@ -11,10 +11,10 @@ from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, Rows, pairs_spool, to_pairs
 from embedkit.compose.export.whole import QRELS, read_beir, read_llamaindex
 from embedkit.console import say
+from embedkit.data.jsonl import read_objects
+from embedkit.data.pairs import DEFAULT_PATHS, Pair, pair_from_object, split_path
 from embedkit.errors import UserError
 from embedkit.files import STDIO
-from embedkit.jsonl import read_objects
-from embedkit.pairs import DEFAULT_PATHS, Pair, pair_from_object, split_path
 
 PAIRS, LLAMAINDEX, BEIR, HUGGINGFACE = "pairs", "llamaindex", "beir", "huggingface"
 FOLDERS = (BEIR, HUGGINGFACE)

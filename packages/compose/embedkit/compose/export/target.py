@@ -14,11 +14,11 @@ from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Queries, Qu
 from embedkit.compose.export.source import BEIR, FOLDERS, HUGGINGFACE, LLAMAINDEX, PAIRS
 from embedkit.compose.export.whole import QRELS, beir_files, llamaindex_document
 from embedkit.console import say
+from embedkit.data.jsonl import dumps
+from embedkit.data.manifest import Manifest, manifest_path
+from embedkit.data.pairs import Pair, pair_to_object, split_path
 from embedkit.errors import UserError
 from embedkit.files import STDIO
-from embedkit.jsonl import dumps
-from embedkit.manifest import Manifest, manifest_path
-from embedkit.pairs import Pair, pair_to_object, split_path
 
 Files = dict[str, Iterable[str]]
 _TEXTS = ("id", "group", "kind", "lang", "source", "license")

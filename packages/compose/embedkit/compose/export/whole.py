@@ -12,9 +12,9 @@ from typing import Any
 
 from embedkit.compose.export.lines import titled
 from embedkit.compose.export.record import Books, Queries, Query, text_id
+from embedkit.data.jsonl import dumps, read_objects
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
-from embedkit.jsonl import dumps, read_objects
 from embedkit.text import hash64
 
 QRELS = Path("qrels")

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from embedkit.compose.mine.base import OPEN_BAR, Bar, Miner
-from embedkit.compose.mine.encoding import Encoding
-from embedkit.compose.mine.lexical import LexicalMiner
+from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Miner
+from embedkit.compose.mine.candidates.lexical import LexicalMiner
+from embedkit.compose.mine.candidates.tokens import Words, plain_words
+from embedkit.compose.mine.candidates.vectors import Encoding
 from embedkit.compose.mine.pools import Pool
 from embedkit.compose.mine.rescore import Rescorer, RescoringMiner
-from embedkit.compose.mine.tokens import Words, plain_words
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase
-from embedkit.models import DEFAULT_MODEL, ModelSource, resolve_model
-from embedkit.readable import UNREADABLE_SHARE, unreadable_share
+from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
+from embedkit.models.resolve import DEFAULT_MODEL, ModelSource, resolve_model
 
 MINERS = ("auto", "lexical", "dense", "hybrid")
 
@@ -94,8 +94,8 @@ def miner_factory(
 def _proposing(choice: Choice, bar: Bar, encoding: Encoding, words: Words) -> Callable[[Pool], Miner]:
     if choice.source is None:
         return lambda pool: _lexical(pool, words)
-    from embedkit.compose.mine.dense import DenseMiner
-    from embedkit.compose.mine.hybrid import HybridMiner
+    from embedkit.compose.mine.candidates.dense import DenseMiner
+    from embedkit.compose.mine.candidates.hybrid import HybridMiner
 
     encoder = encoding.encoder(choice.source)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from embedkit.compose.concepts import text_hash
-from embedkit.compose.mine.base import Guards, Ranked
+from embedkit.compose.concepts.graph import text_hash
+from embedkit.compose.mine.candidates.base import Guards, Ranked
 from embedkit.compose.mine.pools import Mask
-from embedkit.compose.rows import Draft
+from embedkit.compose.rows.drafts import Draft
 from embedkit.console import out, out_json
+from embedkit.data.pairs import Mining
 from embedkit.errors import UserError
-from embedkit.pairs import Mining
 from embedkit.text import fold
 
 NEIGHBOURS = 20

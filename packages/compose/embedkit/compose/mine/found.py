@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from embedkit.compose.spool import Spool
-from embedkit.pairs import Mining
+from embedkit.compose.rows.spool import Spool
+from embedkit.data.pairs import Mining
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from embedkit.compose.mine.base import Bar, Guards
-from embedkit.compose.mine.encoding import Encoding
+from embedkit.compose.mine.candidates.base import Bar, Guards
+from embedkit.compose.mine.candidates.tokens import tokenizer_version, words_of
+from embedkit.compose.mine.candidates.vectors import Encoding
 from embedkit.compose.mine.rescore import Rescorer, find_cross_encoder
 from embedkit.compose.mine.rounds import check_rounds
 from embedkit.compose.mine.synonyms import read_candidates
-from embedkit.compose.mine.tokens import tokenizer_version, words_of
 from embedkit.errors import UserError
-from embedkit.models import resolve_model, weights_hash
+from embedkit.models.resolve import resolve_model, weights_hash
 
 _WINDOW = re.compile(r"(\d*):(\d*)")
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from embedkit.compose.concepts import Concepts, Hashes, text_hash
-from embedkit.compose.mine.base import NO_INDICES, Indices, Miner
-from embedkit.compose.rows import Draft, Role
-from embedkit.compose.texts import Texts
+from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
+from embedkit.compose.mine.candidates.base import NO_INDICES, Indices, Miner
+from embedkit.compose.rows.drafts import Draft, Role
+from embedkit.compose.rows.texts import Texts
 from embedkit.text import hash64, language_of
 
 PoolKey = tuple[Role, str]

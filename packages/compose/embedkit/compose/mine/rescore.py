@@ -15,10 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.compose.mine.base import BAR_DECIMALS, Bar, Miner, Question, Ranked, Refused, Scores, best_first
+from embedkit.compose.mine.candidates.base import (
+    BAR_DECIMALS,
+    Bar,
+    Miner,
+    Question,
+    Ranked,
+    Refused,
+    Scores,
+    best_first,
+)
 from embedkit.errors import UserError
 from embedkit.extras import require
-from embedkit.models import ModelSource, quiet_loading, resolve_model, weights_hash
+from embedkit.models.resolve import ModelSource, quiet_loading, resolve_model, weights_hash
 from embedkit.progress import track
 
 if TYPE_CHECKING:

@@ -17,17 +17,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from embedkit.child import run_embedkit
+from embedkit.commands.child import run_embedkit
 from embedkit.compose.mine.choose import Choice, choose_miner
 from embedkit.compose.mine.select import Mined
-from embedkit.compose.split import Part
+from embedkit.compose.rows.split import Part
 from embedkit.console import say
+from embedkit.data.jsonl import dumps
+from embedkit.data.pairs import Pair, pair_to_object, split_path
 from embedkit.errors import EmbedkitError, UserError
 from embedkit.extras import require
 from embedkit.files import atomic, read_bytes, sha256_file, write_text
-from embedkit.jsonl import dumps
-from embedkit.models import DEFAULT_MODEL, resolve_model, weights_hash
-from embedkit.pairs import Pair, pair_to_object, split_path
+from embedkit.models.resolve import DEFAULT_MODEL, resolve_model, weights_hash
 
 RUN = "run"
 MARKER = "round.json"

@@ -21,13 +21,13 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from embedkit.compose.concepts import text_hash
-from embedkit.compose.mine.base import NO_INDICES, Guards, Indices, Question, Ranked
+from embedkit.compose.concepts.graph import text_hash
+from embedkit.compose.mine.candidates.base import NO_INDICES, Guards, Indices, Question, Ranked
 from embedkit.compose.mine.explain import NEIGHBOURS, Explanation, neighbours, refusals
 from embedkit.compose.mine.found import Found, Negative
 from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, Pools
-from embedkit.compose.rows import Draft
-from embedkit.pairs import Mining
+from embedkit.compose.rows.drafts import Draft
+from embedkit.data.pairs import Mining
 from embedkit.progress import Ticker
 
 HUB_LEAST = 8

@@ -6,16 +6,16 @@ from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from embedkit.compose.mine.base import Guards
+from embedkit.compose.mine.candidates.base import Guards
+from embedkit.compose.mine.candidates.tokens import words_of
 from embedkit.compose.mine.choose import Choice, miner_factory
 from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import Mined, mine
-from embedkit.compose.mine.tokens import words_of
-from embedkit.compose.rows import Draft
-from embedkit.compose.split import PARTS, Part
-from embedkit.compose.spool import Picked
+from embedkit.compose.rows.drafts import Draft
+from embedkit.compose.rows.split import PARTS, Part
+from embedkit.compose.rows.spool import Picked
 from embedkit.console import warn
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rapidfuzz.distance import Indel
 
-from embedkit.compose.concepts import Concepts, text_hash
-from embedkit.compose.encoding import detect
+from embedkit.compose.concepts.graph import Concepts, text_hash
 from embedkit.compose.mine.select import Above
-from embedkit.compose.records import Record
-from embedkit.compose.rows import Draft
+from embedkit.compose.rows.drafts import Draft
+from embedkit.compose.rows.records import Record
 from embedkit.console import say, warn
+from embedkit.data.encoding import detect
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.text import language_of

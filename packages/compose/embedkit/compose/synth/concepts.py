@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from embedkit.compose.synth.lists import Item
-from embedkit.near import name_key, near_pairs
-from embedkit.report import Tally
+from embedkit.data.tally import Tally
+from embedkit.ranking.near_duplicates import name_key, near_pairs
 from embedkit.text import fold, is_acronym
 
 _BRACKET = re.compile(r"^(.*\S)\s*[(（](.+)[)）]$")

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from embedkit.compose.encoding import BAD, detect
-from embedkit.compose.read import read
-from embedkit.compose.records import Reject, category
-from embedkit.compose.table import SAMPLE_ROWS, Line, sniff
+from embedkit.compose.rows.records import Reject, category
+from embedkit.compose.run.read import read
 from embedkit.console import say
+from embedkit.data.encoding import BAD, detect
+from embedkit.data.entries import Entry
+from embedkit.data.shipped import data_path
+from embedkit.data.tables import SAMPLE_ROWS, Line, sniff
+from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
-from embedkit.glossary import Entry
-from embedkit.report import Tally
-from embedkit.shipped import data_path
 from embedkit.text import clean, fold, language_of, writable
 
 MAX_NAME_CHARS = 200

@@ -14,15 +14,15 @@ from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pa
 from embedkit.compose.synth.proof import Proof, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
+from embedkit.data.entries import read_glossary
+from embedkit.data.jsonl import write_objects
+from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, write_manifest
+from embedkit.data.pairs import split_path, write_pairs
+from embedkit.data.shipped import data_path
+from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs
-from embedkit.glossary import read_glossary
-from embedkit.jsonl import write_objects
-from embedkit.manifest import Manifest, hashes, manifest_path, versions, write_manifest
 from embedkit.messages import Phrase, language, tr
-from embedkit.pairs import split_path, write_pairs
-from embedkit.report import Tally
-from embedkit.shipped import data_path
 from embedkit.text import fold
 
 SUSPICIOUS = 0.1  # wording that beats chance by more than this is warned about

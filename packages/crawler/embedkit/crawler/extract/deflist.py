@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborNode
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 
 # Lists that pair names with something else: API signatures, field lists, footnotes, galleries, metadata.
 _OTHER_LIST = re.compile(

@@ -10,7 +10,7 @@ from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.leads import Numbered
 from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Line, Page
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3

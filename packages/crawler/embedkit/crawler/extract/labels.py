@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from embedkit.crawler.extract import words
-from embedkit.glossary import Alias, AliasKind
+from embedkit.data.entries import Alias, AliasKind
 from embedkit.text import clean, fold, is_acronym, language_of
 
 MAX_LABEL_WORDS = 12

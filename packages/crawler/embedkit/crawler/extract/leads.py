@@ -10,7 +10,7 @@ from statistics import median
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Line, attribute, plain
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 
 Numbered = tuple[int, Line]
 _SEPARATOR = re.compile(r"^\s*(?:[(（][^()（）]{1,80}[)）]\s*)?(?:[:：=,，.。;]|[–—―]|-{1,2}(?=\s|$)|→)\s*")

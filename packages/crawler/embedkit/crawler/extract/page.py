@@ -17,7 +17,7 @@ from embedkit.crawler.extract.pairs import marked_pairs
 from embedkit.crawler.extract.records import Extraction, Found, Group, Term, Verdict
 from embedkit.crawler.extract.tables import tables
 from embedkit.crawler.extract.tree import Page, lines, parse, text_of
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 from embedkit.messages import Phrase
 from embedkit.text import clean, fold
 

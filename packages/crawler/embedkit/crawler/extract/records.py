@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

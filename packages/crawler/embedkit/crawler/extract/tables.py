@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborNode
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Found, Group
 from embedkit.crawler.extract.tree import Page, attribute, text_of
-from embedkit.glossary import Alias
+from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
 
 MAX_SPAN = 1000

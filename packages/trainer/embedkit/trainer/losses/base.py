@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from embedkit.trainer.batch import Features, Plan
-from embedkit.trainer.passes import encode_batch
+from embedkit.trainer.step.batch import Features, Plan
+from embedkit.trainer.step.forward import encode_batch
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedkit.data.shapes import EATS
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig, TrainSection
-from embedkit.trainer.encoder import whole_width
 from embedkit.trainer.losses.base import BatchLoss, WeightedLosses
 from embedkit.trainer.losses.distill import DistillLoss
 from embedkit.trainer.losses.ranking import GuidedRankingLoss, InBatchRankingLoss
-from embedkit.trainer.losses.second import SecondModel, load_second
+from embedkit.trainer.losses.second_model import SecondModel, load_second
 from embedkit.trainer.losses.stock import SoftmaxLoss, make_stock
-from embedkit.trainer.mixture import Mixture
-from embedkit.trainer.shapes import EATS
+from embedkit.trainer.model.load import whole_width
+from embedkit.trainer.rows.sources import Mixture
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from embedkit.trainer.batch import BatchPlan
 from embedkit.trainer.losses.base import EXCLUDED, BatchLoss
-from embedkit.trainer.losses.second import SecondModel
+from embedkit.trainer.losses.second_model import SecondModel
+from embedkit.trainer.step.batch import BatchPlan
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -8,10 +8,10 @@ from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.losses import BatchHardTripletLossDistanceFunction as Distance
 from torch import Tensor, nn
 
-from embedkit.trainer.batch import ColumnPlan
 from embedkit.trainer.config import TrainSection
-from embedkit.trainer.encoder import whole_width
 from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.model.load import whole_width
+from embedkit.trainer.step.batch import ColumnPlan
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -1,0 +1,1 @@
+"""Checks of data files: bad rows, doubtful rows, texts that are too long."""

@@ -1,0 +1,1 @@
+"""Concepts: which records speak of one thing."""

@@ -1,0 +1,1 @@
+"""Candidates for negatives: the texts nearest to a question, by words, by vectors, by both."""

@@ -1,0 +1,1 @@
+"""Training rows: drafts, splits, and the files that they become."""

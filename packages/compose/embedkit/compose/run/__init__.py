@@ -1,0 +1,1 @@
+"""One run of compose, from tables to files."""

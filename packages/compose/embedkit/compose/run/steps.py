@@ -1,0 +1,167 @@
+"""The steps of compose around mining: read, join, make, divide, choose, prove; each says what it found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from embedkit.compose.check.length import local_length_check
+from embedkit.compose.check.lint import lint, resolve_stubs
+from embedkit.compose.concepts.graph import Concepts, build
+from embedkit.compose.concepts.han import say_without
+from embedkit.compose.mine.candidates.tokens import tokenizer_version
+from embedkit.compose.mine.choose import Choice, choose_miner
+from embedkit.compose.mine.found import Found
+from embedkit.compose.mine.rescore import DEPTH
+from embedkit.compose.rows.drafts import Draft, draft_rows, drafts_spool, is_self_pair
+from embedkit.compose.rows.records import Record, Reject, category, records_spool, rejects_spool
+from embedkit.compose.rows.split import PARTS, LeakProof, Part, assign, prove
+from embedkit.compose.rows.spool import Spool
+from embedkit.compose.rows.texts import distinct_texts
+from embedkit.compose.run.read import read
+from embedkit.compose.run.result import Settings
+from embedkit.console import say, warn
+from embedkit.data.tally import Tally
+from embedkit.messages import Phrase, tr
+from embedkit.ranking.near_duplicates import near_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the inputs held; stubs are names of what they point at by now. `lint` counts the doubts by code."""
+
+    records: Spool[Record]
+    rejects: Spool[Reject]
+    tally: Tally
+    lint: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The rows to be, each once."""
+
+    drafts: Spool[Draft]
+    tally: Tally
+    stated_self_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The part of every row, the texts that are nearly the same, and how many texts there are."""
+
+    parts: list[Part]
+    near: tuple[tuple[str, str], ...]
+    texts: int
+
+
+def read_all(settings: Settings) -> Reading:
+    """Read and lint every input."""
+    tally = Tally(Phrase("read"))
+    records, rejects = records_spool(), rejects_spool()
+    for path in settings.inputs:
+        for item in read(path, mapping=settings.mapping):
+            tally.taken_in += 1
+            if isinstance(item, Record):
+                records.append(item)
+            else:
+                rejects.append(item)
+                tally.reject(category(item.reason))
+    tally.given_out = len(records)
+    counts = Counter(problem.code for problem in lint(records, too_long=local_length_check(settings.model)))
+    tally.print()
+    for code, count in sorted(counts.items()):
+        say("  {count} to look at: {code}", count=count, code=tr(code))
+    for number, record in list(resolve_stubs(records)):
+        records.replace(number, record)
+    return Reading(records, rejects, tally, dict(sorted(counts.items())))
+
+
+def join(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concepts:
+    """The concepts of the records; a person says of `pairs` of them that they are one."""
+    concepts = build(records, joined=pairs)
+    say(
+        "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} names are ambiguous",
+        count=len(concepts.ids),
+        largest=concepts.largest,
+        name=concepts.largest_name,
+        ambiguous=concepts.ambiguous,
+    )
+    if concepts.over_merged:
+        warn(
+            "the largest concept holds {percent} % of the texts: does one name join too much?",
+            percent=round(100 * concepts.largest / concepts.texts, 1),
+        )
+    say_without(records)
+    return concepts
+
+
+def make(found: Reading, kinds: Iterable[str]) -> Made:
+    """Rows of the wanted kinds; self pairs go to the rejects, duplicates become one."""
+    tally, stated = Tally(Phrase("rows")), 0
+    drafts = drafts_spool()
+    seen: set[bytes] = set()
+    for draft in draft_rows(found.records, kinds=kinds):
+        tally.taken_in += 1
+        if is_self_pair(draft):
+            tally.reject("self pair")
+            record = found.records[draft.record]
+            text = f"{draft.anchor} = {draft.positive}"
+            found.rejects.append(Reject(record.file, record.line, f"self pair ({draft.kind})", text))
+            stated += draft.kind in ("pair", "term-definition")
+        elif (digest := draft.digest) in seen:
+            tally.merged += 1
+        else:
+            seen.add(digest)
+            drafts.append(draft)
+    tally.given_out = len(drafts)
+    tally.print()
+    return Made(drafts, tally, stated)
+
+
+def divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> Divided:
+    """Train, dev and test by concept, what is nearly the same together."""
+    texts = distinct_texts(drafts)
+    near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
+    parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.seed)
+    counts = Counter(parts)
+    say("split: {counts}", counts=", ".join(f"{counts[part]} {part}" for part in PARTS))
+    for part, share in zip(PARTS, settings.shares, strict=True):
+        if share and not counts[part]:
+            warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
+    return Divided(parts, near, len(texts))
+
+
+def choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
+    """The miner, by what a sample of the texts is like."""
+    step = max(1, len(drafts) // 1000)
+    sample = (text for draft in drafts[::step] for text in (draft.anchor, draft.positive))
+    choice = choose_miner(settings.miner, sample, model=settings.model)
+    if settings.guards.hard_k:
+        say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
+        if settings.mining.tokenizer != "words" and choice.miner != "dense":
+            say("Korean words: {tokenizer}", tokenizer=tokenizer_version(settings.mining.tokenizer))
+        if settings.mining.cross_encoder:
+            say(
+                "rescored by {model}, {count} candidates a row",
+                model=settings.mining.cross_encoder,
+                count=DEPTH,
+            )
+    return choice
+
+
+def proof(drafts: Sequence[Draft], divided: Divided, concepts: Concepts, negatives: Found) -> LeakProof:
+    """What the parts share, counted in the rows as they will be written; anything is a bug."""
+    used = ((part, [n.text for n in found]) for part, found in zip(divided.parts, negatives, strict=True))
+    leak = prove(drafts, divided.parts, concepts, divided.near, negatives=used)
+    say(
+        "leak proof: {concepts} shared concepts, {texts} shared texts, {near} near duplicates across parts, "
+        "{held_out} held-out texts among the training negatives",
+        concepts=leak.shared_concepts,
+        texts=leak.shared_texts,
+        near=leak.near_duplicates,
+        held_out=leak.held_out_negatives,
+    )
+    if not leak.clean:
+        raise RuntimeError("the split leaks; this is a bug in embedkit")
+    return leak

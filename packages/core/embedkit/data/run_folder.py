@@ -1,0 +1,141 @@
+"""What a run knows about itself: config, base model, the pairs it was trained on, training log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.data.jsonl import read_objects
+from embedkit.data.pairs import DEFAULT_PATHS, split_path
+from embedkit.errors import UserError
+from embedkit.files import read_bytes
+from embedkit.models.resolve import ModelSource, Role
+
+CONFIG = "config.json"
+MODEL = "model"
+CHECKPOINTS = "checkpoints"
+METRICS = "metrics.jsonl"
+ENVIRONMENT = "environment.json"
+CARD = "README.md"
+COMPARED = "compared.json"
+# What an evaluation adds to a run: it belongs to the model that was there.
+EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
+OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, *EVALUATED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One curve of the training log."""
+
+    name: str
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run folder, its resolved config and its training files: none where one of them cannot be found."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    trained_on: tuple[Path, ...]
+
+    @property
+    def pairs(self) -> Path | None:
+        """The training file, the first of several."""
+        return next(iter(self.trained_on), None)
+
+    @property
+    def base_model(self) -> str:
+        """The model that training started from."""
+        return str(self.config.get("model_id") or "")
+
+    @property
+    def revision(self) -> str:
+        """The revision of that model; empty where none was pinned."""
+        section = self.config.get("hf")
+        return str(section.get("revision") or "") if isinstance(section, dict) else ""
+
+    @property
+    def prompts(self) -> dict[Role, str]:
+        """The prompts that training put before its texts, as far as the config names any."""
+        section = self.config.get("train")
+        train = section if isinstance(section, dict) else {}
+        named: dict[Role, Any] = {
+            "query": train.get("query_prompt"),
+            "document": train.get("document_prompt"),
+        }
+        return {role: str(prompt) for role, prompt in named.items() if prompt}
+
+    def prompts_for(self, model: ModelSource) -> dict[Role, str]:
+        """The run's prompts, where `model` is the one that it started from."""
+        return self.prompts if self.base_model == model.requested else {}
+
+
+def run_of(source: ModelSource) -> Run | None:
+    """The run that a model belongs to: `--model RUN` and `--model RUN/model` both mean it."""
+    folder = Path(source.path).parent
+    if source.origin not in ("run", "folder") or Path(source.path).name != "model":
+        return None
+    if not (folder / CONFIG).is_file():
+        return None
+    try:
+        config = json.loads(read_bytes(folder / CONFIG))
+    except ValueError as error:
+        raise UserError("not JSON: {error}", place=str(folder / CONFIG), error=error) from None
+    if not isinstance(config, dict):
+        raise UserError("expected an object {...}", place=str(folder / CONFIG))
+    return Run(folder=folder, config=config, trained_on=tuple(_trained_on(folder, config)))
+
+
+def _trained_on(folder: Path, config: Mapping[str, Any]) -> list[Path]:
+    data = config.get("data")
+    data = data if isinstance(data, dict) else {}
+    sources = data.get("sources") or [{"path": data.get("pairs_path")}]
+    named: list[str | None] = [source["path"] for source in sources]
+    candidates = [(Path(name), folder / name) if name else DEFAULT_PATHS for name in named]
+    found = [path for group in candidates if (path := next(filter(Path.is_file, group), None))]
+    return found if len(found) == len(named) else []
+
+
+def default_test_file(run: Run | None) -> Path:
+    """The test split beside the run's training file, else beside the default pairs files.
+
+    Raises:
+        UserError: none of them is there.
+    """
+    trained_on = run.trained_on if run else ()
+    looked = [split_path(path, "test") for path in (*trained_on, *DEFAULT_PATHS)]
+    for path in looked:
+        if path.is_file():
+            return path
+    raise UserError(
+        "no test file: looked for {looked}",
+        hint="name one with --test, or make one with embedkit compose --split 0.8/0.1/0.1",
+        looked=", ".join(map(str, dict.fromkeys(looked))),
+    )
+
+
+def curves(folder: Path) -> tuple[Series, ...]:
+    """Every number that the training log carries with a step: losses, learning rate, dev metrics."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for step, name, value in _logged(folder / METRICS):
+        points.setdefault(name, []).append((step, value))
+    return tuple(
+        Series(name=name, steps=tuple(s for s, _ in p), values=tuple(v for _, v in p))
+        for name, p in points.items()
+    )
+
+
+def _logged(path: Path) -> Iterator[tuple[float, str, float]]:
+    if not path.is_file():
+        return
+    for _, row in read_objects(path):
+        step = row.get("step")
+        if isinstance(step, int | float):
+            for name, value in row.items():
+                if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
+                    yield float(step), name, float(value)

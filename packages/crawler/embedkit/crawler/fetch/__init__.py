@@ -1,0 +1,1 @@
+"""Fetching: HTTP with caps, pace, robots.txt and a cache."""

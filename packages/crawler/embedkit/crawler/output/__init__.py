@@ -1,0 +1,1 @@
+"""What a crawl writes: rows, files, translations, differences, proofs of completeness."""

@@ -1,0 +1,220 @@
+"""What a crawl leaves: rows as CSV, JSON lines or pairs, the notice that licences ask for, the manifest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from embedkit.crawler.output.align import Translation, write_translations
+from embedkit.crawler.sources.documents import Document
+from embedkit.data.entries import Entry, write_glossary
+from embedkit.data.jsonl import write_objects
+from embedkit.data.manifest import (
+    Manifest,
+    hashes,
+    manifest_path,
+    read_manifest,
+    versions,
+    write_manifest,
+    wrote,
+)
+from embedkit.data.pairs import Pair, write_pairs
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.files import STDIO, discard, refuse_existing, require_writable, sha256_file, write_text
+from embedkit.messages import tr
+
+STEP = "crawl"
+NOTICE = "NOTICE.md"
+TRANSLATIONS = "translations.csv"
+FORMATS = {
+    "csv": Path("data/glossary.csv"),
+    "jsonl": Path("data/glossary.jsonl"),
+    "pairs": Path("data/pairs.jsonl"),
+}
+SHRUNK = 0.8
+_RUN_BY_SPREADSHEETS = re.compile(r"^[=+\-@\t\r]")
+_CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
+
+
+def refuse_foreign(output: Path | str, *, force: bool) -> None:
+    """Keep what is not an earlier crawl's own output, before anything is fetched."""
+    if str(output) == STDIO:
+        return
+    path = Path(output)
+    if path.is_dir():
+        raise UserError("is a folder", place=str(path), hint="--output names a file")
+    refuse_existing(path, force=force or wrote(path, step=STEP))
+    require_writable(path.parent)
+
+
+def write_rows(output: Path | str, entries: Iterable[Entry], *, form: str) -> None:
+    """Write the rows in one of `FORMATS`."""
+    if form == "csv":
+        write_glossary(output, entries)
+    elif form == "jsonl":
+        write_objects(output, map(_object, entries))
+    else:
+        write_pairs(output, map(_pair, entries))
+
+
+def _object(entry: Entry) -> dict[str, Any]:
+    aliases = [
+        {"text": a.text, "kind": a.kind, **({"lang": a.lang} if a.lang else {})} for a in entry.aliases
+    ]
+    row: dict[str, Any] = {f.name: getattr(entry, f.name) for f in fields(Entry)}
+    return {**row, "aliases": aliases}
+
+
+def _pair(entry: Entry) -> Pair:
+    return Pair(
+        anchor=entry.term,
+        positive=entry.definition,
+        id=entry.entry_id,
+        group=entry.entry_id,
+        kind="definition",
+        lang=entry.lang,
+        source=entry.source,
+        license=entry.license,
+    )
+
+
+def risky_cells(entries: Iterable[Entry]) -> int:
+    """How many cells a spreadsheet would run as formulas."""
+    return sum(bool(_RUN_BY_SPREADSHEETS.match(getattr(e, name))) for e in entries for name in _CELLS)
+
+
+def spreadsheet_safe(entry: Entry) -> Entry:
+    """The entry with an apostrophe before every cell that a spreadsheet would run."""
+    risky: dict[str, Any] = {n: f"'{v}" for n in _CELLS if _RUN_BY_SPREADSHEETS.match(v := getattr(entry, n))}
+    return replace(entry, **risky) if risky else entry
+
+
+def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:
+    """Raise `AnswerNoError` when a source has lost over a fifth of the terms that it had in the last crawl."""
+    if str(output) == STDIO or not wrote(Path(output), step=STEP):
+        return
+    last = read_manifest(manifest_path(Path(output)))
+    if last.settings.get("limit_per_source") != limit:
+        return
+    before = {s.get("name"): s.get("terms") for s in last.counts.get("sources", []) if isinstance(s, dict)}
+    lost = [
+        tr(
+            "{name}: {terms} terms, {before} in the last crawl",
+            name=s["name"],
+            terms=s["terms"],
+            before=before[s["name"]],
+        )
+        for s in sources
+        if s["terms"] < SHRUNK * (before.get(s["name"]) or 0)
+    ]
+    if lost:
+        raise AnswerNoError("\n".join(lost[:2]), hint="look at the page; --force takes it as it is")
+
+
+def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
+    """Raise `UserError` when the last crawl into this output read pages that this one does not."""
+    if str(output) == STDIO or not wrote(Path(output), step=STEP):
+        return
+    last = read_manifest(manifest_path(Path(output)))
+    if lost := [name for name in last.inputs if name not in set(names)]:
+        raise UserError(
+            "holds rows of other pages, which would be lost: {names}",
+            place=str(output),
+            hint="crawl them all at once, or name another --output; --force replaces it",
+            names=", ".join(lost[:3]) + (" …" if len(lost) > 3 else ""),
+        )
+
+
+def write_all(
+    output: Path | str,
+    entries: Sequence[Entry],
+    documents: Sequence[Document],
+    translations: Sequence[Translation] = (),
+    *,
+    form: str,
+    settings: Mapping[str, Any],
+    counts: Mapping[str, Any],
+) -> tuple[Path, ...]:
+    """Write rows, translations, notice and manifest; the names beside the output are fixed, whatever a page is called.
+
+    What the last crawl into it left beside it and this one does not make is removed.
+    """
+    if str(output) == STDIO:
+        write_rows(output, entries, form=form)
+        return ()
+    path = Path(output)
+    own = _own(path)
+    made = [path]
+    write_rows(path, entries, form=form)
+    if translations:
+        made.append(_beside(path, TRANSLATIONS, own))
+        write_translations(made[-1], translations)
+    if text := notice_text(path.name, documents):
+        made.append(_beside(path, NOTICE, own))
+        write_text(made[-1], text)
+    manifest = Manifest(
+        step=STEP,
+        inputs={d.source.name: d.sha256 for d in documents},
+        outputs=hashes(made),
+        settings=settings,
+        counts=counts,
+        versions=versions(),
+    )
+    stale = own - {file.name for file in made} if path.name in own else ()
+    for name in stale:
+        discard(path.with_name(name))
+    write_manifest(manifest_path(path), manifest)
+    return (*made, manifest_path(path))
+
+
+def _own(output: Path) -> set[str]:
+    """The names of what the last crawl wrote here and nobody has touched since."""
+    try:
+        last = read_manifest(manifest_path(output))
+    except UserError:
+        return set()
+    files = {name: output.with_name(name) for name in last.outputs if last.step == STEP}
+    return {
+        name for name, file in files.items() if file.is_file() and sha256_file(file) == last.outputs[name]
+    }
+
+
+def _beside(output: Path, name: str, own: Collection[str]) -> Path:
+    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
+    path = output.with_name(name)
+    return path if name in own or not path.exists() else output.with_name(f"{output.stem}.{name}")
+
+
+def notice_text(name: str, documents: Iterable[Document]) -> str:
+    """The attribution that CC licences ask for: title, authors, source, licence, and what was changed."""
+    lines = list(_credits(documents))
+    if not lines:
+        return ""
+    changed = (
+        "Changed: terms, definitions and other names were taken from the pages; references, pictures, links"
+        " and markup were removed."
+    )
+    share = "Where a licence says SA, what you make from these rows has to carry that licence too."
+    return "\n".join(
+        [f"# Notice for {name}", "", "The rows of this file come from:", "", *lines, "", changed, share, ""]
+    )
+
+
+def _credits(documents: Iterable[Document]) -> Iterator[str]:
+    for d in documents:
+        if d.license.startswith("CC BY"):
+            history = (
+                f" (list of authors: <{d.url}?action=history>)" if d.revision and "?" not in d.url else ""
+            )
+            yield (
+                f"- “{d.title or d.url}”, by its contributors{history}: <{d.permalink or d.url}>,"
+                f" {d.license}{_licence_link(d.license)}"
+            )
+
+
+def _licence_link(licence: str) -> str:
+    match = re.fullmatch(r"CC (BY[A-Z-]*) (\d\.\d)", licence)
+    return f" (<https://creativecommons.org/licenses/{match[1].lower()}/{match[2]}/>)" if match else ""

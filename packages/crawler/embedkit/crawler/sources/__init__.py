@@ -1,0 +1,1 @@
+"""Sources: what is crawled, and how each kind becomes documents."""

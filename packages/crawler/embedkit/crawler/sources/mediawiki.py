@@ -1,0 +1,381 @@
+"""MediaWiki's API, of Wikipedia and any other wiki: pages by `action=parse`, all else fifty titles a request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from embedkit.console import warn
+from embedkit.crawler.fetch import cache, urls
+from embedkit.crawler.fetch.cache import Answer
+from embedkit.crawler.fetch.client import Fetcher, RetryError, retry_after_s
+from embedkit.crawler.fetch.config import DEFAULT_TITLE, WIKIPEDIA
+from embedkit.crawler.sources.documents import CC_BY_SA, Document, Source, licence_of, sha256
+from embedkit.errors import UserError
+from embedkit.messages import Phrase
+
+MAX_TITLE_CHARS = 255
+BATCH_TITLES = 50
+MAX_LAG_S = 5
+_BATCH_CHARS = 6000  # servers refuse addresses over 8 KB
+_MAX_PAGES = 1000  # of a continued answer: no API needs more, one that loops would
+_SITE_FRESH_S = 7 * 24 * 3600.0
+_BUSY = frozenset(("maxlag", "ratelimited", "readonly"))
+_NOT_IN_TITLES = re.compile(r"[\[\]{}|<>\n]")
+
+
+def endpoint_of(lang: str, api: str) -> str:
+    """The `api.php` of Wikipedia in `lang`, or the one that was given."""
+    return urls.checked(api, place="--api") if api else f"https://{lang}.wikipedia.org/w/api.php"
+
+
+def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
+    """Pages by title; without any, English Wikipedia's glossary of video games."""
+    if not titles and (api or lang != "en"):
+        raise UserError(
+            "the page that is read without --title is in the English Wikipedia",
+            place="--api" if api else f"--lang {lang}",
+            hint="--title names a page of this wiki, --category a category of pages",
+        )
+    endpoint = endpoint_of(lang, api)
+    for title in dict.fromkeys(t.strip().replace("_", " ") for t in titles or (DEFAULT_TITLE,)):
+        yield _source(endpoint, title, lang=lang, api=api, option="--title")
+
+
+def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
+    """Categories, whose pages are asked for when the crawl starts."""
+    endpoint = endpoint_of(lang, api)
+    for name in dict.fromkeys(n.strip().replace("_", " ") for n in names):
+        title = name if ":" in name else f"Category:{name}"
+        page = _source(endpoint, title, lang=lang, api=api, option="--category")
+        yield replace(page, kind="wiki_category", request=_category_request(endpoint, title))
+
+
+def _source(endpoint: str, title: str, *, lang: str, api: str, option: str) -> Source:
+    if not title or len(title.encode()) > MAX_TITLE_CHARS or _NOT_IN_TITLES.search(title):
+        raise UserError("not a title that a wiki page can have", place=f"{option} {title!r}")
+    return Source(
+        kind="wikipedia_glossary",
+        name=f"{urls.host_of(endpoint)}:{title}" if api else f"{lang}.wikipedia.org:{title}",
+        title=title,
+        request=parse_request(endpoint, title),
+        page_url=page_url(endpoint, title),
+        lang=lang,
+        license=CC_BY_SA if urls.is_wikimedia(endpoint) else "",
+        optional=False,
+    )
+
+
+def parse_request(endpoint: str, title: str) -> str:
+    """The address of `action=parse` for one page, redirects followed."""
+    return _address(
+        endpoint,
+        {
+            "action": "parse", "redirects": "1", "disableeditsection": "1", "disablelimitreport": "1",
+            "prop": "text|revid", "page": title,
+        },
+    )  # fmt: skip
+
+
+def _category_request(endpoint: str, title: str, **more: str) -> str:
+    return _address(endpoint, {"action": "query", **_members(title), **more})
+
+
+def _members(title: str) -> dict[str, str]:
+    return {"list": "categorymembers", "cmtitle": title, "cmtype": "page", "cmlimit": "500"}
+
+
+def _address(endpoint: str, query: Mapping[str, str]) -> str:
+    common = {"format": "json", "formatversion": "2", "maxlag": str(MAX_LAG_S)}
+    return f"{endpoint}?{urlencode({**query, **common})}"
+
+
+def page_url(endpoint: str, title: str) -> str:
+    """Where people read the page."""
+    path = quote(title.replace(" ", "_"), safe="/:()',!*@;~-._")
+    if urls.is_wikimedia(endpoint):
+        return f"https://{urls.host_of(endpoint)}/wiki/{path}"
+    return f"{_index(endpoint)}?title={path}"
+
+
+def _index(endpoint: str) -> str:
+    return re.sub(r"api\.php$", "index.php", endpoint)
+
+
+def _endpoint(source: Source) -> str:
+    return source.request.partition("?")[0]
+
+
+def pace_s(url: str, fetcher: Fetcher) -> float:
+    """Seconds between requests to a host: Wikimedia's rate for who we say we are, else our own."""
+    if urls.is_wikimedia(url):
+        return 60.0 / fetcher.settings.wikimedia_per_minute
+    return fetcher.settings.pace_s
+
+
+def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
+    """The pages of a category; the default page under its name in the wiki's language; any other as it is."""
+    endpoint = _endpoint(source)
+    if source.kind == "wiki_category":
+        for title in _category_titles(endpoint, source, fetcher):
+            page = _source(endpoint, title, lang=source.lang, api="", option="--category")
+            name = source.name.partition(":")[0] + f":{title}"
+            yield replace(page, name=name, license=source.license, optional=True)
+    elif source.kind == WIKIPEDIA and source.title == DEFAULT_TITLE and source.lang != "en":
+        english = endpoint_of("en", "")
+        if urls.is_wikimedia(endpoint):
+            found = dict(translations(english, [source.title], source.lang, fetcher)).get(source.title)
+            if found is None:
+                raise UserError(
+                    "{lang}.wikipedia.org has no version of {title!r}",
+                    hint="name a page with --title",
+                    lang=source.lang,
+                    title=DEFAULT_TITLE,
+                )
+            yield _source(endpoint, found, lang=source.lang, api="", option="--title")
+        else:
+            yield source
+    else:
+        yield source
+
+
+def _category_titles(endpoint: str, source: Source, fetcher: Fetcher) -> list[str]:
+    pages = list(_query(endpoint, _members(source.title), fetcher))
+    titles = [m["title"] for page in pages for m in _dicts(page.get("categorymembers")) if m.get("ns") == 0]
+    if not titles:
+        raise UserError(
+            "this category has no pages", place=source.page_url, hint="check --category, --lang and --api"
+        )
+    return titles
+
+
+def with_latest(sources: Sequence[Source], fetcher: Fetcher) -> list[Source]:
+    """Ask for the newest revisions of the pages that the cache has, so that unchanged ones are not fetched."""
+    known = [s for s in sources if s.kind == WIKIPEDIA and cache.lookup(s.request) is not None]
+    if not known or fetcher.settings.offline:
+        return list(sources)
+    latest: dict[tuple[str, str], str] = {}
+    for endpoint in dict.fromkeys(map(_endpoint, known)):
+        titles = [s.title for s in known if _endpoint(s) == endpoint]
+        for title, revision in revisions(endpoint, titles, fetcher):
+            latest[endpoint, title] = revision
+    return [replace(s, revision=latest.get((_endpoint(s), s.title), "")) for s in sources]
+
+
+def revisions(endpoint: str, titles: Sequence[str], fetcher: Fetcher) -> Iterator[tuple[str, str]]:
+    """`(title, newest revision)` of each page that exists, fifty a request, redirects followed."""
+    params = {"prop": "revisions", "rvprop": "ids|timestamp", "redirects": "1"}
+    for title, page in _pages(endpoint, titles, params, fetcher):
+        for revision in _dicts(page.get("revisions"))[:1]:
+            yield title, str(revision.get("revid") or "")
+
+
+def translations(
+    endpoint: str, titles: Sequence[str], lang: str, fetcher: Fetcher
+) -> Iterator[tuple[str, str]]:
+    """`(title, its title in the Wikipedia of lang)` of each page that has one, fifty a request."""
+    params = {"prop": "langlinks", "lllang": lang, "lllimit": "500", "redirects": "1"}
+    for title, page in _pages(endpoint, titles, params, fetcher):
+        for link in _dicts(page.get("langlinks")):
+            yield title, str(link.get("title") or "")
+
+
+def _pages(
+    endpoint: str, titles: Sequence[str], params: Mapping[str, str], fetcher: Fetcher
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each asked title with its page, through the normalised titles and redirects that the answer names."""
+    for batch in _batches(titles):
+        for answer in _query(endpoint, {**params, "titles": "|".join(batch)}, fetcher):
+            moved = {
+                m["from"]: m["to"]
+                for key in ("normalized", "redirects")
+                for m in _dicts(answer.get(key))
+                if "from" in m and "to" in m
+            }
+            pages = {p.get("title"): p for p in _dicts(answer.get("pages")) if not p.get("missing")}
+            for title in batch:
+                page = pages.get(_moved(title, moved))
+                if page is not None:
+                    yield title, page
+
+
+def _moved(title: str, moved: Mapping[str, str]) -> str:
+    for _ in range(4):
+        title = moved.get(title, title)
+    return title
+
+
+def _batches(titles: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    chars = 0
+    for title in dict.fromkeys(titles):
+        size = len(quote(title)) + 3
+        if batch and (len(batch) == BATCH_TITLES or chars + size > _BATCH_CHARS):
+            yield batch
+            batch, chars = [], 0
+        batch.append(title)
+        chars += size
+    if batch:
+        yield batch
+
+
+def _query(endpoint: str, params: Mapping[str, str], fetcher: Fetcher) -> Iterator[dict[str, Any]]:
+    """The `query` objects of an answer and its continuations."""
+    more: dict[str, str] = {}
+    for _ in range(_MAX_PAGES):
+        address = _address(endpoint, {"action": "query", **params, **more})
+        answer = fetcher.get(address, pace_s=pace_s(endpoint, fetcher), check=_refuse_error)
+        value = _json(answer)
+        query = value.get("query")
+        yield query if isinstance(query, dict) else {}
+        after = value.get("continue")
+        if not isinstance(after, dict):
+            return
+        more = {str(k): str(v) for k, v in after.items()}
+    raise UserError("the API's answer does not end", place=endpoint)
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    try:
+        value = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(
+            "the API answers {status} with something that is not JSON",
+            place=answer.url.partition("?")[0],
+            hint="is --api the address of an api.php?",
+            status=answer.status,
+        )
+    return value
+
+
+def _refuse_error(answer: Answer) -> None:
+    """Raise for an error, which comes with HTTP 200: another try when the servers are busy, else the API's words."""
+    error = _json(answer).get("error")
+    if not isinstance(error, dict):
+        return
+    if error.get("code") in _BUSY:
+        wait_s = retry_after_s(answer.headers.get("retry-after", ""))
+        raise RetryError(Phrase("the API is busy ({code})", code=error["code"]), wait_s)
+    raise UserError(
+        str(error.get("info") or error.get("code")),
+        place=answer.url.partition("?")[0],
+        hint="check --title, --lang and --api",
+    )
+
+
+def rights(endpoint: str, fetcher: Fetcher) -> str:
+    """The licence that a wiki names for its texts; asked once a week."""
+    if fetcher.settings.offline and cache.lookup(_rights_request(endpoint)) is None:
+        return ""
+    try:
+        answer = fetcher.get(
+            _rights_request(endpoint),
+            pace_s=pace_s(endpoint, fetcher),
+            fresh_s=_SITE_FRESH_S,
+            check=_refuse_error,
+        )
+    except UserError as error:
+        warn("{endpoint}: its licence is not known ({problem})", endpoint=endpoint, problem=error.problem)
+        return ""
+    query = _json(answer).get("query")
+    info = query.get("rightsinfo") if isinstance(query, dict) else None
+    if not isinstance(info, dict):
+        return ""
+    return licence_of(f'<a rel="license" href="{info.get("url")}">') or str(info.get("text") or "")
+
+
+def _rights_request(endpoint: str) -> str:
+    return _address(endpoint, {"action": "query", "meta": "siteinfo", "siprop": "rightsinfo"})
+
+
+def load(source: Source, fetcher: Fetcher) -> Document:
+    """The page: from the cache when its newest revision lies there, else fetched."""
+    known = cache.lookup(source.request)
+    if known is None or not source.revision or revision_of(known) != source.revision:
+        known = _fetch(source, fetcher)
+    if not source.license:
+        source = replace(source, license=rights(_endpoint(source), fetcher))
+    return document(source, known)
+
+
+def _fetch(source: Source, fetcher: Fetcher) -> Answer:
+    try:
+        pace = pace_s(source.request, fetcher)
+        return fetcher.get(source.request, pace_s=pace, check=lambda a: _refuse_page(a, source.page_url))
+    except UserError as error:
+        raise UserError(error.problem, place=source.page_url, hint=error.hint) from None
+
+
+def _refuse_page(answer: Answer, place: str) -> None:
+    _refuse_error(answer)
+    parse_answer(answer.body, place=place, status=answer.status)
+
+
+def revision_of(answer: Answer) -> str:
+    """The revision that a stored `action=parse` answer shows."""
+    try:
+        return str(parse_answer(answer.body, place=answer.url).get("revid") or "")
+    except UserError:
+        return ""
+
+
+def document(source: Source, answer: Answer) -> Document:
+    """The document in an `action=parse` answer."""
+    parsed = parse_answer(answer.body, place=source.page_url, status=answer.status)
+    title = str(parsed.get("title") or source.title)
+    revision = str(parsed.get("revid") or "")
+    endpoint = _endpoint(source)
+    return Document(
+        source=source,
+        html=parsed["text"],
+        title=title,
+        sha256=sha256(answer.body),
+        url=page_url(endpoint, title),
+        permalink=f"{_index(endpoint)}?oldid={revision}" if revision else "",
+        revision=revision,
+        license=source.license,
+        lang=source.lang,
+        retrieved_at=answer.fetched_at,
+        from_cache=answer.from_cache,
+    )
+
+
+def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any]:
+    """The `parse` object of an `action=parse` answer with `text` a string, in either format version.
+
+    Raises:
+        UserError: the API's own error (a missing page is HTTP 200 with one), or an answer that is none.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UserError(
+            "the API answers {status} with something that is not JSON",
+            place=place,
+            hint="is --api the address of an api.php?",
+            status=status,
+        ) from None
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, dict):
+        raise UserError(
+            str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
+        )
+    parsed = value.get("parse") if isinstance(value, dict) else None
+    text = parsed.get("text") if isinstance(parsed, dict) else None
+    if isinstance(text, dict):
+        text = text.get("*")
+    if not isinstance(parsed, dict) or not isinstance(text, str):
+        raise UserError(
+            "JSON without a parsed page (parse.text)", place=place, hint="is it an answer of action=parse?"
+        )
+    return {**parsed, "text": text}

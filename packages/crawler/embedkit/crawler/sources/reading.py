@@ -1,0 +1,96 @@
+"""Every source to its documents, in order: hosts side by side, the pages of one host one after another."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from embedkit.console import warn
+from embedkit.crawler.fetch import cache, urls
+from embedkit.crawler.fetch.client import Fetcher
+from embedkit.crawler.sources import mediawiki, sources
+from embedkit.crawler.sources.documents import Document, Source
+from embedkit.errors import UserError
+
+LOCAL = frozenset(("file", "dump"))
+_Result = tuple[int, list[Document] | BaseException]
+
+
+def documents(planned: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]:
+    """Yield the pages in order. A run that was cut off goes on: what it had checked is not asked for again.
+
+    Raises:
+        UserError: a page that cannot be had, unless it is one of many that were not asked for by name.
+    """
+    key = hashlib.sha256("\n".join(sorted(s.request for s in planned)).encode()).hexdigest()
+    online = any(s.kind not in LOCAL for s in planned)
+    if online:
+        fetcher.since = cache.begin(key)
+    wanted = [page for source in planned for page in mediawiki.expand(source, fetcher)]
+    try:
+        yield from _in_order(wanted, fetcher)
+    except BaseException:
+        fetcher.stopped = True
+        raise
+    if online:
+        cache.finish(key)
+
+
+def _in_order(wanted: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]:
+    fetched = _fetched([(i, s) for i, s in enumerate(wanted) if s.kind not in LOCAL], fetcher)
+    early: dict[int, list[Document] | BaseException] = {}
+    for index, source in enumerate(wanted):
+        if source.kind in LOCAL:
+            yield from _tolerant(source, sources.load(source, fetcher))
+            continue
+        while index not in early:
+            number, result = next(fetched)
+            early[number] = result
+        yield from _tolerant(source, _opened(early.pop(index)))
+
+
+def _opened(result: list[Document] | BaseException) -> Iterator[Document]:
+    if isinstance(result, BaseException):
+        raise result
+    yield from result
+
+
+def _tolerant(source: Source, pages: Iterator[Document]) -> Iterator[Document]:
+    try:
+        yield from pages
+    except UserError as error:
+        if not source.optional or source.kind == "dump":
+            raise
+        warn("{error}", error=error)
+
+
+def _fetched(pages: Sequence[tuple[int, Source]], fetcher: Fetcher) -> Iterator[_Result]:
+    """Results as they come, a thread a host. The threads die with the process: Ctrl-C waits for none."""
+    hosts: dict[str, list[tuple[int, Source]]] = defaultdict(list)
+    for index, source in pages:
+        hosts[urls.host_of(source.request)].append((index, source))
+    results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
+    for host, mine in hosts.items():
+        threading.Thread(target=_ask_host, args=(mine, fetcher, results), name=host, daemon=True).start()
+    for _ in pages:
+        yield results.get()
+
+
+def _ask_host(
+    pages: Sequence[tuple[int, Source]], fetcher: Fetcher, results: queue.SimpleQueue[_Result]
+) -> None:
+    failed: BaseException | None = None
+    current: list[Source] = []
+    try:
+        current = mediawiki.with_latest([s for _, s in pages], fetcher)
+    except Exception as error:  # noqa: BLE001 (raised again where the results are read)
+        failed = error
+    for position, (index, _) in enumerate(pages):
+        try:
+            results.put((index, failed or list(sources.load(current[position], fetcher))))
+        except Exception as error:  # noqa: BLE001 (raised again where the results are read)
+            results.put((index, error))
+    cache.close()

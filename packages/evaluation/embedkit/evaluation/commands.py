@@ -1,0 +1,118 @@
+"""Command signatures of evaluation: evaluate, report."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """What a report can be."""
+
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+
+
+def evaluate(
+    model: Annotated[str, typer.Option(help="The model to judge: a run, a folder or a hub id.")],
+    baseline: Annotated[
+        str | None, typer.Option(help="The model to compare with; by default the one the run started from.")
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Test rows of any shape; by default the run's, data/pairs.test.jsonl or pairs.test.jsonl."
+        ),
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Texts to search: a glossary or pairs; by default the positives of all splits."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for metrics.json, queries.jsonl and report.html; by default the run."),
+    ] = None,
+    similarity: Annotated[
+        Path | None,
+        typer.Option(
+            help="Graded pairs that show what was forgotten; by default 300 that ship with embedkit."
+        ),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None, typer.Option(help="Exit 1 below this, as ndcg@10=0.6; may be repeated.")
+    ] = None,
+    fail_under_delta: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 when the first metric (nDCG@10) gains less than this over the baseline."),
+    ] = None,
+    allow_leak: Annotated[
+        bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
+    ] = False,
+    mteb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK",
+            help="Run this MTEB task instead: a name, FILE.py or FILE.py:CLASS; may be repeated. Needs [mteb].",
+        ),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap and permutation resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    json_: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+) -> None:
+    """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
+    if mteb:
+        from embedkit.evaluation.mteb_tasks import evaluate_mteb
+
+        unused = {
+            "--test": test,
+            "--corpus": corpus,
+            "--similarity": similarity,
+            "--fail-under": fail_under,
+            "--fail-under-delta": fail_under_delta is not None,
+            "--allow-leak": allow_leak,
+        }
+        evaluate_mteb(mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_)
+        return
+    from embedkit.evaluation.evaluate import evaluate as run
+
+    run(
+        model=model,
+        baseline=baseline,
+        test=test,
+        corpus=corpus,
+        output=output,
+        similarity=similarity,
+        fail_under=fail_under or (),
+        fail_under_delta=fail_under_delta,
+        allow_leak=allow_leak,
+        resamples=resamples,
+        seed=seed,
+        as_json=json_,
+    )
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Evaluated runs or folders with a metrics.json.")],
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="html writes a page; md (the default of several runs) and json print."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="By default the run's report.html, or comparison.html of several; - is stdout."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Render an evaluation again, or put runs side by side and test each against the first."""
+    from embedkit.evaluation.report.report import report as run
+
+    run(runs, format=format_.value if format_ else None, output=output, force=force, as_json=json_)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("evaluate")(evaluate)
+    app.command("report")(report)

@@ -1,0 +1,59 @@
+"""Bounds a model must keep: `ndcg@10=0.6` for its own metrics, a least gain over the baseline in the first one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.evaluation.records import Gate, MetricResult
+from embedkit.ranking.metrics import METRICS
+
+_SHORT = {"map": "map@100", "mrr": "mrr@10", "ndcg": "ndcg@10", "spearman": "spearman_cosine"}
+
+
+def parse_bounds(texts: Sequence[str], *, names: Sequence[str] = METRICS) -> tuple[tuple[str, float], ...]:
+    """`("nDCG@10=0.6",)` to `(("ndcg@10", 0.6),)`; `names` are the metrics of the test file. Raises `UserError`."""
+    return tuple(_bound(text, names) for text in texts)
+
+
+def _bound(text: str, names: Sequence[str]) -> tuple[str, float]:
+    name, sign, number = text.partition("=")
+    metric = _SHORT.get(name.strip().lower(), name.strip().lower())
+    if not sign or metric not in names:
+        raise UserError(
+            "--fail-under {text!r} is not METRIC=NUMBER",
+            hint="for example {first}=0.6; the metrics of these rows are {names}",
+            text=text,
+            first=names[0],
+            names=", ".join(names),
+        )
+    try:
+        least = float(number)
+    except ValueError:
+        least = math.nan
+    if not 0 <= least <= 1:
+        raise UserError(
+            "--fail-under {text!r}: {number!r} is not a number from 0 to 1", text=text, number=number
+        )
+    return metric, least
+
+
+def check(
+    metrics: Sequence[MetricResult], *, bounds: Sequence[tuple[str, float]], least_gain: float | None
+) -> Iterator[Gate]:
+    """Compare the model's metrics with every bound; a value equal to its bound passes."""
+    by_name = {metric.name: metric for metric in metrics}
+    for name, least in bounds:
+        found = by_name[name].after
+        yield Gate(name=name, least=least, found=found, passed=found >= least)
+    if least_gain is not None:
+        found = metrics[0].difference
+        yield Gate(name=f"{metrics[0].name} gain", least=least_gain, found=found, passed=found >= least_gain)
+
+
+def require_passed(gates: Sequence[Gate]) -> None:
+    """Raise `AnswerNoError` naming every missed gate."""
+    missed = [f"{g.name} is {g.found:.4f}, under {g.least:g}" for g in gates if not g.passed]
+    if missed:
+        raise AnswerNoError("gate missed: {missed}", missed="; ".join(missed))

@@ -1,0 +1,230 @@
+"""`embedkit evaluate --mteb TASK`: benchmark tasks run by the `mteb` package, results in its own format.
+
+A task is a name that mteb knows, or `FILE.py` with task classes of your own (`FILE.py:CLASS` for one of them), which
+need no network. Results lie in `OUTPUT/mteb/results/MODEL/WEIGHTS/TASK.json`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from embedkit.console import out, out_json, say
+from embedkit.data.run_folder import run_of
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.files import require_writable
+from embedkit.messages import tr
+from embedkit.models.quiet import quiet_libraries
+from embedkit.models.resolve import (
+    LoadOptions,
+    ModelSource,
+    Role,
+    lend_prompts,
+    load_model,
+    resolve_model,
+    weights_hash,
+)
+from embedkit.text import align
+
+EXTRA = "mteb"
+FOLDER = "mteb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskScore:
+    """The main score of one task. `before` is None where there is no baseline."""
+
+    task: str
+    metric: str
+    before: float | None
+    after: float
+
+
+def evaluate_mteb(
+    tasks: Sequence[str],
+    *,
+    model: str,
+    baseline: str | None = None,
+    output: Path | None = None,
+    unused: Mapping[str, object] = MappingProxyType({}),
+    as_json: bool = False,
+) -> tuple[TaskScore, ...]:
+    """Run the tasks with the model, and with the baseline (by default the model that a run started from).
+
+    `unused` are options that mean nothing here.
+
+    Raises:
+        UserError: `mteb`, a task or a model is missing, a task's data cannot be loaded, or an unused option is given.
+    """
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise UserError(
+            "{options} cannot go with --mteb",
+            hint="run embedkit evaluate once for each",
+            options=", ".join(given),
+        )
+    source = resolve_model(model)
+    run = run_of(source)
+    base_name = baseline or (run.base_model if run else "")
+    base = (
+        resolve_model(base_name, revision="" if baseline or not run else run.revision) if base_name else None
+    )
+    prompts = run.prompts_for(base) if run and base else {}
+    folder = (output or (run.folder if run else Path("evaluation"))) / FOLDER
+    mteb = require("mteb", extra=EXTRA)
+    found = [task for name in tasks for task in _tasks(name, mteb)]
+    require_writable(folder)
+    before = _run(mteb, found, base, folder, prompts=prompts) if base else {}
+    after = _run(mteb, found, source, folder)
+    scores = tuple(
+        TaskScore(
+            task=task.metadata.name,
+            metric=task.metadata.main_score,
+            before=before.get(task.metadata.name),
+            after=after[task.metadata.name],
+        )
+        for task in found
+    )
+    if as_json:
+        out_json({"tasks": [asdict(score) for score in scores]})
+    else:
+        for line in _table(scores):
+            out(line)
+    say("wrote {paths}", paths=folder / "results")
+    return scores
+
+
+def _tasks(name: str, mteb: Any) -> Iterator[Any]:
+    """The task of a name, or those of a Python file."""
+    file, _, wanted = name.partition(":")
+    if not file.endswith(".py"):
+        try:
+            yield mteb.get_task(name)
+        except KeyError as error:
+            near = re.search(r"Did you mean: '([^']+)'", str(error))
+            raise UserError(
+                "mteb knows no task {name!r}",
+                hint="did you mean {names}?" if near else "or name a Python file with a task class: FILE.py",
+                name=name,
+                names=near[1] if near else "",
+            ) from None
+        return
+    classes = _classes(Path(file), mteb)
+    if wanted and wanted not in classes:
+        raise UserError(
+            "holds no task class {wanted!r}",
+            place=file,
+            hint="there are {classes}" if classes else "there are none",
+            wanted=wanted,
+            classes=", ".join(classes),
+        )
+    if not classes:
+        raise UserError(
+            "holds no task class", place=file, hint="subclass one of mteb.abstasks and set metadata"
+        )
+    yield from (task() for title, task in classes.items() if wanted in ("", title))
+
+
+def _classes(file: Path, mteb: Any) -> dict[str, Any]:
+    """The task classes that a file defines itself and that carry metadata."""
+    if not file.is_file():
+        raise UserError("there is no such file", place=str(file), hint="check the path")
+    spec = importlib.util.spec_from_file_location(f"embedkit_mteb_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UserError("cannot be loaded as Python", place=str(file))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        place = f"{file}:{_line(error, file)}"
+        raise UserError("{kind}: {error}", place=place, kind=type(error).__name__, error=error) from error
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, mteb.AbsTask)
+        and value.__module__ == module.__name__
+        and "metadata" in vars(value)
+    }
+
+
+def _line(error: Exception, file: Path) -> int:
+    """The last line of `file` that the error came through."""
+    if isinstance(error, SyntaxError):
+        return error.lineno or 1
+    line, trace = 1, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _run(
+    mteb: Any,
+    tasks: Iterable[Any],
+    source: ModelSource,
+    folder: Path,
+    *,
+    prompts: Mapping[Role, str] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Main scores by task; what mteb wrote before is replaced."""
+    say("mteb: {model}", model=source)
+    named = {"name": _model_name(source), "revision": weights_hash(source.path)}
+    model = load_model(source, LoadOptions())
+    lend_prompts(model, prompts)
+    try:
+        return _scores(mteb, tasks, model, named, folder)
+    except (OSError, ValueError, ConnectionError) as error:
+        raise UserError(
+            "a task could not be run: {first}",
+            hint="its data must be on this machine or the network must be there",
+            first=str(error).strip().splitlines()[0],
+        ) from error
+
+
+def _scores(
+    mteb: Any, tasks: Iterable[Any], model: Any, named: Mapping[str, str], folder: Path
+) -> dict[str, float]:
+    with quiet_libraries(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="mteb")
+        wrapped = mteb.SentenceTransformerEncoderWrapper(model)
+        wrapped.mteb_model_meta = wrapped.mteb_model_meta.model_copy(update=named)
+        results = mteb.evaluate(
+            wrapped,
+            list(tasks),
+            co2_tracker=False,
+            cache=mteb.ResultCache(folder),
+            overwrite_strategy="always",
+            show_progress_bar=False,
+        )
+    return {result.task_name: float(result.get_score()) for result in results.task_results}
+
+
+def _model_name(source: ModelSource) -> str:
+    """`owner/name`, as mteb files its results."""
+    name = re.sub(r"[^\w.-]+", "-", source.requested.strip("/").replace("/", "__")).strip("-")
+    return f"embedkit/{name}"
+
+
+def _table(scores: Sequence[TaskScore]) -> Iterator[str]:
+    head = ("task", "metric", "before", "after", "difference")
+    rows = [
+        (
+            score.task,
+            score.metric,
+            "" if score.before is None else f"{score.before:.3f}",
+            f"{score.after:.3f}",
+            "" if score.before is None else f"{score.after - score.before:+.3f}",
+        )
+        for score in scores
+    ]
+    yield from align([tuple(tr(name) for name in head), *rows])

@@ -1,0 +1,90 @@
+"""What a fine-tune costs elsewhere: Spearman on graded pairs of everyday language, before and after.
+
+600 short sentences are encoded with each model: some seconds the first time, nothing from the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from embedkit.data.rows import ScoredPair
+from embedkit.data.shipped import data_path
+from embedkit.evaluation.measure.compare import measured, word_of
+from embedkit.evaluation.measure.weighted import spearman_of
+from embedkit.evaluation.records import Forgetting, MetricResult, Slice
+from embedkit.evaluation.sets.test_rows import read_graded
+from embedkit.models.vectors import Encoder
+from embedkit.ranking.bm25 import word_cosines
+from embedkit.ranking.metrics import Values
+from embedkit.text import language_of
+
+METRIC = "spearman_cosine"
+TOLERANCE = 0.02
+
+
+def default_similarity_file() -> Path:
+    """The graded pairs that ship with embedkit, half English and half Korean."""
+    return data_path("similarity.jsonl")
+
+
+def measure_forgetting(
+    before: Encoder, after: Encoder, *, file: Path, resamples: int, seed: int
+) -> Forgetting:
+    """Compare both models on the graded pairs of a file.
+
+    `lost` when the whole 95 % interval of the difference lies below -`TOLERANCE`: pairs are resampled, each with
+    both models' scores.
+
+    Raises:
+        UserError: the file is missing, bad or holds fewer than two grades.
+    """
+    rows = read_graded(file)
+    gold = np.array([row.score for row in rows])
+    scores = [_cosines(encoder, rows) for encoder in (before, after)]
+    lexical = word_cosines([row.sentence1 for row in rows], [row.sentence2 for row in rows])
+
+    def compared(places: Sequence[int]) -> MetricResult:
+        at = np.asarray(places, dtype=np.int64)
+        first, second, words = (spearman_of(s[at], gold[at]) for s in (*scores, lexical))
+        return measured(METRIC, first, second, np.arange(len(at)), bm25=words, resamples=resamples, seed=seed)
+
+    metric = compared(range(len(rows)))
+    interval = metric.difference_interval
+    return Forgetting(
+        file=file.name,
+        pairs=len(rows),
+        tolerance=TOLERANCE,
+        lost=interval is not None and interval.high < -TOLERANCE,
+        metric=metric,
+        languages=tuple(
+            _slice(lang, places, compared(places)) for lang, places in _by_language(rows) if len(places) > 1
+        ),
+    )
+
+
+def _cosines(encoder: Encoder, rows: Sequence[ScoredPair]) -> Values:
+    left = encoder.encode([row.sentence1 for row in rows], role="query")
+    right = encoder.encode([row.sentence2 for row in rows], role="query")
+    cosines: Values = np.einsum("nd,nd->n", left, right).astype(np.float64)
+    return cosines
+
+
+def _by_language(rows: Sequence[ScoredPair]) -> Iterator[tuple[str, list[int]]]:
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(language_of(row.sentence1), []).append(place)
+    return iter(sorted(places.items()))
+
+
+def _slice(lang: str, places: Sequence[int], metric: MetricResult) -> Slice:
+    return Slice(
+        dimension="lang",
+        value=lang,
+        queries=len(places),
+        concepts=len(places),
+        word=word_of(metric.difference_interval),
+        metrics=(metric,),
+    )

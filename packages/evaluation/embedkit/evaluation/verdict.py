@@ -1,0 +1,175 @@
+"""The verdict in words: one sentence with its numbers, a line for each language, and what was forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS, Interval
+from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult, Slice, Task, Word
+from embedkit.messages import tr
+from embedkit.ranking.metrics import TITLES
+
+_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} queries of {concepts} concepts"
+_OVERALL: dict[Word, str] = {
+    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _NUMBERS + ".",
+    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
+    + _NUMBERS
+    + ".",
+    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _NUMBERS + ".",
+}
+_TOO_FEW = (
+    "NO DIFFERENCE: {concepts} concepts are too few to tell (six at least); "
+    "{metric} goes from {before} to {after}."
+)
+_ROW_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} {unit}"
+_ROWS: dict[Word, str] = {
+    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _ROW_NUMBERS + ".",
+    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
+    + _ROW_NUMBERS
+    + ".",
+    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _ROW_NUMBERS + ".",
+}
+_TOO_FEW_ROWS = (
+    "NO DIFFERENCE: {queries} {unit} are too few to tell (six at least); "
+    "{metric} goes from {before} to {after}."
+)
+_FORGOT = (
+    "DO NOT SHIP: the model forgets everyday language, {general} on {pairs} pairs falls from {general_before} to "
+    "{general_after} ({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); "
+    "{metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high})."
+)
+UNITS: dict[Task, str] = {
+    "retrieval": "queries",
+    "graded": "graded pairs",
+    "binary": "labelled pairs",
+    "triplet": "triplets",
+    "labelled": "labelled texts",
+}
+_LANGUAGE: dict[Word, str] = {
+    "SHIP": "{lang} gains: {metric} {before} to {after} " + _NUMBERS,
+    "NO DIFFERENCE": "{lang} gains nothing that can be told from chance: {metric} {before} to {after} "
+    + _NUMBERS,
+    "DO NOT SHIP": "{lang} loses: {metric} {before} to {after} " + _NUMBERS,
+}
+_AGAINST: dict[Word, str] = {
+    "SHIP": "{run} beats {first}: {metric} {before} to {after} " + _NUMBERS,
+    "NO DIFFERENCE": "{run} and {first} cannot be told apart: {metric} {before} to {after} " + _NUMBERS,
+    "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
+}
+_MINED_BY = (
+    "{model} mined these hard negatives, each below the right text for it: the comparison flatters this model"
+)
+_PARTICLE = (
+    "Korean names with {particle}: {metric} {before} to {after} (without: {plain_before} to {plain_after}) over "
+    "{queries} queries"
+)
+_KEPT = (
+    "everyday language: {metric} {before} to {after} ({difference}, 95 % interval {low} to {high}) over {queries} "
+    "pairs: {word}"
+)
+_KEPT_LANGUAGE = (
+    "everyday language, {lang}: {metric} {before} to {after} ({difference}, 95 % interval {low} to {high}) over "
+    "{queries} pairs"
+)
+
+
+def said(evaluation: Evaluation) -> str:
+    """The verdict of an evaluation in one sentence, in the person's language."""
+    return sentence(
+        evaluation.word,
+        evaluation.primary,
+        queries=evaluation.queries,
+        concepts=evaluation.concepts,
+        task=evaluation.task,
+        forgetting=evaluation.forgetting,
+    )
+
+
+def sentence(
+    word: Word,
+    primary: MetricResult,
+    *,
+    queries: int,
+    concepts: int,
+    task: Task = "retrieval",
+    forgetting: Forgetting | None = None,
+) -> str:
+    """The verdict in one sentence; what was forgotten comes first, as it decides."""
+    fields = _fields(primary, queries=queries, concepts=concepts)
+    if forgetting is not None and forgetting.lost:
+        return tr(_FORGOT, **fields, **_general_fields(forgetting))
+    few = concepts < FEWEST_CONCEPTS
+    if task == "retrieval":
+        return tr(_TOO_FEW if few else _OVERALL[word], **fields)
+    return tr(_TOO_FEW_ROWS if few else _ROWS[word], unit=tr(UNITS[task]), **fields)
+
+
+def against_sentence(
+    word: Word, primary: MetricResult, *, run: str, first: str, queries: int, concepts: int
+) -> str:
+    """What a paired test of two runs says; `before` is the first one's."""
+    fields = _fields(primary, queries=queries, concepts=concepts)
+    return tr(_AGAINST[word], run=run, first=first, **fields)
+
+
+def language_lines(evaluation: Evaluation) -> Iterator[str]:
+    """A line for each language, where there are several: a gain in one may hide a loss in another."""
+    parts = [part for part in evaluation.slices if part.dimension == "lang"]
+    for part in parts if len(parts) > 1 else ():
+        yield _language_line(part)
+
+
+def particle_lines(evaluation: Evaluation) -> Iterator[str]:
+    """What a particle after a Korean name does to either model."""
+    parts = [part for part in evaluation.slices if part.dimension == "particle"]
+    for part in parts[1:]:
+        plain = parts[0]
+        fields = _fields(part.metrics[0], queries=part.queries, concepts=part.concepts)
+        before, after = plain.metrics[0].before, plain.metrics[0].after
+        plain_values = {"plain_before": f"{before:.3f}", "plain_after": f"{after:.3f}"}
+        yield tr(_PARTICLE, particle=part.value, **fields, **plain_values)
+
+
+def mined_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Which of the models found the hard negatives itself."""
+    for model in evaluation.negatives_from:
+        yield tr(_MINED_BY, model=model)
+
+
+def forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
+    """What became of everyday language, in all and in each language."""
+    general = evaluation.forgetting
+    if general is None:
+        return
+    fields = _fields(general.metric, queries=general.pairs, concepts=general.pairs)
+    yield tr(_KEPT, word=tr("forgotten" if general.lost else "kept"), **fields)
+    for part in general.languages if len(general.languages) > 1 else ():
+        fields = _fields(part.metrics[0], queries=part.queries, concepts=part.concepts)
+        yield tr(_KEPT_LANGUAGE, lang=part.value, **fields)
+
+
+def _language_line(part: Slice) -> str:
+    fields = _fields(part.metrics[0], queries=part.queries, concepts=part.concepts)
+    return tr(_LANGUAGE[part.word], lang=part.value, **fields)
+
+
+def _general_fields(forgetting: Forgetting) -> dict[str, object]:
+    names = {"metric": "general"}
+    fields = _fields(forgetting.metric, queries=forgetting.pairs, concepts=forgetting.pairs)
+    kept = {name: value for name, value in fields.items() if name not in ("queries", "concepts")}
+    renamed = {names.get(name, f"general_{name}"): value for name, value in kept.items()}
+    return renamed | {"pairs": forgetting.pairs, "tolerance": f"{forgetting.tolerance:g}"}
+
+
+def _fields(primary: MetricResult, *, queries: int, concepts: int) -> dict[str, object]:
+    interval = primary.difference_interval or Interval(primary.difference, primary.difference)
+    return {
+        "metric": tr(TITLES[primary.name]),
+        "before": f"{primary.before:.3f}",
+        "after": f"{primary.after:.3f}",
+        "difference": f"{primary.difference:+.3f}",
+        "low": f"{interval.low:+.3f}",
+        "high": f"{interval.high:+.3f}",
+        "queries": queries,
+        "concepts": concepts,
+    }

@@ -1,0 +1,1 @@
+"""Explore: a model at work on a corpus: search, similarity, clusters, graphs."""

@@ -1,0 +1,210 @@
+"""`embedkit cluster`: texts in groups, by k-means or by a least similarity, each with the text that stands for it.
+
+k-means takes any number of texts; the least similarity compares every two and takes up to `MOST_COMPARED`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.console import out, out_json, say
+from embedkit.data.jsonl import write_objects
+from embedkit.errors import UserError
+from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.texts import read_texts
+from embedkit.extras import require
+from embedkit.files import atomic, refuse_existing
+from embedkit.messages import tr
+from embedkit.text import shorten
+
+MOST_COMPARED = 10_000
+MOST_MEASURED = 5_000
+_SHOWN = 5
+_TEXT_COLUMNS = 60
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One group, its texts nearest to its centre first; `cohesion` is their mean cosine with the centre."""
+
+    label: int
+    representative: str
+    cohesion: float
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterResult:
+    """Groups, the largest first; `labels` says the group of each text as read.
+
+    `silhouette` (Rousseeuw 1987, cosine) is near 1 where groups are apart; None where one group or only
+    single texts came out.
+    """
+
+    model: str
+    labels: tuple[int, ...]
+    silhouette: float | None
+    clusters: tuple[Cluster, ...]
+
+
+def cluster(
+    input: str,
+    *,
+    column: str | None = None,
+    k: int | None = None,
+    threshold: float | None = None,
+    model: str | None = None,
+    output: Path | None = None,
+    seed: int = 0,
+    force: bool = False,
+    as_json: bool = False,
+) -> ClusterResult:
+    """Group the texts of `input` into `k` groups, or into groups whose mean cosine is at least `threshold`.
+
+    Raises:
+        UserError: neither or both of `k` and `threshold`, more groups than texts, or a file or model that is missing.
+    """
+    _check(k, threshold, output, force)
+    texts = read_texts(input, column=column)
+    if k is not None and k > len(set(texts)):
+        raise UserError(
+            "--k {k} is more than there are different texts ({count})",
+            place=input,
+            k=k,
+            count=len(set(texts)),
+        )
+    if threshold is not None and len(texts) > MOST_COMPARED:
+        raise UserError(
+            "--threshold compares every two texts and takes {most}, not {count}",
+            place=input,
+            hint="--k takes any number",
+            most=MOST_COMPARED,
+            count=len(texts),
+        )
+    encoder = open_encoder(model)
+    warn_if_unreadable(encoder, texts)
+    vectors = encoder.encode(texts)
+    found = _k_means(vectors, k, seed) if k is not None else _agglomerate(vectors, threshold or 0.0)
+    labels = _by_size(found)
+    result = ClusterResult(
+        model=encoder.source.requested,
+        labels=tuple(labels.tolist()),
+        silhouette=_silhouette(vectors, labels, seed),
+        clusters=tuple(_clusters(texts, vectors, labels)),
+    )
+    if output:
+        _write(output, texts, result)
+    if as_json:
+        out_json(asdict(result))
+    else:
+        _tell(result)
+    return result
+
+
+def _check(k: int | None, threshold: float | None, output: Path | None, force: bool) -> None:
+    if (k is None) == (threshold is None):
+        raise UserError("name either --k (how many groups) or --threshold (least similarity)")
+    if output:
+        if output.suffix not in (".csv", ".jsonl"):
+            raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
+        refuse_existing(output, force=force)
+    require("sklearn", extra="train")
+
+
+def _k_means(vectors: NDArray[np.float32], k: int, seed: int) -> Labels:
+    from sklearn.cluster import KMeans
+
+    labels: Labels = KMeans(n_clusters=k, n_init=4, random_state=seed).fit_predict(vectors).astype(np.int64)
+    return labels
+
+
+def _agglomerate(vectors: NDArray[np.float32], threshold: float) -> Labels:
+    """Average linkage: two groups join while the mean cosine of their texts is at least `threshold`."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    if len(vectors) == 1:
+        return np.zeros(1, dtype=np.int64)
+    distances = np.clip(1 - vectors @ vectors.T, 0, 2).astype(np.float64)
+    grouping = AgglomerativeClustering(
+        n_clusters=None,
+        distance_threshold=np.nextafter(1 - threshold, 3),
+        metric="precomputed",
+        linkage="average",
+    )
+    labels: Labels = grouping.fit_predict(distances).astype(np.int64)
+    return labels
+
+
+def _by_size(labels: Labels) -> Labels:
+    """The same groups numbered from 0, the largest first, equal ones in the order they were read."""
+    _, first, found, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    place = np.empty(len(counts), dtype=np.int64)
+    place[np.lexsort((first, -counts))] = np.arange(len(counts))
+    return place[found]
+
+
+def _silhouette(vectors: NDArray[np.float32], labels: Labels, seed: int) -> float | None:
+    from sklearn.metrics import silhouette_score
+
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return None
+    sample = MOST_MEASURED if len(labels) > MOST_MEASURED else None
+    try:
+        value = silhouette_score(vectors, labels, metric="cosine", sample_size=sample, random_state=seed)
+    except ValueError:  # the sample fell into one group
+        return None
+    return round(float(value), 6)
+
+
+def _clusters(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels) -> Iterator[Cluster]:
+    for label in range(int(labels.max()) + 1):
+        places = np.flatnonzero(labels == label)
+        centre = vectors[places].mean(axis=0)
+        cosines = vectors[places] @ (centre / (np.linalg.norm(centre) or 1))
+        order = np.argsort(-cosines, kind="stable")
+        members = tuple(texts[place] for place in places[order])
+        yield Cluster(
+            label=label,
+            representative=members[0],
+            cohesion=round(float(cosines.mean()), 6),
+            texts=members,
+        )
+
+
+def _write(path: Path, texts: Sequence[str], result: ClusterResult) -> None:
+    rows = [
+        {"text": text, "cluster": label, "representative": result.clusters[label].representative}
+        for text, label in zip(texts, result.labels, strict=True)
+    ]
+    if path.suffix == ".jsonl":
+        write_objects(path, rows)
+    else:
+        with atomic(path, newline="") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    say("wrote {path}: {rows} rows", path=path, rows=len(rows))
+
+
+def _tell(result: ClusterResult) -> None:
+    for group in result.clusters:
+        head = tr("{label}: {count} texts, cohesion {cohesion}", label=group.label, count=len(group.texts),
+                  cohesion=f"{group.cohesion:.3f}")  # fmt: skip
+        out(f"{head}: {_short(group.representative)}")
+        for text in group.texts[1:_SHOWN]:
+            out(f"    {_short(text)}")
+        if len(group.texts) > _SHOWN:
+            out("    " + tr("… and {count} more", count=len(group.texts) - _SHOWN))
+    if result.silhouette is not None:
+        say("silhouette {value} (1: groups far apart, 0: they touch)", value=f"{result.silhouette:.3f}")
+
+
+def _short(text: str) -> str:
+    return shorten(" ".join(text.split()), _TEXT_COLUMNS)

@@ -1,0 +1,203 @@
+"""Command signatures of a model at work: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Function(StrEnum):
+    """How two vectors are compared."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    EUCLIDEAN = "euclidean"
+    MANHATTAN = "manhattan"
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="A run, a folder or a hub id; by default the newest run in runs/, else MiniLM-L6."
+    ),
+]
+CorpusOption = Annotated[
+    Path | None,
+    typer.Option("--corpus", help="A glossary or pairs file; by default what the run was trained on."),
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option("--file", help="Texts: a line each, or a column of .csv, .tsv or .jsonl; - for stdin."),
+]
+ColumnOption = Annotated[
+    str | None, typer.Option("--column", help="The file's column; by default text, sentence, term …")
+]
+TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for; - reads a query a line from stdin.")],
+    model: ModelOption = None,
+    corpus: CorpusOption = None,
+    top_k: TopOption = 5,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
+) -> None:
+    """Find the glossary entries nearest to a question or a term."""
+    from embedkit.explore.search import search as run
+
+    run(query, model=model, corpus=corpus, top_k=top_k, as_json=json_)
+
+
+def similarity(
+    texts: Annotated[list[str] | None, typer.Argument(help="Two texts or more; - for stdin.")] = None,
+    file: FileOption = None,
+    column: ColumnOption = None,
+    model: ModelOption = None,
+    function: Annotated[
+        list[Function] | None,
+        typer.Option(help="Repeatable; by default all four for two texts, cosine for more."),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Compare every text with every other: cosine, dot product, Euclidean and Manhattan distance."""
+    from embedkit.explore.similarity import similarity as run
+
+    names = tuple(one.value for one in function or ())
+    run(texts or (), file=file, column=column, model=model, functions=names, as_json=json_)
+
+
+def odd_one_out(
+    texts: Annotated[list[str] | None, typer.Argument(help="Three words or more; - for stdin.")] = None,
+    file: FileOption = None,
+    column: ColumnOption = None,
+    model: ModelOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say which of the words belongs least to the others, and how far each is from them."""
+    from embedkit.explore.odd_one_out import odd_one_out as run
+
+    run(texts or (), file=file, column=column, model=model, as_json=json_)
+
+
+def cluster(
+    input_: Annotated[
+        str,
+        typer.Option("--input", help="Texts: a line each, or a column of .csv, .tsv or .jsonl; - for stdin."),
+    ],
+    column: ColumnOption = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="How many groups (k-means).")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=-1, max=1, help="Least mean cosine of two groups that join (average linkage)."),
+    ] = None,
+    model: ModelOption = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write text, cluster, representative to a .csv or .jsonl.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of k-means.")] = 0,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Put texts into groups, each with the text that stands for it."""
+    from embedkit.explore.cluster import cluster as run
+
+    run(
+        input_,
+        column=column,
+        k=k,
+        threshold=threshold,
+        model=model,
+        output=output,
+        seed=seed,
+        force=force,
+        as_json=json_,
+    )
+
+
+def recommend(
+    term: Annotated[str, typer.Argument(help="A term of the glossary, by any of its names, or any text.")],
+    model: ModelOption = None,
+    corpus: CorpusOption = None,
+    top_k: TopOption = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Find the terms nearest to a term; its own aliases and translations are left out."""
+    from embedkit.explore.recommend import recommend as run
+
+    run(term, model=model, corpus=corpus, top_k=top_k, as_json=json_)
+
+
+def graph(
+    model: ModelOption = None,
+    corpus: CorpusOption = None,
+    min_similarity: Annotated[
+        float | None,
+        typer.Option(
+            min=-1, max=1, help="Least cosine of a link; by default the one that leaves two links a concept."
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="The page, with a .graphml beside it; NAME.graphml writes that alone.")
+    ] = Path("graph.html"),
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Draw the glossary's concepts and their links as one interactive HTML file, and as GraphML."""
+    from embedkit.explore.graph import graph as run
+
+    run(corpus=corpus, model=model, min_similarity=min_similarity, output=output, force=force, as_json=json_)
+
+
+def faq(
+    questions: Annotated[
+        str, typer.Option(help="Questions: .txt, .csv, .tsv or .jsonl; - reads one a line from stdin.")
+    ],
+    answers: Annotated[
+        Path, typer.Option(help="Answers: .txt, .csv, .tsv or .jsonl; a column question is used too.")
+    ],
+    question_column: Annotated[
+        str | None, typer.Option(help="Column of the questions; by default question, query, 질문 …")
+    ] = None,
+    answer_column: Annotated[
+        str | None, typer.Option(help="Column of the answers; by default answer, text, 답변 …")
+    ] = None,
+    model: ModelOption = None,
+    top_k: TopOption = 1,
+    min_similarity: Annotated[
+        float, typer.Option(min=-1, max=1, help="Answers below this cosine are no answers.")
+    ] = -1.0,
+    output: Annotated[
+        Path | None, typer.Option(help="A .csv or .jsonl to write; by default CSV on stdout.")
+    ] = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Match the questions of one file to the answers of another."""
+    from embedkit.explore.faq import faq as run
+
+    run(
+        questions=questions,
+        answers=answers,
+        question_column=question_column,
+        answer_column=answer_column,
+        model=model,
+        top_k=top_k,
+        min_similarity=min_similarity,
+        output=output,
+        force=force,
+        as_json=json_,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("search")(search)
+    app.command("similarity")(similarity)
+    app.command("odd-one-out")(odd_one_out)
+    app.command("cluster")(cluster)
+    app.command("recommend")(recommend)
+    app.command("graph")(graph)
+    app.command("faq")(faq)

@@ -1,0 +1,167 @@
+"""`embedkit faq`: each question of one file with the nearest answers of another."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from embedkit.console import out_json, say, warn
+from embedkit.data.jsonl import write_objects
+from embedkit.errors import UserError
+from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.texts import read_table
+from embedkit.files import STDIO, atomic, refuse_existing
+from embedkit.models.vectors import Encoder
+from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
+from embedkit.text import fold
+
+QUESTION_COLUMNS = ("question", "query", "title", "text", "anchor", "질문", "문의", "제목")
+ANSWER_COLUMNS = ("answer", "text", "definition", "positive", "content", "답변", "답", "내용", "정의")
+_COLUMNS = ("question", "rank", "score", "answer", "answer_line")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A question and one answer. `answer_line` counts the answers file's entries from 1; 0: no answer near enough."""
+
+    question: str
+    rank: int
+    score: float
+    answer: str
+    answer_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaqResult:
+    """All matches, question by question; `unanswered` counts questions with no answer near enough."""
+
+    model: str
+    questions: int
+    answers: int
+    unanswered: int
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer and, where its file has them, the question it was written for."""
+
+    text: str
+    asked: str
+    line: int
+
+
+def faq(
+    *,
+    questions: str,
+    answers: Path,
+    question_column: str | None = None,
+    answer_column: str | None = None,
+    model: str | None = None,
+    top_k: int = 1,
+    min_similarity: float = -1.0,
+    output: Path | None = None,
+    force: bool = False,
+    as_json: bool = False,
+) -> FaqResult:
+    """Match questions to answers; an answer is as near as its text or the question it was written for, where known.
+
+    The matches go to `output` (`.csv` or `.jsonl`), or as CSV to stdout.
+
+    Raises:
+        UserError: a file or column that is missing, a file without texts, or a model that is missing.
+    """
+    if output and str(output) != STDIO and output.suffix not in (".csv", ".jsonl"):
+        raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
+    if output:
+        refuse_existing(output, force=force)
+    asked = _questions(questions, question_column)
+    known = _answers(answers, answer_column)
+    encoder = open_encoder(model)
+    warn_if_unreadable(encoder, [*asked, *(answer.text for answer in known)])
+    ranking = _rank(asked, known, encoder, top_k)
+    matches = tuple(_matches(asked, known, ranking, top_k, min_similarity))
+    result = FaqResult(
+        model=encoder.source.requested,
+        questions=len(asked),
+        answers=len(known),
+        unanswered=sum(match.answer_line == 0 for match in matches),
+        matches=matches,
+    )
+    if output:
+        _write(output, matches)
+    if as_json:
+        out_json(asdict(result))
+    elif not output:
+        _write(Path(STDIO), matches)
+    say("{questions} questions, {answers} answers", questions=len(asked), answers=len(known))
+    if result.unanswered:
+        warn(
+            "{count} questions have no answer of similarity {least}",
+            count=result.unanswered,
+            least=min_similarity,
+        )
+    return result
+
+
+def _questions(path: str, column: str | None) -> tuple[str, ...]:
+    cells = read_table(path).column(QUESTION_COLUMNS, wanted=column, option="--question-column")
+    asked = tuple(cell for cell in cells if cell)
+    if not asked:
+        raise UserError("holds no questions", place=path)
+    return asked
+
+
+def _answers(path: Path, column: str | None) -> tuple[Answer, ...]:
+    table = read_table(path)
+    texts = table.column(ANSWER_COLUMNS, wanted=column, option="--answer-column")
+    asked = table.optional(QUESTION_COLUMNS[:2] + QUESTION_COLUMNS[5:7]) or ("",) * len(texts)
+    known = tuple(
+        Answer(text=text, asked=question, line=line)
+        for line, (text, question) in enumerate(zip(texts, asked, strict=True), start=1)
+        if text
+    )
+    if not known:
+        raise UserError("holds no answers", place=str(path))
+    return known
+
+
+def _rank(asked: Sequence[str], known: Sequence[Answer], encoder: Encoder, top_k: int) -> Ranking:
+    """Ranks answers and the questions they were written for as texts of one corpus."""
+    texts = [text for answer in known for text in (answer.text, answer.asked or answer.text)]
+    scorer = CosineScorer(encoder.encode(asked, role="query"), encoder.encode(texts))
+    return rank(scorer, top_k=2 * top_k)
+
+
+def _matches(
+    asked: Sequence[str], known: Sequence[Answer], ranking: Ranking, top_k: int, least: float
+) -> Iterator[Match]:
+    for question, places, scores in zip(asked, ranking.places, ranking.scores, strict=True):
+        best: dict[str, tuple[Answer, float]] = {}
+        for place, score in zip(places.tolist(), scores.tolist(), strict=True):
+            if place >= 0 and score >= least:
+                best.setdefault(fold(known[place // 2].text), (known[place // 2], score))
+        if not best:
+            yield Match(question=question, rank=0, score=round(float(scores[0]), 6), answer="", answer_line=0)
+        for number, (answer, score) in enumerate(list(best.values())[:top_k], start=1):
+            yield Match(
+                question=question,
+                rank=number,
+                score=round(score, 6),
+                answer=answer.text,
+                answer_line=answer.line,
+            )
+
+
+def _write(path: Path, matches: Sequence[Match]) -> None:
+    if path.suffix == ".jsonl":
+        write_objects(path, map(asdict, matches))
+    else:
+        with atomic(path, newline="") as handle:
+            writer = csv.DictWriter(handle, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(map(asdict, matches))
+    if str(path) != STDIO:
+        say("wrote {path}: {rows} rows", path=path, rows=len(matches))

@@ -1,0 +1,114 @@
+"""`embedkit recommend`: the glossary's terms nearest to a term, its own names left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embedkit.console import out, out_json, say
+from embedkit.data.run_folder import run_of
+from embedkit.errors import UserError
+from embedkit.explore.concepts import Concept, concept_vectors, concepts_of
+from embedkit.explore.corpus import corpus_of, load_corpus
+from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.text import clean, fold, pad, shorten, width
+
+_NAME_COLUMNS = 48
+_TEXT_COLUMNS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A concept near the term: its head terms, its other names, a definition."""
+
+    rank: int
+    score: float
+    terms: tuple[str, ...]
+    names: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendResult:
+    """What is near `term`. `known` says whether the glossary has it; `own_names` were left out."""
+
+    term: str
+    known: bool
+    own_names: tuple[str, ...]
+    model: str
+    corpus: str
+    recommendations: tuple[Recommendation, ...]
+
+
+def recommend(
+    term: str, *, corpus: Path | None = None, model: str | None = None, top_k: int = 5, as_json: bool = False
+) -> RecommendResult:
+    """Find the `top_k` concepts nearest to `term`; entries that are the same thing under another name are left out.
+
+    A term that the glossary does not have is compared by its text alone.
+
+    Raises:
+        UserError: an empty term, or a model or corpus that is missing.
+    """
+    text = clean(term)
+    if not text:
+        raise UserError("the term is empty")
+    encoder = open_encoder(model)
+    items, name = (
+        (load_corpus(corpus), str(corpus))
+        if corpus
+        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
+    )
+    warn_if_unreadable(encoder, (text,))
+    concepts = concepts_of(items)
+    own = [place for place, concept in enumerate(concepts) if fold(text) in concept.keys]
+    if not own:
+        say("{term} is not in {corpus}: compared by its text alone", term=text, corpus=name)
+    vectors = concept_vectors(concepts, encoder)
+    query = vectors[own].sum(axis=0) if own else encoder.encode([text])[0]
+    cosines = vectors @ (query / (np.linalg.norm(query) or 1))
+    cosines[own] = -np.inf
+    result = RecommendResult(
+        term=text,
+        known=bool(own),
+        own_names=tuple(
+            dict.fromkeys(n for place in own for n in _names(concepts[place]) if fold(n) != fold(text))
+        ),
+        model=encoder.source.requested,
+        corpus=name,
+        recommendations=tuple(_nearest(concepts, cosines, min(top_k, len(concepts) - len(own)))),
+    )
+    if as_json:
+        out_json(asdict(result))
+    else:
+        for line in _lines(result.recommendations):
+            out(line)
+    return result
+
+
+def _names(concept: Concept) -> tuple[str, ...]:
+    return (*concept.terms, *concept.other_names)
+
+
+def _nearest(
+    concepts: Sequence[Concept], cosines: np.ndarray[tuple[int, ...], np.dtype[np.float32]], top_k: int
+) -> Iterator[Recommendation]:
+    for rank, place in enumerate(np.argsort(-cosines, kind="stable")[:top_k].tolist(), start=1):
+        concept = concepts[place]
+        yield Recommendation(
+            rank=rank,
+            score=round(float(cosines[place]), 6),
+            terms=concept.terms,
+            names=concept.other_names,
+            text=concept.items[0].text,
+        )
+
+
+def _lines(found: Sequence[Recommendation]) -> Iterator[str]:
+    names = [shorten(" · ".join((*one.terms, *one.names)), _NAME_COLUMNS) for one in found]
+    widest = max(map(width, names), default=0)
+    for one, name in zip(found, names, strict=True):
+        yield f"{one.rank:>2}  {one.score:.3f}  {pad(name, widest)}  {shorten(clean(one.text), _TEXT_COLUMNS)}"

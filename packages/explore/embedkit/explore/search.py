@@ -1,0 +1,120 @@
+"""`embedkit search`: the entries nearest to a question; the corpus is encoded once and cached."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.console import out, out_json, say
+from embedkit.data.run_folder import run_of
+from embedkit.errors import UserError
+from embedkit.explore.corpus import Item, corpus_of, load_corpus
+from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.texts import read_texts
+from embedkit.files import STDIO
+from embedkit.models.vectors import Encoder
+from embedkit.text import clean, pad, shorten, width
+
+_TERM_COLUMNS = 32
+_LEAST_TEXT_COLUMNS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One entry found. `score` is the cosine of the query with the nearest of the entry's texts."""
+
+    rank: int
+    score: float
+    term: str
+    text: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """The hits of one query, best first, and what was searched."""
+
+    query: str
+    model: str
+    corpus: str
+    entries: int
+    hits: tuple[Hit, ...]
+
+
+def search(
+    query: str,
+    *,
+    model: str | None = None,
+    corpus: Path | None = None,
+    top_k: int = 5,
+    as_json: bool = False,
+) -> tuple[SearchResult, ...]:
+    """Find the `top_k` entries nearest to `query`: an entry is as near as the nearest of its definition and names.
+
+    `-` reads a query a line from stdin.
+
+    Raises:
+        UserError: an empty query, or a model or corpus that is missing.
+    """
+    queries = read_texts(STDIO) if query == STDIO else (clean(query),)
+    if not all(queries):
+        raise UserError("the query is empty")
+    encoder = open_encoder(model)
+    items, name = (
+        (load_corpus(corpus), str(corpus))
+        if corpus
+        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
+    )
+    warn_if_unreadable(encoder, queries)
+    hits = _nearest(queries, items, encoder, top_k)
+    results = tuple(
+        SearchResult(
+            query=text, model=encoder.source.requested, corpus=name, entries=len(items), hits=tuple(found)
+        )
+        for text, found in zip(queries, hits, strict=True)
+    )
+    if as_json:
+        for result in results:
+            out_json(asdict(result))
+    else:
+        _tell(results)
+    return results
+
+
+def _nearest(
+    queries: Sequence[str], items: tuple[Item, ...], encoder: Encoder, top_k: int
+) -> Iterator[Iterator[Hit]]:
+    texts = [text for item in items for text in item.texts]
+    starts = np.cumsum([0, *(len(item.texts) for item in items[:-1])])
+    vectors = encoder.encode(texts)
+    for query in encoder.encode(queries, role="query"):
+        yield _hits(np.maximum.reduceat(vectors @ query, starts), items, top_k)
+
+
+def _hits(nearest: NDArray[np.float32], items: tuple[Item, ...], top_k: int) -> Iterator[Hit]:
+    for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k].tolist(), start=1):
+        item = items[place]
+        yield Hit(rank=number, score=float(nearest[place]), term=item.term, text=item.text, lang=item.lang)
+
+
+def _tell(results: Sequence[SearchResult]) -> None:
+    say("{count} entries of {name}", count=results[0].entries, name=results[0].corpus)
+    for result in results:
+        if len(results) > 1:
+            out(result.query)
+        for line in _lines(result.hits):
+            out(line)
+
+
+def _lines(hits: tuple[Hit, ...]) -> Iterator[str]:
+    terms = [shorten(hit.term, _TERM_COLUMNS) for hit in hits]
+    widest = max(map(width, terms), default=0)
+    left = shutil.get_terminal_size().columns - widest - 12
+    for hit, term in zip(hits, terms, strict=True):
+        text = shorten(clean(hit.text), max(left, _LEAST_TEXT_COLUMNS))
+        yield f"{hit.rank:>2}  {hit.score:.3f}  {pad(term, widest)}  {text}"

@@ -1,0 +1,227 @@
+"""A model made ready to train: tokenizer, length, pooling, prompts, frozen parts, LoRA; and saved as a
+plain folder after.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedkit.data.run_folder import CARD
+from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.files import write_text
+from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
+from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
+from embedkit.trainer.step.sharding import is_split, put, whole
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def find_model(config: RunConfig) -> ModelSource:
+    """Where the base model is; `UserError` when nowhere."""
+    return resolve_model(
+        config.model_id, revision=config.hf.revision or "", network=not config.hf.local_files_only
+    )
+
+
+def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadOptions:
+    """How the config wants models loaded: what it allows, and from where."""
+    return LoadOptions(
+        device=device,
+        revision=revision,
+        trust_remote_code=config.hf.trust_remote_code,
+        allow_pickle=config.hf.allow_pickle,
+        local_files_only=config.hf.local_files_only,
+    )
+
+
+def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> SentenceTransformer:
+    """Load the base model in float32, whatever it was saved in, and apply everything in the config that changes it:
+    steps as small as training's are lost in shorter numbers.
+
+    Raises:
+        UserError: it cannot be loaded, or the config asks for what it does not have.
+    """
+    model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
+    if config.tokenizer_id is not None:
+        _replace_tokenizer(model, config)
+    _set_length(model, config.train.max_length)
+    _set_pooling(model, config.train)
+    _set_prompts(model, config.train)
+    if config.lora is not None:
+        _add_lora(model, config.lora)
+    _freeze(model, config.train)
+    if config.train.grad_checkpointing:
+        encoder = _encoder(model)
+        # The method's name since transformers 5; the older name warns there.
+        enable = (
+            getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        )
+        enable({"use_reentrant": False})
+    return model
+
+
+def prompts_of(model: SentenceTransformer) -> tuple[str, str]:
+    """The prompts that `encode_query` and `encode_document` put before a text: training uses the same."""
+    return model.prompts.get("query") or "", model.prompts.get("document") or ""
+
+
+def whole_width(model: SentenceTransformer) -> int:
+    """How many numbers a vector has while training: a saved `truncate_dim` cuts only what `encode` gives."""
+    with model.truncate_embeddings(None):
+        return model.get_embedding_dimension() or 0
+
+
+def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTransformer:
+    """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
+    if not is_split(model):
+        return model
+    fresh = prepare_model(config, find_model(config), device="cpu")
+    parameters = dict(fresh.named_parameters())
+    for name, trained in model.named_parameters():
+        put(parameters[name], whole(trained).cpu())
+    return fresh
+
+
+def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
+    """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA is merged into the
+    weights (in place).
+    """
+    _merge_lora(model)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(str(part), create_model_card=False)
+    write_text(part / CARD, card)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
+    name = str(config.tokenizer_id)
+    path = name if Path(name).is_dir() else resolve_model(name, network=not config.hf.local_files_only).path
+    transformers = require("transformers", extra="train")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            path, trust_remote_code=config.hf.trust_remote_code, local_files_only=config.hf.local_files_only
+        )
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError("no tokenizer could be loaded: {first}", place=name, first=first) from error
+    rows = _encoder(model).get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise UserError(
+            "the tokenizer has {tokens} tokens, the model knows {rows}",
+            place=name,
+            hint="choose a tokenizer that was made for the model",
+            tokens=len(tokenizer),
+            rows=rows,
+        )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_seq_length or 512)
+    model[0].processor = tokenizer
+
+
+def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
+    if max_length is None:
+        return
+    limit = _positions(model)
+    if limit is not None and max_length > limit:
+        raise UserError(
+            "train.max_length is {max_length}, but the model reads {limit} tokens at most",
+            hint="set train.max_length to {limit} or less",
+            max_length=max_length,
+            limit=limit,
+        )
+    try:
+        model.max_seq_length = max_length
+    except AttributeError:
+        raise UserError(
+            "the model reads texts of any length", hint="remove train.max_length from the config"
+        ) from None
+
+
+def _positions(model: SentenceTransformer) -> int | None:
+    """How many tokens the model can tell the places of; RoBERTa and its kin begin to count after the padding."""
+    encoder: Any = model.transformers_model
+    count = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return count if count is None or padding is None else count - padding - 1
+
+
+def _set_pooling(model: SentenceTransformer, train: TrainSection) -> None:
+    if train.pooling is None:
+        return
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    for name, module in model.named_children():
+        if isinstance(module, Pooling):
+            model._modules[name] = Pooling(module.embedding_dimension, pooling_mode=train.pooling)
+            return
+    raise UserError("the model has no pooling to change", hint="remove train.pooling from the config")
+
+
+def _set_prompts(model: SentenceTransformer, train: TrainSection) -> None:
+    given = {"query": train.query_prompt, "document": train.document_prompt}
+    model.prompts.update({name: prompt for name, prompt in given.items() if prompt is not None})
+
+
+def _encoder(model: SentenceTransformer) -> Any:
+    """The Hugging Face model inside; `UserError` where there is none."""
+    encoder = model.transformers_model
+    if encoder is None:
+        raise UserError("the model has no transformer inside, so this setting has nothing to act on")
+    return encoder
+
+
+def _freeze(model: SentenceTransformer, train: TrainSection) -> None:
+    if train.freeze_embeddings:
+        _encoder(model).get_input_embeddings().requires_grad_(False)
+    if train.freeze_layers:
+        _encoder(model)  # says so where there is none
+        layers = layers_of(model)
+        if train.freeze_layers > len(layers):
+            raise UserError(
+                "train.freeze_layers is {wanted}, but the model has {layers} layers",
+                wanted=train.freeze_layers,
+                layers=len(layers),
+            )
+        for layer in layers[: train.freeze_layers]:
+            layer.requires_grad_(False)
+
+
+def layers_of(model: SentenceTransformer) -> list[Any]:
+    """The blocks of the transformer inside, if there is one: the longest list of modules in it."""
+    from torch import nn
+
+    encoder = model.transformers_model
+    modules = () if encoder is None else encoder.modules()
+    lists = [module for module in modules if isinstance(module, nn.ModuleList)]
+    return list(max(lists, key=len, default=[]))
+
+
+def _add_lora(model: SentenceTransformer, lora: LoraSection) -> None:
+    peft = require("peft", extra="train")
+    settings = peft.LoraConfig(
+        task_type="FEATURE_EXTRACTION",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+    )
+    try:
+        model[0].model = peft.get_peft_model(_encoder(model), settings)
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            "LoRA does not fit this model: {error}",
+            hint="check lora.target_modules",
+            error=str(error).splitlines()[0],
+        ) from None
+
+
+def _merge_lora(model: SentenceTransformer) -> None:
+    inner: Any = getattr(model[0], "model", None)
+    if hasattr(inner, "merge_and_unload"):
+        model[0].model = inner.merge_and_unload()

@@ -1,1 +1,0 @@
-"""Reports: what an evaluation found, as a page, as Markdown and as JSON."""

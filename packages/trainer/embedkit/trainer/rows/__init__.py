@@ -1,0 +1,1 @@
+"""Rows: from files to numbered training rows, their concepts, lengths and order."""

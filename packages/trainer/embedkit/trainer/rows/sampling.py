@@ -1,0 +1,166 @@
+"""In which order rows are trained on: a pure function of seed and epoch, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.trainer.config import ROWS_OF_A_CONCEPT, TrainSection
+from embedkit.trainer.rows.store import Rows, RowStore
+
+RowOrder = Callable[[int], NDArray[np.int64]]
+# Rows of one label that stand together in a batch, at least: fewer make few triplets.
+PIECE_ROWS = 4
+
+
+class Stored(Protocol):
+    """Rows of one file or of several."""
+
+    @property
+    def store(self) -> RowStore: ...
+
+    def __len__(self) -> int: ...
+
+
+def epoch_order(rows: int, *, seed: int, lap: int) -> NDArray[np.int64]:
+    """The shuffled row numbers of one pass over all rows: a function of seed and lap, on any machine."""
+    return np.random.Generator(np.random.PCG64([seed, lap])).permutation(rows)
+
+
+class EpochBatches:
+    """The batches of an epoch as lists of row numbers, a pure function of seed and epoch.
+
+    With `batches_per_epoch` the epochs walk on through pass after pass over the rows instead of starting
+    each time anew.
+    """
+
+    def __init__(
+        self, rows: int, *, order: RowOrder, batch_size: int, batches_per_epoch: int | None = None
+    ) -> None:
+        self.batch_size = batch_size
+        self.drop_last = False
+        self._rows = rows
+        self._order = order
+        self._fixed = batches_per_epoch
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The training loop says which epoch comes."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._fixed or -(-self._rows // self.batch_size)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batches of an epoch hold together."""
+        return len(self) * self.batch_size if self._fixed else self._rows
+
+    def __iter__(self) -> Iterator[list[int]]:
+        yield from self.of_epoch(self._epoch)
+
+    def of_epoch(self, epoch: int) -> Iterator[list[int]]:
+        """The batches of one epoch."""
+        walk = islice(self._walk(epoch * self.rows), self.rows)
+        while batch := list(islice(walk, self.batch_size)):
+            yield batch
+
+    def _walk(self, start: int) -> Iterator[int]:
+        lap, skip = divmod(start, self._rows)
+        while True:
+            yield from self._order(lap)[skip:].tolist()
+            lap, skip = lap + 1, 0
+
+
+def epoch_batches(
+    rows: Rows,
+    train: TrainSection,
+    *,
+    seed: int,
+    loss: str | None = None,
+    devices: int = 1,
+    fixed: bool = True,
+) -> EpochBatches:
+    """The batches of one file that the config asks for; those of several devices together are one.
+
+    Not `fixed`: all rows an epoch, whatever the config says.
+    """
+    batch_size = train.batch_size * devices
+    if rows.shape == "labelled":
+        order = label_order(rows.concepts.row_concepts, batch_size=batch_size, seed=seed)
+    else:
+        order = row_order(rows, by_concept=_is_by_concept(rows, train, loss or train.loss), seed=seed)
+    steps = train.steps_per_epoch if fixed else None
+    return EpochBatches(
+        len(rows),
+        order=order,
+        batch_size=batch_size,
+        batches_per_epoch=steps and steps * train.grad_accum_steps,
+    )
+
+
+def _is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
+    if rows.shape != "pairs" or train.batching != "auto":
+        return rows.shape == "pairs" and train.batching == "concept"
+    concepts = len(np.unique(rows.concepts.row_concepts))
+    return loss == "masked_mnrl" and len(rows) >= ROWS_OF_A_CONCEPT * concepts
+
+
+def row_order(rows: Rows, *, by_concept: bool, seed: int) -> RowOrder:
+    """How the rows of each lap follow one another; a batch is a stretch of them."""
+    if not by_concept:
+        return lambda lap: epoch_order(len(rows), seed=seed, lap=lap)
+    members = _rows_by_concept(rows.concepts.row_concepts)
+
+    def order(lap: int) -> NDArray[np.int64]:
+        concepts = _neighbourly(epoch_order(len(members), seed=seed, lap=lap), rows.near_concepts)
+        return np.concatenate([members[concept] for concept in concepts])
+
+    return order
+
+
+def label_order(row_labels: NDArray[np.int64], *, batch_size: int, seed: int) -> RowOrder:
+    """Rows so that every batch holds several labels, and several rows of most of them.
+
+    Each label's shuffled rows are cut into pieces of `batch_size / labels` rows, four at least; the pieces of
+    a label are spread evenly over the lap.
+    """
+    members = _rows_by_concept(row_labels)
+    size = max(2, min(batch_size // 2, max(PIECE_ROWS, batch_size // len(members))))
+
+    def order(lap: int) -> NDArray[np.int64]:
+        random = np.random.Generator(np.random.PCG64([seed, lap]))
+        pieces: list[tuple[float, NDArray[np.int64]]] = []
+        for rows in members:
+            cut = np.array_split(random.permutation(rows), max(1, len(rows) // size))
+            pieces += [((place + random.random()) / len(cut), piece) for place, piece in enumerate(cut)]
+        return np.concatenate([piece for _, piece in sorted(pieces, key=lambda item: item[0])])
+
+    return order
+
+
+def _neighbourly(shuffled: NDArray[np.int64], near_concepts: Sequence[NDArray[np.int64]]) -> Iterator[int]:
+    """Every concept once: in shuffled order, but each followed by those of its neighbours still to come."""
+    seen: set[int] = set()
+    for first in shuffled.tolist():
+        if first in seen:
+            continue
+        for concept in (first, *near_concepts[first].tolist()):
+            if concept not in seen:
+                seen.add(concept)
+                yield concept
+
+
+def _rows_by_concept(row_concepts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The row numbers of each concept, in the order of the file."""
+    by_concept = np.argsort(row_concepts, kind="stable")
+    return np.split(by_concept, np.flatnonzero(np.diff(row_concepts[by_concept])) + 1)
+
+
+def sample_rows(rows: Stored, *, limit: int, seed: int) -> Iterator[Any]:
+    """Up to `limit` rows drawn at random, the same for the same seed."""
+    return (rows.store[int(i)] for i in epoch_order(len(rows), seed=seed, lap=0)[:limit])

@@ -1,0 +1,172 @@
+"""The rows of a run: one file, or several with a loss and a weight each, numbered through from the first."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedkit.errors import UserError
+from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.rows.sampling import EpochBatches, epoch_batches
+from embedkit.trainer.rows.store import Rows, RowStore, RowSummary, find_pairs, read_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file of a run, the loss that its rows are trained with, and the factor of that loss."""
+
+    rows: Rows
+    loss: str
+    weight: float
+
+
+class Mixture:
+    """All the rows of a run. A batch holds rows of one source only."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+        self.starts = list(accumulate((len(source.rows) for source in sources), initial=0))
+        self.store: RowStore = (
+            sources[0].rows.store if len(sources) == 1 else _Joined(self.starts, self.sources)
+        )
+        self.summary = _joined_summary([source.rows.summary for source in self.sources])
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    def local(self, numbers: Sequence[int]) -> tuple[int, list[int]]:
+        """The source of a batch, and its rows' numbers there."""
+        source = bisect_right(self.starts, numbers[0]) - 1
+        return source, [number - self.starts[source] for number in numbers]
+
+    def batches(self, train: TrainSection, *, seed: int, devices: int = 1) -> EpochBatches | MixedBatches:
+        """The batches of each epoch, in an order that depends on seed and epoch alone; those of several devices
+        together are one.
+        """
+        if len(self.sources) == 1:
+            only = self.sources[0]
+            return epoch_batches(only.rows, train, loss=only.loss, seed=seed, devices=devices)
+        return MixedBatches(self, train, seed=seed, devices=devices)
+
+
+class MixedBatches:
+    """The batches of all sources, shuffled; with `train.steps_per_epoch` the epochs walk on through the laps."""
+
+    def __init__(self, mixture: Mixture, train: TrainSection, *, seed: int, devices: int = 1) -> None:
+        self.batch_size = train.batch_size * devices
+        self.drop_last = False
+        self._starts = mixture.starts
+        self._parts = [
+            epoch_batches(source.rows, train, loss=source.loss, seed=seed, devices=devices, fixed=False)
+            for source in mixture.sources
+        ]
+        self._seed = seed
+        self._fixed = train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The training loop says which epoch comes."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._fixed or self._lap_batches
+
+    @property
+    def rows(self) -> int:
+        """How many rows the batches of an epoch hold together, on average."""
+        return round(self._starts[-1] * len(self) / self._lap_batches)
+
+    @property
+    def _lap_batches(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        lap, skip = divmod(self._epoch * len(self), self._lap_batches)
+        yield from islice(self._walk(lap, skip), len(self))
+
+    def _walk(self, lap: int, skip: int) -> Iterator[list[int]]:
+        while True:
+            yield from self._lap(lap)[skip:]
+            lap, skip = lap + 1, 0
+
+    def _lap(self, lap: int) -> list[list[int]]:
+        batches = [
+            [start + number for number in batch]
+            for start, part in zip(self._starts, self._parts, strict=False)
+            for batch in part.of_epoch(lap)
+        ]
+        shuffled = np.random.Generator(np.random.PCG64([self._seed, lap, 1])).permutation(len(batches))
+        return [batches[place] for place in shuffled]
+
+
+class _Joined:
+    """The stores of several sources as one."""
+
+    def __init__(self, starts: Sequence[int], sources: Sequence[Source]) -> None:
+        self._starts = starts
+        self._stores = [source.rows.store for source in sources]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        source = bisect_right(self._starts, index) - 1
+        return self._stores[source][index - self._starts[source]]
+
+
+def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
+    """Path, loss and weight of each file to train on; `UserError` when one is not there."""
+    if not config.data.sources:
+        return [(find_pairs(config.data), config.train.loss, 1.0)]
+    for number, source in enumerate(config.data.sources):
+        if not Path(source.path).is_file():
+            raise UserError(
+                "there is no such file",
+                place=source.path,
+                hint="check data.sources[{number}].path",
+                number=number,
+            )
+    return [(source.path, source.loss or config.train.loss, source.weight) for source in config.data.sources]
+
+
+def read_mixture(config: RunConfig) -> Mixture:
+    """Check and read all that the config trains on."""
+    return Mixture(
+        [
+            Source(rows=read_rows(path, config.data, loss=loss), loss=loss, weight=weight)
+            for path, loss, weight in find_sources(config)
+        ]
+    )
+
+
+def _joined_summary(parts: Sequence[RowSummary]) -> RowSummary:
+    if len(parts) == 1:
+        return parts[0]
+    hashes = "".join(part.sha256 for part in parts)
+    return RowSummary(
+        path=", ".join(part.path for part in parts),
+        sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+        rows=sum(part.rows for part in parts),
+        concepts=sum(part.concepts for part in parts),
+        hard_negatives=sum(part.hard_negatives for part in parts),
+        languages=_sum([part.languages for part in parts]),
+        kinds=_sum([part.kinds for part in parts]),
+        sources=_sum([part.sources for part in parts]),
+        licenses=_sum([part.licenses for part in parts]),
+        dropped=_sum([part.dropped for part in parts]),
+    )
+
+
+def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for part in counts:
+        total.update(part)
+    return dict(total)

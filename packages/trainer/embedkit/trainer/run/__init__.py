@@ -1,0 +1,1 @@
+"""A run: planned, checked, tried, trained, resumed, compared."""

@@ -1,0 +1,119 @@
+"""What `embedkit train` says on stderr: the plan before the run, the result after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedkit.console import say, warn
+from embedkit.trainer.watch.callbacks import duration
+
+if TYPE_CHECKING:
+    from embedkit.trainer.run.plan import TrainPlan
+    from embedkit.trainer.run.train import TrainResult
+
+# From this share of the texts on, cutting them deserves a warning.
+MANY_CUT = 0.1
+
+
+def tell_plan(plan: TrainPlan) -> None:
+    """What a run would do, in the terms a person would check it by."""
+    say(
+        "model: {model}, {trained} of {all} parameters trained",
+        model=plan.model,
+        trained=f"{plan.trained_parameters:,}",
+        all=f"{plan.parameters:,}",
+    )
+    say(
+        "device: {device}, {dtype} ({reason})", device=plan.device, dtype=plan.dtype, reason=plan.dtype_reason
+    )
+    told = (
+        "rows: {rows}; dev rows: {dev}"
+        if plan.negatives_per_anchor is None
+        else "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}"
+    )
+    say(
+        told,
+        rows=plan.rows,
+        concepts=plan.concepts,
+        negatives=plan.hard_negatives,
+        dev=plan.dev_rows,
+    )
+    _tell_batch(plan)
+    _tell_lengths(plan)
+    say(
+        "steps: {steps} ({epochs} × {each}); output: {run}",
+        steps=plan.steps,
+        epochs=plan.epochs,
+        each=plan.steps_per_epoch,
+        run=plan.run,
+    )
+
+
+def _tell_batch(plan: TrainPlan) -> None:
+    for reason, count in plan.dropped.items():
+        say("  {count} rejected: {reason}", count=count, reason=reason)
+    if plan.negatives_per_anchor is None:
+        say(
+            "batch: {batch} rows ({effective} a step); loss {loss}",
+            batch=plan.batch_size,
+            effective=plan.effective_batch_size,
+            loss=plan.loss,
+        )
+        return
+    say(
+        "batch: {batch} rows ({effective} a step), about {negatives} negatives an anchor; loss {loss}",
+        batch=plan.batch_size,
+        effective=plan.effective_batch_size,
+        negatives=f"{plan.negatives_per_anchor:.0f}",
+        loss=plan.loss,
+    )
+    if plan.processes > 1:
+        say(
+            "processes: {processes}, each with {batch} rows; an anchor's negatives are those of all processes "
+            "({alone} would be its own)",
+            processes=plan.processes,
+            batch=plan.batch_size,
+            alone=f"{plan.negatives_per_anchor_on_device:.0f}",
+        )
+    if plan.split_weights:
+        say("weights: each process holds a part of them (FSDP); what is saved is whole")
+    if plan.negatives_per_anchor < 1:
+        warn(
+            "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
+        )
+
+
+def _tell_lengths(plan: TrainPlan) -> None:
+    lengths = plan.lengths
+    if lengths is None:
+        return
+    share = f"{lengths.cut_share:.1%}"
+    say(
+        "tokens a text: median {median}, 95 % up to {p95}, longest {longest}; {share} cut at {limit}",
+        median=lengths.median,
+        p95=lengths.p95,
+        longest=lengths.longest,
+        share=share,
+        limit=lengths.limit,
+    )
+    shares = ", ".join(f"≤{upper} {share:.0%}" for upper, share in lengths.histogram)
+    say("  of them {shares}", shares=shares)
+    if lengths.cut_share > MANY_CUT:
+        warn(
+            "{share} of the texts are longer than the model reads; raise train.max_length if it can",
+            share=share,
+        )
+
+
+def tell_result(result: TrainResult) -> None:
+    """How a run went, and what comes next."""
+    say(
+        "trained {steps} steps in {time}, {rate} samples/s, mean loss {loss}",
+        steps=result.steps - result.resumed_from_step,
+        time=duration(result.seconds),
+        rate=f"{result.samples_per_second:.1f}",
+        loss=f"{result.loss:.4f}",
+    )
+    say("model: {model}", model=result.model)
+    if result.shape == "pairs":
+        say("next: embedkit evaluate --model {run}", run=result.run)

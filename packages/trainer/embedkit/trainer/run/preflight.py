@@ -1,0 +1,180 @@
+"""The known traps of training embeddings, each checked before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from embedkit.data.jsonl import read_objects
+from embedkit.files import STDIO
+from embedkit.messages import tr
+from embedkit.ranking.leak import TestRow, find_leaks
+from embedkit.trainer.config import TrainSection
+from embedkit.trainer.step import processes
+from embedkit.trainer.watch.dev_evaluation import best_metric
+from embedkit.trainer.watch.dev_metrics import DevMetrics
+
+if TYPE_CHECKING:
+    from embedkit.trainer.run.plan import Ready
+
+Level = Literal["ok", "note", "warning", "error"]
+VOCABULARY_SHARE = 0.6
+_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
+_RANKING = ("masked_mnrl", "mnrl", "cached_mnrl")
+_GUIDED = ("gist", "cached_gist")
+_TRIPLETS = ("batch_all_triplet", "batch_hard_triplet", "batch_semi_hard_triplet", "triplet")
+# The settings of section train that only some losses look at.
+_LOOKED_AT: Mapping[str, Sequence[str]] = {
+    "temperature": (*_RANKING, *_GUIDED, "distill"),
+    "symmetric": _RANKING,
+    "hardness": _RANKING,
+    "same_concept": ("masked_mnrl",),
+    "false_negative_margin": ("masked_mnrl",),
+    "guide_model": _GUIDED,
+    "guide_margin": _GUIDED,
+    "teacher_model": ("distill",),
+    "triplet_distance": _TRIPLETS,
+    "triplet_margin": _TRIPLETS,
+    "score_scale": ("cosent", "angle"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One trap, and whether the run would step into it. An error is one that the run would end with."""
+
+    name: str
+    level: Level
+    template: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What there is to say, in the person's language."""
+        return tr(self.template, **self.fields)
+
+
+def check_traps(ready: Ready, metrics: DevMetrics | None) -> list[Check]:
+    """All traps, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
+    checks = (_idle, _negatives, _accumulation, _recomputing, _vocabulary, _rhythm, _processes)
+    found = [check for find in checks for check in find(ready)]
+    return [*found, *_metric(ready, metrics), *_leak(ready)]
+
+
+def _idle(ready: Ready) -> Iterator[Check]:
+    train, losses = ready.config.train, {source.loss for source in ready.rows.sources}
+    idle = [
+        f"train.{name}"
+        for name, looking in _LOOKED_AT.items()
+        if losses.isdisjoint(looking) and getattr(train, name) != TrainSection.model_fields[name].default
+    ]
+    if idle:
+        text = "the loss {loss} does not look at {names}"
+        fields = {"loss": ready.plan.loss, "names": ", ".join(idle)}
+        yield Check(name="settings", level="note", template=text, fields=fields)
+
+
+def _negatives(ready: Ready) -> Iterator[Check]:
+    plan = ready.plan
+    if plan.negatives_per_anchor is not None and plan.negatives_per_anchor < 1:
+        text = (
+            "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
+        )
+        yield Check(name="negatives", level="warning", template=text)
+    elif plan.negatives_per_anchor is not None:
+        text = "an anchor has about {count} negatives"
+        count = {"count": f"{plan.negatives_per_anchor:.0f}"}
+        yield Check(name="negatives", level="ok", template=text, fields=count)
+
+
+def _accumulation(ready: Ready) -> Iterator[Check]:
+    if ready.config.train.grad_accum_steps > 1:
+        text = (
+            "train.grad_accum_steps gives no anchor more negatives: train.batch_size does, and "
+            "train.micro_batch_size makes it fit"
+        )
+        yield Check(name="accumulation", level="note", template=text)
+
+
+def _recomputing(ready: Ready) -> Iterator[Check]:
+    train = ready.config.train
+    cached = train.micro_batch_size is not None or "cached_" in ready.plan.loss
+    both = cached and train.grad_checkpointing
+    text = (
+        "texts that take turns are computed again anyway, and train.grad_checkpointing does it once more: set it "
+        "to false"
+        if both
+        else "no activations are computed more often than needed"
+    )
+    yield Check(name="recomputing", level="warning" if both else "ok", template=text)
+
+
+def _vocabulary(ready: Ready) -> Iterator[Check]:
+    """Of a multilingual model with 250,000 tokens most of what is trained is its token embeddings."""
+    encoder = ready.model.transformers_model
+    table = None if encoder is None else encoder.get_input_embeddings()
+    trained = 0 if table is None else sum(p.numel() for p in table.parameters() if p.requires_grad)
+    share = trained / max(1, ready.plan.trained_parameters)
+    if share > VOCABULARY_SHARE:
+        text = (
+            "{percent} % of what is trained are token embeddings: train.freeze_embeddings leaves them, for less "
+            "memory and faster steps"
+        )
+        yield Check(name="vocabulary", level="note", template=text, fields={"percent": round(100 * share)})
+
+
+def _rhythm(ready: Ready) -> Iterator[Check]:
+    every, steps = ready.config.train.eval_steps, ready.plan.steps
+    if every and every > steps:
+        text = "train.eval_steps is {every}, the run has {steps} steps: the dev rows are measured at its end only"
+        fields = {"every": every, "steps": steps}
+        yield Check(name="rhythm", level="warning", template=text, fields=fields)
+    else:
+        text = "looks at the dev rows keep the best weights themselves: checkpoints need not fall on the same step"
+        yield Check(name="rhythm", level="ok", template=text)
+
+
+def _processes(ready: Ready) -> Iterator[Check]:
+    text = (
+        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
+        "them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: offloading"
+    )
+    count = processes.world_size()
+    yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
+
+
+def _metric(ready: Ready, metrics: DevMetrics | None) -> Iterator[Check]:
+    wanted = best_metric(ready.config.train)
+    if wanted is None or metrics is None:
+        return
+    there = [name for name, value in asdict(metrics).items() if value is not None]
+    fields = {"metric": wanted, "names": ", ".join(there)}
+    if wanted in there:
+        yield Check(name="metric", level="ok", template="the dev rows give {metric}", fields=fields)
+    else:
+        text = "train.best_metric is {metric}, which these dev rows do not give; they give {names}"
+        yield Check(name="metric", level="error", template=text, fields=fields)
+
+
+def _leak(ready: Ready) -> Iterator[Check]:
+    trained = [source.rows.summary.path for source in ready.rows.sources]
+    if ready.dev is None or ready.config.data.dev_path is None or STDIO in trained:
+        return
+    objects = (row for _, row in read_objects(Path(ready.config.data.dev_path)))
+    rows = [
+        TestRow(tuple(str(row[k]) for k in _KEYS if row.get(k)), str(row.get("group") or ""))
+        for row in objects
+    ]
+    leak = find_leaks(rows, train=[Path(path) for path in trained], side="model")
+    fields = {"count": leak.total, "rows": leak.rows, "example": (*leak.examples, "")[0]}
+    if leak.total:
+        text = (
+            "{count} of {rows} dev rows are trained on, so the dev numbers say too much: {example}; embedkit "
+            "compose --split keeps concepts apart"
+        )
+        yield Check(name="leak", level="warning", template=text, fields=fields)
+    else:
+        text = "none of {rows} dev rows is trained on"
+        yield Check(name="leak", level="ok", template=text, fields=fields)

@@ -1,0 +1,196 @@
+"""Checkpoints that count only when whole, and what may change before a run goes on from one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from embedkit.data.run_folder import CHECKPOINTS, CONFIG, METRICS, MODEL, OURS
+from embedkit.errors import UserError
+from embedkit.files import read_bytes, write_text
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.step.processes import is_first
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_MARK = "complete"
+_PREFIX = "checkpoint-"
+# What may differ between the two halves of a run without changing its weights.
+_FREE = (
+    "output.",
+    "data.stream",
+    "train.num_workers",
+    "train.micro_batch_size",  # up to the order in which numbers are added
+    "hf.allow_pickle",
+    "hf.local_files_only",
+)
+_DEV = ("data.use_dev", "data.dev_path")  # where the dev rows choose no weights
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """While the block runs, no other process may go on with the run or replace it; the lock ends with the process."""
+    if not is_first():
+        yield
+        return
+    with (run / CONFIG).open("r+b") as handle:
+        _lock(handle)
+        yield
+
+
+def require_unheld(run: Path) -> None:
+    """Raise `UserError` when another process is training the run."""
+    if not (is_first() and (run / CONFIG).is_file()):
+        return
+    with (run / CONFIG).open("r+b") as handle:
+        if not _lock(handle):
+            raise UserError(
+                "another process is training this run", place=str(run), hint="wait for it, or end it first"
+            )
+
+
+def _lock(handle: IO[bytes]) -> bool:
+    """Lock a file for this process, not for those that it forks; whether no other has it (as far as can be known)."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Push every byte of the checkpoint to the disk, then say that it is whole."""
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            _sync(path)
+    write_text(checkpoint / _MARK, "")
+    _sync(checkpoint)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some systems cannot sync a folder or a file opened for reading
+        pass
+    finally:
+        os.close(handle)
+
+
+def keep_newest(run: Path, *, keep: int) -> None:
+    """Delete all but the `keep` newest whole checkpoints, and what an interrupted save left."""
+    whole = _complete(run)
+    for checkpoint in _all(run):
+        if checkpoint not in whole[-keep:]:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def drop_partial(run: Path) -> None:
+    """Delete what interrupted saves left, which takes room and counts for nothing."""
+    whole = _complete(run)
+    for checkpoint in [path for path in _all(run) if path not in whole]:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    shutil.rmtree(run / f"{MODEL}.part", ignore_errors=True)
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """The newest whole checkpoint of a run."""
+    return next(iter(reversed(_complete(run))), None)
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """How many optimiser steps a checkpoint has behind it."""
+    return int(checkpoint.name.removeprefix(_PREFIX))
+
+
+def _all(run: Path) -> Iterator[Path]:
+    folder = run / CHECKPOINTS
+    found = folder.glob(f"{_PREFIX}*") if folder.is_dir() else ()
+    yield from (path for path in found if path.name.removeprefix(_PREFIX).isdigit())
+
+
+def _complete(run: Path) -> list[Path]:
+    return sorted((path for path in _all(run) if (path / _MARK).is_file()), key=checkpoint_step)
+
+
+def exists(run: Path) -> bool:
+    """Whether the folder holds a run already."""
+    return any((run / name).exists() for name in OURS)
+
+
+def clear(run: Path) -> None:
+    """Delete what training wrote; anything else in the folder stays, and the folder with it."""
+    for name in OURS:
+        path = run / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if run.is_dir() and not any(run.iterdir()):
+        run.rmdir()
+
+
+def clear_hopeless(run: Path) -> bool:
+    """Delete a run that has neither a model nor a checkpoint to go on from; whether it was so."""
+    hopeless = last_checkpoint(run) is None and not (run / MODEL).is_dir()
+    if hopeless:
+        clear(run)
+    return hopeless
+
+
+def require_same_config(run: Path, config: RunConfig) -> None:
+    """Raise `UserError` naming the fields that keep the run from ending with the same weights."""
+    path = run / CONFIG
+    if not path.is_file():
+        return
+    try:
+        old = _flat(json.loads(read_bytes(path)))
+    except ValueError:
+        raise UserError("not JSON", place=str(path), hint="--force starts the run anew") from None
+    new = _flat(config.model_dump(mode="json"))
+    free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
+    changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
+    if changed:
+        told = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
+        raise UserError(
+            "cannot go on with another config: {told}",
+            place=str(path),
+            hint="set it back, choose another output.save_name, or start anew with --force",
+            told=told,
+        )
+
+
+def cut_metrics(run: Path, *, step: int) -> None:
+    """Drop the lines of metrics.jsonl that come after `step`, and a half-written last one."""
+    path = run / METRICS
+    if path.is_file():
+        write_text(path, "".join(_lines_up_to(path, step)))
+
+
+def _lines_up_to(path: Path, step: int) -> Iterator[str]:
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row.get("step", 0) <= step:
+            yield line
+
+
+def _flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{head}{key}.") if isinstance(value, dict) else {f"{head}{key}": value}
+    return flat

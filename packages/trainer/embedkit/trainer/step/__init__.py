@@ -1,0 +1,1 @@
+"""One step of training: batch, forward pass, memory, several processes."""

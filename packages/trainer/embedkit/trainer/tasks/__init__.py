@@ -1,1 +1,0 @@
-"""Tasks: the model at work, from a query to the nearest entries."""

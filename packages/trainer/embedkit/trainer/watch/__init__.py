@@ -1,0 +1,1 @@
+"""What happens beside the steps: evaluation on dev rows, checkpoints, the log."""

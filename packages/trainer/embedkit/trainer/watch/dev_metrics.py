@@ -1,0 +1,219 @@
+"""The quick look at the dev rows: their loss, and how well the vectors do what the rows are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import pearsonr, spearmanr
+
+from embedkit.data.shapes import CLASS_SCORES
+from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
+from embedkit.ranking.queries import Query, queries_over
+from embedkit.ranking.retrieval import CosineScorer, rank
+from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.rows.sampling import label_order, sample_rows
+from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.store import Rows
+from embedkit.trainer.step.batch import Features, Plan, RowCollator, TextKey
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+# Train rows whose positives stand in the corpus too, so that finding the right one is not trivially easy.
+TRAIN_ROWS = 500
+# Labelled rows that are compared with one another, at most: the work grows with their square.
+COMPARED_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevMetrics:
+    """What was measured; None where the rows are of another kind.
+
+    Pairs: means over the distinct dev anchors. Scored pairs and inference classes: correlations of cosine
+    similarity and score. Labelled sentences and triplets: `accuracy`, the share of comparisons in which the
+    alike are nearer than the others.
+    """
+
+    loss: float | None = None
+    ndcg_at_10: float | None = None
+    mrr_at_10: float | None = None
+    recall_at_1: float | None = None
+    recall_at_10: float | None = None
+    pearson: float | None = None
+    spearman: float | None = None
+    accuracy: float | None = None
+
+    def measured(self) -> dict[str, float]:
+        """The metrics that there are, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def label(name: str) -> str:
+    """What a person calls a metric: `nDCG@10` for `ndcg_at_10`."""
+    return name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevSet:
+    """The dev rows; the source whose loss they are measured with (None: none fits); for pairs, their queries
+    and the corpus that these search.
+    """
+
+    rows: Rows
+    source: int | None
+    queries: Sequence[Query]
+    corpus: Sequence[str]
+
+
+def make_dev_set(dev: Rows, train: Mixture, *, source: int | None, seed: int) -> DevSet:
+    """Queries as `embedkit evaluate` makes them, over the positives of all dev and some train rows."""
+    if dev.shape != "pairs":
+        return DevSet(rows=dev, source=source, queries=(), corpus=())
+    pairs = [dev.store[number] for number in range(len(dev))]
+    known = [s for s in train.sources if s.rows.shape == "pairs"]
+    also = [pair for s in known for pair in sample_rows(s.rows, limit=TRAIN_ROWS, seed=seed)]
+    queries, corpus, _ = queries_over(pairs, [*pairs, *also])
+    return DevSet(rows=dev, source=source, queries=queries, corpus=corpus)
+
+
+def evaluate_dev(
+    model: SentenceTransformer, loss: BatchLoss, collator: RowCollator, dev: DevSet, *, batch_size: int
+) -> DevMetrics:
+    """Measure the model as it is, each distinct text encoded once.
+
+    Nothing random is drawn, so training goes on as if nobody had looked.
+    """
+    query, document = collator.prompts
+    keys = [
+        *collator.distinct(range(len(dev.rows))),
+        *((query, asked.text) for asked in dev.queries),
+        *((document, text) for text in dev.corpus),
+    ]
+    was_training = loss.training
+    loss.eval()
+    place, vectors = _encode(model, dict.fromkeys(keys), batch_size=batch_size)
+    mean_loss = (
+        None
+        if dev.source is None
+        else _mean_loss(loss, collator, place, vectors, dev=dev, batch_size=batch_size)
+    )
+    loss.train(was_training)
+    unit = torch.nn.functional.normalize(vectors[:, : model.truncate_dim], dim=-1).cpu().numpy()
+    if dev.rows.shape == "pairs":
+        found = _retrieval(
+            dev,
+            unit,
+            [place[query, asked.text] for asked in dev.queries],
+            [place[document, text] for text in dev.corpus],
+        )
+    else:
+        plan: Any = collator.plan(range(len(dev.rows)), place)
+        found = _likeness(dev.rows, unit[plan.columns.numpy()], plan.labels.numpy())
+    return DevMetrics(loss=mean_loss, **found)
+
+
+def _retrieval(
+    dev: DevSet, unit: NDArray[np.float32], queries: Sequence[int], corpus: Sequence[int]
+) -> dict[str, float]:
+    places = rank(
+        CosineScorer(unit[queries], unit[corpus]),
+        top_k=DEPTH,
+        excluded=[asked.excluded for asked in dev.queries],
+        windows=np.array([asked.window for asked in dev.queries]),
+    ).places
+    relevant = [asked.relevant for asked in dev.queries]
+    means = dict(zip(METRICS, query_metrics(places, relevant).mean(axis=0).tolist(), strict=True))
+    names = ("ndcg@10", "mrr@10", "recall@1", "recall@10")
+    return {name.replace("@", "_at_"): means[name] for name in names}
+
+
+def _likeness(rows: Rows, columns: NDArray[np.float32], labels: NDArray[np.float32]) -> dict[str, float]:
+    """`columns` (K, B, D) are unit vectors, `labels` (B,) scores or classes."""
+    if rows.shape == "labelled":
+        return {"accuracy": label_accuracy(columns[0][:COMPARED_ROWS], labels[:COMPARED_ROWS])}
+    if rows.shape == "triplets":
+        anchor, positive, negative = columns
+        return {"accuracy": float((((positive - negative) * anchor).sum(axis=1) > 0).mean())}
+    if rows.shape == "classed_pairs":
+        names = [str(label).lower() for label in rows.labels]
+        if not set(names) <= set(CLASS_SCORES):
+            return {}
+        labels = np.array([CLASS_SCORES[names[int(label)]] for label in labels])
+    cosines = (columns[0] * columns[1]).sum(axis=1)
+    if len(cosines) < 2 or np.ptp(cosines) == 0 or np.ptp(labels) == 0:
+        return {}
+    return {
+        "pearson": float(pearsonr(cosines, labels).statistic),
+        "spearman": float(spearmanr(cosines, labels).statistic),
+    }
+
+
+def label_accuracy(unit: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
+    """In what share of all (sentence, one of its label, one of another) the one of its label is nearer."""
+    right = total = 0
+    for i, cosines in enumerate(unit @ unit.T):
+        same = labels == labels[i]
+        same[i] = False
+        others = np.sort(cosines[labels != labels[i]])
+        right += int(np.searchsorted(others, cosines[same]).sum())
+        total += int(same.sum()) * len(others)
+    return right / max(total, 1)
+
+
+def features_of(batch: Features) -> tuple[list[Features], Any]:
+    """The groups and the plan of a collated batch."""
+    count = len({key.partition("_")[0] for key in batch if key != "label"})
+    groups = [
+        {key[len(head) :]: value for key, value in batch.items() if key.startswith(head)}
+        for head in (f"g{i}_" for i in range(count))
+    ]
+    plan: Plan = batch["label"]
+    return groups, plan
+
+
+def on_device(batch: Features, device: torch.device) -> Features:
+    """The batch with its tensors moved."""
+    return {key: value.to(device) if hasattr(value, "to") else value for key, value in batch.items()}
+
+
+def _encode(
+    model: SentenceTransformer, keys: Iterable[TextKey], *, batch_size: int
+) -> tuple[dict[TextKey, int], torch.Tensor]:
+    """Vectors `(N, D)` of texts under their prompts, and where each stands among them."""
+    place: dict[TextKey, int] = {}
+    parts = []
+    by_prompt: dict[str, list[str]] = {}
+    for prompt, text in keys:
+        by_prompt.setdefault(prompt, []).append(text)
+    for prompt, texts in by_prompt.items():
+        place |= {(prompt, text): len(place) + i for i, text in enumerate(texts)}
+        options = {"batch_size": batch_size, "show_progress_bar": False, "convert_to_tensor": True}
+        with model.truncate_embeddings(None):  # the loss is that of whole vectors
+            parts.append(model.encode(texts, prompt=prompt, **options).float())
+    return place, torch.cat(parts)
+
+
+def _mean_loss(
+    loss: BatchLoss,
+    collator: RowCollator,
+    place: Mapping[TextKey, int],
+    vectors: torch.Tensor,
+    *,
+    dev: DevSet,
+    batch_size: int,
+) -> float:
+    rows, total = len(dev.rows), 0.0
+    order = np.arange(rows)
+    if dev.rows.shape == "labelled":
+        order = label_order(dev.rows.concepts.row_concepts, batch_size=batch_size, seed=0)(0)
+    for start in range(0, rows, batch_size):
+        numbers = order[start : start + batch_size].tolist()
+        plan = replace(collator.plan(numbers, place), source=dev.source or 0).to(vectors.device)
+        with torch.inference_mode():
+            total += float(loss.of_vectors(vectors, plan)) * len(numbers)
+    return total / rows

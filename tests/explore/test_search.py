@@ -1,0 +1,115 @@
+"""`embedkit search`: the right entry first, and the corpus that a run remembers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embedkit.data.entries import Alias, Entry, write_glossary
+from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manifest
+from embedkit.errors import UserError
+from embedkit.explore.search import SearchResult
+from embedkit.explore.search import search as search_all
+from embedkit.text import width
+
+ENTRIES = (
+    Entry(term="PWM", definition="pulse width modulation", lang="en"),
+    Entry(term="필터", definition="주파수를 골라 내는 회로", lang="ko"),
+    Entry(term="noise", definition="zzzz qqqq xxxx", lang="en"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path / "cache"))
+    write_glossary("g.csv", ENTRIES)
+
+
+def search(query: str, *, model: str, **options: Any) -> SearchResult:
+    """The result of a single query."""
+    (result,) = search_all(query, model=model, **options)
+    return result
+
+
+def _run(model: Path, pairs: str) -> str:
+    shutil.copytree(model, "runs/r/model")
+    Path("runs/r/config.json").write_text(json.dumps({"data": {"pairs_path": pairs}}))
+    return "runs/r"
+
+
+@pytest.mark.parametrize(
+    ("query", "term"), [("pulse width modulation", "PWM"), ("주파수를 골라 내는", "필터")]
+)
+def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) -> None:
+    result = search(query, model=str(tiny_model), corpus=Path("g.csv"))
+    assert result.hits[0].term == term
+    assert [hit.rank for hit in result.hits] == [1, 2, 3]
+    assert result.hits[0].score >= result.hits[1].score
+
+
+def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
+    named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
+    write_glossary("g.csv", [*ENTRIES[:2], named])
+    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv")).hits
+    assert (first.term, first.text) == ("noise", "zzzz qqqq xxxx")
+    assert first.score == pytest.approx(1)
+
+
+def test_top_k_limits_the_hits(tiny_model: Path) -> None:
+    assert len(search("x", model=str(tiny_model), corpus=Path("g.csv"), top_k=2).hits) == 2
+
+
+def test_lines_fit_the_terminal(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    write_glossary("g.csv", [Entry(term="필터", definition="주파수를 골라 내는 회로 " * 20)])
+    search("필터", model=str(tiny_model), corpus=Path("g.csv"))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert width(line) <= 60
+    assert line.endswith("…")
+
+
+def test_json_is_one_object(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search("PWM", model=str(tiny_model), corpus=Path("g.csv"), as_json=True)
+    value = json.loads(capsys.readouterr().out)
+    assert set(value) == {"query", "model", "corpus", "entries", "hits"}
+
+
+def test_a_run_remembers_the_glossary_its_pairs_came_from(tiny_model: Path) -> None:
+    Path("pairs.jsonl").write_text('{"anchor": "a", "positive": "b"}\n')
+    manifest = Manifest(
+        step="compose", inputs=hashes([Path("g.csv")]), outputs={}, settings={}, counts={}, versions={}
+    )
+    write_manifest(manifest_path(Path("pairs.jsonl")), manifest)
+    assert search("x", model=_run(tiny_model, "pairs.jsonl")).corpus == "g.csv"
+
+
+def test_a_run_without_its_glossary_searches_the_definitions_of_its_pairs(tiny_model: Path) -> None:
+    rows = [
+        {"anchor": "PWM", "positive": "pulse width modulation", "kind": "term-definition"},
+        {"anchor": "PWM", "positive": "펄스 폭 변조", "kind": "translation"},
+    ]
+    Path("pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = search("x", model=_run(tiny_model, "pairs.jsonl"))
+    assert [(hit.term, hit.text) for hit in result.hits] == [("PWM", "pulse width modulation")]
+
+
+def test_a_plain_model_needs_a_corpus(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="no corpus is known"):
+        search("x", model=str(tiny_model))
+
+
+def test_an_empty_query_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="the query is empty"):
+        search("  ", model=str(tiny_model), corpus=Path("g.csv"))
+
+
+def test_a_missing_corpus_is_named(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match=r"nope\.csv: there is no such file"):
+        search("x", model=str(tiny_model), corpus=Path("nope.csv"))
