@@ -17,9 +17,9 @@ from tests.trainer.conftest import TOPICS, topic_rows, write_rows
 from tests.trainer.test_resume import cut_off
 from tests.trainer.test_train import metrics, run, same, weights
 
-from embedkit.data.shapes import EATS
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.rows.fit import EATS
 from embedkit.trainer.run.plan import prepare
 from embedkit.trainer.run.train import plan_training, run_training
 from embedkit.trainer.watch.dev_metrics import features_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from embedkit.models.quiet import quiet_libraries
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.model.load import quiet_libraries
 from embedkit.trainer.run.plan import prepare
 from embedkit.trainer.step import distributed, processes, sharding
 from embedkit.trainer.watch.dev_metrics import features_of

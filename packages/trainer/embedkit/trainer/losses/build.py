@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embedkit.data.shapes import EATS
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig, TrainSection
 from embedkit.trainer.losses.base import BatchLoss, WeightedLosses
@@ -13,6 +12,7 @@ from embedkit.trainer.losses.ranking import GuidedRankingLoss, InBatchRankingLos
 from embedkit.trainer.losses.second_model import SecondModel, load_second
 from embedkit.trainer.losses.stock import SoftmaxLoss, make_stock
 from embedkit.trainer.model.load import whole_width
+from embedkit.trainer.rows.fit import EATS
 from embedkit.trainer.rows.sources import Mixture
 
 if TYPE_CHECKING:

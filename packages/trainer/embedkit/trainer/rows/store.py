@@ -21,23 +21,13 @@ from numpy.typing import NDArray
 
 from embedkit.data.pairs import DEFAULT_PATHS, Pair, split_path
 from embedkit.data.rows import ClassedPair, Labelled
-from embedkit.data.shapes import (
-    EATS,
-    MIN_LABELS,
-    Row,
-    Shape,
-    converted,
-    converts_row_by_row,
-    read_typed,
-    require_fit,
-    row_from_object,
-    texts_of,
-)
+from embedkit.data.shapes import Row, Shape, read_typed, row_from_object, texts_of
 from embedkit.errors import UserError
 from embedkit.files import STDIO, sha256_file
 from embedkit.text import fold
 from embedkit.trainer.config import DataSection
 from embedkit.trainer.rows.concepts import ConceptIndex, near_concepts, text_hash
+from embedkit.trainer.rows.fit import EATS, MIN_LABELS, converted, converts_row_by_row, require_fit
 
 _COUNTED = ("lang", "kind", "source", "license")
 

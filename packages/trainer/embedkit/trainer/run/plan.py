@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from embedkit.data import run_folder
-from embedkit.data.shapes import losses_for
 from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import RunConfig
@@ -20,6 +19,7 @@ from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import Precision, choose_device, choose_precision
 from embedkit.trainer.model.weight_average import Blend
+from embedkit.trainer.rows.fit import losses_for
 from embedkit.trainer.rows.lengths import Lengths, measure_lengths
 from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
 from embedkit.trainer.rows.store import Rows, find_dev, read_rows

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
-from embedkit.data.shapes import CLASS_SCORES
 from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
 from embedkit.ranking.queries import Query, queries_over
 from embedkit.ranking.retrieval import CosineScorer, rank
 from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.rows.fit import CLASS_SCORES
 from embedkit.trainer.rows.sampling import label_order, sample_rows
 from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.rows.store import Rows
