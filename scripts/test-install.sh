@@ -22,7 +22,7 @@ torch_free() {
   printf '<dl><dt>alpha</dt><dd>the first letter of the alphabet</dd><dt>beta</dt><dd>the second letter in order</dd><dt>gamma</dt><dd>the third one, after both</dd></dl>' >page.html
   "$bin/embedkit" crawl --from-file page.html
   test -s data/glossary.csv
-  data=$("$bin/python" -c 'from embedkit.shipped import data_path; print(data_path())')
+  data=$("$bin/python" -c 'from embedkit.data.shipped import data_path; print(data_path())')
   "$bin/embedkit" compose --input "$data/electronics.en.csv" --input "$data/electronics.ko.csv" --hard-k 3
   "$bin/embedkit" validate data/pairs.jsonl
   # Training without torch is one line that names the command which brings it.

@@ -4,13 +4,14 @@ import ast
 import json
 import os
 import re
-import shutil
 import string
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from embedkit.evaluation import verdict
 
@@ -38,30 +39,29 @@ def test_both_readmes_have_the_same_blocks_and_as_many_headings() -> None:
 
 
 @pytest.mark.timeout(900)
-def test_every_readme_block_runs(tmp_path: Path, tiny_model: Path) -> None:
-    shutil.copytree(ROOT / "data" / "pages", tmp_path / "data" / "pages")
-    tools = tmp_path / "bin"
+def test_every_readme_block_runs_in_order_in_an_empty_folder(tmp_path: Path, tiny_model: Path) -> None:
+    tools, folder = tmp_path / "bin", tmp_path / "empty"
     tools.mkdir()
+    folder.mkdir()
     (tools / "embedkit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m embedkit "$@"\n')
     (tools / "embedkit").chmod(0o755)
     env = os.environ | TINY | {"EMBEDKIT_MODEL_ID": str(tiny_model), "PATH": f"{tools}:{os.environ['PATH']}"}
-    ordered = [text for _, text in blocks("README.md") if not text.startswith(ELSEWHERE)]
-    # A reader has a glossary and a config by the time the first screen's second command is typed.
-    first_screen = next(text for text in ordered if "--dry-run" in text)
-    ordered.remove(first_screen)
-    for text in [
-        *ordered,
-        first_screen.replace("compose", "compose --force").replace("train", "train --force"),
-    ]:
-        command = [sys.executable, "-c", text] if text.startswith("from ") else ["bash", "-euc", text]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    for language, text in blocks("README.md"):
+        if text.startswith(ELSEWHERE):
+            continue
+        command = [sys.executable, "-c", text] if language == "python" else ["bash", "-euc", text]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{text}\n{done.stderr}"
-        if "evaluate" in text:
-            assert (tmp_path / "runs" / "cfg" / "report.html").is_file()
-    assert (tmp_path / "runs" / "cfg" / "model" / "model.safetensors").is_file()
+    for name in (
+        "runs/cfg/model/model.safetensors",
+        "runs/cfg/report.html",
+        "data/glossary.csv",
+        "graph.html",
+    ):
+        assert (folder / name).is_file(), name
 
 
-@pytest.mark.parametrize("script", ["build_docs.py", "build_pages.py"])
+@pytest.mark.parametrize("script", ["build_docs.py", "build_pages.py", "layout_table.py"])
 def test_generated_files_are_current(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / script, "--check"], capture_output=True, text=True, check=False
@@ -69,10 +69,90 @@ def test_generated_files_are_current(script: str) -> None:
     assert done.returncode == 0, f"stale, run `make docs`: {done.stdout}{done.stderr}"
 
 
-def test_links_in_documents_lead_somewhere() -> None:
-    for name in (*READMES, "CONTRIBUTING.md", "data/README.md"):
-        for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
-            assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"
+def documents() -> list[Path]:
+    found = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "data" / "README.md",
+        *(ROOT / ".github").rglob("*.md"),
+    ]
+    return sorted(found)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = (
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title)
+        for title in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)
+    )
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_in_documents_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f"{link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{link}: no such heading"
+
+
+def test_every_decision_has_its_four_parts_and_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(folder.glob("[0-9]*.md"))
+    assert pages
+    for number, page in enumerate(pages, start=1):
+        text = page.read_text(encoding="utf-8")
+        title = text.partition("\n")[0].removeprefix(f"# {number}. ")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], (
+            page.name
+        )
+        assert "\nStatus: " in text, page.name
+        index = (folder / "README.md").read_text(encoding="utf-8")
+        assert f"{number}. [{title}]({page.name})" in index, page.name
+
+
+def test_the_map_names_places_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = re.findall(r"`((?:packages|tests|data|benchmarks|scripts)/[\w./-]+)", text)
+    assert places
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_the_version_is_stated_once() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert (released[0] if released else version) == version
+    assert "\n## Unreleased\n" in changelog
+
+
+def test_the_workflow_runs_what_guards_main() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    commands = [step.get("run") for job in workflow["jobs"].values() for step in job["steps"]]
+    assert ".ci/run" in commands
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_issue_forms_have_what_github_asks_of_them(form: Path) -> None:
+    content = yaml.safe_load(form.read_text(encoding="utf-8"))
+    if form.stem == "config":
+        return
+    assert {"name", "description", "body"} <= set(content)
+    ids = [field["id"] for field in content["body"]]
+    assert len(set(ids)) == len(ids)
+    assert all(field["attributes"]["label"] for field in content["body"])
+
+
+def test_every_picture_is_shown() -> None:
+    texts = "".join(page.read_text(encoding="utf-8") for page in documents())
+    assert [path.name for path in (ROOT / "docs").rglob("*.png") if path.name not in texts] == []
 
 
 def spoken() -> set[str]:

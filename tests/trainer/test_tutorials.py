@@ -71,10 +71,3 @@ def test_the_inference_rows_have_one_sentence_of_each_class() -> None:
     pairs = read_rows(path, DataSection(), loss="mnrl")
     assert len(pairs) == 100
     assert pairs.store[0].hard_negatives
-
-
-def test_links_between_tutorials_lead_somewhere() -> None:
-    folder = ROOT / "docs" / "tutorials"
-    for page in folder.glob("*.md"):
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (folder / target).exists(), f"{page.name} links to {target}"
