@@ -79,6 +79,10 @@ def subpackages(room: str) -> set[str]:
     return {path.parent.name for path in home(room).glob("*/__init__.py")}
 
 
+def parts_of(room: str) -> set[str]:
+    return subpackages(room) | {module.stem for module in home(room).glob("*.py")}
+
+
 def folder_order(room: str) -> tuple[str, ...]:
     """The room's FOLDERS, lowest first; none where it has no folders."""
     if room == "core":
@@ -135,6 +139,19 @@ def test_no_import_runs_up(room: str) -> None:
         if folder in order and order.index(folder) > order.index(place(room, path))
     ]
     assert not up
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_module_imports_modules_of_its_room_and_not_the_room(room: str) -> None:
+    """What a room's __init__ offers to others would hide an import that runs up."""
+    prefix = f"embedkit.{room}."
+    hidden = [
+        f"{path.relative_to(PACKAGES)} imports {name}"
+        for path in sources(room)
+        for name in imported(path)
+        if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] not in parts_of(room)
+    ]
+    assert not hidden
 
 
 def test_modules_of_core_import_none_of_its_folders() -> None:
