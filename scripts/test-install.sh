@@ -37,8 +37,11 @@ pip_in "$work/build" build hatchling
 "$work/build/bin/python" -m build --quiet --wheel --outdir "$work/dist" "$root"
 wheel=$(ls "$work"/dist/*.whl)
 "$work/build/bin/python" -m zipfile -l "$wheel" | awk '{print $1}' >"$work/names.txt"
-for name in embedkit/cli.py embedkit/crawler/commands.py embedkit/compose/commands.py embedkit/trainer/commands.py \
-  embedkit/shipped/electronics.ko.csv embedkit/shipped/pages/circuits.en.html embedkit/schemas/pairs.schema.json embedkit/py.typed; do
+for room in crawler compose trainer evaluation explore serving; do
+  printf '%s\n' "embedkit/$room/__init__.py" "embedkit/$room/commands.py" "embedkit/$room/py.typed"
+done >"$work/wanted.txt"
+for name in $(cat "$work/wanted.txt") embedkit/cli.py embedkit/py.typed embedkit/shipped/electronics.ko.csv \
+  embedkit/shipped/pages/circuits.en.html embedkit/schemas/pairs.schema.json; do
   grep -qx "$name" "$work/names.txt" || { echo "the wheel lacks $name"; exit 1; }
 done
 if grep -E 'data/(glossary|pairs|NOTICE)|runs/|tests/' "$work/names.txt"; then echo "the wheel carries what a run wrote"; exit 1; fi
