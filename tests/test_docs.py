@@ -121,6 +121,16 @@ def test_the_map_names_places_that_exist() -> None:
     assert [place for place in places if not (ROOT / place).exists()] == []
 
 
+def test_the_map_names_every_folder_of_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in (ROOT / "packages").iterdir():
+        home = room / "embedkit" if room.name == "core" else room / "embedkit" / room.name
+        paragraph = re.search(rf"^\*\*{room.name}\*\*.*?\n\n", text, re.MULTILINE | re.DOTALL)
+        assert paragraph, room.name
+        folders = [path.parent.name for path in home.glob("*/__init__.py")]
+        assert [f for f in folders if f"`{f}`" not in paragraph.group()] == [], room.name
+
+
 def test_the_version_is_stated_once() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
