@@ -109,9 +109,9 @@ def test_every_decision_has_its_four_parts_and_is_in_the_index() -> None:
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], (
             page.name
         )
-        assert "\nStatus: " in text, page.name
+        assert re.search(r"^Status: (proposed|accepted|replaced)", text, re.MULTILINE), page.name
         index = (folder / "README.md").read_text(encoding="utf-8")
-        assert f"{number}. [{title}]({page.name})" in index, page.name
+        assert f"- {number:03d} [{title}]({page.name})" in index, page.name
 
 
 def test_the_map_names_places_that_exist() -> None:
