@@ -212,6 +212,23 @@ def test_no_function_is_called_lines() -> None:
     assert not vague
 
 
+# The words that the field's own replaced: dev evaluation, forward, weight average, preflight, sampling, sources, messages.
+OLD_MODULES = ("looks", "passes", "blend", "traps", "order", "mixture", "told", "telling", "known")
+OLD_NAMES = ("EATS", "Mixture", "Ready")
+
+
+def test_old_names_are_gone() -> None:
+    found = [str(path.relative_to(PACKAGES)) for path in sources(".") if path.stem in OLD_MODULES]
+    for path in sources("."):
+        for node in ast.walk(parsed(path)):
+            name = (
+                node.id if isinstance(node, ast.Name) else node.name if isinstance(node, ast.ClassDef) else ""
+            )
+            if name in OLD_NAMES:
+                found.append(f"{path.relative_to(PACKAGES)}:{node.lineno}: {name}")
+    assert not found
+
+
 def test_signatures_are_evaluated_once() -> None:
     """Typer evaluates every annotation that is a text twice: half the time of `--help`."""
     signatures = [*PACKAGES.rglob("commands*.py"), *PACKAGES.rglob("cli.py")]
