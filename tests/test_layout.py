@@ -212,7 +212,7 @@ def test_no_function_is_called_lines() -> None:
     assert not vague
 
 
-# The words that the field's own replaced: dev evaluation, forward, weight average, preflight, sampling, sources, messages.
+# What the words of the field replaced: dev evaluation, forward, weight average, preflight, sampling, sources, …
 OLD_MODULES = ("looks", "passes", "blend", "traps", "order", "mixture", "told", "telling", "known")
 OLD_NAMES = ("EATS", "Mixture", "Ready")
 
