@@ -7,25 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedkit.data.entries import (
-    Alias,
-    Entry,
-    entry_from_row,
-    entry_id,
-    entry_to_row,
-    read_glossary,
-    write_glossary,
-)
-from embedkit.data.pairs import (
-    Mining,
-    Pair,
-    pair_from_object,
-    pair_to_object,
-    read_pairs,
-    split_path,
-    write_pairs,
-)
-from embedkit.data.schemas import FOLDER, FORMATS
+from embedkit.data.entries import Alias, Entry, entry_from_row, entry_id, entry_to_row, write_glossary
+from embedkit.data.reading import read_glossary
+from embedkit.data.records import Mining, Pair, pair_to_object, split_path, write_pairs
+from embedkit.data.shapes import FOLDER, FORMATS, pair_from_object, read_pairs
 from embedkit.errors import UserError
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)

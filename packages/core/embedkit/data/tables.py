@@ -65,8 +65,8 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of cells at a line, or the reason why there is none."""
+class Cells:
+    """One row of cells and the line it begins on, or the reason why there is none."""
 
     line: int
     cells: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def _has_quoted_cell(lines: Iterable[Line]) -> bool:
     return any('"' in line.text and _QUOTED_CELL.search(line.text) for line in lines)
 
 
-def _usual_width(rows: Sequence[Row]) -> tuple[int, float]:
+def _usual_width(rows: Sequence[Cells]) -> tuple[int, float]:
     widths = Counter(len(row.cells) for row in rows if len(row.cells) >= 2)
     if not widths:
         return 1, 0.0
@@ -134,7 +134,7 @@ def _usual_width(rows: Sequence[Row]) -> tuple[int, float]:
     return width, count / len(rows)
 
 
-def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
+def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Cells]:
     """Yield each row; a quote that nothing closes costs its own line only."""
     source, waiting = iter(lines), deque[Line]()
     while True:
@@ -142,14 +142,14 @@ def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
         if line is None:
             return
         if line.over_long:
-            yield Row(line.number, problem="over-long", text=line.text)
+            yield Cells(line.number, problem="over-long", text=line.text)
         elif line.text.strip() and not (dialect.delimiter == "|" and _RULE.fullmatch(line.text)):
             yield _row(line, source, waiting, dialect)
 
 
-def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Row:
+def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Cells:
     if not dialect.quoted or '"' not in line.text:
-        return Row(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
+        return Cells(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
     taken = [line]
     cells = _cells(taken, dialect)
     while cells is None and len(taken) < MAX_QUOTED_LINES:
@@ -164,8 +164,8 @@ def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dial
     swallowed = len(taken) > 1 and dialect.width and len(cells or ()) != dialect.width
     if not cells or swallowed:
         waiting.extendleft(reversed(taken[1:]))
-        return Row(line.number, problem="broken quote", text=line.text)
-    return Row(line.number, cells, text="".join(part.text for part in taken))
+        return Cells(line.number, problem="broken quote", text=line.text)
+    return Cells(line.number, cells, text="".join(part.text for part in taken))
 
 
 def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:

@@ -84,7 +84,7 @@ def graph(
     concepts = concepts_of(items)
     if len(concepts) < 2:
         raise UserError("holds one concept only: there is nothing to link", place=name)
-    warn_if_unreadable(encoder, [text for item in items for text in (item.term, item.text)])
+    warn_if_unreadable(encoder, [text for item in items for text in (item.term, item.definition)])
     vectors = concept_vectors(concepts, encoder)
     least = _usual_least(vectors) if min_similarity is None else min_similarity
     links = tuple(_links(vectors, least))
@@ -171,7 +171,7 @@ def _network(concepts: Sequence[Concept], links: Sequence[Link]) -> Graph:
             place,
             label=" · ".join(map(clean, concept.terms_in(language()))),
             names=" · ".join(map(clean, concept.other_names)),
-            definition=clean(concept.items[0].text),
+            definition=clean(concept.items[0].definition),
             group=-1,
         )
     network.add_weighted_edges_from(((k.first, k.second, k.similarity) for k in links), weight="similarity")

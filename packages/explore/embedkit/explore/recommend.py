@@ -103,7 +103,7 @@ def _nearest(
             score=round(float(cosines[place]), 6),
             terms=concept.terms,
             names=concept.other_names,
-            text=concept.items[0].text,
+            text=concept.items[0].definition,
         )
 
 

@@ -1,18 +1,17 @@
-"""Texts that a task reads: a line each, or a column of a CSV, TSV or JSON Lines file; `-` is stdin."""
+"""Texts that a task reads: a line each, or a column of a table in any encoding; `-` is stdin."""
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import say
-from embedkit.data.jsonl import parse_objects
+from embedkit.data.reading import JSON_SUFFIXES, read_columns, say_left_out
+from embedkit.data.tables import role_of
 from embedkit.errors import UserError
-from embedkit.files import STDIO, read_bytes
+from embedkit.files import STDIO
 from embedkit.messages import tr
 
 TEXT_COLUMNS = (
@@ -29,12 +28,12 @@ TEXT_COLUMNS = (
     "질문",
 )
 PLAIN = ("", ".txt", ".md")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv", *JSON_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A file's cells. `columns` is empty where a line is a text."""
+class TextTable:
+    """A file's cells, blank where a row is bad. `columns` is empty where a line is a text."""
 
     path: str
     columns: tuple[str, ...]
@@ -64,10 +63,15 @@ class Table:
         return cells
 
     def optional(self, names: Sequence[str]) -> tuple[str, ...] | None:
-        """The cells of the first of `names` that is a column."""
+        """The cells of the first of `names` that is a column, or that stands for a column in another language."""
         folded = [name.strip().casefold() for name in self.columns]
-        place = next((folded.index(name.casefold()) for name in names if name.casefold() in folded), None)
-        return None if place is None else tuple(row[place] for row in self.rows)
+        roles = list(map(role_of, self.columns))
+        for known in (folded, roles):
+            for name in names:
+                if name.casefold() in known:
+                    place = known.index(name.casefold())
+                    return tuple(row[place] for row in self.rows)
+        return None
 
 
 def given_texts(texts: Sequence[str], file: str | None, *, column: str | None = None) -> tuple[str, ...]:
@@ -99,60 +103,21 @@ def read_texts(path: str | Path, *, column: str | None = None) -> tuple[str, ...
     return texts
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path) -> TextTable:
     """Read `.txt`, `.csv`, `.tsv` or `.jsonl`; on stdin a first `{` means JSON Lines, else a line is a text.
 
     Raises:
-        UserError: another kind of file, or one that cannot be read as what it says it is.
+        UserError: another kind of file, or one that cannot be read.
     """
     name = str(path)
     suffix = Path(name).suffix.lower() if name != STDIO else ""
-    if suffix not in (*PLAIN, *_DELIMITERS, ".jsonl"):
+    if suffix not in (*PLAIN, *TABLES):
         raise UserError("expected .txt, .csv, .tsv or .jsonl", place=name)
-    text = _decode(read_bytes(path), name)
-    if suffix in _DELIMITERS:
-        return _delimited(text, name, _DELIMITERS[suffix])
-    if suffix == ".jsonl" or (name == STDIO and text.lstrip().startswith("{")):
-        return _objects(text, name)
-    return Table(path=name, columns=(), rows=tuple((_tidy(line),) for line in text.splitlines()))
-
-
-def _decode(raw: bytes, name: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        text = raw.decode("cp949")
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8", place=name, hint="save the file as UTF-8") from None
-    say("{file}: read as {encoding}", file=name, encoding="CP949")
-    return text
-
-
-def _delimited(text: str, name: str, delimiter: str) -> Table:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        head, *body = [row for row in reader if any(cell.strip() for cell in row)] or [[]]
-    except csv.Error as error:
-        raise UserError(str(error), place=f"{name}:{reader.line_num}") from None
-    if not head:
-        raise UserError("is empty", place=name)
-    rows = (tuple(map(_tidy, [*row, *[""] * len(head)][: len(head)])) for row in body)
-    return Table(path=name, columns=tuple(head), rows=tuple(rows))
-
-
-def _objects(text: str, name: str) -> Table:
-    objects = [row for _, row in parse_objects(enumerate(text.splitlines(), start=1), place=name)]
-    columns = tuple(dict.fromkeys(key for row in objects for key in row))
-    rows = (tuple(_cell(row.get(key)) for key in columns) for row in objects)
-    return Table(path=name, columns=columns, rows=tuple(rows))
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else _tidy(str(value))
+    table = read_columns(path, lines=suffix in PLAIN)
+    say_left_out(name, [(row.line, row.problem) for row in table.rows if row.problem])
+    blank = ("",) * (len(table.names) or 1)
+    rows = tuple(blank if row.problem else tuple(map(_tidy, row.cells)) for row in table.rows)
+    return TextTable(path=name, columns=table.names, rows=rows)
 
 
 def _tidy(text: str) -> str:

@@ -18,9 +18,9 @@ from rapidfuzz.distance import Indel
 from embedkit.compose.concepts.graph import Concepts, text_hash
 from embedkit.compose.mine.select import Above
 from embedkit.compose.rows.drafts import Draft
-from embedkit.compose.rows.records import Record
 from embedkit.console import say, warn
 from embedkit.data.encoding import detect
+from embedkit.data.entries import Record
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.text import language_of

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from embedkit.compose.rows.records import Reject, category
-from embedkit.compose.run.read import read
 from embedkit.console import say
 from embedkit.data.encoding import BAD, detect
-from embedkit.data.entries import Entry
+from embedkit.data.entries import Entry, Reject, category
+from embedkit.data.reading import read_records
 from embedkit.data.shipped import data_path
 from embedkit.data.tables import SAMPLE_ROWS, Line, sniff
 from embedkit.data.tally import Tally
@@ -148,7 +147,7 @@ def _is_table(path: Path) -> bool:
 
 def _read_table(path: Path, reading: Reading) -> None:
     """Each row is a term with its definition; its abbreviations count as lines of their own."""
-    for row in read(path):
+    for row in read_records(path):
         if isinstance(row, Reject):
             reading.tally.taken_in += 1
             _reject(reading, row.file, row.line, row.reason, row.text)

@@ -14,10 +14,10 @@ from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pa
 from embedkit.compose.synth.proof import Proof, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
-from embedkit.data.entries import read_glossary
 from embedkit.data.jsonl import write_objects
 from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, write_manifest
-from embedkit.data.pairs import split_path, write_pairs
+from embedkit.data.reading import read_glossary
+from embedkit.data.records import split_path, write_pairs
 from embedkit.data.shipped import data_path
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
