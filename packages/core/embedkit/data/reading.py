@@ -152,8 +152,7 @@ def read_columns(path: Path | str, *, lines: bool = False) -> Columns:
         UserError: the file cannot be read.
     """
     with _opened(path) as table:
-        if not table.encoding.label.startswith("UTF-8"):
-            say("{file}: read as {encoding}", file=table.name, encoding=table.encoding.label)
+        table.say_encoding()
         if table.is_json:
             return _json_columns(table)
         if lines:
@@ -166,6 +165,19 @@ def read_columns(path: Path | str, *, lines: bool = False) -> Columns:
         filled = (row for row in rows if row.problem or any(map(str.strip, row.cells)))
         width = len(first.cells)
         return Columns(table.name, first.cells, tuple(_fitted(row, width) for row in filled))
+
+
+def read_lines(path: Path | str) -> Iterator[Line]:
+    """The lines of a text in any encoding. Raises `UserError` where it cannot be read."""
+    with _opened(path) as table:
+        table.say_encoding()
+        yield from table.lines()
+
+
+def has_columns(path: Path | str) -> bool:
+    """Whether a file is a table of two columns or more, or JSON lines. Raises `UserError` where it cannot be read."""
+    with _opened(path) as table:
+        return table.is_json or sniff(table.sample).width > 1
 
 
 def _json_columns(table: _Table) -> Columns:
@@ -237,6 +249,11 @@ class _Table:
     def lines(self) -> Iterator[Line]:
         """Every line, once."""
         return chain(self.sample, self.rest)
+
+    def say_encoding(self) -> None:
+        """Say which encoding was found, where it is not UTF-8."""
+        if not self.encoding.label.startswith("UTF-8"):
+            say("{file}: read as {encoding}", file=self.name, encoding=self.encoding.label)
 
     def refuse_empty(self) -> None:
         """Raise `UserError` where the file holds nothing."""
