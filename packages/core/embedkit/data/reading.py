@@ -138,9 +138,16 @@ def say_left_out(name: str, bad: Sequence[tuple[int, str]]) -> None:
 class Columns:
     """A table by its columns. A sound row has a cell for each name; `names` is empty where a line is a text."""
 
-    file: str
     names: tuple[str, ...]
     rows: tuple[Cells, ...]
+
+    def find(self, names: Sequence[str]) -> int | None:
+        """The place of the first of `names` that is a column, else of one that says it in another language."""
+        for known in ([name.strip().casefold() for name in self.names], list(map(role_of, self.names))):
+            for name in names:
+                if name.casefold() in known:
+                    return known.index(name.casefold())
+        return None
 
 
 def read_columns(path: Path | str, *, lines: bool = False) -> Columns:
@@ -159,12 +166,12 @@ def read_columns(path: Path | str, *, lines: bool = False) -> Columns:
             texts = (
                 Cells(line.number, (line.text.rstrip("\r\n"),), text=line.text) for line in table.lines()
             )
-            return Columns(table.name, (), tuple(_fitted(row, 1) for row in texts))
+            return Columns((), tuple(_fitted(row, 1) for row in texts))
         table.refuse_empty()
         first, rows = _one_column(table) or _rows_of(table)[1:]
         filled = (row for row in rows if row.problem or any(map(str.strip, row.cells)))
         width = len(first.cells)
-        return Columns(table.name, first.cells, tuple(_fitted(row, width) for row in filled))
+        return Columns(first.cells, tuple(_fitted(row, width) for row in filled))
 
 
 def read_lines(path: Path | str) -> Iterator[Line]:
@@ -189,7 +196,7 @@ def _json_columns(table: _Table) -> Columns:
         else Cells(line.number, problem=row, text=line.text)
         for line, row in found
     )
-    return Columns(table.name, names, tuple(rows))
+    return Columns(names, tuple(rows))
 
 
 def _cell(value: object) -> str:
@@ -530,7 +537,8 @@ def _json_row(line: Line) -> dict[str, Any] | str:
         return "over-long" if line.over_long else "undecodable"
     try:
         value = parse_object(line.text)
-        require_whole_characters(value)
+        if "\\u" in line.text:
+            require_whole_characters(value)
     except BadLineError as error:
         return error.reason
     return value

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Shape = Literal["pairs", "labelled", "classed_pairs", "scored_pairs", "triplets"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RowShape:
     """One shape of rows. `keys` must be there, `optional` ones are read too; `validate` calls it `checked_as`."""
 
@@ -56,31 +56,15 @@ class RowShape:
 
 
 SHAPES: Mapping[Shape, RowShape] = {
-    "pairs": RowShape(
-        title="pairs",
-        checked_as="pairs",
-        record=Pair,
-        keys=("anchor", "positive"),
-        optional=("hard_negatives",),
-    ),
-    "labelled": RowShape(
-        title="labelled sentences", checked_as="labelled", record=Labelled, keys=("text", "label")
-    ),
+    "pairs": RowShape("pairs", "pairs", Pair, ("anchor", "positive"), ("hard_negatives",)),
+    "labelled": RowShape("labelled sentences", "labelled", Labelled, ("text", "label")),
     "classed_pairs": RowShape(
-        title="sentence pairs with a class",
-        checked_as="nli",
-        record=ClassedPair,
-        keys=("sentence1", "sentence2", "label"),
+        "sentence pairs with a class", "nli", ClassedPair, ("sentence1", "sentence2", "label")
     ),
     "scored_pairs": RowShape(
-        title="sentence pairs with a score",
-        checked_as="scored",
-        record=ScoredPair,
-        keys=("sentence1", "sentence2", "score"),
+        "sentence pairs with a score", "scored", ScoredPair, ("sentence1", "sentence2", "score")
     ),
-    "triplets": RowShape(
-        title="triplets", checked_as="triplets", record=Triplet, keys=("anchor", "positive", "negative")
-    ),
+    "triplets": RowShape("triplets", "triplets", Triplet, ("anchor", "positive", "negative")),
 }
 KEYS: Mapping[Shape, str] = {name: shape.example for name, shape in SHAPES.items()}
 NAMES: Mapping[Shape, str] = {name: shape.title for name, shape in SHAPES.items()}

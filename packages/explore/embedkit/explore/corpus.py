@@ -11,11 +11,12 @@ from embedkit.data.entries import Entry
 from embedkit.data.manifest import Manifest, manifest_path, read_manifest
 from embedkit.data.reading import locate, read_entries
 from embedkit.data.records import Pair, split_path
-from embedkit.data.run_folder import Run
+from embedkit.data.run_folder import run_of
 from embedkit.data.shapes import holds_pairs, read_pairs
 from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import sha256_file
+from embedkit.models.resolve import ModelSource
 from embedkit.text import fold
 
 DEFINITION_KINDS = ("term-definition", "alias-definition")
@@ -30,15 +31,22 @@ def load_corpus(path: Path) -> tuple[Entry, ...]:
     return entries
 
 
-def corpus_of(run: Run | None, *, model: str) -> tuple[tuple[Entry, ...], str]:
-    """A run's own corpus and its name: the glossaries its pairs come from, else the pairs' own texts, which is said.
+def corpus_for(model: ModelSource, corpus: Path | None) -> tuple[tuple[Entry, ...], str]:
+    """The entries to search and where they come from: `corpus`, else what the run was trained on.
+
+    That is the glossaries its pairs come from, else the pairs' own texts, which is said.
 
     Raises:
-        UserError: the model is no run, or its data is not where it was.
+        UserError: the model is no run and no corpus is named, or the data is not where it was.
     """
+    if corpus:
+        return load_corpus(corpus), str(corpus)
+    run = run_of(model)
     if run is None or run.pairs is None:
         raise UserError(
-            "no corpus is known for this model", place=model, hint="name one with --corpus glossary.csv"
+            "no corpus is known for this model",
+            place=model.requested,
+            hint="name one with --corpus glossary.csv",
         )
     path = manifest_path(run.pairs)
     inputs = ", ".join(read_manifest(path).inputs) if path.is_file() else ""

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
-from embedkit.data.run_folder import run_of
 from embedkit.errors import UserError
-from embedkit.explore.corpus import corpus_of, load_corpus
+from embedkit.explore.corpus import corpus_for
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
@@ -66,11 +65,7 @@ def search(
     if not all(queries):
         raise UserError("the query is empty")
     encoder = open_encoder(model)
-    items, name = (
-        (load_corpus(corpus), str(corpus))
-        if corpus
-        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
-    )
+    items, name = corpus_for(encoder.source, corpus)
     warn_if_unreadable(encoder, queries)
     hits = _nearest(queries, items, encoder, top_k)
     results = tuple(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import say
-from embedkit.data.reading import JSON_SUFFIXES, read_columns, say_left_out
-from embedkit.data.tables import role_of
+from embedkit.data.reading import JSON_SUFFIXES, Columns, read_columns, say_left_out
+from embedkit.data.tables import Cells
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 from embedkit.messages import tr
@@ -33,11 +33,10 @@ TABLES = (".csv", ".tsv", *JSON_SUFFIXES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextTable:
-    """A file's cells, blank where a row is bad. `columns` is empty where a line is a text."""
+    """A file's cells, blank where a row is bad. Without names of columns a line is a text."""
 
     path: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: Columns
 
     def column(self, names: Sequence[str], *, wanted: str | None = None, option: str) -> tuple[str, ...]:
         """The cells of the column `wanted`, else of the first of `names` that is there; blank cells too.
@@ -45,33 +44,30 @@ class TextTable:
         Raises:
             UserError: there is none; it lists the columns and names `option`.
         """
-        if not self.columns and not wanted:
-            return tuple(text for (text,) in self.rows)
-        cells = self.optional((wanted,) if wanted else names)
+        columns = self.columns.names
+        cells = self.optional((wanted,) if wanted else names if columns else ())
         if cells is None:
             raise UserError(
                 "no column {wanted!r}" if wanted else "no column {names}",
                 place=self.path,
                 hint="it has {columns}; {option} names one"
-                if self.columns
+                if columns
                 else "it has no columns, a line is a text; {option} names one",
                 wanted=wanted,
                 names=tr(" or ").join(names[:3]),
-                columns=", ".join(self.columns),
+                columns=", ".join(columns),
                 option=option,
             )
         return cells
 
     def optional(self, names: Sequence[str]) -> tuple[str, ...] | None:
-        """The cells of the first of `names` that is a column, or that stands for a column in another language."""
-        folded = [name.strip().casefold() for name in self.columns]
-        roles = list(map(role_of, self.columns))
-        for known in (folded, roles):
-            for name in names:
-                if name.casefold() in known:
-                    place = known.index(name.casefold())
-                    return tuple(row[place] for row in self.rows)
-        return None
+        """The cells of the first of `names` that is a column; the lines where there are no columns and no `names`."""
+        place = self.columns.find(names) if self.columns.names or names else 0
+        return None if place is None else tuple(_cell(row, place) for row in self.columns.rows)
+
+
+def _cell(row: Cells, place: int) -> str:
+    return "" if row.problem else unicodedata.normalize("NFC", row.cells[place]).strip()
 
 
 def given_texts(texts: Sequence[str], file: str | None, *, column: str | None = None) -> tuple[str, ...]:
@@ -86,7 +82,7 @@ def given_texts(texts: Sequence[str], file: str | None, *, column: str | None = 
         raise UserError("name texts, or a file with --file", hint="- reads a text a line from stdin")
     if file is not None:
         return read_texts(file, column=column)
-    tidy = tuple(_tidy(text) for text in texts)
+    tidy = tuple(unicodedata.normalize("NFC", text).strip() for text in texts)
     if not all(tidy):
         raise UserError("a text is empty", hint="check the quotes")
     return tidy
@@ -113,12 +109,6 @@ def read_table(path: str | Path) -> TextTable:
     suffix = Path(name).suffix.lower() if name != STDIO else ""
     if suffix not in (*PLAIN, *TABLES):
         raise UserError("expected .txt, .csv, .tsv or .jsonl", place=name)
-    table = read_columns(path, lines=suffix in PLAIN)
-    say_left_out(name, [(row.line, row.problem) for row in table.rows if row.problem])
-    blank = ("",) * (len(table.names) or 1)
-    rows = tuple(blank if row.problem else tuple(map(_tidy, row.cells)) for row in table.rows)
-    return TextTable(path=name, columns=table.names, rows=rows)
-
-
-def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    columns = read_columns(path, lines=suffix in PLAIN)
+    say_left_out(name, [(row.line, row.problem) for row in columns.rows if row.problem])
+    return TextTable(path=name, columns=columns)

@@ -20,11 +20,7 @@ TABLES = (".csv", ".tsv", *JSON_SUFFIXES)  # a CSV of one column is a list all t
 MAX_NAME_CHARS = 200
 MAX_DEFINITION_CHARS = 4000
 # Whole sentences, so that each can be counted, and shown in the person's language.
-_EMPTY = {
-    "term": "the term is empty",
-    "acronym": "the acronym is empty",
-    "full": "the full form is empty",
-}
+_EMPTY = {"term": "the term is empty", "acronym": "the acronym is empty", "full": "the full form is empty"}
 _SIGNS_ONLY = {
     "term": "the term has no letter or digit",
     "acronym": "the acronym has no letter or digit",
