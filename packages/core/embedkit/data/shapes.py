@@ -318,8 +318,8 @@ def read_own_objects(path: Path | str) -> Iterator[Mapping[str, Any]]:
 
 
 def holds_pairs(path: Path | str) -> bool:
-    """Whether the first object of a file is a pair; a table of cells has none. Raises `UserError` for no file."""
-    for _, line in filled_lines(path):
+    """Whether the first object of a file is a pair; standard input, read once, is a table. Raises `UserError`."""
+    for _, line in filled_lines(path) if str(path) != STDIO else ():
         if not line.lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
             return False
         with suppress(BadLineError):

@@ -7,7 +7,7 @@ import re
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +112,12 @@ def check(file: Path | str, *, mapping: Mapping[str, str] | None = None, model: 
         if form == CANDIDATES:
             return Validation(name, form, len(read_candidates(path)), ())
         if form == ACRONYMS:
-            return _check_acronyms(path, name)
+            return _check_rows(name, form, _acronyms(path))
         if form == "pairs":
             return _check_pairs(path, name, too_long)
         if form:
-            return _check_rows(path, name)
+            row_format, rows = open_rows(path, name=name)
+            return _check_rows(name, SHAPES[row_format.shape].checked_as, rows)
         return _check_table(path, name, mapping or {}, too_long)
 
 
@@ -204,49 +205,31 @@ def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: problem.line))
 
 
-def _check_acronyms(path: Path, name: str) -> Validation:
-    problems, doubles, rows = list[Problem](), _Doubles(name), 0
+def _acronyms(path: Path) -> Iterator[tuple[int, str | BadLineError]]:
+    """Yield each row of a list of acronyms as a text that is the same for equal rows, or what is wrong with it."""
     for number, line in filled_lines(path):
-        rows += 1
         try:
             row = parse_object(line)
             acronym_item(row, "")
+            yield number, json.dumps(row, sort_keys=True)
         except BadLineError as error:
-            problems.append(_bad_row(name, number, error.problem))
+            yield number, error
         except LineError as error:
-            problems.append(_bad_row(name, number, str(error)))
-        else:
-            problems += doubles.add(number, json.dumps(row, sort_keys=True))
-    return Validation(name, ACRONYMS, rows, tuple(problems))
+            yield number, BadLineError(Phrase(str(error)))
 
 
-def _check_rows(path: Path, name: str) -> Validation:
-    row_format, found = open_rows(path, name=name)
-    problems, doubles, rows = list[Problem](), _Doubles(name), 0
+def _check_rows(name: str, form: str, found: Iterable[tuple[int, object]]) -> Validation:
+    problems, rows, seen = list[Problem](), 0, dict[int, int]()
     for number, row in found:
         rows += 1
         if isinstance(row, BadLineError):
             problems.append(_bad_row(name, number, row.problem))
         elif isinstance(row, Triplet) and text_key(row.negative) in map(text_key, (row.anchor, row.positive)):
             problems.append(_bad_row(name, number, Phrase("the negative is the anchor or the positive")))
-        else:
-            problems += doubles.add(number, repr(row))
-    return Validation(name, SHAPES[row_format.shape].checked_as, rows, tuple(problems))
-
-
-class _Doubles:
-    """Finds rows that stand in the file twice."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._seen: dict[int, int] = {}
-
-    def add(self, number: int, row: str) -> Iterator[Problem]:
-        """The finding where an earlier line holds the same row."""
-        first = self._seen.setdefault(hash64(row), number)
-        if first != number:
+        elif (first := seen.setdefault(hash64(repr(row)), number)) != number:
             message = Phrase("the same as line {line}", line=first)
-            yield Problem(self._name, number, "duplicate row", message)
+            problems.append(Problem(name, number, "duplicate row", message))
+    return Validation(name, form, rows, tuple(problems))
 
 
 def _bad_row(name: str, number: int, problem: str) -> Problem:
