@@ -5,7 +5,6 @@ The CSV has one row per sense and its aliases as a JSON list; cells are never al
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embedkit.data.encoding import BAD
-from embedkit.files import atomic
+from embedkit.data.tables import write_table
 from embedkit.messages import Phrase
 from embedkit.text import clean, fold, is_acronym, language_of
 
@@ -119,15 +118,8 @@ def entry_to_row(entry: Entry) -> dict[str, str]:
 
 
 def write_glossary(path: Path | str, entries: Iterable[Entry]) -> int:
-    """Write a whole `glossary.csv` (UTF-8, RFC 4180, CRLF) and return its number of rows."""
-    count = 0
-    with atomic(path, newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS)
-        writer.writeheader()
-        for entry in entries:
-            writer.writerow(entry_to_row(entry))
-            count += 1
-    return count
+    """Write a whole `glossary.csv` and return its number of rows."""
+    return write_table(path, COLUMNS, map(entry_to_row, entries))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
-"""Physical lines to rows of cells: delimiter, quoting, header detected; a broken row costs itself only."""
+"""Tables of cells: delimiter, quoting and header are detected, a broken row costs itself only; and the one writer."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
+from embedkit.data.jsonl import write_objects
+from embedkit.files import atomic
 from embedkit.messages import Phrase
 from embedkit.text import fold
 
@@ -176,3 +180,17 @@ def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:
     except csv.Error as error:
         return None if "unexpected end of data" in str(error) else ()
     return None if row is None else tuple(row)
+
+
+def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a whole CSV (UTF-8, RFC 4180, CRLF), or JSON lines to a name in `.jsonl`; return the number of rows."""
+    if Path(path).suffix == ".jsonl":
+        return write_objects(path, rows)
+    count = 0
+    with atomic(path, newline="") as handle:
+        writer = csv.DictWriter(handle, columns)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
