@@ -1,6 +1,6 @@
 """Training rows from a file: all checked first, kept in memory or left on disk, grouped by concept.
 
-The check costs about 20 µs a row. Left on disk (`data.stream`) a row costs about 50 bytes of memory, for its
+The check costs about 10 µs a row. Left on disk (`data.stream`) a row costs about 50 bytes of memory, for its
 place in the file and its concept: a file larger than memory trains in the same shuffled order as a small one.
 """
 
