@@ -188,8 +188,7 @@ def bare(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
 def drafts_of(pairs: Iterable[Row]) -> tuple[list[Any], list[Any]]:
     """embedkit's records and rows of stated pairs."""
     from embedkit.compose.rows.drafts import draft_rows
-    from embedkit.compose.rows.records import Record
-    from embedkit.data.entries import Entry
+    from embedkit.data.entries import Entry, Record
 
     records = [
         Record("rows", n, Entry(term=a, definition=b, lang="en"), True) for n, (a, b) in enumerate(pairs)

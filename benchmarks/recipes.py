@@ -26,7 +26,8 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from embedkit.data.pairs import Pair, read_pairs, write_pairs
+from embedkit.data.records import Pair, write_pairs
+from embedkit.data.shapes import read_pairs
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 
 ENTRIES = 4_000

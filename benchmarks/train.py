@@ -26,7 +26,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedkit.data.pairs import Pair, read_pairs, write_pairs
+from embedkit.data.records import Pair, write_pairs
+from embedkit.data.shapes import read_pairs
 from embedkit.data.shipped import data_path
 
 STOCK, NO_DUPLICATES, SAME, SHUFFLED, BY_CONCEPT = (
@@ -244,7 +245,7 @@ def verdict(negatives: int, medians: dict[str, Outcome], bar: float, stock: Outc
 
 def compare(args: argparse.Namespace, folder: Path) -> bool:
     """All arms, formats and numbers of negatives; whether every bar was held."""
-    from embedkit.data.pairs import split_path
+    from embedkit.data.records import split_path
     from embedkit.models.resolve import resolve_model
 
     pairs = Path(args.pairs) if args.pairs else compose(folder)

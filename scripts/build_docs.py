@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from embedkit.cli import app
 from embedkit.crawler.run.settings import CrawlConfig
-from embedkit.data.schemas import FOLDER, FORMATS, row_schema
+from embedkit.data.shapes import FOLDER, FORMATS, row_schema
 from embedkit.trainer.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]

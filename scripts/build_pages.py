@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from embedkit.data.entries import Alias, Entry, read_glossary
+from embedkit.data.entries import Alias, Entry
+from embedkit.data.reading import read_glossary
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TITLES = {

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.data.entries import Entry, read_glossary
-from embedkit.data.pairs import Pair, read_pairs, split_path
+from embedkit.data.entries import Entry
+from embedkit.data.reading import read_glossary
+from embedkit.data.records import Pair, split_path
+from embedkit.data.shapes import read_pairs
 from embedkit.data.shipped import data_path
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 from embedkit.models.vectors import Encoder

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from embedkit.compose.mine.candidates.base import NO_INDICES, Question
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.compose.rows.drafts import draft_rows
-from embedkit.compose.rows.records import Record, records_spool
+from embedkit.compose.rows.records import records_spool
 from embedkit.compose.rows.spool import Picked
 from embedkit.compose.rows.texts import distinct_texts
 from embedkit.compose.run.compose import compose
-from embedkit.data.entries import ALIAS_KINDS, Alias, Entry
+from embedkit.data.entries import ALIAS_KINDS, Alias, Entry, Record
 from embedkit.ranking.near_duplicates import near_pairs
 
 from .conftest import made_glossary

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from embedkit.compose.check.lint import lint, resolve_stubs, see_target
 from embedkit.compose.concepts.graph import build, variants
-from embedkit.compose.rows.records import Record
-from embedkit.data.entries import Alias, AliasKind, Entry
+from embedkit.data.entries import Alias, AliasKind, Entry, Record
 
 
 def entry(term: str, definition: str, *aliases: tuple[str, AliasKind], source: str = "") -> Record:

@@ -12,7 +12,7 @@ import pytest
 from embedkit.compose.export.convert import convert
 from embedkit.compose.export.source import FOLDERS
 from embedkit.data.manifest import Manifest, manifest_path, read_manifest, write_manifest
-from embedkit.data.pairs import Pair, write_pairs
+from embedkit.data.records import Pair, write_pairs
 from embedkit.files import sha256_file
 
 from .conftest import GLOSSARY, Run, made_glossary, rows_of

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from embedkit.compose.export.convert import ConvertResult, convert
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.source import FOLDERS, FORMATS, part_of
-from embedkit.data.pairs import Mining, Pair, read_pairs, write_pairs
+from embedkit.data.records import Mining, Pair, write_pairs
+from embedkit.data.shapes import read_pairs
 from embedkit.errors import UserError
 
 from .conftest import rows_of

@@ -10,9 +10,8 @@ from embedkit.compose.check.validate import check
 from embedkit.compose.concepts import han
 from embedkit.compose.concepts.graph import build, text_key
 from embedkit.compose.concepts.han import one_form
-from embedkit.compose.rows.records import Record
 from embedkit.compose.run import compose as command
-from embedkit.data.entries import Alias, Entry
+from embedkit.data.entries import Alias, Entry, Record
 
 from .conftest import rows_of
 

@@ -23,9 +23,8 @@ from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, un
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.select import HUB_LEAST, mine
 from embedkit.compose.rows.drafts import draft_rows
-from embedkit.compose.rows.records import Record
 from embedkit.compose.run.compose import compose
-from embedkit.data.entries import Entry
+from embedkit.data.entries import Entry, Record
 from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource
 from embedkit.ranking.near_duplicates import near_pairs

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.rows.records import Record, Reject
 from embedkit.compose.run.compose import compose
-from embedkit.compose.run.read import locate, parse_mapping, read
+from embedkit.data.entries import Record, Reject
+from embedkit.data.reading import locate, parse_mapping, read_records
 from embedkit.errors import UserError
 
 KOREAN = "용어,뜻\n저항,전류의 흐름을 방해하는 소자\n다이오드,한 방향으로만 전류를 흘리는 소자\n"
@@ -26,7 +26,7 @@ def table(tmp_path: Path, content: str | bytes, name: str = "t.csv") -> Path:
 
 
 def read_all(path: Path, **mapping: str) -> tuple[list[Record], list[Reject]]:
-    items = list(read(path, mapping=mapping))
+    items = list(read_records(path, mapping=mapping))
     return [i for i in items if isinstance(i, Record)], [i for i in items if isinstance(i, Reject)]
 
 
@@ -121,7 +121,9 @@ def test_a_few_words_of_an_unknown_code_page_are_damage_and_no_other_words(tmp_p
 
 def test_polish_is_not_taken_for_chinese(tmp_path: Path) -> None:
     polish = "pojęcie,definicja\nprąd,uporządkowany ruch ładunków\n".encode("cp1250")
-    assert not any("\u4e00" <= c <= "\u9fff" for row in read(table(tmp_path, polish)) for c in str(row))
+    assert not any(
+        "\u4e00" <= c <= "\u9fff" for row in read_records(table(tmp_path, polish)) for c in str(row)
+    )
 
 
 SHORT = {

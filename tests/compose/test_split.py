@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from embedkit.compose.concepts.graph import build, text_key
 from embedkit.compose.rows.drafts import Draft, draft_rows
-from embedkit.compose.rows.records import Record
 from embedkit.compose.rows.split import Part, assign, parse_split, prove
-from embedkit.data.entries import Entry
+from embedkit.data.entries import Entry, Record
 from embedkit.errors import UserError
 from embedkit.ranking.near_duplicates import near_pairs
 

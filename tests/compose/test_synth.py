@@ -9,7 +9,8 @@ import pytest
 
 from embedkit.compose.synth.pack import shipped_packs
 from embedkit.data.manifest import read_manifest
-from embedkit.data.pairs import Pair, read_pairs
+from embedkit.data.records import Pair
+from embedkit.data.shapes import read_pairs
 from embedkit.files import sha256_file
 from embedkit.text import fold
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import Item, Reading, read_list
+from embedkit.compose.synth.lists import ListItem, Reading, read_list
 from embedkit.compose.synth.neighbours import neighbours
 from embedkit.compose.synth.pack import find_pack, load_pack
 from embedkit.compose.synth.proof import Proof, giveaway, prove
@@ -23,7 +23,7 @@ NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join) | st.text(min_size
 LINES = st.lists(st.tuples(NAMES, st.sampled_from(["", "A thing.", "물건", "Another thing"])), max_size=12)
 
 
-def concepts_of(*items: Item) -> list[Concept]:
+def concepts_of(*items: ListItem) -> list[Concept]:
     return gather(items, Tally("synth"), known={})
 
 
@@ -45,7 +45,7 @@ def unsplit_rows(concepts: list[Concept]) -> list[SynthRow]:
 
 def six_devices() -> list[Concept]:
     names = [(a, b) for a in ("flux", "tide", "mist") for b in ("pump", "lamp")]
-    return concepts_of(*(Item(name=f"{a} {b}", definition=f"{a} for {b}s.") for a, b in names))
+    return concepts_of(*(ListItem(name=f"{a} {b}", definition=f"{a} for {b}s.") for a, b in names))
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,29 +88,29 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
 
 def test_what_shares_a_name_an_acronym_or_a_definition_is_one_family() -> None:
     concepts = concepts_of(
-        Item(name="current transformer", acronym="CT"),
-        Item(name="computed tomography", acronym="CT"),
-        Item(name="notch filters"),
-        Item(name="notch filter"),
-        Item(name="phase-locked loop (PLL)"),
-        Item(name="PLL"),
-        Item(name="volume control", definition="Turns it up."),
-        Item(name="loudness knob", definition="turns it up"),
-        Item(name="antenna"),
+        ListItem(name="current transformer", acronym="CT"),
+        ListItem(name="computed tomography", acronym="CT"),
+        ListItem(name="notch filters"),
+        ListItem(name="notch filter"),
+        ListItem(name="phase-locked loop (PLL)"),
+        ListItem(name="PLL"),
+        ListItem(name="volume control", definition="Turns it up."),
+        ListItem(name="loudness knob", definition="turns it up"),
+        ListItem(name="antenna"),
     )
     assert sorted(Counter(concept.family for concept in concepts).values()) == [1, 2, 2, 2, 2]
 
 
 def test_a_term_that_is_an_acronym_borrows_its_definition() -> None:
     concepts = concepts_of(
-        Item(name="PWM"), Item(name="pulse-width modulation", acronym="PWM", definition="Duty.")
+        ListItem(name="PWM"), ListItem(name="pulse-width modulation", acronym="PWM", definition="Duty.")
     )
     assert concepts[0].definitions == ("Duty.",)
 
 
 def test_definitions_of_one_term_add_up_and_doubles_are_merged() -> None:
     tally = Tally("synth")
-    items = [Item(name="via", definition=text) for text in ("One.", "Two.", "one")]
+    items = [ListItem(name="via", definition=text) for text in ("One.", "Two.", "one")]
     concepts = gather(items, tally, known={})
     assert concepts[0].definitions == ("One.", "Two.")
     assert (tally.given_out, tally.merged) == (2, 1)
@@ -118,7 +118,7 @@ def test_definitions_of_one_term_add_up_and_doubles_are_merged() -> None:
 
 def test_near_concepts_come_first_and_parts_of_the_name_never() -> None:
     names = ("converter", "buck converter", "boost converter", "garden chair", "old garden gate")
-    concepts = concepts_of(*(Item(name=name) for name in names))
+    concepts = concepts_of(*(ListItem(name=name) for name in names))
     found = [[names[n.index] for n in near] for near in neighbours(concepts)]
     assert found[1][0] == "boost converter"
     assert "converter" not in found[1]
@@ -134,9 +134,9 @@ def test_a_positive_that_only_repeats_the_question_is_an_echo() -> None:
 
 def test_a_negative_does_not_name_the_concept_asked_about() -> None:
     items = [
-        Item(name="flux pump", definition="Moves flux."),
-        Item(name="tide pump", definition="Like a flux pump, but for tides."),
-        Item(name="echo lamp", definition="Shines twice."),
+        ListItem(name="flux pump", definition="Moves flux."),
+        ListItem(name="tide pump", definition="Like a flux pump, but for tides."),
+        ListItem(name="echo lamp", definition="Shines twice."),
     ]
     rows = unsplit_rows(concepts_of(*items))
     own = [row.pair for row in rows if row.pair.group == "flux pump"]

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from embedkit.compose.check.validate import check
 from embedkit.compose.check.validate import validate as validate_command
+from embedkit.data.records import ScoredPair
+from embedkit.data.shapes import read_pairs, read_typed
 from embedkit.data.shipped import data_path
 from embedkit.errors import AnswerNoError, UserError
 
@@ -218,8 +220,8 @@ def test_pairs_are_checked_for_themselves(tmp_path: Path) -> None:
         ("labelled", {"text": "t", "label": "x"}, {"text": "", "label": "x"}),
         (
             "nli",
-            {"sentence1": "a", "sentence2": "b", "label": "neutral"},
-            {"sentence1": "a", "sentence2": "b", "label": "maybe"},
+            {"sentence1": "a", "sentence2": "b", "label": "duplicate"},
+            {"sentence1": "a", "sentence2": "b", "label": ""},
         ),
         (
             "nli",
@@ -242,6 +244,64 @@ def test_other_rows_are_checked_by_their_keys(tmp_path: Path, form: str, good: A
     checked = check(jsonl(tmp_path / "r.jsonl", good, bad))
     assert checked.form == form
     assert [problem.line for problem in checked.problems] == [2]
+
+
+def said(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[list[tuple[int, str]], str]:
+    return found(path), capsys.readouterr().err.replace(f"{path}: ", "")
+
+
+def test_half_a_character_is_a_bad_row(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "r.jsonl", '{"text": "a\\u2028b", "label": 1}', '{"text": "\\ud800", "label": 1}')
+    assert [(p.line, p.message) for p in check(path).problems] == [
+        (2, "a text holds half a character (a lone surrogate)")
+    ]
+
+
+def test_a_negative_beside_hard_negatives_is_the_first_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"anchor": "a", "positive": "b", "negative": "c", "hard_negatives": ["d"]}
+    path = jsonl(tmp_path / "r.jsonl", row, row | {"anchor": "e", "negative": "e"})
+    assert said(path, capsys) == ([(2, "false negative")], "negative is read as hard_negatives in 2 rows\n")
+    assert [pair.hard_negatives for pair in read_pairs(path)] == [("c", "d"), ("e", "d")]
+
+
+def test_hard_negatives_among_triplets_are_not_lost(tmp_path: Path) -> None:
+    row = {"anchor": "a", "positive": "b", "negative": "c"}
+    assert found(jsonl(tmp_path / "r.jsonl", row, row | {"hard_negatives": ["d"]})) == [(2, "bad row")]
+
+
+@pytest.mark.parametrize(
+    ("row", "form", "keys"),
+    [
+        ({"query": "a", "positive": "b"}, "pairs", "query is read as anchor"),
+        ({"query": "a", "pos": "b", "neg": "c"}, "triplets", "neg is read as negative"),
+        (
+            {"question": "a", "answer": "b", "negatives": ["c"]},
+            "pairs",
+            "negatives is read as hard_negatives",
+        ),
+        ({"premise": "a", "hypothesis": "b", "label": 3}, "nli", "premise is read as sentence1"),
+        ({"sentence1": "a", "sentence2": "b", "gold_label": "x"}, "nli", "gold_label is read as label"),
+        ({"sentence": "a", "label": 3}, "labelled", "sentence is read as text"),
+    ],
+)
+def test_keys_of_other_projects_are_read_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: Any, form: str, keys: str
+) -> None:
+    path = jsonl(tmp_path / "r.jsonl", row)
+    assert (check(path).form, check(path).problems) == (form, ())
+    assert f"r.jsonl: {keys} in 1 rows" in capsys.readouterr().err
+    assert len(list(read_typed(path)[1])) == 1
+
+
+def test_scores_of_sts_are_divided_by_five_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"sentence1": "a", "sentence2": "b", "score": score} for score in (0, 2.5, 5)]
+    path = jsonl(tmp_path / "r.jsonl", *rows)
+    assert [row.score for row in read_typed(path)[1] if isinstance(row, ScoredPair)] == [0, 0.5, 1]
+    assert said(path, capsys)[1].startswith("scores from 0 to 5 are divided by 5")
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,28 +4,23 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.data.entries import (
-    Alias,
-    Entry,
-    entry_from_row,
-    entry_id,
-    entry_to_row,
-    read_glossary,
-    write_glossary,
-)
-from embedkit.data.pairs import (
-    Mining,
-    Pair,
+from embedkit.data.entries import Alias, Entry, entry_from_row, entry_id, entry_to_row, write_glossary
+from embedkit.data.reading import read_glossary
+from embedkit.data.records import Mining, Pair, pair_to_object, split_path, write_pairs
+from embedkit.data.shapes import (
+    FOLDER,
+    FORMATS,
+    SHAPES,
+    SPELLINGS,
+    own_names,
     pair_from_object,
-    pair_to_object,
     read_pairs,
-    split_path,
-    write_pairs,
+    read_typed,
+    shape_of,
 )
-from embedkit.data.schemas import FOLDER, FORMATS
 from embedkit.errors import UserError
 
 words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
@@ -59,6 +54,7 @@ def test_an_entry_id_survives_a_change_of_case_and_hyphens() -> None:
     assert entry_id("s", "cat", 0) != entry_id("s", "cat", 1)
 
 
+@settings(deadline=None)  # the first row loads pydantic
 @given(anchor=words, positive=words, negatives=st.lists(words, max_size=3))
 def test_a_pair_survives_the_round_trip(anchor: str, positive: str, negatives: list[str]) -> None:
     pair = Pair(
@@ -105,3 +101,26 @@ def test_split_files_stand_beside(tmp_path: Path) -> None:
 def test_a_schema_is_shipped(name: str) -> None:
     schema = json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
     assert schema["properties"]
+
+
+def test_the_document_names_every_shape_and_every_other_key() -> None:
+    text = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")
+    assert [shape.example for shape in SHAPES.values() if f"`{shape.example}`" not in text] == []
+    assert [key for key in SPELLINGS if f"`{key}`" not in text] == []
+
+
+def test_what_is_ambiguous_keeps_its_key() -> None:
+    assert own_names({"query": "a", "answer": "b", "document": "c"}).keys() == {
+        "anchor",
+        "answer",
+        "document",
+    }
+    assert own_names({"query": "a", "anchor": "b", "positive": "c"}).keys() == {"query", "anchor", "positive"}
+    assert shape_of({"query": "a", "pos": ["b"], "neg": []}) is None
+
+
+def test_no_shape_is_known_without_a_key_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"query": "a", "pos": ["b"], "neg": []}\n', encoding="utf-8")
+    with pytest.raises(UserError, match="is in the format flagembedding"):
+        read_typed(path)

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from embedkit.cli import app
 from embedkit.crawler.output.rows import domain_of
 from embedkit.crawler.run.crawl import crawl
-from embedkit.data.entries import read_glossary
 from embedkit.data.manifest import read_manifest
+from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError, UserError
 
 from .conftest import Site

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from embedkit.crawler.run.crawl import crawl
-from embedkit.data.entries import read_glossary
-from embedkit.data.pairs import read_pairs
+from embedkit.data.reading import read_glossary
+from embedkit.data.shapes import read_pairs
 from embedkit.errors import AnswerNoError, UserError
 
 from .conftest import Reply, Site

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.data.pairs import Pair
+from embedkit.data.records import Pair
 from embedkit.evaluation.measure.terms import MOST_NAMES, named_concepts, term_view
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder

@@ -16,7 +16,6 @@ from embedkit.data.entries import Alias, Entry, write_glossary
 from embedkit.errors import UserError
 from embedkit.explore.cluster import cluster
 from embedkit.explore.concepts import concepts_of
-from embedkit.explore.corpus import Item
 from embedkit.explore.faq import faq
 from embedkit.explore.odd_one_out import odd_one_out
 from embedkit.explore.recommend import recommend
@@ -214,17 +213,13 @@ def test_impossible_groups_are_refused(
 
 
 def test_a_term_and_its_translation_are_one_concept() -> None:
-    items = [
-        Item(term=e.term, text=e.definition, names=tuple(a.text for a in e.aliases), lang=e.lang)
-        for e in (PWM, PWM_KO, *OTHERS)
-    ]
-    found = concepts_of(items)
+    found = concepts_of([PWM, PWM_KO, *OTHERS])
     assert [concept.terms for concept in found] == [(PWM.term, PWM_KO.term), ("diode",), ("필터",)]
     assert found[0].other_names == ("PWM",)
 
 
 def test_a_shared_abbreviation_joins_nothing() -> None:
-    items = [Item(term=term, text="x", names=("PLL",)) for term in ("a", "b")]
+    items = [Entry(term=term, definition="x", aliases=(Alias("PLL", "abbreviation"),)) for term in ("a", "b")]
     assert len(concepts_of(items)) == 2
 
 

@@ -100,6 +100,42 @@ def test_a_run_without_its_glossary_searches_the_definitions_of_its_pairs(tiny_m
     assert [(hit.term, hit.text) for hit in result.hits] == [("PWM", "pulse width modulation")]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "encoding", "mapping"),
+    [
+        ("g.tsv", "용어\t정의\t동의어\n저항\t전류를 막는 소자\t저항기\n", "utf-8", {}),
+        ("g2.csv", "용어;정의;동의어\n저항;전류를 막는 소자;저항기\n", "cp949", {}),
+        ("g3.csv", "이름,정의,동의어\n저항,전류를 막는 소자,저항기\n", "utf-16", {"term": "이름"}),
+    ],
+)
+def test_a_run_finds_a_glossary_of_any_dialect_again_with_its_aliases(
+    tiny_model: Path, name: str, text: str, encoding: str, mapping: dict[str, str]
+) -> None:
+    Path(name).write_text(text, encoding=encoding)
+    Path("pairs.jsonl").write_text('{"anchor": "a", "positive": "b"}\n')
+    inputs = hashes([Path(name)])
+    manifest = Manifest(
+        step="compose", inputs=inputs, outputs={}, settings={"map": mapping}, counts={}, versions={}
+    )
+    write_manifest(manifest_path(Path("pairs.jsonl")), manifest)
+    result = search("저항기", model=_run(tiny_model, "pairs.jsonl"))
+    assert (result.corpus, result.hits[0].term) == (name, "저항")
+    assert result.hits[0].score == pytest.approx(1)
+
+
+def test_a_glossary_that_is_gone_is_said(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pairs.jsonl").write_text('{"anchor": "a", "positive": "b"}\n')
+    manifest = Manifest(
+        step="compose", inputs={"gone.csv": "0"}, outputs={}, settings={}, counts={}, versions={}
+    )
+    run = _run(tiny_model, "pairs.jsonl")
+    search("x", model=run)
+    assert "has no manifest that names a glossary" in capsys.readouterr().err
+    write_manifest(manifest_path(Path("pairs.jsonl")), manifest)
+    assert search("x", model=run).corpus == "pairs.jsonl"
+    assert "gone.csv: gone, changed or no glossary" in capsys.readouterr().err
+
+
 def test_a_plain_model_needs_a_corpus(tiny_model: Path) -> None:
     with pytest.raises(UserError, match="no corpus is known"):
         search("x", model=str(tiny_model))

@@ -244,3 +244,31 @@ def test_auto_puts_concepts_together_where_they_have_many_rows(
     (batch,) = epoch(epoch_batches(rows, train, seed=1), 0)
     concepts = [int(rows.concepts.row_concepts[n]) for n in batch]
     assert (len(list(groupby(concepts))) == 30) is together
+
+
+def test_softmax_takes_any_class(tmp_path: Path) -> None:
+    rows = [{"premise": "a", "hypothesis": "b", "label": label} for label in ("duplicate", "other")]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_rows(str(path), DataSection(), loss="softmax").labels == ("duplicate", "other")
+
+
+def test_half_a_character_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"anchor": "a", "positive": "b"}\n{"anchor": "\\ud800", "positive": "b"}\n')
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: a text holds half a character"):
+        read_rows(str(path), DataSection())
+
+
+def test_a_negative_beside_hard_negatives_is_trained_on(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, {"query": "a", "pos": "p", "negative": "n", "hard_negatives": ["x"]})
+    assert rows.store[0].hard_negatives == ("n", "x")
+
+
+def test_streamed_scores_are_divided_as_kept_ones(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"sentence1": "a", "sentence2": "b", "score": score} for score in (1.5, 4, 0)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for stream in (False, True):
+        store = read_rows(str(path), DataSection(stream=stream), loss="cosine").store
+        assert [row.score for row in (store[i] for i in range(3))] == [0.3, 0.8, 0]

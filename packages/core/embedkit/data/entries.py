@@ -1,24 +1,24 @@
-"""The glossary record and its CSV: one row per sense, aliases as a JSON list, cells never altered."""
+"""The glossary record: what a row of a table becomes, or a reject with its file, line and reason; and its CSV.
+
+The CSV has one row per sense and its aliases as a JSON list; cells are never altered.
+"""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from embedkit.errors import UserError
-from embedkit.files import atomic, read_bytes
-from embedkit.messages import Phrase, tr
-from embedkit.text import fold
+from embedkit.data.encoding import BAD
+from embedkit.data.tables import write_table
+from embedkit.messages import Phrase
+from embedkit.text import clean, fold, is_acronym, language_of
 
 AliasKind = Literal["synonym", "abbreviation", "full_form", "translation", "redirect", "plural"]
 ALIAS_KINDS: tuple[str, ...] = get_args(AliasKind)
-MAX_CELL = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,24 @@ class Entry:
     retrieved_at: str = ""
     entry_id: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The term's other names."""
+        return tuple(alias.text for alias in self.aliases)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What a query is compared with: the definition, the term and its other names."""
+        return (self.definition, self.term, *self.names)
+
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Entry))
+MAX_TEXT_CHARS = 10_000
+SHOWN_CHARS = 500
+_KINDS: tuple[AliasKind, ...] = ("abbreviation", "translation")  # that may have a column of their own
+_TEXT_COLUMNS = tuple(
+    name for name in COLUMNS if name not in ("term", "definition", "aliases", "retrieved_at")
+)
 
 
 def entry_id(source: str, term: str, sense: int = 0) -> str:
@@ -102,39 +118,88 @@ def entry_to_row(entry: Entry) -> dict[str, str]:
 
 
 def write_glossary(path: Path | str, entries: Iterable[Entry]) -> int:
-    """Write a whole `glossary.csv` (UTF-8, RFC 4180, CRLF) and return its number of rows."""
-    count = 0
-    with atomic(path, newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS)
-        writer.writeheader()
-        for entry in entries:
-            writer.writerow(entry_to_row(entry))
-            count += 1
-    return count
+    """Write a whole `glossary.csv` and return its number of rows."""
+    return write_table(path, COLUMNS, map(entry_to_row, entries))
 
 
-def read_glossary(path: Path | str) -> Iterator[Entry]:
-    """Read a glossary that must be right, as the ones embedkit writes are.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row that can be used. A `stated_pair` has its anchor and positive as term and definition."""
 
-    Raises:
-        UserError: at the first bad row, naming file and line. (compose's reader forgives and counts instead.)
-    """
-    csv.field_size_limit(min(sys.maxsize, MAX_CELL))
+    file: str
+    line: int
+    entry: Entry
+    stated_pair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that goes no further, as it stands in `pairs.rejected.jsonl`."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON object of the quarantine file."""
+        return {"file": self.file, "line": self.line, "reason": self.reason, "text": self.text}
+
+
+def rejected(name: str, line: int, problem: str, text: str, *, detail: object = "") -> Reject:
+    """A reject that shows the beginning of its row; its reason is the problem and, in brackets, the detail."""
+    reason = f"{problem} ({detail})" if detail else problem
+    return Reject(name, line, reason, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
+
+
+def to_record(name: str, line: int, cells: Mapping[str, str], text: str) -> Record | Reject:
+    """The record that cells by role make; `text` is the row as it stands."""
+    left = "anchor" if "anchor" in cells else "term"
+    right = "positive" if "positive" in cells else "definition"
+    stated = left == "anchor" or right == "positive"
+    values = {role: clean(cell) for role, cell in cells.items() if role != "aliases"}
+    for role in (left, right):
+        if not values.get(role):
+            return rejected(name, line, "missing cell", text, detail=role)
+        if len(values[role]) > MAX_TEXT_CHARS:
+            return rejected(name, line, "over-long", text)
     try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8", place=str(path), hint="save the file as UTF-8") from None
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
-    missing = [name for name in ("term", "definition") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UserError(
-            "no column {names}",
-            place=f"{path}:1",
-            hint="a glossary needs the columns term and definition",
-            names=tr(" and no column ").join(missing),
-        )
-    try:
-        for row in reader:
-            yield entry_from_row(row)
-    except (ValueError, csv.Error) as error:
-        raise UserError(str(error), place=f"{path}:{reader.line_num}") from None
+        aliases = _aliases(cells)
+    except (ValueError, RecursionError) as error:
+        return rejected(name, line, "bad aliases", text, detail=error)
+    known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
+    known.setdefault("lang", language_of(values[left] + " " + values[right]))
+    entry = Entry(term=values[left], definition=values[right], aliases=aliases, **known)
+    return Record(name, line, entry, stated)
+
+
+def _aliases(cells: Mapping[str, str]) -> tuple[Alias, ...]:
+    """A JSON list of aliases, or names with `;` or `|` between them as other people's tables have."""
+    cell = cells.get("aliases", "")
+    if cell.lstrip().startswith(("[", "{")):
+        found = list(aliases_from_json(cell))
+    else:
+        found = [Alias(text, "abbreviation" if is_acronym(text) else "synonym") for text in _names(cell)]
+    for kind in _KINDS:
+        found += (Alias(text, kind) for text in _names(cells.get(kind, "")))
+    cleaned = (Alias(clean(a.text), a.kind, clean(a.lang)) for a in found)
+    return tuple(dict.fromkeys(a for a in cleaned if a.text and len(a.text) <= MAX_TEXT_CHARS))
+
+
+def _names(cell: str) -> Iterator[str]:
+    return (text for part in cell.replace("|", ";").split(";") if (text := clean(part)))
+
+
+def phrase(reason: str) -> Phrase:
+    """The reason as it can be translated, its detail as it is."""
+    problem, _, detail = reason.partition(" (")
+    return (
+        Phrase("{problem} ({detail})", problem=Phrase(problem), detail=detail[:-1])
+        if detail
+        else Phrase(problem)
+    )
+
+
+def category(reason: str) -> str:
+    """The reason without its detail: `missing cell (term)` is counted as `missing cell`."""
+    return reason.partition(" (")[0]

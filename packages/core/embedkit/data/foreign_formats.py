@@ -11,7 +11,6 @@ from embedkit.messages import Phrase
 
 _PACK = (Phrase("is a pack of templates or a config"), Phrase("embedkit synth --pack reads a pack"))
 _REJECTED = (Phrase("lists rejected rows"), Phrase("mend them where they came from"))
-_ROWS = (Phrase("holds training rows of another kind"), Phrase("embedkit train reads them as JSON lines"))
 _TRAINING = (Phrase("is the config of a training run"), Phrase("embedkit config validate checks it"))
 _CRAWL = (Phrase("is the config of a crawl"), Phrase("embedkit crawl --config reads it"))
 
@@ -49,18 +48,10 @@ _KEYS: tuple[tuple[set[str], tuple[Phrase, Phrase]], ...] = (
         (Phrase("is an evaluation"), Phrase("embedkit report reads the run that it lies in")),
     ),
     ({"queries"}, _other("llamaindex")),
-    ({"text", "label"}, _ROWS),
 )
 _KEY = re.compile(r'(?P<indent>\s*)"(?P<key>(?:[^"\\]|\\.)*)"\s*:')
 _LIST = re.compile(r"\ufeff?\s*\[\s*(?:[{\"\]\[].*)?$", re.DOTALL)
 _WEB_PAGE = re.compile(r"\ufeff?\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
-
-
-def refuse_graded(name: str, keys: Collection[str]) -> None:
-    """Raise `UserError` for pairs with a grade or a class each: not all of them are alike."""
-    if {"sentence1", "sentence2"}.issubset(keys) and {"score", "label"} & set(keys):
-        problem, hint = _ROWS
-        raise UserError(problem, place=name, hint=hint)
 
 
 def refuse_known(name: str, keys: Collection[str]) -> None:

@@ -1,15 +1,16 @@
-"""What a run knows about itself: config, base model, the pairs it was trained on, training log."""
+"""What a run knows about itself: config, base model, the pairs it was trained on, training log, model card."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedkit.data.jsonl import read_objects
-from embedkit.data.pairs import DEFAULT_PATHS, split_path
+from embedkit.data.records import DEFAULT_PATHS, split_path
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.models.resolve import ModelSource, Role
@@ -139,3 +140,24 @@ def _logged(path: Path) -> Iterator[tuple[float, str, float]]:
             for name, value in row.items():
                 if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
                     yield float(step), name, float(value)
+
+
+# The part of a run's model card that training leaves open and evaluation fills in.
+_START, _END = "<!-- embedkit evaluate -->", "<!-- /embedkit evaluate -->"
+_SECTION = re.compile(f"{re.escape(_START)}.*?{re.escape(_END)}\n", re.DOTALL)
+
+
+def evaluation_section(text: str) -> str:
+    """The section of a model card that tells what an evaluation found."""
+    return f"{_START}\n## Before and after\n\n{text}\n{_END}\n"
+
+
+UNMEASURED = evaluation_section(
+    "Not measured yet on rows that training has not seen: `embedkit evaluate` fills this in."
+)
+
+
+def with_section(card: str, section: str) -> str:
+    """The card with the section in place of an earlier one, else at its end."""
+    after, found = _SECTION.subn(lambda _: section, card)
+    return after if found else f"{card}\n{section}"

@@ -1,14 +1,18 @@
-"""Physical lines to rows of cells: delimiter, quoting, header detected; a broken row costs itself only."""
+"""Tables of cells: delimiter, quoting and header are detected, a broken row costs itself only; and the one writer."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
+from embedkit.data.jsonl import write_objects
+from embedkit.files import atomic
 from embedkit.messages import Phrase
 from embedkit.text import fold
 
@@ -65,8 +69,8 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of cells at a line, or the reason why there is none."""
+class Cells:
+    """One row of cells and the line it begins on, or the reason why there is none."""
 
     line: int
     cells: tuple[str, ...] = ()
@@ -126,7 +130,7 @@ def _has_quoted_cell(lines: Iterable[Line]) -> bool:
     return any('"' in line.text and _QUOTED_CELL.search(line.text) for line in lines)
 
 
-def _usual_width(rows: Sequence[Row]) -> tuple[int, float]:
+def _usual_width(rows: Sequence[Cells]) -> tuple[int, float]:
     widths = Counter(len(row.cells) for row in rows if len(row.cells) >= 2)
     if not widths:
         return 1, 0.0
@@ -134,7 +138,7 @@ def _usual_width(rows: Sequence[Row]) -> tuple[int, float]:
     return width, count / len(rows)
 
 
-def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
+def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Cells]:
     """Yield each row; a quote that nothing closes costs its own line only."""
     source, waiting = iter(lines), deque[Line]()
     while True:
@@ -142,14 +146,14 @@ def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Row]:
         if line is None:
             return
         if line.over_long:
-            yield Row(line.number, problem="over-long", text=line.text)
+            yield Cells(line.number, problem="over-long", text=line.text)
         elif line.text.strip() and not (dialect.delimiter == "|" and _RULE.fullmatch(line.text)):
             yield _row(line, source, waiting, dialect)
 
 
-def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Row:
+def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Cells:
     if not dialect.quoted or '"' not in line.text:
-        return Row(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
+        return Cells(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
     taken = [line]
     cells = _cells(taken, dialect)
     while cells is None and len(taken) < MAX_QUOTED_LINES:
@@ -164,8 +168,8 @@ def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dial
     swallowed = len(taken) > 1 and dialect.width and len(cells or ()) != dialect.width
     if not cells or swallowed:
         waiting.extendleft(reversed(taken[1:]))
-        return Row(line.number, problem="broken quote", text=line.text)
-    return Row(line.number, cells, text="".join(part.text for part in taken))
+        return Cells(line.number, problem="broken quote", text=line.text)
+    return Cells(line.number, cells, text="".join(part.text for part in taken))
 
 
 def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:
@@ -176,3 +180,17 @@ def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:
     except csv.Error as error:
         return None if "unexpected end of data" in str(error) else ()
     return None if row is None else tuple(row)
+
+
+def write_table(path: Path | str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a whole CSV (UTF-8, RFC 4180, CRLF), or JSON lines to a name in `.jsonl`; return the number of rows."""
+    if Path(path).suffix == ".jsonl":
+        return write_objects(path, rows)
+    count = 0
+    with atomic(path, newline="") as handle:
+        writer = csv.DictWriter(handle, columns)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from embedkit.console import say, warn
-from embedkit.data.jsonl import read_objects
-from embedkit.data.pairs import Pair
+from embedkit.data.records import Pair
+from embedkit.data.shapes import read_own_objects
 from embedkit.errors import AnswerNoError
 from embedkit.ranking.near_duplicates import near_matches
 from embedkit.text import fold, shorten
@@ -90,7 +90,7 @@ def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side) ->
 def _trained(train: Sequence[Path]) -> tuple[set[str], set[str], set[str]]:
     texts: set[str] = set()
     groups: set[str] = set()
-    for _, row in chain.from_iterable(map(read_objects, train)):
+    for row in chain.from_iterable(map(read_own_objects, train)):
         texts.update(str(row[key]) for key in _TEXT_KEYS if row.get(key))
         groups.add(str(row.get("group") or ""))
     return texts, {fold(text) for text in texts}, groups - {""}

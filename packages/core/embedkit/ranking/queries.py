@@ -18,8 +18,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from embedkit.data.entries import read_glossary
-from embedkit.data.pairs import Pair, read_pairs, split_path
+from embedkit.data.reading import read_entries
+from embedkit.data.records import Pair, split_path
+from embedkit.data.shapes import holds_pairs, read_pairs
 from embedkit.errors import UserError
 from embedkit.ranking.particles import Variant, with_particles
 from embedkit.ranking.retrieval import Places
@@ -132,10 +133,10 @@ def queries_over(
 
 
 def corpus_texts(path: Path) -> Iterable[str]:
-    """The definitions of a glossary, or the positives of a pairs file (`.jsonl`)."""
-    if path.suffix == ".jsonl":
+    """The definitions of a table of any origin, or the positives of a pairs file."""
+    if holds_pairs(path):
         return (pair.positive for pair in read_pairs(path))
-    return (entry.definition for entry in read_glossary(path))
+    return (entry.definition for entry in read_entries(path))
 
 
 def concept_of(pair: Pair) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedkit.data.card import evaluation_section, with_section
-from embedkit.data.run_folder import CARD, MODEL
+from embedkit.data.run_folder import CARD, MODEL, evaluation_section, with_section
 from embedkit.evaluation.records import Evaluation
 from embedkit.evaluation.report.markdown import metric_lines
 from embedkit.evaluation.verdict import UNITS

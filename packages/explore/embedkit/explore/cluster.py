@@ -5,7 +5,6 @@ k-means takes any number of texts; the least similarity compares every two and t
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
-from embedkit.data.jsonl import write_objects
+from embedkit.data.tables import write_table
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_texts
 from embedkit.extras import require
-from embedkit.files import atomic, refuse_existing
+from embedkit.files import refuse_existing
 from embedkit.messages import tr
 from embedkit.text import shorten
 
@@ -183,13 +182,7 @@ def _write(path: Path, texts: Sequence[str], result: ClusterResult) -> None:
         {"text": text, "cluster": label, "representative": result.clusters[label].representative}
         for text, label in zip(texts, result.labels, strict=True)
     ]
-    if path.suffix == ".jsonl":
-        write_objects(path, rows)
-    else:
-        with atomic(path, newline="") as handle:
-            writer = csv.DictWriter(handle, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+    write_table(path, tuple(rows[0]), rows)
     say("wrote {path}: {rows} rows", path=path, rows=len(rows))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.explore.corpus import Item
+from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
 from embedkit.text import fold
 
@@ -20,7 +20,7 @@ from embedkit.text import fold
 class Concept:
     """Entries that name one another. `terms` are their head terms, `names` all their names."""
 
-    items: tuple[Item, ...]
+    items: tuple[Entry, ...]
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class Concept:
         return frozenset(fold(name) for item in self.items for name in (item.term, *item.names))
 
 
-def concepts_of(items: Sequence[Item]) -> tuple[Concept, ...]:
+def concepts_of(items: Sequence[Entry]) -> tuple[Concept, ...]:
     """Group entries: those with one head term, and those of which one names the other's head term as an alias.
 
     An alias that two concepts share (an ambiguous abbreviation) joins nothing.
@@ -66,7 +66,7 @@ def concepts_of(items: Sequence[Item]) -> tuple[Concept, ...]:
 
 def concept_vectors(concepts: Sequence[Concept], encoder: Encoder) -> NDArray[np.float32]:
     """Unit vectors `(len(concepts), D)`: the sum over the entries' terms and definitions."""
-    texts = [text for concept in concepts for item in concept.items for text in (item.term, item.text)]
+    texts = [text for concept in concepts for item in concept.items for text in (item.term, item.definition)]
     starts = np.cumsum([0, *(2 * len(concept.items) for concept in concepts[:-1])])
     sums = np.add.reduceat(encoder.encode(texts), starts, axis=0)
     norms = np.linalg.norm(sums, axis=1, keepdims=True)

@@ -1,94 +1,88 @@
-"""What a search searches: entries with term and text, from a glossary, from pairs, or a run's own."""
+"""What a search searches: the entries of a glossary or of pairs, or what a run was trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
-from embedkit.data.entries import read_glossary
-from embedkit.data.manifest import manifest_path, read_manifest
-from embedkit.data.pairs import Pair, read_pairs, split_path
-from embedkit.data.run_folder import Run
+from embedkit.console import say
+from embedkit.data.entries import Entry
+from embedkit.data.manifest import Manifest, manifest_path, read_manifest
+from embedkit.data.reading import locate, read_entries
+from embedkit.data.records import Pair, split_path
+from embedkit.data.run_folder import run_of
+from embedkit.data.shapes import holds_pairs, read_pairs
+from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import sha256_file
+from embedkit.models.resolve import ModelSource
 from embedkit.text import fold
 
 DEFINITION_KINDS = ("term-definition", "alias-definition")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One searchable entry: the term, the text that explains it, and the term's other names."""
-
-    term: str
-    text: str
-    names: tuple[str, ...] = ()
-    lang: str = ""
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What a query is compared with."""
-        return (self.text, self.term, *self.names)
-
-
-def load_corpus(path: Path) -> tuple[Item, ...]:
-    """The entries of a glossary, or of a pairs file (`.jsonl`). Raises `UserError`."""
-    items = tuple(_pair_items([path]) if path.suffix == ".jsonl" else _glossary_items(path))
-    if not items:
+def load_corpus(path: Path) -> tuple[Entry, ...]:
+    """The entries of a table of any origin, or of a pairs file. Raises `UserError`."""
+    found = locate(str(path))
+    entries = tuple(_of_pairs([found])) if holds_pairs(found) else read_entries(found)
+    if not entries:
         raise UserError("holds no entries", place=str(path))
-    return items
+    return entries
 
 
-def corpus_of(run: Run | None, *, model: str) -> tuple[tuple[Item, ...], str]:
-    """A run's own corpus and its name: the glossaries its pairs come from, else the pairs' own texts.
+def corpus_for(model: ModelSource, corpus: Path | None) -> tuple[tuple[Entry, ...], str]:
+    """The entries to search and where they come from: `corpus`, else what the run was trained on.
+
+    That is the glossaries its pairs come from, else the pairs' own texts, which is said.
 
     Raises:
-        UserError: the model is no run, or its data is not where it was.
+        UserError: the model is no run and no corpus is named, or the data is not where it was.
     """
+    if corpus:
+        return load_corpus(corpus), str(corpus)
+    run = run_of(model)
     if run is None or run.pairs is None:
         raise UserError(
-            "no corpus is known for this model", place=model, hint="name one with --corpus glossary.csv"
+            "no corpus is known for this model",
+            place=model.requested,
+            hint="name one with --corpus glossary.csv",
         )
-    glossaries = tuple(_composed_from(run.pairs))
+    path = manifest_path(run.pairs)
+    inputs = ", ".join(read_manifest(path).inputs) if path.is_file() else ""
+    glossaries = dict(_composed_from(run.pairs, read_manifest(path))) if inputs else {}
     if glossaries:
-        items = tuple(item for path in glossaries for item in load_corpus(path))
-        return items, " + ".join(map(str, glossaries))
+        return tuple(entry for found in glossaries.values() for entry in found), " + ".join(glossaries)
+    if inputs:
+        text = (
+            "{pairs} was made of {inputs}: gone, changed or no glossary; the texts of the pairs are searched"
+        )
+        say(text, pairs=run.pairs, inputs=inputs)
+    else:
+        say(
+            "{pairs} has no manifest that names a glossary; the texts of the pairs are searched",
+            pairs=run.pairs,
+        )
     parts = (split_path(run.pairs, part) for part in ("train", "dev", "test"))
-    return tuple(_pair_items([path for path in parts if path.is_file()])), str(run.pairs)
+    return tuple(_of_pairs([path for path in parts if path.is_file()])), str(run.pairs)
 
 
-def _composed_from(pairs: Path) -> Iterator[Path]:
-    """The glossaries that the pairs' manifest names, where they lie unchanged, there or beside the pairs."""
-    manifest = manifest_path(pairs)
-    if not manifest.is_file():
-        return
-    for name, digest in read_manifest(manifest).inputs.items():
-        for path in (Path(name), pairs.parent / Path(name).name):
-            if path.is_file() and sha256_file(path) == digest and _is_glossary(path):
-                yield path
+def _composed_from(pairs: Path, manifest: Manifest) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    """The glossaries among a manifest's inputs that are unchanged, by their path, read as they were composed."""
+    mapping = manifest.settings.get("map") or {}
+    for name, digest in manifest.inputs.items():
+        for path in (Path(name), pairs.parent / Path(name).name, Path("data") / name, data_path(name)):
+            if path.is_file() and sha256_file(path) == digest:
+                with suppress(UserError):  # an input of another kind, as a pack or decided synonyms
+                    yield str(path), read_entries(path, mapping=mapping)
                 break
 
 
-def _is_glossary(path: Path) -> bool:
-    try:
-        next(read_glossary(path), None)
-    except UserError:
-        return False
-    return True
-
-
-def _glossary_items(path: Path) -> Iterator[Item]:
-    for entry in read_glossary(path):
-        names = tuple(alias.text for alias in entry.aliases)
-        yield Item(term=entry.term, text=entry.definition, names=names, lang=entry.lang)
-
-
-def _pair_items(paths: Iterable[Path]) -> Iterator[Item]:
+def _of_pairs(paths: Iterable[Path | str]) -> Iterator[Entry]:
     """The distinct positives, each with its first anchor; definitions alone where rows are marked so."""
     rows = [pair for path in paths for pair in read_pairs(path)]
     definitions = [pair for pair in rows if pair.kind in DEFINITION_KINDS]
     first: dict[str, Pair] = {}
     for pair in definitions or rows:
         first.setdefault(fold(pair.positive), pair)
-    return (Item(term=p.anchor, text=p.positive, lang=p.lang) for p in first.values())
+    return (Entry(term=p.anchor, definition=p.positive, lang=p.lang) for p in first.values())

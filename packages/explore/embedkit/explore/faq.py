@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from embedkit.console import out_json, say, warn
-from embedkit.data.jsonl import write_objects
+from embedkit.data.tables import write_table
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_table
-from embedkit.files import STDIO, atomic, refuse_existing
+from embedkit.files import STDIO, refuse_existing
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
 from embedkit.text import fold
@@ -156,12 +155,6 @@ def _matches(
 
 
 def _write(path: Path, matches: Sequence[Match]) -> None:
-    if path.suffix == ".jsonl":
-        write_objects(path, map(asdict, matches))
-    else:
-        with atomic(path, newline="") as handle:
-            writer = csv.DictWriter(handle, _COLUMNS)
-            writer.writeheader()
-            writer.writerows(map(asdict, matches))
+    write_table(path, _COLUMNS, map(asdict, matches))
     if str(path) != STDIO:
         say("wrote {path}: {rows} rows", path=path, rows=len(matches))

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
-from embedkit.data.run_folder import run_of
 from embedkit.errors import UserError
 from embedkit.explore.concepts import Concept, concept_vectors, concepts_of
-from embedkit.explore.corpus import corpus_of, load_corpus
+from embedkit.explore.corpus import corpus_for
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.extras import require
 from embedkit.files import atomic, refuse_existing, require_writable, write_text
@@ -76,15 +75,11 @@ def graph(
     """
     files = _files(output, force)
     encoder = open_encoder(model)
-    items, name = (
-        (load_corpus(corpus), str(corpus))
-        if corpus
-        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
-    )
+    items, name = corpus_for(encoder.source, corpus)
     concepts = concepts_of(items)
     if len(concepts) < 2:
         raise UserError("holds one concept only: there is nothing to link", place=name)
-    warn_if_unreadable(encoder, [text for item in items for text in (item.term, item.text)])
+    warn_if_unreadable(encoder, [text for item in items for text in (item.term, item.definition)])
     vectors = concept_vectors(concepts, encoder)
     least = _usual_least(vectors) if min_similarity is None else min_similarity
     links = tuple(_links(vectors, least))
@@ -171,7 +166,7 @@ def _network(concepts: Sequence[Concept], links: Sequence[Link]) -> Graph:
             place,
             label=" · ".join(map(clean, concept.terms_in(language()))),
             names=" · ".join(map(clean, concept.other_names)),
-            definition=clean(concept.items[0].text),
+            definition=clean(concept.items[0].definition),
             group=-1,
         )
     network.add_weighted_edges_from(((k.first, k.second, k.similarity) for k in links), weight="similarity")

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from embedkit.console import out, out_json, say
-from embedkit.data.run_folder import run_of
 from embedkit.errors import UserError
 from embedkit.explore.concepts import Concept, concept_vectors, concepts_of
-from embedkit.explore.corpus import corpus_of, load_corpus
+from embedkit.explore.corpus import corpus_for
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.text import clean, fold, pad, shorten, width
 
@@ -57,11 +56,7 @@ def recommend(
     if not text:
         raise UserError("the term is empty")
     encoder = open_encoder(model)
-    items, name = (
-        (load_corpus(corpus), str(corpus))
-        if corpus
-        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
-    )
+    items, name = corpus_for(encoder.source, corpus)
     warn_if_unreadable(encoder, (text,))
     concepts = concepts_of(items)
     own = [place for place, concept in enumerate(concepts) if fold(text) in concept.keys]
@@ -103,7 +98,7 @@ def _nearest(
             score=round(float(cosines[place]), 6),
             terms=concept.terms,
             names=concept.other_names,
-            text=concept.items[0].text,
+            text=concept.items[0].definition,
         )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
-from embedkit.data.run_folder import run_of
+from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.corpus import Item, corpus_of, load_corpus
+from embedkit.explore.corpus import corpus_for
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
@@ -65,11 +65,7 @@ def search(
     if not all(queries):
         raise UserError("the query is empty")
     encoder = open_encoder(model)
-    items, name = (
-        (load_corpus(corpus), str(corpus))
-        if corpus
-        else corpus_of(run_of(encoder.source), model=encoder.source.requested)
-    )
+    items, name = corpus_for(encoder.source, corpus)
     warn_if_unreadable(encoder, queries)
     hits = _nearest(queries, items, encoder, top_k)
     results = tuple(
@@ -87,7 +83,7 @@ def search(
 
 
 def _nearest(
-    queries: Sequence[str], items: tuple[Item, ...], encoder: Encoder, top_k: int
+    queries: Sequence[str], items: tuple[Entry, ...], encoder: Encoder, top_k: int
 ) -> Iterator[Iterator[Hit]]:
     texts = [text for item in items for text in item.texts]
     starts = np.cumsum([0, *(len(item.texts) for item in items[:-1])])
@@ -96,10 +92,12 @@ def _nearest(
         yield _hits(np.maximum.reduceat(vectors @ query, starts), items, top_k)
 
 
-def _hits(nearest: NDArray[np.float32], items: tuple[Item, ...], top_k: int) -> Iterator[Hit]:
+def _hits(nearest: NDArray[np.float32], items: tuple[Entry, ...], top_k: int) -> Iterator[Hit]:
     for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k].tolist(), start=1):
         item = items[place]
-        yield Hit(rank=number, score=float(nearest[place]), term=item.term, text=item.text, lang=item.lang)
+        yield Hit(
+            rank=number, score=float(nearest[place]), term=item.term, text=item.definition, lang=item.lang
+        )
 
 
 def _tell(results: Sequence[SearchResult]) -> None:

@@ -1,18 +1,17 @@
-"""Texts that a task reads: a line each, or a column of a CSV, TSV or JSON Lines file; `-` is stdin."""
+"""Texts that a task reads: a line each, or a column of a table in any encoding; `-` is stdin."""
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import say
-from embedkit.data.jsonl import parse_objects
+from embedkit.data.reading import JSON_SUFFIXES, Columns, read_columns, say_left_out
+from embedkit.data.tables import Cells
 from embedkit.errors import UserError
-from embedkit.files import STDIO, read_bytes
+from embedkit.files import STDIO
 from embedkit.messages import tr
 
 TEXT_COLUMNS = (
@@ -29,16 +28,15 @@ TEXT_COLUMNS = (
     "질문",
 )
 PLAIN = ("", ".txt", ".md")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv", *JSON_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A file's cells. `columns` is empty where a line is a text."""
+class TextTable:
+    """A file's cells, blank where a row is bad. Without names of columns a line is a text."""
 
     path: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: Columns
 
     def column(self, names: Sequence[str], *, wanted: str | None = None, option: str) -> tuple[str, ...]:
         """The cells of the column `wanted`, else of the first of `names` that is there; blank cells too.
@@ -46,28 +44,30 @@ class Table:
         Raises:
             UserError: there is none; it lists the columns and names `option`.
         """
-        if not self.columns and not wanted:
-            return tuple(text for (text,) in self.rows)
-        cells = self.optional((wanted,) if wanted else names)
+        columns = self.columns.names
+        cells = self.optional((wanted,) if wanted else names if columns else ())
         if cells is None:
             raise UserError(
                 "no column {wanted!r}" if wanted else "no column {names}",
                 place=self.path,
                 hint="it has {columns}; {option} names one"
-                if self.columns
+                if columns
                 else "it has no columns, a line is a text; {option} names one",
                 wanted=wanted,
                 names=tr(" or ").join(names[:3]),
-                columns=", ".join(self.columns),
+                columns=", ".join(columns),
                 option=option,
             )
         return cells
 
     def optional(self, names: Sequence[str]) -> tuple[str, ...] | None:
-        """The cells of the first of `names` that is a column."""
-        folded = [name.strip().casefold() for name in self.columns]
-        place = next((folded.index(name.casefold()) for name in names if name.casefold() in folded), None)
-        return None if place is None else tuple(row[place] for row in self.rows)
+        """The cells of the first of `names` that is a column; the lines where there are no columns and no `names`."""
+        place = self.columns.find(names) if self.columns.names or names else 0
+        return None if place is None else tuple(_cell(row, place) for row in self.columns.rows)
+
+
+def _cell(row: Cells, place: int) -> str:
+    return "" if row.problem else unicodedata.normalize("NFC", row.cells[place]).strip()
 
 
 def given_texts(texts: Sequence[str], file: str | None, *, column: str | None = None) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def given_texts(texts: Sequence[str], file: str | None, *, column: str | None = 
         raise UserError("name texts, or a file with --file", hint="- reads a text a line from stdin")
     if file is not None:
         return read_texts(file, column=column)
-    tidy = tuple(_tidy(text) for text in texts)
+    tidy = tuple(unicodedata.normalize("NFC", text).strip() for text in texts)
     if not all(tidy):
         raise UserError("a text is empty", hint="check the quotes")
     return tidy
@@ -99,61 +99,16 @@ def read_texts(path: str | Path, *, column: str | None = None) -> tuple[str, ...
     return texts
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path) -> TextTable:
     """Read `.txt`, `.csv`, `.tsv` or `.jsonl`; on stdin a first `{` means JSON Lines, else a line is a text.
 
     Raises:
-        UserError: another kind of file, or one that cannot be read as what it says it is.
+        UserError: another kind of file, or one that cannot be read.
     """
     name = str(path)
     suffix = Path(name).suffix.lower() if name != STDIO else ""
-    if suffix not in (*PLAIN, *_DELIMITERS, ".jsonl"):
+    if suffix not in (*PLAIN, *TABLES):
         raise UserError("expected .txt, .csv, .tsv or .jsonl", place=name)
-    text = _decode(read_bytes(path), name)
-    if suffix in _DELIMITERS:
-        return _delimited(text, name, _DELIMITERS[suffix])
-    if suffix == ".jsonl" or (name == STDIO and text.lstrip().startswith("{")):
-        return _objects(text, name)
-    return Table(path=name, columns=(), rows=tuple((_tidy(line),) for line in text.splitlines()))
-
-
-def _decode(raw: bytes, name: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        text = raw.decode("cp949")
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8", place=name, hint="save the file as UTF-8") from None
-    say("{file}: read as {encoding}", file=name, encoding="CP949")
-    return text
-
-
-def _delimited(text: str, name: str, delimiter: str) -> Table:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        head, *body = [row for row in reader if any(cell.strip() for cell in row)] or [[]]
-    except csv.Error as error:
-        raise UserError(str(error), place=f"{name}:{reader.line_num}") from None
-    if not head:
-        raise UserError("is empty", place=name)
-    rows = (tuple(map(_tidy, [*row, *[""] * len(head)][: len(head)])) for row in body)
-    return Table(path=name, columns=tuple(head), rows=tuple(rows))
-
-
-def _objects(text: str, name: str) -> Table:
-    objects = [row for _, row in parse_objects(enumerate(text.splitlines(), start=1), place=name)]
-    columns = tuple(dict.fromkeys(key for row in objects for key in row))
-    rows = (tuple(_cell(row.get(key)) for key in columns) for row in objects)
-    return Table(path=name, columns=columns, rows=tuple(rows))
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else _tidy(str(value))
-
-
-def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    columns = read_columns(path, lines=suffix in PLAIN)
+    say_left_out(name, [(row.line, row.problem) for row in columns.rows if row.problem])
+    return TextTable(path=name, columns=columns)

@@ -11,7 +11,7 @@ from typing import Any
 from embedkit.config import ConfigError, Loaded, load_config
 from embedkit.console import out, out_json, say
 from embedkit.data.jsonl import read_objects
-from embedkit.data.pairs import DEFAULT_PATHS
+from embedkit.data.records import DEFAULT_PATHS
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
 from embedkit.trainer.config import ROWS_OF_A_CONCEPT, RunConfig

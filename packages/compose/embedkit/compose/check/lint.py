@@ -11,8 +11,7 @@ import numpy as np
 from embedkit.compose.check.length import TooLong, over_chars
 from embedkit.compose.concepts.graph import Concepts, Hashes, Numbers, text_hash, text_key
 from embedkit.compose.rows.drafts import looks_like_definition
-from embedkit.compose.rows.records import Record
-from embedkit.data.entries import Alias
+from embedkit.data.entries import Alias, Record
 from embedkit.messages import Phrase
 from embedkit.text import fold, hash64
 

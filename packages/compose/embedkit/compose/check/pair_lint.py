@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.concepts.graph import text_hash
-from embedkit.data.pairs import Pair
+from embedkit.data.records import Pair
 from embedkit.messages import Phrase
 from embedkit.text import fold, hash64
 

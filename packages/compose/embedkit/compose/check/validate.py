@@ -7,7 +7,7 @@ import re
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +20,24 @@ from embedkit.compose.concepts.graph import build, text_key
 from embedkit.compose.concepts.han import say_without
 from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.mine.synonyms import read_candidates
-from embedkit.compose.rows.records import Record, Reject, phrase, records_spool
-from embedkit.compose.run.read import parse_mapping, read
+from embedkit.compose.rows.records import records_spool
 from embedkit.compose.synth.lists import LineError, acronym_item
 from embedkit.compose.synth.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
-from embedkit.data.jsonl import raw_lines
-from embedkit.data.pairs import pair_from_object
+from embedkit.data.entries import Record, Reject, phrase
+from embedkit.data.jsonl import BadLineError, filled_lines, parse_object, raw_lines
+from embedkit.data.reading import parse_mapping, read_records
+from embedkit.data.records import Pair, Triplet, texts_of
+from embedkit.data.shapes import SHAPES, open_rows, whole_shape_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO
 from embedkit.messages import Phrase, tr
 from embedkit.text import hash64, writable
 
-Check = Callable[[dict[str, Any]], str]
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _PACKS = (".toml", *YAML)
 CANDIDATES = Phrase("synonym candidates")
+ACRONYMS = Phrase("acronyms")
 _CANDIDATES = {b"text_a", b"text_b", b"decision"}
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
@@ -109,10 +111,13 @@ def check(file: Path | str, *, mapping: Mapping[str, str] | None = None, model: 
         form = "" if mapping else _form(path)
         if form == CANDIDATES:
             return Validation(name, form, len(read_candidates(path)), ())
-        if form in _CHECKS:
-            return _check_json(path, name, form, _CHECKS[form])
+        if form == ACRONYMS:
+            return _check_rows(name, form, _acronyms(path))
         if form == "pairs":
             return _check_pairs(path, name, too_long)
+        if form:
+            row_format, rows = open_rows(path, name=name)
+            return _check_rows(name, SHAPES[row_format.shape].checked_as, rows)
         return _check_table(path, name, mapping or {}, too_long)
 
 
@@ -159,33 +164,22 @@ def _check_pack(path: Path, name: str) -> Validation:
 def _form(path: Path) -> str:
     """The row format by the keys of the first sound object or a header; empty for a table of cells."""
     named_json = path.name.endswith(_JSON_SUFFIXES)
-    for number, line in raw_lines(path):
+    for number, line in filled_lines(path):
         if number == 1 and _CANDIDATES.issubset(re.findall(rb"\w+", line.replace(b"\0", b""))):
             return CANDIDATES
-        if not named_json and line.strip(_BLANK) and not line.strip(_BLANK).startswith(b"{"):
+        if not named_json and not line.strip(_BLANK).startswith(b"{"):
             return ""
         try:
-            row = json.loads(line.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
+            row = parse_object(line)
+        except BadLineError:
             continue
-        if isinstance(row, dict):
-            return next((form for form, keys in _KEYS.items() if keys <= row.keys()), "")
+        return ACRONYMS if row.keys() >= {"acronym", "full"} else whole_shape_of(row) or ""
     return ""
-
-
-_KEYS: Mapping[str, frozenset[str]] = {
-    Phrase("acronyms"): frozenset(("acronym", "full")),
-    Phrase("triplets"): frozenset(("anchor", "positive", "negative")),
-    Phrase("pairs"): frozenset(("anchor", "positive")),
-    Phrase("nli"): frozenset(("sentence1", "sentence2", "label")),
-    Phrase("scored"): frozenset(("sentence1", "sentence2", "score")),
-    Phrase("labelled"): frozenset(("text", "label")),
-}
 
 
 def _check_table(path: Path, name: str, mapping: Mapping[str, str], too_long: TooLong) -> Validation:
     records, problems, stated = records_spool(), list[Problem](), False
-    for item in read(path, mapping=mapping, name=name):
+    for item in read_records(path, mapping=mapping, name=name):
         if isinstance(item, Record):
             records.append(item)
             stated = stated or item.stated_pair
@@ -211,113 +205,47 @@ def _sorted(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: problem.line))
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield `(line, object)`, or what is wrong with the line."""
-    for number, line in raw_lines(path):
-        if not line.strip():
-            continue
+def _acronyms(path: Path) -> Iterator[tuple[int, str | BadLineError]]:
+    """Yield each row of a list of acronyms as a text that is the same for equal rows, or what is wrong with it."""
+    for number, line in filled_lines(path):
         try:
-            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except UnicodeDecodeError:
-            yield number, Phrase("not UTF-8")
-        except (ValueError, RecursionError) as error:
-            yield number, Phrase("not JSON: {reason}", reason=getattr(error, "msg", error))
-        else:
-            yield number, value if isinstance(value, dict) else Phrase("not a JSON object")
+            row = parse_object(line)
+            acronym_item(row, "")
+            yield number, json.dumps(row, sort_keys=True)
+        except BadLineError as error:
+            yield number, error
+        except LineError as error:
+            yield number, BadLineError(Phrase(str(error)))
 
 
-def _check_json(path: Path, name: str, form: str, check_row: Check) -> Validation:
-    problems: list[Problem] = []
-    rows = 0
-    seen: dict[int, int] = {}
-    for number, row in _objects(path):
+def _check_rows(name: str, form: str, found: Iterable[tuple[int, object]]) -> Validation:
+    problems, rows, seen = list[Problem](), 0, dict[int, int]()
+    for number, row in found:
         rows += 1
-        reason = row if isinstance(row, str) else check_row(row)
-        if reason:
-            problems.append(Problem(name, number, "bad row", reason, error=True))
-            continue
-        first = seen.setdefault(hash64(json.dumps(row, sort_keys=True)), number)
-        if first != number:
-            problems.append(
-                Problem(name, number, "duplicate row", Phrase("the same as line {line}", line=first))
-            )
+        if isinstance(row, BadLineError):
+            problems.append(_bad_row(name, number, row.problem))
+        elif isinstance(row, Triplet) and text_key(row.negative) in map(text_key, (row.anchor, row.positive)):
+            problems.append(_bad_row(name, number, Phrase("the negative is the anchor or the positive")))
+        elif (first := seen.setdefault(hash64(repr(row)), number)) != number:
+            message = Phrase("the same as line {line}", line=first)
+            problems.append(Problem(name, number, "duplicate row", message))
     return Validation(name, form, rows, tuple(problems))
 
 
-def _texts(row: Mapping[str, Any], *names: str) -> str:
-    for name in names:
-        if not isinstance(row.get(name), str) or not row[name].strip():
-            return Phrase("{key!r} is missing or is not a text", key=name)
-    return ""
-
-
-def _labelled(row: dict[str, Any]) -> str:
-    label = row.get("label")
-    return _texts(row, "text") or (
-        "" if isinstance(label, str | int) and label != "" else Phrase("'label' is missing")
-    )
-
-
-def _nli(row: dict[str, Any]) -> str:
-    classes = ("entailment", "neutral", "contradiction", 0, 1, 2)
-    fault = Phrase("'label' is not entailment, neutral or contradiction (or 0, 1, 2)")
-    label = row.get("label")
-    known = (
-        label in classes and not isinstance(label, bool | float)
-        if not isinstance(label, list | dict)
-        else False
-    )
-    return _texts(row, "sentence1", "sentence2") or ("" if known else fault)
-
-
-def _scored(row: dict[str, Any]) -> str:
-    score = row.get("score")
-    right = isinstance(score, int | float) and not isinstance(score, bool) and 0 <= score <= 1
-    return _texts(row, "sentence1", "sentence2") or (
-        "" if right else Phrase("'score' is not a number from 0 to 1")
-    )
-
-
-def _triplet(row: dict[str, Any]) -> str:
-    fault = _texts(row, "anchor", "positive", "negative")
-    if fault:
-        return fault
-    same = text_key(row["negative"]) in (text_key(row["anchor"]), text_key(row["positive"]))
-    return Phrase("the negative is the anchor or the positive") if same else ""
-
-
-def _acronym(row: dict[str, Any]) -> str:
-    try:
-        acronym_item(row, "")
-    except LineError as error:
-        return Phrase(str(error))
-    return ""
-
-
-_CHECKS: Mapping[str, Check] = {
-    "acronyms": _acronym,
-    "labelled": _labelled,
-    "nli": _nli,
-    "scored": _scored,
-    "triplets": _triplet,
-}
+def _bad_row(name: str, number: int, problem: str) -> Problem:
+    return Problem(name, number, "bad row", problem, error=True)
 
 
 def _check_pairs(path: Path, name: str, too_long: TooLong) -> Validation:
     pairs, lines, problems, rows = pairs_spool(), array("Q"), list[Problem](), 0
-    for number, row in _objects(path):
+    for number, row in open_rows(path, name=name)[1]:
         rows += 1
-        try:
-            pair = pair_from_object(row) if isinstance(row, dict) else row
-        except ValueError as error:
-            pair = str(error)
-        if isinstance(pair, str):
-            problems.append(Problem(name, number, "bad row", pair, error=True))
+        if not isinstance(row, Pair):
+            problems += [_bad_row(name, number, row.problem)] if isinstance(row, BadLineError) else []
             continue
-        pairs.append(pair)
+        pairs.append(row)
         lines.append(number)
-        texts = (pair.anchor, pair.positive, *pair.hard_negatives)
-        if message := next(filter(None, map(too_long, texts)), ""):
+        if message := next(filter(None, map(too_long, texts_of(row))), ""):
             problems.append(Problem(name, number, "long text", message))
     problems += (Problem(name, lines[d.row], d.code, d.message) for d in pair_doubts(pairs, lines))
     return Validation(name, Phrase("pairs"), rows, _sorted(problems))

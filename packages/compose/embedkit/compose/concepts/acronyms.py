@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from embedkit.compose.rows.records import Record
+from embedkit.data.entries import Record
 from embedkit.text import fold, is_acronym
 
 LEAST_LETTERS = 3

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from embedkit.compose.concepts.acronyms import acronyms_of
 from embedkit.compose.concepts.han import one_form
-from embedkit.compose.rows.records import Record
+from embedkit.data.entries import Record
 from embedkit.text import fold, hash64, is_acronym
 
 MAX_CLAIMS = 8  # one word that more concepts than this claim is an everyday word

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.util import find_spec
 
-from embedkit.compose.rows.records import Record
 from embedkit.console import say
+from embedkit.data.entries import Record
 from embedkit.extras import DISTRIBUTION, require
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")

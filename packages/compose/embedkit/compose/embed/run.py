@@ -18,9 +18,9 @@ from embedkit.compose.embed.merge import merge_shards
 from embedkit.compose.embed.place import Place, place_of
 from embedkit.compose.embed.result import EmbedResult
 from embedkit.compose.embed.texts import Item, items_of, shard_of
-from embedkit.compose.run.read import locate, parse_mapping
 from embedkit.console import out_json, say
 from embedkit.data.manifest import manifest_path
+from embedkit.data.reading import locate, parse_mapping
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.extras import require

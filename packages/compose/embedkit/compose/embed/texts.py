@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedkit.compose.rows.records import Reject, category
-from embedkit.compose.run.read import read
+from embedkit.data.entries import Reject, category
 from embedkit.data.jsonl import read_objects
+from embedkit.data.reading import read_records
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.text import writable
@@ -80,7 +80,7 @@ def _lines(path: Path, tally: Tally) -> Iterator[Item]:
 
 def _table(path: Path, tally: Tally, mapping: Mapping[str, str] | None, quiet: bool) -> Iterator[Item]:
     seen: set[bytes] = set()
-    for record in read(path, mapping=mapping, quiet=quiet):
+    for record in read_records(path, mapping=mapping, quiet=quiet):
         if isinstance(record, Reject):
             tally.taken_in += 1
             tally.reject(category(record.reason))

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from embedkit.data.manifest import Manifest
-from embedkit.data.pairs import Mining, Pair
+from embedkit.data.records import Mining, Pair
 from embedkit.files import write_text
 from embedkit.text import hash64
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from embedkit.compose.rows.spool import Spool
-from embedkit.data.pairs import Mining, Pair
+from embedkit.data.records import Mining, Pair
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase
 from embedkit.text import hash64

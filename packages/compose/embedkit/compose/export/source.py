@@ -12,7 +12,8 @@ from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, Rows
 from embedkit.compose.export.whole import QRELS, read_beir, read_llamaindex
 from embedkit.console import say
 from embedkit.data.jsonl import read_objects
-from embedkit.data.pairs import DEFAULT_PATHS, Pair, pair_from_object, split_path
+from embedkit.data.records import DEFAULT_PATHS, Pair, split_path
+from embedkit.data.shapes import pair_from_object
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 

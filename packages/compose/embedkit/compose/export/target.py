@@ -16,7 +16,7 @@ from embedkit.compose.export.whole import QRELS, beir_files, llamaindex_document
 from embedkit.console import say
 from embedkit.data.jsonl import dumps
 from embedkit.data.manifest import Manifest, manifest_path
-from embedkit.data.pairs import Pair, pair_to_object, split_path
+from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 

@@ -13,7 +13,7 @@ from embedkit.compose.mine.candidates.base import Guards, Ranked
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.rows.drafts import Draft
 from embedkit.console import out, out_json
-from embedkit.data.pairs import Mining
+from embedkit.data.records import Mining
 from embedkit.errors import UserError
 from embedkit.text import fold
 

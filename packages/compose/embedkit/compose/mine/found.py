@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from embedkit.compose.rows.spool import Spool
-from embedkit.data.pairs import Mining
+from embedkit.data.records import Mining
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from embedkit.compose.mine.select import Mined
 from embedkit.compose.rows.split import Part
 from embedkit.console import say
 from embedkit.data.jsonl import dumps
-from embedkit.data.pairs import Pair, pair_to_object, split_path
+from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.errors import EmbedkitError, UserError
 from embedkit.extras import require
 from embedkit.files import atomic, read_bytes, sha256_file, write_text

@@ -27,7 +27,7 @@ from embedkit.compose.mine.explain import NEIGHBOURS, Explanation, neighbours, r
 from embedkit.compose.mine.found import Found, Negative
 from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, PoolConcepts, Pools
 from embedkit.compose.rows.drafts import Draft
-from embedkit.data.pairs import Mining
+from embedkit.data.records import Mining
 from embedkit.progress import Ticker
 
 HUB_LEAST = 8

@@ -18,11 +18,11 @@ from rapidfuzz.distance import Indel
 from embedkit.compose.concepts.graph import Concepts, text_hash
 from embedkit.compose.mine.select import Above
 from embedkit.compose.rows.drafts import Draft
-from embedkit.compose.rows.records import Record
 from embedkit.console import say, warn
-from embedkit.data.encoding import detect
+from embedkit.data.entries import Record, phrase
+from embedkit.data.reading import read_columns
+from embedkit.data.tables import Cells
 from embedkit.errors import UserError
-from embedkit.files import read_bytes
 from embedkit.text import language_of
 
 DECISIONS = ("accept", "reject")
@@ -95,12 +95,8 @@ def read_candidates(path: Path) -> list[Candidate]:
     Raises:
         UserError: a column is missing, or a decision is none; with the line.
     """
-    raw = read_bytes(path)
-    text = raw.decode(detect(io.BytesIO(raw)).codec, errors="replace")
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    missing = [name for name in ("text_a", "text_b", "decision") if name not in (reader.fieldnames or ())]
+    table = read_columns(path)
+    missing = [name for name in ("text_a", "text_b", "decision") if name not in table.names]
     if missing:
         raise UserError(
             "has no column {columns}",
@@ -108,14 +104,14 @@ def read_candidates(path: Path) -> list[Candidate]:
             hint="--synonyms takes a synonym_candidates.csv with its decision column filled in",
             columns=", ".join(missing),
         )
-    try:
-        return [_candidate(row, f"{path}:{reader.line_num}") for row in reader]
-    except csv.Error as error:
-        raise UserError("is no table ({error})", place=f"{path}:{reader.line_num}", error=error) from None
+    return [_candidate(table.names, row, f"{path}:{row.line}") for row in table.rows]
 
 
-def _candidate(row: dict[str, str | None], place: str) -> Candidate:
-    cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+def _candidate(names: Sequence[str], row: Cells, place: str) -> Candidate:
+    if row.problem:
+        raise UserError(phrase(row.problem), place=place)
+    given = dict(zip(names, row.cells, strict=True))
+    cells = {name: given.get(name, "").strip() for name in COLUMNS}
     cells["decision"] = cells["decision"].casefold()
     if cells["decision"] not in ("", *DECISIONS):
         raise UserError(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal, get_args
 
-from embedkit.compose.rows.records import Record
 from embedkit.compose.rows.spool import Spool
-from embedkit.data.entries import Alias, Entry
+from embedkit.data.entries import Alias, Entry, Record
 from embedkit.errors import UserError
 from embedkit.text import fold, is_acronym, language_of
 

@@ -15,13 +15,13 @@ from embedkit.compose.mine.found import Negative
 from embedkit.compose.mine.rounds import rounds_folder
 from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
 from embedkit.compose.rows.drafts import Draft
-from embedkit.compose.rows.records import Record, Reject, phrase
 from embedkit.compose.rows.split import PARTS, Part
 from embedkit.compose.run.result import ComposeResult, Settings
 from embedkit.console import say
+from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.jsonl import dumps
 from embedkit.data.manifest import Manifest, manifest_path, versions, write_manifest
-from embedkit.data.pairs import Pair, pair_to_object, split_path
+from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.files import atomic, discard, sha256_file
 from embedkit.messages import Phrase
 from embedkit.models.resolve import weights_hash

@@ -26,13 +26,13 @@ from embedkit.compose.mine.synonyms import (
 )
 from embedkit.compose.rows.drafts import DEFAULT_KINDS, parse_kinds
 from embedkit.compose.rows.output import all_paths, outputs_of, pairs_of, say_summary, write
-from embedkit.compose.rows.records import Record, Reject, phrase
 from embedkit.compose.rows.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, parse_split
-from embedkit.compose.run.read import locate, parse_mapping
 from embedkit.compose.run.result import ComposeResult, Settings
 from embedkit.compose.run.steps import Divided, Made, Reading, choose, divide, join, make, proof, read_all
 from embedkit.console import out_json
-from embedkit.data.pairs import Pair
+from embedkit.data.entries import Record, Reject, phrase
+from embedkit.data.reading import locate, parse_mapping
+from embedkit.data.records import Pair
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
 from embedkit.messages import Phrase

@@ -15,13 +15,14 @@ from embedkit.compose.mine.choose import Choice, choose_miner
 from embedkit.compose.mine.found import Found
 from embedkit.compose.mine.rescore import DEPTH
 from embedkit.compose.rows.drafts import Draft, draft_rows, drafts_spool, is_self_pair
-from embedkit.compose.rows.records import Record, Reject, category, records_spool, rejects_spool
+from embedkit.compose.rows.records import records_spool, rejects_spool
 from embedkit.compose.rows.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.rows.spool import Spool
 from embedkit.compose.rows.texts import distinct_texts
-from embedkit.compose.run.read import read
 from embedkit.compose.run.result import Settings
 from embedkit.console import say, warn
+from embedkit.data.entries import Record, Reject, category
+from embedkit.data.reading import read_records
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase, tr
 from embedkit.ranking.near_duplicates import near_pairs
@@ -60,7 +61,7 @@ def read_all(settings: Settings) -> Reading:
     tally = Tally(Phrase("read"))
     records, rejects = records_spool(), rejects_spool()
     for path in settings.inputs:
-        for item in read(path, mapping=settings.mapping):
+        for item in read_records(path, mapping=settings.mapping):
             tally.taken_in += 1
             if isinstance(item, Record):
                 records.append(item)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from embedkit.compose.synth.lists import Item
+from embedkit.compose.synth.lists import ListItem
 from embedkit.data.tally import Tally
 from embedkit.ranking.near_duplicates import name_key, near_pairs
 from embedkit.text import fold, is_acronym
@@ -44,7 +44,7 @@ class _Draft:
     acronyms: dict[str, str] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
 
-    def take(self, item: Item) -> bool:
+    def take(self, item: ListItem) -> bool:
         """Add an item; False when it brought nothing new."""
         before = (self.is_term, len(self.acronyms), len(self.definitions))
         if item.acronym:
@@ -56,7 +56,7 @@ class _Draft:
         return before != (self.is_term, len(self.acronyms), len(self.definitions))
 
 
-def gather(items: Iterable[Item], tally: Tally, *, known: Mapping[str, str]) -> list[Concept]:
+def gather(items: Iterable[ListItem], tally: Tally, *, known: Mapping[str, str]) -> list[Concept]:
     """Concepts in order of appearance, from items in file order.
 
     `known` maps folded names to definitions, for the terms that came without one.

@@ -1,35 +1,26 @@
-"""Term and acronym lists to items: bad lines are set aside with file, line and reason, and counted."""
+"""Lists of terms and acronyms to items: bad lines are set aside with file, line and reason, and counted."""
 
 from __future__ import annotations
 
-import io
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from embedkit.compose.rows.records import Reject, category
-from embedkit.compose.run.read import read
-from embedkit.console import say
-from embedkit.data.encoding import BAD, detect
-from embedkit.data.entries import Entry
+from embedkit.data.encoding import BAD
+from embedkit.data.entries import Entry, Reject, category
+from embedkit.data.jsonl import BadLineError, parse_object
+from embedkit.data.reading import JSON_SUFFIXES, has_columns, read_lines, read_records
 from embedkit.data.shipped import data_path
-from embedkit.data.tables import SAMPLE_ROWS, Line, sniff
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
-from embedkit.files import read_bytes
 from embedkit.text import clean, fold, language_of, writable
 
+TABLES = (".csv", ".tsv", *JSON_SUFFIXES)  # a CSV of one column is a list all the same
 MAX_NAME_CHARS = 200
 MAX_DEFINITION_CHARS = 4000
 # Whole sentences, so that each can be counted, and shown in the person's language.
-_EMPTY = {
-    "term": "the term is empty",
-    "acronym": "the acronym is empty",
-    "full": "the full form is empty",
-}
+_EMPTY = {"term": "the term is empty", "acronym": "the acronym is empty", "full": "the full form is empty"}
 _SIGNS_ONLY = {
     "term": "the term has no letter or digit",
     "acronym": "the acronym has no letter or digit",
@@ -51,7 +42,7 @@ LISTED = 10  # rejected lines that are printed; all of them are written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class ListItem:
     """One good line: a term (`acronym` empty) or an acronym with its full form, which is the `name`."""
 
     name: str
@@ -59,16 +50,6 @@ class Item:
     definition: str = ""
     lang: str = ""
     file: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A line that goes no further."""
-
-    file: str
-    line: int
-    reason: str
-    text: str
 
 
 class LineError(ValueError):
@@ -79,8 +60,8 @@ class LineError(ValueError):
 class Reading:
     """What came of reading lists: the items, and the lines set aside."""
 
-    items: list[Item]
-    rejected: list[Rejected]
+    items: list[ListItem]
+    rejected: list[Reject]
     tally: Tally
 
     @property
@@ -115,40 +96,32 @@ def read_list(path: Path, reading: Reading, *, acronyms: bool) -> None:
     Raises:
         UserError: the file is missing or cannot be read.
     """
-    if not acronyms and _is_table(path):
+    if not acronyms and path.suffix.lower() in TABLES and has_columns(path):
         _read_table(path, reading)
         return
     if acronyms and path.suffix.lower() in (".csv", ".tsv"):
         raise UserError("is a table", place=str(path), hint="--terms reads tables, with their acronyms")
     parse = _acronym if acronyms else _term
-    for number, line in _lines(path):
-        text = line.strip("\r\n \u3000")
+    for line in read_lines(path):
+        text = line.text.strip("\r\n \u3000")
         if not text.strip() or text.startswith("# "):
             continue
         reading.tally.taken_in += 1
         try:
             reading.items.append(parse(text, path.name))
         except LineError as error:
-            _reject(reading, str(path), number, str(error), line)
+            _reject(reading, str(path), line.number, str(error), line.text)
 
 
 def _reject(reading: Reading, file: str, line: int, reason: str, text: str) -> None:
     reading.tally.reject(category(reason))
     text = writable(text.strip())
-    reading.rejected.append(Rejected(file=writable(file), line=line, reason=reason, text=text))
-
-
-def _is_table(path: Path) -> bool:
-    """Whether it is called a table and has two columns or more; a CSV of one column is a list."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".jsonl", ".ndjson"):
-        return False
-    lines = [Line(number, text + "\n") for number, text in islice(_lines(path, quiet=True), SAMPLE_ROWS)]
-    return path.suffix.lower() in (".jsonl", ".ndjson") or sniff(lines).width > 1
+    reading.rejected.append(Reject(writable(file), line, reason, text))
 
 
 def _read_table(path: Path, reading: Reading) -> None:
     """Each row is a term with its definition; its abbreviations count as lines of their own."""
-    for row in read(path):
+    for row in read_records(path):
         if isinstance(row, Reject):
             reading.tally.taken_in += 1
             _reject(reading, row.file, row.line, row.reason, row.text)
@@ -162,40 +135,28 @@ def _read_table(path: Path, reading: Reading) -> None:
                 _reject(reading, row.file, row.line, str(error), acronym or row.entry.term)
 
 
-def _of_entry(entry: Entry, acronym: str, file: str) -> Item:
+def _of_entry(entry: Entry, acronym: str, file: str) -> ListItem:
     name, definition = _name(entry.term, "term"), _definition(entry.definition)
     if acronym:
         acronym = _other(_name(acronym, "acronym"), name)
-    return Item(name=name, acronym=acronym, definition=definition, lang=entry.lang, file=file)
+    return ListItem(name=name, acronym=acronym, definition=definition, lang=entry.lang, file=file)
 
 
-def _lines(path: Path, *, quiet: bool = False) -> Iterator[tuple[int, str]]:
-    data = read_bytes(path)
-    encoding = detect(io.BytesIO(data))
-    if not quiet and not encoding.label.startswith("UTF-8"):
-        say("{file}: read as {encoding}", file=path, encoding=encoding.label)
-    text = data.decode(encoding.codec, "embedkit-mark")
-    yield from enumerate(text.split("\n"), start=1)
-
-
-def _term(line: str, file: str) -> Item:
+def _term(line: str, file: str) -> ListItem:
     name, *rest = line.split("\t")
     if len(rest) > 1:
         raise LineError("more than two columns")
-    return Item(name=_name(name, "term"), definition=_definition("".join(rest)), file=file)
+    return ListItem(name=_name(name, "term"), definition=_definition("".join(rest)), file=file)
 
 
-def _acronym(line: str, file: str) -> Item:
+def _acronym(line: str, file: str) -> ListItem:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise LineError("not JSON") from None
-    if not isinstance(row, dict):
-        raise LineError("not a JSON object")
-    return acronym_item(row, file)
+        return acronym_item(parse_object(line), file)
+    except BadLineError as error:
+        raise LineError(category(error.reason)) from None
 
 
-def acronym_item(row: Mapping[str, object], file: str) -> Item:
+def acronym_item(row: Mapping[str, object], file: str) -> ListItem:
     """The item of one row of an acronym list. Raises `LineError` where it is none."""
     for key in ("acronym", "full", "definition", "lang"):
         value = row.get(key)
@@ -205,7 +166,7 @@ def acronym_item(row: Mapping[str, object], file: str) -> Item:
     full = _name(texts["full"], "full")
     acronym = _other(_name(texts["acronym"], "acronym"), full)
     definition = _definition(texts.get("definition", ""))
-    return Item(name=full, acronym=acronym, definition=definition, lang=texts.get("lang", ""), file=file)
+    return ListItem(name=full, acronym=acronym, definition=definition, lang=texts.get("lang", ""), file=file)
 
 
 def _other(acronym: str, full: str) -> str:

@@ -13,7 +13,7 @@ from embedkit.compose.synth.concepts import Concept
 from embedkit.compose.synth.neighbours import Neighbour, neighbours, separate
 from embedkit.compose.synth.pack import Pack
 from embedkit.compose.synth.template import Template
-from embedkit.data.pairs import Mining, Pair
+from embedkit.data.records import Mining, Pair
 from embedkit.text import fold
 
 NEAR = 4  # negatives are drawn among this many nearest concepts per negative wanted

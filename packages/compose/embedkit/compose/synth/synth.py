@@ -9,15 +9,16 @@ from typing import Any
 
 from embedkit.compose.export.card import card_path, contents_of, write_card
 from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import LISTED, Reading, Rejected, find_list, read_list
+from embedkit.compose.synth.lists import LISTED, Reading, find_list, read_list
 from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
 from embedkit.compose.synth.proof import Proof, prove
 from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
-from embedkit.data.entries import read_glossary
+from embedkit.data.entries import Reject
 from embedkit.data.jsonl import write_objects
 from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, write_manifest
-from embedkit.data.pairs import split_path, write_pairs
+from embedkit.data.reading import read_entries
+from embedkit.data.records import split_path, write_pairs
 from embedkit.data.shipped import data_path
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
@@ -238,7 +239,7 @@ def _known(pack: Pack) -> Mapping[str, str]:
     """Definitions by folded name and synonym from the glossary that the pack names."""
     found: dict[str, str] = {}
     if pack.glossary:
-        for entry in read_glossary(_glossary_path(pack)):
+        for entry in read_entries(_glossary_path(pack)):
             synonyms = [alias.text for alias in entry.aliases if alias.kind == "synonym"]
             for name in (entry.term, *synonyms):
                 found.setdefault(fold(name), entry.definition)
@@ -250,7 +251,7 @@ def _glossary_path(pack: Pack) -> Path:
     return beside if beside.is_file() else data_path(pack.glossary)
 
 
-def _report(result: SynthResult, plan: Plan, rejected: Sequence[Rejected]) -> None:
+def _report(result: SynthResult, plan: Plan, rejected: Sequence[Reject]) -> None:
     _report_rejected(result.tally, rejected)
     say(
         "synth: {train} training rows on {train_concepts} concepts, {test} test rows on {test_concepts}",
@@ -278,7 +279,7 @@ def _report(result: SynthResult, plan: Plan, rejected: Sequence[Rejected]) -> No
     _report_shortfall(result.shortfall, plan)
 
 
-def _report_rejected(tally: Tally, rejected: Sequence[Rejected]) -> None:
+def _report_rejected(tally: Tally, rejected: Sequence[Reject]) -> None:
     tally.print()
     for line in rejected[:LISTED]:
         say("{file}:{line}: {reason}", file=line.file, line=line.line, reason=tr(line.reason))

@@ -21,7 +21,7 @@ from embedkit.data.manifest import (
     write_manifest,
     wrote,
 )
-from embedkit.data.pairs import Pair, write_pairs
+from embedkit.data.records import Pair, write_pairs
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, discard, refuse_existing, require_writable, sha256_file, write_text
 from embedkit.messages import tr

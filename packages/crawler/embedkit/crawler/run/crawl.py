@@ -27,7 +27,8 @@ from embedkit.crawler.sources.documents import Document, Source
 from embedkit.crawler.sources.dump import dump_source
 from embedkit.crawler.sources.mediawiki import category_sources, page_sources
 from embedkit.crawler.sources.sources import file_sources, url_sources
-from embedkit.data.entries import Entry, read_glossary
+from embedkit.data.entries import Entry
+from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.messages import tr
 from embedkit.progress import track

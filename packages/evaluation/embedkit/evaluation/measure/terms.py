@@ -12,7 +12,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.data.pairs import Pair
+from embedkit.data.records import Pair
 from embedkit.evaluation.records import MapPoint, TermView
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.queries import concept_of

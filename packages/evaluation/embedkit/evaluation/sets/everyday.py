@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedkit.data.rows import ScoredPair
+from embedkit.data.records import ScoredPair
 from embedkit.data.shipped import data_path
 from embedkit.evaluation.measure.compare import measured, word_of
 from embedkit.evaluation.measure.weighted import spearman_of

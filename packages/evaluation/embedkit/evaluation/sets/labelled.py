@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.data.rows import Labelled
+from embedkit.data.records import Labelled
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare, unpaired
 from embedkit.evaluation.measure.findings import Findings

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.data.rows import ClassedPair, Labelled, ScoredPair, Triplet
-from embedkit.data.shapes import Row, texts_of
+from embedkit.data.records import ClassedPair, Labelled, Row, ScoredPair, Triplet, texts_of
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare, measured, unpaired
 from embedkit.evaluation.measure.contrast import MEANS

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from embedkit.data.jsonl import read_objects
-from embedkit.data.rows import ScoredPair
-from embedkit.data.shapes import NAMES, Row, Shape, read_typed, shape_of
+from embedkit.data.records import Row, ScoredPair
+from embedkit.data.shapes import NAMES, Shape, open_rows, read_typed
 from embedkit.errors import UserError
 from embedkit.messages import tr
 
 
 def file_shape(path: Path) -> Shape:
-    """What the keys of a file's first row say; what is no known row counts as pairs, whose reader refuses it."""
-    _, row = next(iter(read_objects(path)), (0, {}))
-    return shape_of(row) or "pairs"
+    """What the keys of a file's first row say. Raises `UserError` where they say nothing."""
+    return open_rows(path)[0].shape
 
 
 def read_test_rows(path: Path) -> list[Row]:
     """Every row of a file. Raises `UserError` at the first bad one, naming file and line, and when there is none."""
-    rows = [row for _, row in read_typed(str(path))]
+    rows = list(read_typed(path)[1])
     if not rows:
         raise UserError("holds no test rows", place=str(path))
     return rows

@@ -6,9 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from embedkit.data.pairs import Pair
-from embedkit.data.rows import ClassedPair, ScoredPair, Triplet
-from embedkit.data.shapes import KEYS, NAMES, Row, Shape
+from embedkit.data.records import ClassedPair, Pair, Row, ScoredPair, Triplet
+from embedkit.data.shapes import KEYS, NAMES, Shape
 from embedkit.errors import UserError
 from embedkit.messages import tr
 

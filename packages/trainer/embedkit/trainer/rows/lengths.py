@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.data.shapes import texts_of
+from embedkit.data.records import texts_of
 from embedkit.trainer.model.load import prompts_of
 from embedkit.trainer.rows.sampling import sample_rows
 from embedkit.trainer.rows.sources import Mixture

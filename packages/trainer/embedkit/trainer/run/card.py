@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from embedkit.data.card import UNMEASURED
 from embedkit.data.manifest import versions
-from embedkit.data.run_folder import CARD, ENVIRONMENT
+from embedkit.data.run_folder import CARD, ENVIRONMENT, UNMEASURED
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model.precision import Precision, device_name

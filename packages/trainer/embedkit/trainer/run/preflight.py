@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from embedkit.data.jsonl import read_objects
+from embedkit.data.shapes import read_own_objects
 from embedkit.files import STDIO
 from embedkit.messages import tr
 from embedkit.ranking.leak import TestRow, find_leaks
@@ -162,7 +162,7 @@ def _leak(ready: Ready) -> Iterator[Check]:
     trained = [source.rows.summary.path for source in ready.rows.sources]
     if ready.dev is None or ready.config.data.dev_path is None or STDIO in trained:
         return
-    objects = (row for _, row in read_objects(Path(ready.config.data.dev_path)))
+    objects = read_own_objects(ready.config.data.dev_path)
     rows = [
         TestRow(tuple(str(row[k]) for k in _KEYS if row.get(k)), str(row.get("group") or ""))
         for row in objects

@@ -268,7 +268,7 @@ def _trainer(
 
 def _write_card(ready: Ready, result: TrainResult) -> str:
     """Write the run's card; return that of its model folder."""
-    from embedkit.data.shapes import texts_of
+    from embedkit.data.records import texts_of
     from embedkit.trainer.run.card import CardFacts, write_card
 
     example = texts_of(ready.rows.store[0])

@@ -15,9 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embedkit.data.pairs import Pair
-from embedkit.data.rows import ClassedPair, Labelled, ScoredPair, Triplet
-from embedkit.data.shapes import Row, texts_of
+from embedkit.data.records import ClassedPair, Labelled, Pair, Row, ScoredPair, Triplet, texts_of
 from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.rows.store import Rows
 

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
+from embedkit.data.records import texts_of
 from embedkit.data.run_folder import CHECKPOINTS
-from embedkit.data.shapes import texts_of
 from embedkit.errors import UserError
 from embedkit.messages import Phrase, tr
 from embedkit.trainer.config import RunConfig
