@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.embed.place import Place, place_of
 from embedkit.compose.embed.run import EmbedResult, embed
-from embedkit.compose.mine.candidates.vectors import Encoding
-from embedkit.compose.mine.options import MineOptions
-from embedkit.compose.run.compose import compose
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.models.shards import Shards
 from embedkit.models.vectors import Encoder
@@ -82,11 +80,13 @@ def test_compose_encodes_nothing_that_lies_in_the_shards(
     monkeypatch.setenv("EMBEDKIT_CACHE", str(folder / "other"))
     monkeypatch.setattr(Encoder, "_fresh", lambda *_: pytest.fail("a text was encoded"))
     compose(
-        inputs=["glossary.csv"],
-        output="pairs.jsonl",
-        miner="dense",
-        model=str(tiny_model),
-        mining=MineOptions(encoding=Encoding(vectors="out")),
+        ComposeOptions(
+            inputs=["glossary.csv"],
+            output="pairs.jsonl",
+            miner="dense",
+            model=str(tiny_model),
+            vectors="out",
+        )
     )
     assert any(row["hard_negatives"] for row in rows_of(folder / "pairs.jsonl"))
 

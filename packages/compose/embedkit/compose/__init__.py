@@ -1,1 +1,34 @@
-"""The composer: glossaries and two-column tables to `pairs.jsonl`, split by concept, with hard negatives."""
+"""The composer: glossaries and two-column tables to `pairs.jsonl`, split by concept, with hard negatives.
+
+    from embedkit.compose import ComposeOptions, compose
+
+    result = compose(ComposeOptions(inputs=["glossary.csv"], hard_k=3))
+
+What stands in `__all__` is the Python API; it is imported at its first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embedkit.compose.run.compose import compose
+    from embedkit.compose.run.options import ComposeOptions
+    from embedkit.compose.run.result import ComposeResult
+
+__all__ = ["ComposeOptions", "ComposeResult", "compose"]
+# A folder imports only itself and those before it.
+FOLDERS = ("concepts", "rows", "mine", "export", "embed", "synth", "check", "run")
+_PLACES = {
+    "ComposeOptions": "run.options",
+    "ComposeResult": "run.result",
+    "compose": "run.compose",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the API from the module that it stands in."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -27,7 +27,7 @@ class TokenizerName(StrEnum):
     kiwi = "kiwi"
 
 
-class Format(StrEnum):
+class ValidateFormat(StrEnum):
     """How `validate` prints what it found."""
 
     text = "text"
@@ -147,38 +147,40 @@ def compose(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
-    from embedkit.compose.mine.candidates.vectors import Encoding
-    from embedkit.compose.mine.options import MineOptions
-    from embedkit.compose.run.compose import compose as run
+    from embedkit.compose import ComposeOptions
+    from embedkit.compose import compose as run
 
     run(
-        inputs=input_,
-        output=output,
-        mapping=map_ or (),
-        kinds=kinds,
-        split=split,
-        miner=miner.value,
-        model=model,
-        hard_k=hard_k,
-        mining=MineOptions(
+        ComposeOptions(
+            inputs=input_,
+            output=output,
+            mapping=map_ or (),
+            kinds=kinds,
+            split=split,
+            miner=miner.value,
+            model=model,
+            hard_k=hard_k,
             max_relative=max_relative,
             max_score=max_score,
             margin=margin,
             rank_window=rank_window,
             hub_cap=hub_cap,
-            cross_encoder=cross_encoder,
             tokenizer=tokenizer.value,
-            encoding=Encoding(backend=backend, vectors=vectors, ann_above=ann_above, ann_recall=ann_recall),
-            synonyms=str(synonyms or ""),
+            cross_encoder=cross_encoder,
+            backend=backend,
+            vectors=vectors,
+            ann_above=ann_above,
+            ann_recall=ann_recall,
             rounds=rounds,
             round_config=round_config,
-        ),
-        explain=explain or (),
-        seed=seed,
-        strict=strict,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+            synonyms=str(synonyms or ""),
+            explain=explain or (),
+            seed=seed,
+            strict=strict,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 
@@ -193,8 +195,8 @@ def validate(
         ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="text, or github for annotations.")
-    ] = Format.text,
+        ValidateFormat, typer.Option("--format", help="text, or github for annotations.")
+    ] = ValidateFormat.text,
     model: Annotated[
         str,
         typer.Option(help="Texts of a table or of pairs that this model reads only a part of are findings."),

@@ -19,7 +19,8 @@ from typing import Any
 
 from embedkit.commands.child import run_embedkit
 from embedkit.compose.mine.choose import Choice, choose_miner
-from embedkit.compose.mine.select import Mined
+from embedkit.compose.mine.options import MiningOptions
+from embedkit.compose.mine.parts import Mined
 from embedkit.compose.rows.split import Part
 from embedkit.console import say
 from embedkit.data.jsonl import dumps
@@ -67,9 +68,10 @@ def rounds_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.rounds")
 
 
-def check_rounds(rounds: int, config: str, output: Path | str, *, hard_k: int, model: str) -> None:
+def check_rounds(options: MiningOptions, output: Path | str) -> None:
     """Raise `UserError` for rounds that cannot be made, before any work."""
-    if rounds < 2:
+    config = options.round_config
+    if options.rounds < 2:
         if config:
             raise UserError("--round-config without --rounds", hint="--rounds 2 tunes once and mines again")
         return
@@ -78,13 +80,13 @@ def check_rounds(rounds: int, config: str, output: Path | str, *, hard_k: int, m
             "--rounds keeps its models beside the output, and standard output has no place",
             hint="name a file with --output",
         )
-    if not hard_k:
+    if not options.hard_k:
         raise UserError("--rounds needs --hard-k of at least 1", hint="without negatives nothing is mined")
     if find_spec("sentence_transformers") is None:
         require("sentence_transformers", extra="train")
     if config and run_embedkit(["config", "validate", config]):
         raise UserError("cannot be trained with", place=config, hint="the message above says why")
-    _base(read_bytes(config) if config else b"{}", model)
+    _base(read_bytes(config) if config else b"{}", options.model)
 
 
 def _base(config: bytes, model: str) -> str:

@@ -191,6 +191,7 @@ class _Finder:
 
 @dataclass(slots=True)
 class _Proposal:
+    number: int
     best: Above
     rows: int = 0
     sides: set[int] = field(default_factory=set)
@@ -202,7 +203,7 @@ class _Proposal:
 
 
 def propose(
-    above: Iterable[Above],
+    above: Iterable[tuple[int, Above]],
     near: Iterable[tuple[str, str]],
     *,
     drafts: Sequence[Draft],
@@ -218,21 +219,21 @@ def propose(
         warn("{count} rejected synonyms are one concept all the same: other rows join them", count=joined)
     alike = dict(_near_concepts(near, concepts, settled))
     scored: dict[tuple[int, int], _Proposal] = {}
-    for item in above:
-        other, own = concepts.of_text(item.text), of[drafts[item.number].record]
+    for number, item in above:
+        other, own = concepts.of_text(item.text), of[drafts[number].record]
         pair = _ordered(own, other[0]) if len(other) else (0, 0)
         if pair[0] != pair[1] and pair not in settled and pair not in alike:
-            proposal = scored.setdefault(pair, _Proposal(item))
+            proposal = scored.setdefault(pair, _Proposal(number, item))
             proposal.rows += 1
             proposal.sides.add(own)
-            if (item.score, -item.number) > (proposal.best.score, -proposal.best.number):
-                proposal.best = item
+            if (item.score, -number) > (proposal.best.score, -proposal.number):
+                proposal.number, proposal.best = number, item
     near_texts = list(alike.values())[:MOST]
-    likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.best.number))
+    likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.number))
     ranked = likeliest[: MOST - len(near_texts)]
     finder = _Finder(records, [t for texts in near_texts for t in texts] + [p.best.text for p in ranked])
     rows = [_near_row(left, right, finder) for left, right in near_texts]
-    rows += [_above_row(p, drafts[p.best.number], records, finder) for p in ranked]
+    rows += [_above_row(p, drafts[p.number], records, finder) for p in ranked]
     return Synonyms(
         (*rows, *decisions.decided),
         proposed=len(rows),

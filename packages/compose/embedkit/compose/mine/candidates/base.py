@@ -68,7 +68,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class Candidates:
     """Candidates of one question: numbers in the pool and scores, best first, ties in the pool's order.
 
     `complete` says that there are no further candidates; a miner without a bar refuses nothing.
@@ -105,11 +105,11 @@ class Miner(Protocol):
     name: str
     weights: str  # hash of the model that gave the scores, empty without one
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question, at least `limit` long where there are so many candidates."""
 
 
-def best_first(indices: Indices, scores: Scores, limit: int) -> Ranked:
+def best_first(indices: Indices, scores: Scores, limit: int) -> Candidates:
     """The `limit` best (more when the last ones tie), ordered by score and then by place in the pool."""
     complete = len(indices) <= limit
     if not complete:
@@ -117,4 +117,4 @@ def best_first(indices: Indices, scores: Scores, limit: int) -> Ranked:
         keep = scores >= bar
         indices, scores = indices[keep], scores[keep]
     order = np.lexsort((indices, -scores))
-    return Ranked(indices[order], scores[order], complete)
+    return Candidates(indices[order], scores[order], complete)

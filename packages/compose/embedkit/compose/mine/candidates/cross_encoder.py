@@ -18,9 +18,9 @@ import numpy as np
 from embedkit.compose.mine.candidates.base import (
     BAR_DECIMALS,
     Bar,
+    Candidates,
     Miner,
     Question,
-    Ranked,
     Refused,
     Scores,
     best_first,
@@ -128,7 +128,7 @@ class RescoringMiner:
         self._proposing, self._pool, self._rescorer, self._bar = proposing, pool, rescorer, bar
         self.weights = rescorer.weights
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question; beyond `DEEPER` there is none."""
         depth = DEPTH if limit <= DEPTH else DEEPER
         proposals = [
@@ -147,4 +147,4 @@ class RescoringMiner:
             refused = Refused.of(indices, found, own=float(own), bar=float(bar), most=len(indices))
             under = found <= bar
             ranked = best_first(indices[under], found[under], len(indices))
-            yield Ranked(ranked.indices, ranked.scores, complete or depth == DEEPER, refused)
+            yield Candidates(ranked.indices, ranked.scores, complete or depth == DEEPER, refused)
