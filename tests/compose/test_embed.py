@@ -10,7 +10,8 @@ import pytest
 
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.embed.run import EmbedResult, embed
+from embedkit.compose.embed.records import EmbedOptions, EmbedResult
+from embedkit.compose.embed.run import embed
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.models.shards import Shards
 from embedkit.models.vectors import Encoder
@@ -31,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(model: Path, *, input_: str = "glossary.csv", **options: object) -> EmbedResult:
-    return embed(input_, output=Path("out"), model=str(model), **options)  # type: ignore[arg-type]
+    return embed(EmbedOptions(input=input_, output=Path("out"), model=str(model), **options))  # type: ignore[arg-type]
 
 
 def test_shards_of_several_processes_merge_to_all_texts(folder: Path, tiny_model: Path) -> None:

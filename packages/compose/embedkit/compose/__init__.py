@@ -13,17 +13,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from embedkit.compose.export.convert import ConvertOptions, ConvertResult, convert
     from embedkit.compose.run.compose import compose
     from embedkit.compose.run.options import ComposeOptions
     from embedkit.compose.run.result import ComposeResult
 
-__all__ = ["ComposeOptions", "ComposeResult", "compose"]
+__all__ = ["ComposeOptions", "ComposeResult", "ConvertOptions", "ConvertResult", "compose", "convert"]
 # A folder imports only itself and those before it.
 FOLDERS = ("concepts", "rows", "mine", "export", "embed", "synth", "check", "run")
 _PLACES = {
     "ComposeOptions": "run.options",
     "ComposeResult": "run.result",
+    "ConvertOptions": "export.convert",
+    "ConvertResult": "export.convert",
     "compose": "run.compose",
+    "convert": "export.convert",
 }
 
 

@@ -62,23 +62,26 @@ def embed(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Encode texts into shards that machines make without knowing of each other; complete shards are kept."""
+    from embedkit.compose.embed.records import EmbedOptions
     from embedkit.compose.embed.run import embed as run
 
     run(
-        input_,
-        output=output,
-        mapping=map_ or (),
-        model=model,
-        role=role.value,
-        backend=backend,
-        device=device,
-        batch_size=batch_size,
-        shards=shards,
-        shard_index=None if shard_index < 0 else shard_index,
-        merge=merge,
-        ray_workers=ray_workers if ray else 0,
-        force=force,
-        as_json=json_,
+        EmbedOptions(
+            input=input_,
+            output=output,
+            mapping=map_ or (),
+            model=model,
+            role=role.value,
+            backend=backend,
+            device=device,
+            batch_size=batch_size,
+            shards=shards,
+            shard_index=None if shard_index < 0 else shard_index,
+            merge=merge,
+            ray_workers=ray_workers if ray else 0,
+            force=force,
+            as_json=json_,
+        )
     )
 
 

@@ -50,18 +50,21 @@ def convert(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn training rows into another project's format and back, saying what that format has no place for."""
-    from embedkit.compose.export.convert import convert as run
+    from embedkit.compose import ConvertOptions
+    from embedkit.compose import convert as run
 
     run(
-        inputs=input_ or (),
-        from_=from_.value,
-        to=to.value,
-        output=output,
-        negatives=negatives,
-        strict=strict,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+        ConvertOptions(
+            output=output,
+            inputs=input_ or (),
+            from_=from_.value,
+            to=to.value,
+            negatives=negatives,
+            strict=strict,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 
