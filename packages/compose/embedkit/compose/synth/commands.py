@@ -36,21 +36,24 @@ def synth(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn lists of terms and acronyms into training and test rows through templates, split by term."""
-    from embedkit.compose.synth.synth import synth as run
+    from embedkit.compose.synth.records import SynthOptions
+    from embedkit.compose.synth.run import synth as run
 
     run(
-        terms=terms,
-        acronyms=acronyms,
-        pairs_per_term=pairs_per_term,
-        pairs_per_acronym=pairs_per_acronym,
-        test_split=test_split,
-        pack=pack,
-        hard_k=hard_k,
-        seed=seed,
-        output=output,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+        SynthOptions(
+            terms=terms,
+            acronyms=acronyms,
+            pairs_per_term=pairs_per_term,
+            pairs_per_acronym=pairs_per_acronym,
+            test_split=test_split,
+            pack=pack,
+            hard_k=hard_k,
+            seed=seed,
+            output=output,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 

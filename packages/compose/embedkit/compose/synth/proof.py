@@ -12,7 +12,7 @@ from embedkit.text import fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class SynthProof:
     """Counted on the finished rows and not on the intentions. All but the last two are 0 in sound output."""
 
     shared_terms: int
@@ -32,12 +32,12 @@ class Proof:
 
 def prove(
     train: Sequence[SynthRow], test: Sequence[SynthRow], sides: tuple[Sequence[Concept], Sequence[Concept]]
-) -> Proof:
+) -> SynthProof:
     """Count what the two sides of a split share, and the faults inside them."""
     rows = [*train, *test]
     keys = Counter((fold(row.pair.anchor), fold(row.pair.positive)) for row in rows)
     by_wording, by_chance = giveaway(rows)
-    return Proof(
+    return SynthProof(
         shared_terms=len(_names(sides[0]) & _names(sides[1])),
         shared_texts=len(_texts(train) & _texts(test)),
         duplicate_rows=len(rows) - len(keys),
