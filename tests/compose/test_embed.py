@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose import ComposeOptions, compose
-from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.embed.records import EmbedOptions, EmbedResult
-from embedkit.compose.embed.run import embed
+from embedkit.compose import ComposeOptions, EmbedOptions, EmbedResult, compose, embed
+from embedkit.compose.encode.place import Place, place_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.models.shards import Shards
 from embedkit.models.vectors import Encoder

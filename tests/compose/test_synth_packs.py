@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.synth.pack import find_pack, load_pack, shipped_packs
-from embedkit.compose.synth.template import capitalised, parse_template
+from embedkit.compose.templates.pack import find_pack, load_pack, shipped_packs
+from embedkit.compose.templates.template import capitalised, parse_template
 from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.text import fold, language_of

@@ -8,12 +8,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import Item, Reading, read_list
-from embedkit.compose.synth.neighbours import neighbours
-from embedkit.compose.synth.pack import find_pack, load_pack
-from embedkit.compose.synth.proof import SynthProof, giveaway, prove
-from embedkit.compose.synth.rows import RowOptions, Shortfall, SynthRow, echoes, make_rows
+from embedkit.compose.templates.concepts import Concept, gather, split_families
+from embedkit.compose.templates.lists import Item, Reading, read_list
+from embedkit.compose.templates.neighbours import neighbours
+from embedkit.compose.templates.pack import find_pack, load_pack
+from embedkit.compose.templates.proof import SynthProof, giveaway, prove
+from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, echoes, make_rows
 from embedkit.data.tally import Tally
 
 PACKS = [load_pack(find_pack(name)) for name in ("electronics-ko", "games-en")]

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose.embed import commands as commands_embed
+from embedkit.compose.encode import commands as commands_embed
 from embedkit.compose.export import commands as commands_convert
-from embedkit.compose.synth import commands as commands_synth
+from embedkit.compose.templates import commands as commands_synth
 
 
 class MinerName(StrEnum):

@@ -22,8 +22,8 @@ from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.rows.records import Record, Reject, phrase, records_spool
 from embedkit.compose.run.read import parse_mapping, read
-from embedkit.compose.synth.lists import LineError, acronym_item
-from embedkit.compose.synth.pack import YAML, load_pack
+from embedkit.compose.templates.lists import LineError, acronym_item
+from embedkit.compose.templates.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
 from embedkit.data.jsonl import raw_lines
 from embedkit.data.pairs import pair_from_object

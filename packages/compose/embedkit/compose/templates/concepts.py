@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from embedkit.compose.synth.lists import Item
+from embedkit.compose.templates.lists import Item
 from embedkit.data.tally import Tally
 from embedkit.ranking.near_duplicates import name_key, near_pairs
 from embedkit.text import fold, is_acronym

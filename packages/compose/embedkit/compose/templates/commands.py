@@ -36,8 +36,8 @@ def synth(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn lists of terms and acronyms into training and test rows through templates, split by term."""
-    from embedkit.compose.synth.records import SynthOptions
-    from embedkit.compose.synth.run import synth as run
+    from embedkit.compose import SynthOptions
+    from embedkit.compose import synth as run
 
     run(
         SynthOptions(

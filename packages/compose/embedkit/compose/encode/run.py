@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from embedkit.compose.embed.merge import merge_shards
-from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.embed.records import EmbedOptions, EmbedResult
-from embedkit.compose.embed.texts import TextItem, items_of, shard_of
+from embedkit.compose.encode.merge import merge_shards
+from embedkit.compose.encode.place import Place, place_of
+from embedkit.compose.encode.records import EmbedOptions, EmbedResult
+from embedkit.compose.encode.texts import TextItem, items_of, shard_of
 from embedkit.compose.run.read import locate, parse_mapping
 from embedkit.console import out_json, say
 from embedkit.data.manifest import manifest_path
@@ -183,7 +183,7 @@ def _encoded(job: _Job, texts: Sequence[str], role: Role) -> Vectors:
     workers, batch_size = job.options.ray_workers, job.options.batch_size
     if not workers:
         return job.encoder.encode(texts, role=role, batch_size=batch_size)
-    from embedkit.compose.embed.cluster import encode_on_ray
+    from embedkit.compose.encode.cluster import encode_on_ray
 
     vectors, encoded = encode_on_ray(job.encoder, texts, role, batch_size=batch_size, workers=workers)
     job.encoder.encoded += encoded

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from embedkit.compose.export.card import card_path, contents_of, write_card
-from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import Reading, find_list, read_list
-from embedkit.compose.synth.messages import say_preview, say_rejected, say_result
-from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
-from embedkit.compose.synth.proof import prove
-from embedkit.compose.synth.records import SynthOptions, SynthResult
-from embedkit.compose.synth.rows import RowOptions, Shortfall, SynthRow, make_rows
+from embedkit.compose.templates.concepts import Concept, gather, split_families
+from embedkit.compose.templates.lists import Reading, find_list, read_list
+from embedkit.compose.templates.messages import say_preview, say_rejected, say_result
+from embedkit.compose.templates.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
+from embedkit.compose.templates.proof import prove
+from embedkit.compose.templates.records import SynthOptions, SynthResult
+from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
 from embedkit.data.entries import read_glossary
 from embedkit.data.jsonl import write_objects

@@ -62,8 +62,8 @@ def embed(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Encode texts into shards that machines make without knowing of each other; complete shards are kept."""
-    from embedkit.compose.embed.records import EmbedOptions
-    from embedkit.compose.embed.run import embed as run
+    from embedkit.compose import EmbedOptions
+    from embedkit.compose import embed as run
 
     run(
         EmbedOptions(

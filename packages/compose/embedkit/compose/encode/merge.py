@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedkit.compose.embed.records import EmbedResult
+from embedkit.compose.encode.records import EmbedResult
 from embedkit.console import say
 from embedkit.data.manifest import Manifest, read_manifest
 from embedkit.data.manifest import manifest_path as manifest_of

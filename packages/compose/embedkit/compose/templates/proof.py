@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from embedkit.compose.synth.concepts import Concept
-from embedkit.compose.synth.rows import SynthRow
+from embedkit.compose.templates.concepts import Concept
+from embedkit.compose.templates.rows import SynthRow
 from embedkit.text import fold
 
 

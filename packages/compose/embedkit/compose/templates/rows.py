@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from embedkit.compose.synth.concepts import Concept
-from embedkit.compose.synth.neighbours import Neighbour, neighbours, separate
-from embedkit.compose.synth.pack import Pack
-from embedkit.compose.synth.template import Template
+from embedkit.compose.templates.concepts import Concept
+from embedkit.compose.templates.neighbours import Neighbour, neighbours, separate
+from embedkit.compose.templates.pack import Pack
+from embedkit.compose.templates.template import Template
 from embedkit.data.pairs import Mining, Pair
 from embedkit.text import fold
 

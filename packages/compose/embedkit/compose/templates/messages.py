@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from embedkit.compose.synth.lists import LISTED, Rejected
-from embedkit.compose.synth.records import SynthOptions, SynthResult
-from embedkit.compose.synth.rows import Shortfall, SynthRow
+from embedkit.compose.templates.lists import LISTED, Rejected
+from embedkit.compose.templates.records import SynthOptions, SynthResult
+from embedkit.compose.templates.rows import Shortfall, SynthRow
 from embedkit.console import say, warn
 from embedkit.data.tally import Tally
 from embedkit.messages import tr

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embedkit.compose.synth.proof import SynthProof
-from embedkit.compose.synth.rows import RowOptions, Shortfall
+from embedkit.compose.templates.proof import SynthProof
+from embedkit.compose.templates.rows import RowOptions, Shortfall
 from embedkit.data.tally import Tally
 
 

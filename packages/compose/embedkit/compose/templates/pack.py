@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from embedkit.compose.synth.template import Template, parse_template
+from embedkit.compose.templates.template import Template, parse_template
 from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
