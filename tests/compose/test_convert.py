@@ -88,7 +88,7 @@ def test_the_manifest_of_an_input_is_never_replaced(run: Run, source: Path, tmp_
     (tmp_path / "pairs.manifest.json").write_text("{}", encoding="utf-8")
     done = run("convert", "--to", "tevatron", "--output", "pairs.json", "--force")
     assert done.returncode == 2
-    assert "pairs.manifest.json: would be replaced, and it is the manifest of pairs.jsonl" in done.stderr
+    assert "pairs.manifest.json: is the manifest of pairs.jsonl and would be replaced" in done.stderr
 
 
 @pytest.mark.parametrize("form", ["sentence-transformers", "flagembedding", "beir", "huggingface"])

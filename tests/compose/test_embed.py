@@ -168,7 +168,7 @@ def test_the_launcher_says_which_shard(environment: dict[str, str], expected: Pl
 def test_kubernetes_says_the_index_and_the_option_the_count() -> None:
     environment = {"JOB_COMPLETION_INDEX": "2"}
     assert place_of(environment, shards=5, shard_index=None) == Place((2,), 5, "Kubernetes")
-    with pytest.raises(UserError, match="shard 2 of how many"):
+    with pytest.raises(UserError, match="shard 2 is asked for, but not the number"):
         place_of(environment, shards=0, shard_index=None)
 
 

@@ -117,8 +117,8 @@ def test_an_existing_output_is_no_obstacle(run: Run, tmp_path: Path) -> None:
     [
         ({"explain": ("knot theorie",)}, "is in no row"),
         ({"hard_k": 0}, "--explain needs --hard-k"),
-        ({"rounds": 2}, "--explain looks at one mining"),
-        ({"dry_run": True}, "--dry-run does not mine"),
+        ({"rounds": 2}, "--explain explains a single round of mining"),
+        ({"dry_run": True}, "--explain cannot be combined with --dry-run"),
     ],
 )
 def test_what_cannot_be_explained_is_said(tmp_path: Path, settings: dict[str, Any], message: str) -> None:

@@ -168,7 +168,7 @@ def test_a_bar_without_scores_to_hold_against_it_is_said(
     compose(
         ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical", max_score=0.7)
     )
-    assert "the lexical miner has no bar" in capsys.readouterr().err
+    assert "the lexical miner has no model scores" in capsys.readouterr().err
 
 
 def test_receipts_of_the_dense_miner_name_the_weights(tiny_model: Path, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_an_embedding_model_is_no_cross_encoder(run: Run, tmp_path: Path, tiny_m
     made_glossary(tmp_path / "g.csv", terms=6)
     done = run("compose", "--input", "g.csv", "--miner", "lexical", "--cross-encoder", str(tiny_model))
     assert done.returncode == 2
-    assert "is no cross-encoder" in done.stderr
+    assert "is not a cross-encoder" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

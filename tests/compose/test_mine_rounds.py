@@ -54,7 +54,7 @@ def test_the_last_round_is_mined_by_the_tuned_model(
     first = (tmp_path / "data" / "pairs.jsonl").read_bytes()
     again = run("compose", *flags, "--force")
     assert again.returncode == 0, again.stderr
-    assert "already tuned" in again.stderr
+    assert "already fine-tuned" in again.stderr
     assert "embedkit train" not in again.stderr
     assert (tmp_path / "data" / "pairs.jsonl").read_bytes() == first
 
@@ -63,7 +63,7 @@ def test_the_last_round_is_mined_by_the_tuned_model(
     ("settings", "message"),
     [
         ({"round_config": "bad.json"}, "--round-config without --rounds"),
-        ({"rounds": 2, "output": "-"}, "standard output has no place"),
+        ({"rounds": 2, "output": "-"}, "the output cannot be standard output"),
         ({"rounds": 2, "hard_k": 0}, "--rounds needs --hard-k"),
         ({"rounds": 2, "model": "./no-model"}, "no model './no-model' was found"),
     ],
@@ -112,5 +112,5 @@ def test_a_dry_run_of_rounds_trains_nothing(run: Run, tmp_path: Path, config: Pa
     flags = ("--miner", "lexical", "--rounds", "3", "--round-config", "cfg.json", "--dry-run")
     done = run("compose", "--input", "g.csv", *flags)
     assert done.returncode == 0, done.stderr
-    assert "would tune 2 times" in done.stderr
+    assert "would fine-tune 2 times" in done.stderr
     assert not (tmp_path / "data").exists()

@@ -171,7 +171,10 @@ def test_a_text_that_is_not_in_the_input_is_counted(table: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text_a,text_b,decision\na,b,\nc,d,maybe\n", "s.csv:3: the decision 'maybe' is none"),
+        (
+            "text_a,text_b,decision\na,b,\nc,d,maybe\n",
+            "s.csv:3: the decision 'maybe' is neither accept nor reject",
+        ),
         ("a,b\n1,2\n", "has no column text_a, text_b, decision"),
         ("text_a,text_b,decision\n,b,accept\n", "s.csv:2: text_a or text_b is empty"),
         (None, "there is no such file"),

@@ -57,7 +57,7 @@ def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Probl
         names = list(dict.fromkeys(_short(records[number].entry.term) for number in numbers[:100]))
         listed = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
         message = Phrase(
-            "{count} texts of {rows} rows hang together: {names}",
+            "{count} texts of {rows} rows form one concept: {names}",
             count=concepts.largest,
             rows=len(numbers),
             names=listed,

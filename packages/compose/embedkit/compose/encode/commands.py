@@ -21,47 +21,57 @@ def embed(
         typer.Option(
             "--input",
             "-i",
-            help='A table as compose reads it, lines of {"id","text"}, or .txt with a text a line.',
+            help='A table that compose reads, JSON lines of {"id","text"}, or .txt with one text per line.',
         ),
     ] = "",
     output: Annotated[Path, typer.Option(help="The folder of the shards.")] = Path("data/vectors"),
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="Of a table: ROLE=COLUMN, as compose takes it. Repeatable."),
+        typer.Option("--map", help="Of a table: which column is what, as in compose --map. Repeatable."),
     ] = None,
     model: Annotated[str, typer.Option(help="The model. Default: all-MiniLM-L6-v2.")] = "",
     role: Annotated[
         EmbedRole,
-        typer.Option(help="The prompt, for models that have prompts; both where compose reads them."),
+        typer.Option(
+            help="Which of the model's prompts texts get, if it has prompts. both: for compose --vectors."
+        ),
     ] = EmbedRole.document,
     backend: Annotated[
         str, typer.Option(help="What runs the model: torch, onnx, onnx-int8 or openvino.")
     ] = "torch",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps (torch only).")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts a forward pass.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts per forward pass.")] = 64,
     shards: Annotated[
         int,
         typer.Option(
             min=0,
-            help="Number of shards. Default: of torchrun, Slurm, MPI (WORLD_SIZE …) where one runs this, else 1.",
+            show_default=False,
+            help="Number of shards. Default: the number of processes under torchrun, Slurm or MPI, else 1.",
         ),
     ] = 0,
     shard_index: Annotated[
         int,
         typer.Option(
             min=-1,
-            help="Make this shard only, from 0. Default: RANK, SLURM_PROCID, JOB_COMPLETION_INDEX …, else all.",
+            show_default=False,
+            help="Make this shard only, from 0. Default: this process's number under a launcher or "
+            "Kubernetes, else all.",
         ),
     ] = -1,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Prove that all shards are there and join them; encodes nothing.")
+        bool,
+        typer.Option("--merge", help="Check that all shards are complete and join them; encode nothing."),
     ] = False,
     ray: Annotated[bool, typer.Option("--ray", help="Encode on a Ray cluster.")] = False,
-    ray_workers: Annotated[int, typer.Option(min=1, help="Ray: models loaded at a time.")] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Make complete shards again.")] = False,
+    ray_workers: Annotated[
+        int, typer.Option(min=1, help="With --ray: number of models loaded at a time.")
+    ] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make shards again that are complete already.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Encode texts into shards that machines make without knowing of each other; complete shards are kept."""
+    """Encode texts to vectors, in shards that several machines can make independently; complete ones are kept."""
     from embedkit.compose import EmbedOptions
     from embedkit.compose import embed as run
 

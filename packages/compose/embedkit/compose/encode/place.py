@@ -41,7 +41,7 @@ def place_of(environment: Mapping[str, str], *, shards: int, shard_index: int | 
         return Place(tuple(range(shards or 1)), shards or 1)
     if not shards:
         raise UserError(
-            "shard {index} of how many?",
+            "shard {index} is asked for, but not the number of shards",
             hint="--shards N; every process is given the same number",
             index=shard_index,
         )

@@ -81,7 +81,7 @@ def embed(options: EmbedOptions) -> EmbedResult:
 def _job(options: EmbedOptions, place: Place) -> _Job:
     if not options.input or options.input == STDIO:
         raise UserError(
-            "--input names no file", hint="every shard reads the file for itself, so stdin is none"
+            "--input needs a file", hint="each shard reads the file itself, so standard input cannot be used"
         )
     path = Path(locate(options.input))
     backend = check_backend(options.backend)
@@ -112,7 +112,7 @@ def _make(job: _Job) -> EmbedResult:
     place, output = job.place, job.options.output
     if place.said_by:
         say(
-            "shard {index} of {count}, as {who} says",
+            "shard {index} of {count}, set by {who}",
             index=place.indices[0],
             count=place.count,
             who=place.said_by,

@@ -133,7 +133,7 @@ def _check(options: ConvertOptions) -> None:
     for option, form in (("--from", options.from_), ("--to", options.to)):
         if form not in FORMATS:
             raise UserError(
-                "{option} {form!r} is no format",
+                "{option} {form!r} is not a format",
                 hint="formats: {formats}",
                 option=option,
                 form=form,
@@ -173,7 +173,7 @@ def _spare_inputs(sources: Sequence[ConvertSource], options: ConvertOptions) -> 
         path = manifest_path(Path(source.path))
         if path.is_file() and path.resolve() == manifest_of(to, output).resolve():
             raise UserError(
-                "would be replaced, and it is the manifest of {source}",
+                "is the manifest of {source} and would be replaced",
                 place=str(path),
                 hint="give the output another name",
                 source=source.path,

@@ -201,13 +201,14 @@ LINES: dict[str, LineFormat] = {
         decode=from_flagembedding,
         groups=True,
         scores=True,
-        needs_negatives="FlagEmbedding's trainer divides by zero there; its hn_mine or compose --hard-k mines some",
+        needs_negatives="FlagEmbedding's trainer divides by zero on such rows; mine negatives with its "
+        "hn_mine or with compose --hard-k",
     ),
     "tevatron": LineFormat(
         encode=to_tevatron,
         decode=from_tevatron,
         groups=True,
-        needs_negatives="Tevatron draws from an empty list there; compose --hard-k mines some",
+        needs_negatives="Tevatron fails on such rows; mine negatives with compose --hard-k",
     ),
     "ms-swift": LineFormat(encode=to_ms_swift, decode=from_ms_swift, groups=False),
     "ms-swift-reranker": LineFormat(

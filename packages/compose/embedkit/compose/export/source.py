@@ -81,7 +81,8 @@ def _source(name: str, form: str) -> ConvertSource:
         raise UserError("there is no such file", place=name, hint="check the path")
     if path.is_dir() != (form in FOLDERS):
         problem = "is a folder, not a file" if path.is_dir() else "is a file, not a folder"
-        raise UserError(problem, place=name, hint="--from {form} reads the other", form=form)
+        hint = "--from {form} reads a file" if path.is_dir() else "--from {form} reads a folder"
+        raise UserError(problem, place=name, hint=hint, form=form)
     if path.suffix.lower() in (".csv", ".tsv"):
         raise UserError("is a table", place=name, hint="embedkit compose makes pairs of it")
     return ConvertSource(path, part_of(path))

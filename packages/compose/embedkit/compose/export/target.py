@@ -104,7 +104,9 @@ def _named(parts: Mapping[str, JudgedQueries]) -> dict[str, JudgedQueries]:
     """BEIR is read as a test set unless told otherwise: rows of no named part are one."""
     if list(parts) != ["train"]:
         return dict(parts)
-    say("the rows name no part: their judgements are qrels/test.tsv, which BEIR reads by default")
+    say(
+        "the rows belong to no named part: their judgements go to qrels/test.tsv, which BEIR reads by default"
+    )
     return {"test": parts["train"]}
 
 

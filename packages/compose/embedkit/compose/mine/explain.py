@@ -136,10 +136,14 @@ def check_explain(terms: Sequence[str], *, hard_k: int, rounds: int, dry_run: bo
         raise UserError("--explain needs --hard-k of at least 1", hint="without negatives nothing was chosen")
     if rounds > 1:
         raise UserError(
-            "--explain looks at one mining", hint="leave --rounds out; --model RUN names a tuned model"
+            "--explain explains a single round of mining",
+            hint="leave out --rounds; --model RUN mines with a fine-tuned model",
         )
     if dry_run:
-        raise UserError("--dry-run does not mine", hint="--explain writes nothing; leave --dry-run out")
+        raise UserError(
+            "--explain cannot be combined with --dry-run",
+            hint="--explain writes nothing anyway; leave out --dry-run",
+        )
 
 
 def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> frozenset[int]:

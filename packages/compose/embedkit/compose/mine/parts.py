@@ -74,7 +74,7 @@ def mine_parts(
     if not options.hard_k:
         return mined
     if options.sets_bar and choice.source is None and not options.cross_encoder:
-        warn("the lexical miner has no bar: --max-score, --margin and --max-relative need a model's scores")
+        warn("--max-score, --margin and --max-relative are ignored: the lexical miner has no model scores")
     make_miner = miner_factory(choice, options)
     for part in PARTS:
         members = array("i", (number for number, own in enumerate(parts) if own == part))

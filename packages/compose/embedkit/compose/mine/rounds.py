@@ -41,7 +41,7 @@ class RoundError(EmbedkitError):
     def __init__(self, number: int, code: int) -> None:
         super().__init__(
             "the training of round {number} stopped (exit {code})",
-            hint="its message stands above; the same command goes on from here",
+            hint="see its message above; the same command continues from here",
             number=number,
             code=code,
         )
@@ -73,11 +73,13 @@ def check_rounds(options: MiningOptions, output: Path | str) -> None:
     config = options.round_config
     if options.rounds < 2:
         if config:
-            raise UserError("--round-config without --rounds", hint="--rounds 2 tunes once and mines again")
+            raise UserError(
+                "--round-config without --rounds", hint="--rounds 2 fine-tunes once and mines again"
+            )
         return
     if isinstance(output, str):
         raise UserError(
-            "--rounds keeps its models beside the output, and standard output has no place",
+            "--rounds saves its models beside the output, so the output cannot be standard output",
             hint="name a file with --output",
         )
     if not options.hard_k:
@@ -142,7 +144,7 @@ class Tuner:
         state = _state(folder)
         same = state.get("wanted") == wanted
         if same and state.get("done") and (folder / RUN / "model").is_dir():
-            say("round {number}: already tuned, {path}", number=number, path=folder / RUN)
+            say("round {number}: already fine-tuned, {path}", number=number, path=folder / RUN)
             return str(folder / RUN), sha256
         _note(folder, wanted, done=False)
         code = run_embedkit(_train_arguments(config, folder, "--resume" if same else "--force"))

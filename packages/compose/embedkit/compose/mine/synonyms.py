@@ -119,9 +119,9 @@ def _candidate(row: dict[str, str | None], place: str) -> Candidate:
     cells["decision"] = cells["decision"].casefold()
     if cells["decision"] not in ("", *DECISIONS):
         raise UserError(
-            "the decision {decision!r} is none",
+            "the decision {decision!r} is neither accept nor reject",
             place=place,
-            hint="accept, reject, or leave it empty",
+            hint="write accept or reject, or leave it empty",
             decision=cells["decision"],
         )
     if not cells["text_a"] or not cells["text_b"]:
@@ -140,7 +140,7 @@ def check_decisions_kept(output: Path, synonyms: str) -> None:
         raise UserError(
             "holds {count} decisions that would be lost",
             place=str(path),
-            hint="--synonyms {path} takes them over; or move the file away",
+            hint="--synonyms {path} keeps them; or move the file away",
             count=len(there - taken_over),
             path=path,
         )
@@ -216,7 +216,7 @@ def propose(
     settled = {_ordered(of[left], of[right]) for left, right in (*decisions.accepted, *decisions.rejected)}
     joined = sum(of[left] == of[right] for left, right in decisions.rejected)
     if joined:
-        warn("{count} rejected synonyms are one concept all the same: other rows join them", count=joined)
+        warn("{count} rejected synonyms are still one concept, because other rows join them", count=joined)
     alike = dict(_near_concepts(near, concepts, settled))
     scored: dict[tuple[int, int], _Proposal] = {}
     for number, item in above:
@@ -318,4 +318,4 @@ def say_synonyms(found: Synonyms) -> None:
     if found.proposed:
         say("{count} pairs of concepts may be synonyms: accept or reject them", count=found.proposed)
     if found.left_out:
-        say("  {count} less likely ones are left out", count=found.left_out)
+        say("  {count} less likely pairs are left out", count=found.left_out)

@@ -200,7 +200,7 @@ def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, 
 
 
 def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
-    why = "nothing stands under the header, or --kinds leaves nothing of it"
+    why = "there are no rows under the header, or --kinds excludes them all"
     if rejects:
         first = rejects[0]
         why = Phrase(

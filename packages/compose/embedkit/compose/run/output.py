@@ -174,11 +174,14 @@ def say_summary(result: ComposeResult, settings: Settings) -> None:
     options = settings.options
     dry_run, hard_k = options.dry_run, options.hard_k
     if result.rows_short_of_k and hard_k and not dry_run:
-        short = "{count} rows have fewer than {k} hard negatives: their part has no more such texts of other concepts"
+        short = (
+            "{count} rows have fewer than {k} hard negatives: their part has no more texts of "
+            "that kind from other concepts"
+        )
         if options.hub_cap:
             short = (
                 "{count} rows have fewer than {k} hard negatives: "
-                "their part has no more such texts of other concepts that --hub-cap leaves"
+                "their part has no more texts of that kind from other concepts that --hub-cap allows"
             )
         say(short, count=result.rows_short_of_k, k=hard_k)
     if dry_run and hard_k and result.miner in ("dense", "hybrid"):
@@ -189,7 +192,7 @@ def say_summary(result: ComposeResult, settings: Settings) -> None:
         )
     if dry_run and options.rounds > 1:
         folder = rounds_folder(Path(settings.output))
-        say("would tune {count} times, in {path}", count=options.rounds - 1, path=folder)
+        say("would fine-tune {count} times, in {path}", count=options.rounds - 1, path=folder)
     say_synonyms(result.synonyms)
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"

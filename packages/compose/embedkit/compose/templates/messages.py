@@ -38,7 +38,10 @@ def say_result(result: SynthResult, options: SynthOptions, rejected: Sequence[Re
         chance=proof.by_chance,
     )
     if proof.by_wording > proof.by_chance + SUSPICIOUS:
-        warn("the pack words negatives otherwise than passages, and a model will learn that instead")
+        warn(
+            "the pack words its negatives differently from its passages: a model will learn the "
+            "wording instead of the meaning"
+        )
     _say_shortfall(result.shortfall, options)
 
 
@@ -58,13 +61,13 @@ def _say_shortfall(shortfall: Shortfall, options: SynthOptions) -> None:
         )
     if shortfall.term_rows or shortfall.acronym_rows:
         say(
-            "rows short: {terms} on terms, {acronyms} on acronyms; the pack has no more wordings",
+            "missing rows: {terms} for terms, {acronyms} for acronyms; the pack has no more templates",
             terms=shortfall.term_rows,
             acronyms=shortfall.acronym_rows,
         )
     if shortfall.negatives:
         say(
-            "negatives short of {hard_k} a row: {count}, too few other concepts on that side",
+            "missing negatives for {hard_k} a row: {count}; that part has too few other concepts",
             count=shortfall.negatives,
             hard_k=options.hard_k,
         )

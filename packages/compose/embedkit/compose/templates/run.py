@@ -125,7 +125,9 @@ def _read(options: SynthOptions) -> _Lists:
         pack = pack or _default_pack(language())
         terms, acronyms = pack.terms, pack.acronyms
         if not terms and not acronyms:
-            raise UserError("names no lists", place=str(pack.path), hint="give --terms or --acronyms")
+            raise UserError(
+                "names no list of terms or acronyms", place=str(pack.path), hint="give --terms or --acronyms"
+            )
         say(
             "lists of the pack {pack}: {names}",
             pack=pack.name,
@@ -183,7 +185,7 @@ def _concepts(inputs: _Lists) -> list[Concept]:
         raise UserError(
             "no line of the lists can be used",
             place=", ".join(map(str, inputs.files)),
-            hint='a term a line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
+            hint='one term per line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
         )
     return concepts
 

@@ -46,7 +46,7 @@ def find_cross_encoder(name: str) -> ModelSource:
     source = resolve_model(name)
     if source.origin != "hub" and not _is_cross_encoder(Path(source.path)):
         raise UserError(
-            "is no cross-encoder: its head would be random",
+            "is not a cross-encoder: its classification head would be random",
             place=name,
             hint="--cross-encoder wants a model that scores pairs of texts; --model takes an embedding model",
         )
