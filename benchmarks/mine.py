@@ -210,8 +210,9 @@ def embedkit(folder: Path, pairs: list[Row], *, ann_above: int = 0) -> Callable[
     from embedkit.compose.concepts.graph import build
     from embedkit.compose.mine.candidates.base import Bar
     from embedkit.compose.mine.candidates.dense import DenseMiner
+    from embedkit.compose.mine.options import MiningOptions
     from embedkit.compose.mine.pools import Mask
-    from embedkit.compose.mine.select import Guards, mine
+    from embedkit.compose.mine.select import mine
 
     stored = Stored(folder)
     records, drafts = drafts_of(pairs)
@@ -222,7 +223,7 @@ def embedkit(folder: Path, pairs: list[Row], *, ann_above: int = 0) -> Callable[
             drafts,
             mask,
             lambda pool: DenseMiner(pool.texts, stored, bar=Bar(), ann_above=ann_above),  # type: ignore[arg-type]
-            guards=Guards(hard_k=WANTED),
+            options=MiningOptions(hard_k=WANTED),
         )
         return {
             (drafts[number].anchor, drafts[number].positive): [n.text for n in row.negatives]

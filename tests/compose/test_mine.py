@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.concepts.graph import build
-from embedkit.compose.mine.candidates.base import Bar, Candidates, Guards, Question, best_first
+from embedkit.compose.mine.candidates.base import Bar, Candidates, Question, best_first
 from embedkit.compose.mine.candidates.dense import DenseMiner
 from embedkit.compose.mine.candidates.hybrid import HybridMiner
 from embedkit.compose.mine.candidates.lexical import QUERY_FEATURES, LexicalMiner, features
@@ -79,7 +79,7 @@ def mined(records: Sequence[Record], *, hard_k: int = 3) -> list[list[str]]:
     drafts = list(draft_rows(records))
     texts = sorted({text for draft in drafts for text in (draft.anchor, draft.positive)})
     near = [(texts[i], texts[j]) for i, j in near_pairs(texts)]
-    rows = mine(drafts, Mask(build(records), near), LEXICAL, guards=Guards(hard_k=hard_k))
+    rows = mine(drafts, Mask(build(records), near), LEXICAL, options=MiningOptions(hard_k=hard_k))
     found = collected(len(drafts), rows)
     return [[negative.text for negative in row] for row in found.negatives]
 

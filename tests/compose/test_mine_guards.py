@@ -12,10 +12,10 @@ import pytest
 
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.concepts.graph import build
-from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Guards, Miner
+from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Miner
 from embedkit.compose.mine.candidates.nearest import DECIMALS
 from embedkit.compose.mine.options import MiningOptions, parse_window
-from embedkit.compose.mine.parts import Mined
+from embedkit.compose.mine.parts import Mined, check_mining
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import mine
 from embedkit.compose.rows.drafts import draft_rows
@@ -35,9 +35,9 @@ def mined(pairs: Sequence[tuple[str, str]] = PAIRS, *, bar: Bar | None = None, *
 
     records = stated(*pairs)
     make_miner = letters if bar else LEXICAL
-    guards = Guards(**settings)  # type: ignore[arg-type]
+    options = MiningOptions(**settings)  # type: ignore[arg-type]
     drafts = list(draft_rows(records))
-    return collected(len(drafts), mine(drafts, Mask(build(records), ()), make_miner, guards=guards))
+    return collected(len(drafts), mine(drafts, Mask(build(records), ()), make_miner, options=options))
 
 
 def rules(found: Mined) -> Counter[str]:
@@ -91,13 +91,13 @@ def test_what_scores_above_the_positive_is_remembered() -> None:
 
 def test_the_window_leaves_the_nearest_out() -> None:
     whole = mined(bar=Bar(max_relative=0.9), hard_k=6)
-    window = mined(bar=Bar(max_relative=0.9), window=(4, None))
+    window = mined(bar=Bar(max_relative=0.9), rank_window="4:")
     assert all(n.mining.rank >= 4 for row in window.negatives for n in row)
     assert [n.text for n in window.negatives[0]] == [n.text for n in whole.negatives[0]][3:]
 
 
 def test_outside_the_window_what_comes_after_is_taken_before_what_comes_before() -> None:
-    found = mined([(f"a{n} x", f"b{n} x") for n in range(4)], window=(3, 5), hard_k=6)
+    found = mined([(f"a{n} x", f"b{n} x") for n in range(4)], rank_window="3:5", hard_k=6)
     assert all(len(row) == 6 for row in found.negatives)
     row = found.negatives[0]
     assert [n.mining.rule for n in row] == ["window", "window", "bar", "bar", "bar", "window"]
@@ -121,7 +121,7 @@ def test_a_cap_that_has_no_room_for_all_is_shared_out_and_not_broken() -> None:
 
 
 def test_mining_twice_gives_the_same() -> None:
-    settings = {"bar": Bar(), "hub_cap": 3, "window": (2, 40)}
+    settings = {"bar": Bar(), "hub_cap": 3, "rank_window": "2:40"}
     once, again = (list(mined(**settings).negatives) for _ in range(2))  # type: ignore[arg-type]
     assert once == again
 
@@ -141,7 +141,7 @@ def test_what_is_no_window_is_refused(text: str) -> None:
 
 def test_a_window_narrower_than_the_negatives_wanted_is_refused() -> None:
     with pytest.raises(UserError, match="fewer than --hard-k 3"):
-        _ = MiningOptions(rank_window="4:5", hard_k=3).guards
+        check_mining(MiningOptions(rank_window="4:5", hard_k=3))
 
 
 def test_the_flags_reach_the_rows_the_json_and_the_manifest(run: Run, tmp_path: Path) -> None:

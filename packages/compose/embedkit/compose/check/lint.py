@@ -1,4 +1,4 @@
-"""What is right in form and doubtful in substance: reported, counted, never changed."""
+"""Rows that are well-formed and look wrong, such as `fuse` defined as `fuse`: reported, counted, never changed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Probl
 
 
 class _Seen:
-    """The records compared by hashes of what they say; 60 bytes a record.
+    """The records compared by hashes of their texts; 60 bytes a record.
 
     `same_definition[i]` is the first record with record i's definition, `same_term[i]` the first with its term in its
     language and source, `mutual[i]` the first that explains record i's definition by its term; i where there is none.
@@ -182,9 +182,10 @@ def see_target(definition: str) -> str:
 
 
 def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
-    """Yield what to put in the place of each stub: one more name of the entry that it points at.
+    """Yield the number and the replacement of each stub, such as `PWM: See pulse-width modulation.`
 
-    One that points at no entry, or at another stub, says that two names are one: a pair.
+    The stub's name becomes an alias of the entry that it points at. A stub that points at no entry, or at another
+    stub, becomes a pair of two names.
     """
     stubs = {
         number: target

@@ -1,6 +1,6 @@
-"""Doubts about training pairs: self pairs, doubles, negatives that are no negatives.
+"""Training pairs that look wrong: self pairs, duplicates, false negatives.
 
-Texts are compared as 64-bit hashes in arrays, and only a doubtful row is read again for its words.
+Texts are compared as 64-bit hashes in arrays, and only a row with a finding is read again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Hashed:
 
 
 def pair_doubts(pairs: Sequence[Pair], lines: Sequence[int]) -> Iterator[Doubt]:
-    """Yield what is doubtful; `lines` say where the rows stand. Some 150 bytes a row with three negatives."""
+    """Yield the findings; `lines` are the line numbers of the rows. Some 150 bytes a row with three negatives."""
     yield from _alone(pairs)
     hashed = _hash(pairs)
     for row, first in _doubles(hashed.spellings):

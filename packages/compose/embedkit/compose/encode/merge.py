@@ -1,4 +1,4 @@
-"""All shards of a folder proved complete and joined into one array, a shard at a time."""
+"""Check that all shards of a folder are complete, and join them into one array, a shard at a time."""
 
 from __future__ import annotations
 

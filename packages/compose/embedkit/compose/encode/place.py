@@ -1,4 +1,4 @@
-"""Which shard this process makes: as asked for, else as its launcher tells it through the environment."""
+"""Which shard this process makes: by the options, else by the environment variables of its launcher."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KUBERNETES = "JOB_COMPLETION_INDEX"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The shards that this process makes, of how many, and who said so."""
+    """The shards that this process makes, their total number, and the launcher that decided it."""
 
     indices: tuple[int, ...]
     count: int

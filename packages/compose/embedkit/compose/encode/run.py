@@ -102,7 +102,7 @@ def _job(options: EmbedOptions, place: Place) -> _Job:
 
 
 def _roles(role: str, encoder: Encoder) -> tuple[Role, ...]:
-    """Both roles are one where the model's prompts are."""
+    """The roles to encode; `both` is one role where the model has the same prompt for both."""
     if role == "both" and encoder.prompts_differ:
         return "document", "query"
     return ("query",) if role == "query" else ("document",)

@@ -1,4 +1,4 @@
-"""The texts of an input, each in the shard that its own hash names: no process needs to know of another."""
+"""The texts of an input. A text's hash decides its shard, so processes need no contact with each other."""
 
 from __future__ import annotations
 

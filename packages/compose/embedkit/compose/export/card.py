@@ -187,7 +187,7 @@ def _counts(title: str, name: str, counts: Counter[str]) -> str:
 
 
 def _licences(contents: Contents) -> str:
-    """The roll-up: every licence with its duties, then every source."""
+    """Every licence with its conditions, then every source."""
     licences = contents.licences
     duties = [f"- {text}" for shape, text in _DUTIES if any(shape in _hub_licence(name) for name in licences)]
     if "not stated" in licences:

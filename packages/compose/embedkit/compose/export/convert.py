@@ -1,4 +1,4 @@
-"""Convert: rows in any known format to any other, with what that format has no place for counted.
+"""Convert: rows from any known format to any other, counting what that format cannot hold.
 
 The rows lie in a temporary file between reading and writing, for several positives of one anchor may lie anywhere in
 a file and nothing is written before all is known. What is held in memory is some 30 bytes a row, but for LlamaIndex's
@@ -224,7 +224,7 @@ def _nothing(sources: Sequence[ConvertSource], from_: str, counts: ConvertCounts
 
 
 def _manifest(sources: Sequence[ConvertSource]) -> Manifest | None:
-    """How the rows were made, where their manifest lies beside them and names them."""
+    """The manifest beside the rows, which says how they were made; None where there is none."""
     path = next((Path(s.path) for s in sources if str(s.path) != STDIO), None)
     if path is None or not manifest_path(path).is_file():
         return None
@@ -282,7 +282,7 @@ def _report(result: ConvertResult, *, dry_run: bool) -> None:
 
 
 def _advise(result: ConvertResult) -> None:
-    """What the other project makes of such rows, where that would surprise."""
+    """Say what the other project does with such rows where that would surprise."""
     form = result.written_as
     if form == LLAMAINDEX:
         say(

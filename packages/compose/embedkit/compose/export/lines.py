@@ -70,7 +70,7 @@ def to_flagembedding(query: JudgedQuery) -> Object:
 
 
 def from_flagembedding(row: Object) -> DecodedLine:
-    """`prompt` and `type` have no place in pairs, nor have scores that are not one a text."""
+    """`prompt` and `type` have no place in pairs, nor do scores that are not one per text."""
     positives, negatives = _texts(row.get("pos"), "pos"), _texts(row.get("neg") or [], "neg")
     of_positives, of_negatives = (_numbers(row.get(name)) for name in ("pos_scores", "neg_scores"))
     known = {"query", "pos", "neg"}

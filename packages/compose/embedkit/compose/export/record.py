@@ -1,4 +1,4 @@
-"""What every format is written from and read into: a query, its positives, its negatives, and what was lost.
+"""What every format is read into and written from: queries with positives and negatives; and what is lost.
 
 Rows lie on disk and queries are made of them anew each time: some 16 bytes a row are in memory.
 """
@@ -31,7 +31,7 @@ Rows = Mapping[str, Sequence[Pair]]
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
-    """A query with everything that is known to answer it, and not to.
+    """A query with all its positives and negatives.
 
     `scores` are a teacher's, of the positives and then of the negatives, or none at all.
     """
@@ -44,7 +44,7 @@ class JudgedQuery:
 
 @dataclass(frozen=True, slots=True)
 class RejectedPair:
-    """Something read that goes no further."""
+    """A pair that was read and cannot be used."""
 
     place: str
     reason: str

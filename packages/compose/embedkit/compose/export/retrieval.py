@@ -22,7 +22,7 @@ _HEAD = ("query-id", "corpus-id", "score")
 
 
 def llamaindex_document(queries: JudgedQueries, counts: ConvertCounts) -> str:
-    """An `EmbeddingQAFinetuneDataset`. Negatives have no place but in the corpus, as texts to be told apart.
+    """An `EmbeddingQAFinetuneDataset`. It has no field for negatives: they are only texts of the corpus.
 
     Escaped to ASCII, for its loader opens the file in the platform's encoding.
     """

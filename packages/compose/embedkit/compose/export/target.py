@@ -101,7 +101,7 @@ def _beside(output: str, part: str) -> str:
 
 
 def _named(parts: Mapping[str, JudgedQueries]) -> dict[str, JudgedQueries]:
-    """BEIR is read as a test set unless told otherwise: rows of no named part are one."""
+    """BEIR reads qrels/test.tsv by default, so rows of no named part become the test set."""
     if list(parts) != ["train"]:
         return dict(parts)
     say(

@@ -9,7 +9,7 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from embedkit.compose.concepts.graph import text_hash
-from embedkit.compose.mine.candidates.base import Candidates, Guards
+from embedkit.compose.mine.candidates.base import Candidates, Window
 from embedkit.compose.mine.hubs import HubCap
 from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.pools import Mask
@@ -95,7 +95,7 @@ def nearest_texts(ranked: Candidates, texts: Sequence[str], limit: int) -> Itera
 
 
 def not_taken(
-    found: Iterable[ScoredText], draft: Draft, mask: Mask, guards: Guards, cap: HubCap, taken: set[str]
+    found: Iterable[ScoredText], draft: Draft, mask: Mask, window: Window, cap: HubCap, taken: set[str]
 ) -> Iterator[NotTaken]:
     """Each neighbour that is no negative, with the first guard that refused it."""
     row, concepts = mask.of_row(draft), mask.concepts
@@ -119,7 +119,7 @@ def not_taken(
             reason = "bar"
         elif key in seen:
             reason = "spelling"
-        elif not guards.in_window(rank):
+        elif not window.admits(rank):
             reason, detail = "window", f"rank {rank}"
         elif cap.reached(key):
             reason, detail = "hub", f"a negative of {cap.used[key]} rows already"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from embedkit.compose.mine.candidates.base import Guards
+from embedkit.compose.mine.options import MiningOptions
 
 LEAST = 8
 FACTOR = 4  # times the fair share
@@ -24,14 +24,14 @@ class HubCap:
     used: Counter[int]
 
     @classmethod
-    def of(cls, texts: int, rows: int, guards: Guards, used: Counter[int]) -> HubCap:
+    def of(cls, texts: int, rows: int, options: MiningOptions, used: Counter[int]) -> HubCap:
         """The cap of a pool of so many texts that so many rows take their negatives from."""
-        if not guards.hub_cap:
-            fair = FACTOR * -(-rows * guards.hard_k // texts)
-            return cls(max(LEAST, fair), guards.hard_k, False, used)
-        # A stated cap that has no room for all is shared out: the last rows shall not go empty-handed.
-        room = max(1, guards.hub_cap * texts // rows)
-        return cls(guards.hub_cap, min(guards.hard_k, room), True, used)
+        if not options.hub_cap:
+            fair = FACTOR * -(-rows * options.hard_k // texts)
+            return cls(max(LEAST, fair), options.hard_k, False, used)
+        # A stated cap that has no room for all is shared out: so that the last rows get some too.
+        room = max(1, options.hub_cap * texts // rows)
+        return cls(options.hub_cap, min(options.hard_k, room), True, used)
 
     def reached(self, key: int) -> bool:
         """Whether the text with this `text_hash` is a negative of as many rows as it may be."""

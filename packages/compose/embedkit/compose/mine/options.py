@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from embedkit.compose.mine.candidates.base import Bar, Guards
+from embedkit.compose.mine.candidates.base import Bar, Window
 from embedkit.compose.mine.candidates.tokens import tokenizer_version
 from embedkit.errors import UserError
 from embedkit.models.resolve import resolve_model, weights_hash
@@ -51,19 +51,9 @@ class MiningOptions:
         return self.bar != Bar()
 
     @property
-    def guards(self) -> Guards:
-        """What a candidate has to pass. Raises `UserError` where the window is none or too narrow."""
-        first, last = parse_window(self.rank_window)
-        if last is not None and self.hard_k and last - first + 1 < self.hard_k:
-            raise UserError(
-                "--rank-window {window} has room for fewer than --hard-k {hard_k} negatives",
-                hint="for example --rank-window {first}:{last}",
-                window=self.rank_window,
-                hard_k=self.hard_k,
-                first=first,
-                last=first + 10 * self.hard_k,
-            )
-        return Guards(hard_k=self.hard_k, seed=self.seed, window=(first, last), hub_cap=self.hub_cap)
+    def window(self) -> Window:
+        """The ranks that negatives are taken from first. Raises `UserError`."""
+        return parse_window(self.rank_window)
 
     def without_vectors(self) -> Self:
         """The same with every text encoded anew."""
@@ -89,10 +79,10 @@ class MiningOptions:
         return {**named, **asked, **encoding}
 
 
-def parse_window(text: str) -> tuple[int, int | None]:
+def parse_window(text: str) -> Window:
     """`3:50` to the first and last rank, both included; either may be left out. Raises `UserError`."""
     if not text:
-        return 1, None
+        return Window()
     match = _WINDOW.fullmatch(text.strip())
     first, last = (int(part) if part else None for part in match.groups()) if match else (0, 0)
     if not match or first == 0 or last == 0 or (last is not None and last < (first or 1)):
@@ -101,4 +91,4 @@ def parse_window(text: str) -> tuple[int, int | None]:
             hint="for example 3:50; 3: leaves the two nearest out, :50 takes none beyond the fiftieth",
             text=text,
         )
-    return first or 1, last
+    return Window(first or 1, last)

@@ -49,6 +49,16 @@ class Mined:
 def check_mining(options: MiningOptions) -> None:
     """Raise `UserError` before any work for what cannot be: an unknown name, a missing extra, model or folder."""
     check_miner(options.miner, options.model)
+    first, last = options.window
+    if last is not None and options.hard_k and last - first + 1 < options.hard_k:
+        raise UserError(
+            "--rank-window {window} has room for fewer than --hard-k {hard_k} negatives",
+            hint="for example --rank-window {first}:{last}",
+            window=options.rank_window,
+            hard_k=options.hard_k,
+            first=first,
+            last=first + 10 * options.hard_k,
+        )
     if options.backend != "torch":
         from embedkit.models.backends import check_backend
 
@@ -79,7 +89,7 @@ def mine_parts(
     for part in PARTS:
         members = array("i", (number for number, own in enumerate(parts) if own == part))
         wanted = {own for own, number in enumerate(members) if number in explain} if explain else ()
-        rows = mine(Picked(drafts, members), mask, make_miner, guards=options.guards, explain=wanted)
+        rows = mine(Picked(drafts, members), mask, make_miner, options=options, explain=wanted)
         for own, row in rows:
             if row.explanation:
                 row = replace(row, explanation=replace(row.explanation, part=part))

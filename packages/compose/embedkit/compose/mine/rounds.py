@@ -1,8 +1,8 @@
 """Mining in rounds: a model is tuned on what was mined and then mines again (Xiong et al., ANCE, 2021).
 
 Round r mines with the model tuned on the pairs of round r - 1, always from the base model of the round config, so
-that errors of one round do not pile up. Each training is the command that a user would type, in a process of its
-own, and everything of a round lies under `NAME.rounds/R/`: a second run goes on where the first stopped.
+that the errors of one round do not add up. Each training is the command that a user would type, in a process of its
+own, and everything of a round lies under `NAME.rounds/R/`: a second run continues where the first stopped.
 """
 
 from __future__ import annotations

@@ -22,10 +22,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from embedkit.compose.concepts.graph import text_hash
-from embedkit.compose.mine.candidates.base import NO_INDICES, Candidates, Guards, Indices, Miner, Question
+from embedkit.compose.mine.candidates.base import NO_INDICES, Candidates, Indices, Miner, Question
 from embedkit.compose.mine.explain import NEIGHBOURS, Explanation, nearest_texts, not_taken
 from embedkit.compose.mine.hubs import HubCap
 from embedkit.compose.mine.negatives import Negative
+from embedkit.compose.mine.options import MiningOptions
 from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, Pools
 from embedkit.compose.rows.drafts import Draft
 from embedkit.data.pairs import Mining
@@ -59,7 +60,7 @@ def mine(
     mask: Mask,
     make_miner: MakeMiner,
     *,
-    guards: Guards,
+    options: MiningOptions,
     explain: Container[int] = (),
 ) -> Iterator[tuple[int, MinedRow]]:
     """Yield each draft's number and hard negatives, mined among the drafts' own texts, pool by pool.
@@ -72,8 +73,8 @@ def mine(
     done = 0
     for key, members in pools.rows.items():
         pool = pools.of[key]
-        cap = HubCap.of(len(pool.texts), len(members), guards, used)
-        selector = _Selector(pool, pools.beside(pool), make_miner(pool), guards, cap)
+        cap = HubCap.of(len(pool.texts), len(members), options, used)
+        selector = _Selector(pool, pools.beside(pool), make_miner(pool), options, cap)
         for number, question, row in selector.select(drafts, members):
             if number in explain:
                 why = selector.explain(drafts[number], question, row.negatives, mask)
@@ -89,10 +90,12 @@ def mine(
 class _Selector:
     """Selects the negatives of the rows of one pool, in their order."""
 
-    def __init__(self, pool: Pool, others: Sequence[Pool], miner: Miner, guards: Guards, cap: HubCap) -> None:
+    def __init__(
+        self, pool: Pool, others: Sequence[Pool], miner: Miner, options: MiningOptions, cap: HubCap
+    ) -> None:
         self._pool, self._others, self._miner = pool, others, miner
-        self._guards, self._cap, self._k = guards, cap, cap.k
-        self._limit = cap.k + guards.window[0] - 1
+        self._window, self._seed, self._cap, self._k = options.window, options.seed, cap, cap.k
+        self._limit = cap.k + self._window.first - 1
 
     def select(self, drafts: Sequence[Draft], members: Indices) -> Iterator[tuple[int, Question, MinedRow]]:
         """Yield number, question and negatives of each of the drafts that `members` numbers."""
@@ -110,7 +113,7 @@ class _Selector:
         limit = self._limit + NEIGHBOURS
         ranked = next(iter(self._miner.rank([replace(question, blocked=NO_INDICES)], limit)))
         near = nearest_texts(ranked, self._pool.texts, limit)
-        others = not_taken(near, draft, mask, self._guards, self._cap, {n.text for n in negatives})
+        others = not_taken(near, draft, mask, self._window, self._cap, {n.text for n in negatives})
         return Explanation(
             anchor=draft.anchor,
             positive=draft.positive,
@@ -150,13 +153,13 @@ class _Selector:
             for at, key in self._distinct(ranked):
                 if len(taken) == self._k:
                     break
-                if not self._guards.in_window(at + 1):
+                if not self._window.admits(at + 1):
                     continue
                 if self._cap.reached(key):
                     over_cap += 1
                 else:
                     taken[at] = "bar"
-            last = self._guards.window[1]
+            last = self._window.last
             if len(taken) == self._k or ranked.complete or (last and len(ranked.indices) >= last):
                 return ranked, taken, over_cap
             limit = min(4 * limit + CHUNK // 8, len(self._pool.texts))
@@ -166,7 +169,7 @@ class _Selector:
         """The rules `window`, what comes after it before what comes before, and `hub`, best first."""
         if len(taken) >= self._k:
             return
-        first = self._guards.window[0]
+        first = self._window.first
         outside = sorted(
             self._distinct(ranked), key=lambda item: (item[0] + 1 < first, abs(item[0] + 1 - first))
         )
@@ -200,7 +203,7 @@ class _Selector:
         """The rules `draw`, `other` and `above`; `seen` grows while this runs."""
         if len(seen) >= self._k:
             return
-        key = f"{self._guards.seed}\x1f{draft.id}"
+        key = f"{self._seed}\x1f{draft.id}"
         over = ranked.refused.indices.tolist() if ranked.refused else []
         for index in self._drawn(self._pool, {*question.blocked.tolist(), *over}, key, seen):
             yield _drawn_negative(self._pool, index, "draw")

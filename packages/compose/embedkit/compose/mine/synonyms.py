@@ -1,7 +1,7 @@
 """Names that may be one concept: proposed to a person, decided in a table, fed back into the concept graph.
 
 Proposed are neighbours that mining refused because they score above the positive, and near duplicates of different
-concepts. Nothing here compares all with all: only what mining has retrieved is looked at.
+concepts. Only neighbours that mining has retrieved are compared, never all texts with all.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Synonyms:
-    """The rows of the table that is written and how many of them are what."""
+    """The rows of the table that is written, with their counts."""
 
     rows: tuple[Candidate, ...] = ()
     proposed: int = 0
@@ -151,7 +151,7 @@ def _decision(row: Candidate) -> tuple[str, str, str]:
 
 
 def resolve(candidates: Iterable[Candidate], records: Sequence[Record]) -> Decisions:
-    """Find the records that decided rows speak of; what stands in no record is counted as unknown."""
+    """Find the records of the decided rows; rows whose texts are in no record are counted as unknown."""
     decided = [row for row in candidates if row.decision]
     finder = _Finder(records, (text for row in decided for text in (row.text_a, row.text_b)))
     found: dict[str, list[tuple[int, int]]] = {decision: [] for decision in DECISIONS}
@@ -198,7 +198,7 @@ class _Proposal:
 
     @property
     def both_ways(self) -> bool:
-        """Whether rows of both concepts met the other one."""
+        """Whether each concept was found from rows of the other."""
         return len(self.sides) > 1
 
 
@@ -295,7 +295,7 @@ def _similarity(left: str, right: str) -> str:
 
 
 def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
-    """The lines of `synonym_candidates.csv` (RFC 4180), with the mark by which a spreadsheet knows UTF-8."""
+    """The lines of `synonym_candidates.csv` (RFC 4180), with the byte order mark that spreadsheets need."""
     buffer = io.StringIO("\ufeff")
     buffer.seek(1)
     writer = csv.writer(buffer)
@@ -307,7 +307,7 @@ def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
 
 
 def say_synonyms(found: Synonyms) -> None:
-    """What was taken from a person's decisions and what is left to decide."""
+    """Say how many decisions were applied and how many pairs are left to decide."""
     if found.accepted or found.rejected or found.unknown:
         say(
             "synonyms: {accepted} accepted, {rejected} rejected, {unknown} not in the input",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.compose.concepts.graph import Concepts
-from embedkit.compose.mine.choose import Choice, check_miner
+from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.explain import check_explain, print_explanations, rows_to_explain
 from embedkit.compose.mine.negatives import NegativeStore
 from embedkit.compose.mine.parts import Mined, check_mining, mine_parts
@@ -60,7 +60,9 @@ def compose(options: ComposeOptions) -> ComposeResult:
     settings = _settings(options)
     if not options.explain:
         _refuse(settings)
-    _check_mining(settings)
+    if options.synonyms:
+        read_candidates(Path(options.synonyms))
+    check_rounds(options, settings.output)
     result = _run(settings)
     if options.explain:
         print_explanations(result.explained, as_json=options.as_json)
@@ -75,7 +77,7 @@ def _settings(options: ComposeOptions) -> Settings:
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
     if list(inputs).count(STDIO) > 1:
         raise UserError("--input - is named twice", hint="standard input can be read once")
-    check_miner(options.miner, options.model)
+    check_mining(options)
     check_explain(options.explain, hard_k=options.hard_k, rounds=options.rounds, dry_run=options.dry_run)
     return Settings(
         options=options,
@@ -112,13 +114,6 @@ def _refuse(settings: Settings) -> None:
     if not options.dry_run:
         # Only what is already there is probed: a run that fails later leaves no new folder behind.
         require_writable(next(folder for folder in output.absolute().parents if folder.exists()))
-
-
-def _check_mining(settings: Settings) -> None:
-    check_mining(settings.options)
-    if settings.options.synonyms:
-        read_candidates(Path(settings.options.synonyms))
-    check_rounds(settings.options, settings.output)
 
 
 def _report(result: ComposeResult, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What compose is asked for: the options as a person gives them, and the settings that they mean."""
+"""The options of compose as a person gives them, and the settings that they stand for."""
 
 from __future__ import annotations
 

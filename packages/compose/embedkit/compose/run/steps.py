@@ -29,7 +29,7 @@ from embedkit.ranking.near_duplicates import near_pairs
 
 @dataclass(frozen=True, slots=True)
 class InputRecords:
-    """What the inputs held; stubs are names of what they point at by now. `lint` counts the doubts by code."""
+    """The records of the inputs, stubs resolved. `lint` counts the findings by code."""
 
     records: Spool[Record]
     rejects: Spool[Reject]
@@ -39,7 +39,7 @@ class InputRecords:
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """The rows to be, each once."""
+    """The drafts of the wanted kinds, without duplicates."""
 
     drafts: Spool[Draft]
     tally: Tally
@@ -48,7 +48,7 @@ class NewRows:
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """The part of every row, the texts that are nearly the same, and how many texts there are."""
+    """The part of each draft, the pairs of near-duplicate texts, and the number of distinct texts."""
 
     parts: list[Part]
     near: tuple[tuple[str, str], ...]
@@ -80,7 +80,7 @@ def read_all(settings: Settings) -> InputRecords:
 
 
 def join_records(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concepts:
-    """The concepts of the records; a person says of `pairs` of them that they are one."""
+    """The concepts of the records. `pairs` are records that a person declared to be one concept."""
     concepts = build(records, joined=pairs)
     say(
         "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} names are ambiguous",
@@ -122,7 +122,7 @@ def make_rows(found: InputRecords, kinds: Iterable[str]) -> NewRows:
 
 
 def split_rows(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> SplitRows:
-    """Train, dev and test by concept, what is nearly the same together."""
+    """Split into train, dev and test by concept; near duplicates stay in one part."""
     texts = distinct_texts(drafts)
     near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
     parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.options.seed)
@@ -135,7 +135,7 @@ def split_rows(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) 
 
 
 def choose_by_sample(drafts: Sequence[Draft], options: ComposeOptions) -> Choice:
-    """The miner, by what a sample of the texts is like."""
+    """Choose the miner by a sample of the texts."""
     step = max(1, len(drafts) // 1000)
     sample = (text for draft in drafts[::step] for text in (draft.anchor, draft.positive))
     choice = choose_miner(options.miner, sample, model=options.model)
@@ -155,7 +155,7 @@ def choose_by_sample(drafts: Sequence[Draft], options: ComposeOptions) -> Choice
 def prove_split(
     drafts: Sequence[Draft], split: SplitRows, concepts: Concepts, negatives: NegativeStore
 ) -> LeakProof:
-    """What the parts share, counted in the rows as they will be written; anything is a bug."""
+    """Count what the parts share in the rows as they will be written. Raises `RuntimeError` when anything is shared."""
     used = ((part, [n.text for n in found]) for part, found in zip(split.parts, negatives, strict=True))
     leak = prove(drafts, split.parts, concepts, split.near, negatives=used)
     say(

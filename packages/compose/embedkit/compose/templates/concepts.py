@@ -1,4 +1,4 @@
-"""Items to concepts, concepts to families: what shares a name, acronym or definition is never torn apart."""
+"""Items to concepts, and concepts to families that share a name, acronym or definition and stay in one part."""
 
 from __future__ import annotations
 

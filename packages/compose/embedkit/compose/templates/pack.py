@@ -31,7 +31,7 @@ _LISTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A checked pack. Without `negatives`, negatives are worded like positives, which gives nothing away."""
+    """A checked pack. Without `negatives`, negatives are worded like positives, so that wording tells nothing."""
 
     name: str
     path: Path

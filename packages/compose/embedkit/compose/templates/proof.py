@@ -1,4 +1,4 @@
-"""The proof of a split: what the two sides share (nothing), and what wording alone gives away (nothing)."""
+"""The proof of a split: the two parts share nothing, and wording does not tell positives from negatives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embedkit.text import fold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthProof:
-    """Counted on the finished rows and not on the intentions. All but the last two are 0 in sound output."""
+    """Counted on the finished rows. All but the last two are 0 in sound output."""
 
     shared_terms: int
     shared_texts: int
@@ -67,7 +67,7 @@ def _same_concept(rows: Sequence[SynthRow]) -> int:
 def giveaway(rows: Sequence[SynthRow]) -> tuple[float, float]:
     """`(by wording, by chance)`: how often templates alone tell the positive from its negatives.
 
-    The reader of templates picks the one that is most often a positive's, the row itself left out.
+    The guess is the template that is most often a positive's in the other rows.
     """
     positive = Counter(row.wordings[0] for row in rows)
     negative = Counter(wording for row in rows for wording in row.wordings[1:])

@@ -1,4 +1,4 @@
-"""Concepts to training rows: a question, a passage that says more than it does, passages on near concepts."""
+"""Concepts to training rows: a question, a passage that answers it, and passages on near concepts as negatives."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def _kind(task: _Task, question: Template, passage: Template) -> str:
 
 
 def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
-    """Claim the texts for the concept, unless the row is there or an echo, or a text belongs to others."""
+    """Reserve the texts for the concept, unless the row exists, is an echo, or a text belongs to another family."""
     key = (fold(anchor), fold(positive))
     taken = any(side.owners.get(text, concept.family) != concept.family for text in key)
     if taken or key in side.seen or echoes(anchor, positive, names=concept.names):
@@ -212,7 +212,7 @@ def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
 
 
 def echoes(anchor: str, positive: str, *, names: Sequence[str]) -> bool:
-    """Whether the positive, names in the anchor aside, says nothing that the anchor does not."""
+    """Whether the positive only repeats the anchor, apart from the names in it."""
     left, right = anchor.casefold(), positive.casefold()
     for name in sorted(map(str.casefold, names), key=len, reverse=True):
         if name in left:

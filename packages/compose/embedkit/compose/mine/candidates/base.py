@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,23 +80,15 @@ class Candidates:
     refused: Refused | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
-    """What a candidate has to pass beside the concept mask and the miner's bar.
+class Window(NamedTuple):
+    """The first and the last rank that negatives are taken from, counted from 1."""
 
-    `window` holds the first and the last rank taken. `hub_cap` is how many rows one text may be a negative of;
-    0 leaves it to a soft cap of some times the fair share.
-    """
+    first: int = 1
+    last: int | None = None
 
-    hard_k: int = 3
-    seed: int = 0
-    window: tuple[int, int | None] = (1, None)
-    hub_cap: int = 0
-
-    def in_window(self, rank: int) -> bool:
-        """Whether the window admits a rank; the first is 1."""
-        first, last = self.window
-        return rank >= first and (last is None or rank <= last)
+    def admits(self, rank: int) -> bool:
+        """Whether a rank lies in it."""
+        return rank >= self.first and (self.last is None or rank <= self.last)
 
 
 class Miner(Protocol):
