@@ -45,7 +45,7 @@ def lint(records: Sequence[Record], *, too_long: TooLong = over_chars) -> Iterat
     """Yield the doubts about each record, in the order of the records."""
     seen = _Seen(records)
     for number, record in enumerate(records):
-        yield from _alone(record, too_long)
+        yield from _own_findings(record, too_long)
         yield from _beside_others(record, number, seen)
 
 
@@ -119,7 +119,7 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
     return mixed
 
 
-def _alone(record: Record, too_long: TooLong) -> Iterator[Problem]:
+def _own_findings(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
     if term == definition:
         yield _problem(record, "self pair", Phrase("both sides are {text}", text=_short(term)))

@@ -90,7 +90,7 @@ def convert(options: ConvertOptions) -> ConvertResult:
         UserError: bad options, a missing input, a file that is not of its format, output that exists, no usable row.
         AnswerNoError: `strict` and something was rejected (the files are written all the same).
     """
-    _check(options)
+    _check_options(options)
     form, to, output = options.from_, options.to, options.output
     counts = ConvertCounts()
     sources = find_sources(options.inputs, form=form, only=output == STDIO)
@@ -99,7 +99,7 @@ def convert(options: ConvertOptions) -> ConvertResult:
     if options.negatives is not None:
         rows = _with_negatives(rows, options.negatives, counts)
     if not rows:
-        raise _nothing(sources, form, counts)
+        raise _no_rows_error(sources, form, counts)
     files = files_of(to, output, rows, counts, _manifest(sources))
     if counts.rejects and output != STDIO:
         files[str(rejected_of(to, output))] = reject_lines(counts)
@@ -117,7 +117,7 @@ def convert(options: ConvertOptions) -> ConvertResult:
         read = {str(file): sha256_file(file) for source in sources for file in files_in(source, form)}
         _write_files(files, stale=may_write(to, output) if output != STDIO else ())
         _write_manifest(result, read, options.negatives)
-    _report(result, dry_run=options.dry_run)
+    _say_report(result, dry_run=options.dry_run)
     if options.as_json:
         out_json(result.to_object())
     if options.strict and counts.tally.rejected:
@@ -129,7 +129,7 @@ def convert(options: ConvertOptions) -> ConvertResult:
     return result
 
 
-def _check(options: ConvertOptions) -> None:
+def _check_options(options: ConvertOptions) -> None:
     for option, form in (("--from", options.from_), ("--to", options.to)):
         if form not in FORMATS:
             raise UserError(
@@ -202,7 +202,7 @@ def _with_negatives(rows: Rows, count: int, counts: ConvertCounts) -> Rows:
     return {part: found for part, found in kept.items() if found}
 
 
-def _nothing(sources: Sequence[ConvertSource], from_: str, counts: ConvertCounts) -> UserError:
+def _no_rows_error(sources: Sequence[ConvertSource], from_: str, counts: ConvertCounts) -> UserError:
     place = ", ".join(str(source.path) for source in sources)
     if counts.rejects and from_ not in FOLDERS and str(sources[0].path) != STDIO:
         form = looks_like(sources[0]) if from_ != LLAMAINDEX else ""
@@ -260,7 +260,7 @@ def _write_manifest(result: ConvertResult, inputs: Mapping[str, str], negatives:
     write_manifest(Path(result.manifest), manifest)
 
 
-def _report(result: ConvertResult, *, dry_run: bool) -> None:
+def _say_report(result: ConvertResult, *, dry_run: bool) -> None:
     counts = result.counts
     counts.tally.print()
     for reject in counts.rejects[:SHOWN_REJECTS]:

@@ -59,7 +59,7 @@ def compose(options: ComposeOptions) -> ComposeResult:
     """
     settings = _settings(options)
     if not options.explain:
-        _refuse(settings)
+        _refuse_outputs(settings)
     if options.synonyms:
         read_candidates(Path(options.synonyms))
     check_rounds(options, settings.output)
@@ -67,7 +67,7 @@ def compose(options: ComposeOptions) -> ComposeResult:
     if options.explain:
         print_explanations(result.explained, as_json=options.as_json)
     else:
-        _report(result, settings)
+        _say_report(result, settings)
     return result
 
 
@@ -96,7 +96,7 @@ def _shares(split: str, output: str) -> tuple[float, float, float]:
     return shares
 
 
-def _refuse(settings: Settings) -> None:
+def _refuse_outputs(settings: Settings) -> None:
     """Raise `UserError` where an output is in the way."""
     options, output = settings.options, settings.output
     if isinstance(output, str):
@@ -116,7 +116,7 @@ def _refuse(settings: Settings) -> None:
         require_writable(next(folder for folder in output.absolute().parents if folder.exists()))
 
 
-def _report(result: ComposeResult, settings: Settings) -> None:
+def _say_report(result: ComposeResult, settings: Settings) -> None:
     say_summary(result, settings)
     if settings.options.as_json:
         out_json(result.to_object())
@@ -142,12 +142,12 @@ def _run(settings: Settings) -> ComposeResult:
     options = settings.options
     found = read_all(settings)
     if not found.records:
-        raise _nothing(settings, found.rejects)
+        raise _no_rows_error(settings, found.rejects)
     decisions = _decisions(options.synonyms, found.records)
     concepts = join_records(found.records, decisions.accepted)
     made = make_rows(found, settings.kinds)
     if not made.drafts:
-        raise _nothing(settings, found.rejects)
+        raise _no_rows_error(settings, found.rejects)
     split = split_rows(made.drafts, concepts, settings)
     work = _Prepared(settings, found, made, concepts, split)
     choice = choose_by_sample(made.drafts, options)
@@ -194,7 +194,7 @@ def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, 
     return mine_in_rounds(choice, mine, rounds=options.rounds, tuner=tuner, rows=rows)
 
 
-def _nothing(settings: Settings, rejects: Sequence[Reject]) -> UserError:
+def _no_rows_error(settings: Settings, rejects: Sequence[Reject]) -> UserError:
     why = "there are no rows under the header, or --kinds excludes them all"
     if rejects:
         first = rejects[0]

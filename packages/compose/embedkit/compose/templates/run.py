@@ -40,8 +40,8 @@ def synth(options: SynthOptions) -> SynthResult:
     Raises:
         UserError: bad options, a missing file, a broken pack, output that exists, or no usable line at all.
     """
-    _check(options)
-    inputs = _read(options)
+    _check_options(options)
+    inputs = _read_lists(options)
     concepts = _concepts(inputs)
     chosen = split_families(concepts, test_share=options.test_split, seed=options.seed)
     sides = ([c for c in concepts if c.family not in chosen], [c for c in concepts if c.family in chosen])
@@ -49,7 +49,7 @@ def synth(options: SynthOptions) -> SynthResult:
     shortfall = Shortfall()
     train, test = ([*make_rows(s, inputs.pack, options, owners=owners, shortfall=shortfall)] for s in sides)
     if not train:
-        raise _nothing(sides[0], inputs, options)
+        raise _no_rows_error(sides[0], inputs, options)
     result = SynthResult(
         pack=inputs.pack.name,
         train_rows=len(train),
@@ -73,13 +73,13 @@ def synth(options: SynthOptions) -> SynthResult:
     if options.dry_run:
         say_preview(train, result)
     else:
-        _write(result, inputs, options, train, test)
+        _write_files(result, inputs, options, train, test)
     if options.as_json:
         out_json(result.to_object())
     return result
 
 
-def _check(options: SynthOptions) -> None:
+def _check_options(options: SynthOptions) -> None:
     output, test_split = options.output, options.test_split
     if options.terms == options.acronyms == STDIO:
         raise UserError("--terms - and --acronyms - cannot both be stdin", hint="give one of them as a file")
@@ -117,7 +117,7 @@ def _outputs(options: SynthOptions, *, rejected: bool) -> tuple[str, ...]:
     return (*(str(split_path(path, part)) for part in parts), str(manifest_path(path)), str(card_path(path)))
 
 
-def _read(options: SynthOptions) -> _Lists:
+def _read_lists(options: SynthOptions) -> _Lists:
     """The named lists, else the pack's own; the named pack, else the one of the lists' language."""
     terms, acronyms = options.terms, options.acronyms
     pack = load_pack(find_pack(options.pack)) if options.pack else None
@@ -137,7 +137,7 @@ def _read(options: SynthOptions) -> _Lists:
     files = []
     for name, are_acronyms in ((terms, False), (acronyms, True)):
         if name:
-            files.append(_found(name, pack))
+            files.append(_find_file(name, pack))
             read_list(files[-1], reading, acronyms=are_acronyms)
     pack = pack or _default_pack(reading.lang)
     return _Lists(pack=pack, files=tuple(files), reading=_filtered(reading, pack))
@@ -156,7 +156,7 @@ def _default_pack(lang: str) -> Pack:
     return load_pack(find_pack(name))
 
 
-def _found(name: str, pack: Pack | None) -> Path:
+def _find_file(name: str, pack: Pack | None) -> Path:
     path = find_list(name, lang=pack.lang if pack else language(), beside=pack.path.parent if pack else None)
     shipped_with_pack = pack is not None and name in (pack.terms, pack.acronyms)
     if str(path) != name and not shipped_with_pack:
@@ -190,7 +190,7 @@ def _concepts(inputs: _Lists) -> list[Concept]:
     return concepts
 
 
-def _nothing(concepts: Sequence[Concept], inputs: _Lists, options: SynthOptions) -> UserError:
+def _no_rows_error(concepts: Sequence[Concept], inputs: _Lists, options: SynthOptions) -> UserError:
     """No training row: a count is 0, the pack has no templates for these lists, or the test side has it all."""
     return UserError(
         "not one training row can be made",
@@ -221,7 +221,7 @@ def _glossary_path(pack: Pack) -> Path:
     return beside if beside.is_file() else data_path(pack.glossary)
 
 
-def _write(
+def _write_files(
     result: SynthResult,
     inputs: _Lists,
     options: SynthOptions,
