@@ -27,12 +27,12 @@ FLAT = 0.2
 FLAT_FROM = 10_000
 PHASES = {
     "read": "read_all",
-    "concepts": "join",
-    "rows": "make",
-    "split": "divide",
+    "concepts": "join_records",
+    "rows": "make_rows",
+    "split": "split_rows",
     "mine": "mine_parts",
-    "prove": "proof",
-    "write": "write",
+    "prove": "prove_split",
+    "write": "write_output",
 }
 _LATIN = [c + v + e for c in "bcdfghklmnprstvz" for v in "aeiou" for e in ("", "n", "r", "s", "l")]
 _HANGUL = [
@@ -76,12 +76,13 @@ def write_glossary(path: Path, count: int) -> None:
 
 def measured(glossary: str, output: str) -> None:
     """Run compose in this process; print the seconds of each phase and the peak memory as JSON."""
+    from embedkit.compose import ComposeOptions
     from embedkit.compose.run import compose as module
 
     seconds: dict[str, float] = {}
     for phase, name in PHASES.items():
         setattr(module, name, _timed(getattr(module, name), phase, seconds))
-    result = module.compose(inputs=[glossary], output=output, miner="lexical")
+    result = module.compose(ComposeOptions(inputs=[glossary], output=output, miner="lexical"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rules = dict(result.rules)
     print(

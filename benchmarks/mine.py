@@ -209,8 +209,9 @@ def embedkit(folder: Path, pairs: list[Row], *, ann_above: int = 0) -> Callable[
     from embedkit.compose.concepts.graph import build
     from embedkit.compose.mine.candidates.base import Bar
     from embedkit.compose.mine.candidates.dense import DenseMiner
+    from embedkit.compose.mine.options import MiningOptions
     from embedkit.compose.mine.pools import Mask
-    from embedkit.compose.mine.select import Guards, mine
+    from embedkit.compose.mine.select import mine
 
     stored = Stored(folder)
     records, drafts = drafts_of(pairs)
@@ -221,10 +222,12 @@ def embedkit(folder: Path, pairs: list[Row], *, ann_above: int = 0) -> Callable[
             drafts,
             mask,
             lambda pool: DenseMiner(pool.texts, stored, bar=Bar(), ann_above=ann_above),  # type: ignore[arg-type]
-            guards=Guards(hard_k=WANTED),
+            options=MiningOptions(hard_k=WANTED),
         )
-        chosen = ([negative.text for negative in row] for row in found.negatives)
-        return {(d.anchor, d.positive): row for d, row in zip(drafts, chosen, strict=True)}
+        return {
+            (drafts[number].anchor, drafts[number].positive): [n.text for n in row.negatives]
+            for number, row in found
+        }
 
     return run
 
@@ -284,13 +287,19 @@ def flag_embedding(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
 
 def composed(folder: Path, pairs: list[Row]) -> Callable[[], Mined]:
     """`embedkit compose`, reading, linting, splitting and writing included, on vectors that are cached."""
-    from embedkit.compose.run.compose import compose
+    from embedkit.compose import ComposeOptions, compose
 
     output = folder / "out.jsonl"
 
     def run() -> Mined:
         compose(
-            inputs=[str(folder / "pairs.csv")], output=str(output), miner="dense", split="1/0/0", force=True
+            ComposeOptions(
+                inputs=[str(folder / "pairs.csv")],
+                output=str(output),
+                miner="dense",
+                split="1/0/0",
+                force=True,
+            )
         )
         rows = map(json.loads, output.read_text(encoding="utf-8").splitlines())
         return {(row["anchor"], row["positive"]): row["hard_negatives"] for row in rows}

@@ -20,13 +20,18 @@ LANGUAGES = ("en", "ko")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the glossary crawled from the shipped pages and the pairs composed from it."""
-    from embedkit.compose.run.compose import compose
+    from embedkit.compose import ComposeOptions, compose
     from embedkit.crawler.run.crawl import crawl
 
     folder = tmp_path_factory.mktemp("quality")
     crawl(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv"))
     compose(
-        inputs=[str(folder / "glossary.csv")], output=str(folder / "pairs.jsonl"), miner="lexical", hard_k=3
+        ComposeOptions(
+            inputs=[str(folder / "glossary.csv")],
+            output=str(folder / "pairs.jsonl"),
+            miner="lexical",
+            hard_k=3,
+        )
     )
     return folder
 

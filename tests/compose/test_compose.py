@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.run.compose import compose
+from embedkit.compose import ComposeOptions, compose
 from embedkit.errors import UserError
 
 from .conftest import GLOSSARY, Run, made_glossary, rows_of
@@ -102,7 +102,9 @@ def test_standard_input_is_read_once(run: Run) -> None:
 
 def test_a_self_pair_is_rejected_and_two_spellings_are_kept(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("same,same\nPulse-Width,pulse width\n", encoding="utf-8")
-    result = compose(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), miner="lexical")
+    result = compose(
+        ComposeOptions(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), miner="lexical")
+    )
     assert result.made.rejected == {"self pair": 1}
     assert result.lint == {"equal but for case or brackets": 1, "self pair": 1}
     assert result.made.given_out == 1
@@ -196,7 +198,11 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
     table = made_glossary(tmp_path / "g.csv", terms=60)
     made = []
     for name in ("one", "two"):
-        compose(inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical", seed=4)
+        compose(
+            ComposeOptions(
+                inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical", seed=4
+            )
+        )
         made.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())})
     assert made[0] == made[1]
     assert len(made[0]) == 6
@@ -204,7 +210,9 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_no_held_out_text_is_a_training_negative(tmp_path: Path) -> None:
     compose(
-        inputs=[str(made_glossary(tmp_path / "g.csv"))], output=str(tmp_path / "p.jsonl"), miner="lexical"
+        ComposeOptions(
+            inputs=[str(made_glossary(tmp_path / "g.csv"))], output=str(tmp_path / "p.jsonl"), miner="lexical"
+        )
     )
     held_out = [row for part in ("dev", "test") for row in rows_of(tmp_path / f"p.{part}.jsonl")]
     texts = {row[side] for row in held_out for side in ("anchor", "positive")}
@@ -215,17 +223,19 @@ def test_no_held_out_text_is_a_training_negative(tmp_path: Path) -> None:
 def test_kinds_can_be_chosen(tmp_path: Path) -> None:
     table = made_glossary(tmp_path / "g.csv")
     compose(
-        inputs=[str(table)],
-        output=str(tmp_path / "p.jsonl"),
-        kinds="definition-term",
-        split="1/0/0",
-        hard_k=0,
+        ComposeOptions(
+            inputs=[str(table)],
+            output=str(tmp_path / "p.jsonl"),
+            kinds="definition-term",
+            split="1/0/0",
+            hard_k=0,
+        )
     )
     rows = rows_of(tmp_path / "p.jsonl")
     assert {row["kind"] for row in rows} == {"definition-term"}
     assert all(row["hard_negatives"] == [] for row in rows)
     with pytest.raises(UserError, match="list of kinds"):
-        compose(inputs=[str(table)], output=str(tmp_path / "q.jsonl"), kinds="nonsense")
+        compose(ComposeOptions(inputs=[str(table)], output=str(tmp_path / "q.jsonl"), kinds="nonsense"))
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
@@ -256,9 +266,9 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     table = made_glossary(tmp_path / "g.csv")
-    monkeypatch.setattr("embedkit.compose.rows.output.pair_to_object", interrupted)
+    monkeypatch.setattr("embedkit.compose.run.output.pair_to_object", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical")
+        compose(ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical"))
     assert written(tmp_path) == ["g.csv"]
 
 
@@ -273,7 +283,7 @@ def test_whatever_the_table_the_books_balance(tmp_path: Path, lines: list[str], 
     path.write_bytes("\n".join(lines).encode() + b"\n" + tail)
     output = tmp_path / "p.jsonl"
     try:
-        result = compose(inputs=[str(path)], output=str(output), miner="lexical", force=True)
+        result = compose(ComposeOptions(inputs=[str(path)], output=str(output), miner="lexical", force=True))
     except UserError:
         return
     assert result.read.balanced

@@ -25,13 +25,14 @@ def dying(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*args, **kwargs)
 setattr(owner, last, dying)
-from embedkit.compose.run.compose import compose
-compose(inputs=["g.csv"], miner="lexical", force=True)
+from embedkit.compose import ComposeOptions, compose
+compose(ComposeOptions(inputs=["g.csv"], miner="lexical", force=True))
 """
 
 
 @pytest.mark.parametrize(
-    "place", ["embedkit.compose.mine.found:Found.put", "embedkit.compose.rows.output:pair_to_object"]
+    "place",
+    ["embedkit.compose.mine.negatives:NegativeStore.put", "embedkit.compose.run.output:pair_to_object"],
 )
 def test_kill_9_leaves_the_old_output_and_the_next_run_is_whole(run: Run, tmp_path: Path, place: str) -> None:
     made_glossary(tmp_path / "g.csv")

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.mine.candidates.base import NO_INDICES, Question
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.compose.rows.drafts import draft_rows
 from embedkit.compose.rows.records import records_spool
 from embedkit.compose.rows.spool import Picked
 from embedkit.compose.rows.texts import distinct_texts
-from embedkit.compose.run.compose import compose
 from embedkit.data.entries import ALIAS_KINDS, Alias, Entry, Record
 from embedkit.ranking.near_duplicates import near_pairs
 
@@ -91,6 +91,8 @@ def test_blocks_do_not_change_a_byte_of_the_output(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr("embedkit.compose.mine.candidates.lexical.BLOCK_CELLS", block)
         monkeypatch.setattr("embedkit.compose.mine.select.CHUNK", 8 if block == 1 else 2048)
         monkeypatch.setattr("embedkit.ranking.near_duplicates.BLOCK", 9 if block == 1 else 1 << 17)
-        compose(inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical")
+        compose(
+            ComposeOptions(inputs=[str(table)], output=str(tmp_path / name / "pairs.jsonl"), miner="lexical")
+        )
         made.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())})
     assert made[0] == made[1]

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from embedkit.compose.export.convert import convert
+from embedkit.compose import ConvertOptions, convert
 from embedkit.compose.export.source import FOLDERS
 from embedkit.data.manifest import Manifest, manifest_path, read_manifest, write_manifest
 from embedkit.data.records import Pair, write_pairs
@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Path:
 def made(source: Path, form: str) -> Path:
     """The output of a conversion: a folder, or one file."""
     output = source.with_name("out" if form in FOLDERS else "out.jsonl")
-    convert(inputs=[str(source)], to=form, output=str(output))
+    convert(ConvertOptions(inputs=[str(source)], to=form, output=str(output)))
     return output
 
 
@@ -79,7 +79,7 @@ def test_a_folder_has_its_manifest_inside_and_reading_it_names_every_file(
     folder = made(source, form)
     outputs = read_manifest(folder / "manifest.json").outputs
     assert set(outputs) == {path.name for path in folder.rglob("*") if path.is_file()} - {"manifest.json"}
-    convert(inputs=[str(folder)], from_=form, output=str(tmp_path / "back.jsonl"))
+    convert(ConvertOptions(inputs=[str(folder)], from_=form, output=str(tmp_path / "back.jsonl")))
     inputs = {Path(name).name for name in read_manifest(tmp_path / "back.manifest.json").inputs}
     assert inputs == set(outputs) - {"README.md"}
 
@@ -88,7 +88,7 @@ def test_the_manifest_of_an_input_is_never_replaced(run: Run, source: Path, tmp_
     (tmp_path / "pairs.manifest.json").write_text("{}", encoding="utf-8")
     done = run("convert", "--to", "tevatron", "--output", "pairs.json", "--force")
     assert done.returncode == 2
-    assert "pairs.manifest.json: would be replaced, and it is the manifest of pairs.jsonl" in done.stderr
+    assert "pairs.manifest.json: is the manifest of pairs.jsonl and would be replaced" in done.stderr
 
 
 @pytest.mark.parametrize("form", ["sentence-transformers", "flagembedding", "beir", "huggingface"])
@@ -99,9 +99,9 @@ def test_rows_are_not_held_in_memory(form: str, tmp_path: Path) -> None:
         tmp_path / "pairs.jsonl",
         (Pair(anchor=f"a{n // 2}", positive=f"p{n}", hard_negatives=texts) for n in range(rows)),
     )
-    convert(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "warm"))
+    convert(ConvertOptions(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "warm")))
     tracemalloc.start()
-    convert(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "out"))
+    convert(ConvertOptions(inputs=[str(tmp_path / "pairs.jsonl")], to=form, output=str(tmp_path / "out")))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < rows * 3 * 600 / 4
@@ -201,7 +201,7 @@ def test_datasets_loads_the_hub_folder_with_its_types(source: Path, tmp_path: Pa
     assert row["mining"] == []
     assert str(loaded["train"].features["hard_negatives"].feature.dtype) == "string"
     write_pairs(source, [Pair(anchor="a", positive="b"), Pair(anchor="c", positive="d", scores=(0.5,))])
-    convert(inputs=[str(source)], to="huggingface", output=str(tmp_path / "scored"))
+    convert(ConvertOptions(inputs=[str(source)], to="huggingface", output=str(tmp_path / "scored")))
     scored = datasets.load_dataset(str(tmp_path / "scored"), cache_dir=str(tmp_path / "cache"))
     assert list(scored["train"]["scores"]) == [[], [0.5]]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.export.convert import ConvertResult, convert
+from embedkit.compose import ConvertOptions, ConvertResult, convert
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.source import FOLDERS, FORMATS, part_of
 from embedkit.data.records import Mining, Pair, write_pairs
@@ -46,9 +46,11 @@ def out_and_back(
         if old.is_file():
             old.unlink()
     write_pairs(folder / "in.jsonl", rows)
-    there = convert(inputs=[str(folder / "in.jsonl")], to=form, output=str(folder / "there" / "x.jsonl"))
+    there = convert(
+        ConvertOptions(inputs=[str(folder / "in.jsonl")], to=form, output=str(folder / "there" / "x.jsonl"))
+    )
     inputs = [str(folder / "there" / "x.jsonl")] if form in FOLDERS else list(there.outputs)
-    back = convert(inputs=inputs, from_=form, output=str(folder / "back.jsonl"))
+    back = convert(ConvertOptions(inputs=inputs, from_=form, output=str(folder / "back.jsonl")))
     found = [pair for path in back.outputs for pair in read_pairs(path)]
     return there, back, found
 
@@ -65,7 +67,7 @@ def test_a_format_of_single_rows_gives_every_row_back(form: str, rows: list[Pair
     rows = list(read_pairs(tmp_path / "nfc.jsonl"))
     there, _, found = out_and_back(tmp_path, form, rows)
     assert contents(found) == contents(rows)
-    assert there.books.tally.merged == 0
+    assert there.counts.tally.merged == 0
 
 
 @pytest.mark.parametrize("form", GROUPING)
@@ -76,9 +78,9 @@ def test_a_format_that_groups_gives_every_pair_back(form: str, rows: list[Pair],
     rows = list(read_pairs(tmp_path / "nfc.jsonl"))
     there, back, found = out_and_back(tmp_path, form, rows)
     assert {(p.anchor, p.positive) for p in found} == {(p.anchor, p.positive) for p in rows}
-    for tally in (there.books.tally, back.books.tally):
+    for tally in (there.counts.tally, back.counts.tally):
         assert tally.balanced
-    assert there.books.tally.taken_in == len(rows)
+    assert there.counts.tally.taken_in == len(rows)
     positives: dict[str, set[str]] = {}
     for row in rows:
         positives.setdefault(row.anchor, set()).add(row.positive)
@@ -95,7 +97,7 @@ def test_negatives_are_accounted_for(tmp_path: Path, form: str) -> None:
         Pair(anchor="q", positive="b", hard_negatives=("n1",)),
         Pair(anchor="r", positive="c", hard_negatives=("n1",)),
     ]
-    books = out_and_back(tmp_path, form, rows)[0].books
+    books = out_and_back(tmp_path, form, rows)[0].counts
     lost = {what: count for what, count in books.lost.items() if count}
     assert lost.pop("that a text is a hard negative (it stays in the corpus)", 3) == 3
     assert lost == {
@@ -109,7 +111,7 @@ def test_negatives_are_accounted_for(tmp_path: Path, form: str) -> None:
 
 def test_keys_without_a_place_are_counted(tmp_path: Path) -> None:
     rows = [Pair(anchor="q", positive="a", group="g", lang="ko"), Pair(anchor="r", positive="b", group="h")]
-    books = out_and_back(tmp_path, "ms-swift", rows)[0].books
+    books = out_and_back(tmp_path, "ms-swift", rows)[0].counts
     assert {key: count for key, count in books.keys.items() if count} == {"group": 2, "lang": 1}
 
 
@@ -122,8 +124,8 @@ def test_a_hub_folder_loses_nothing(tmp_path: Path) -> None:
     ]
     there, back, found = out_and_back(tmp_path, "huggingface", rows)
     assert found == rows
-    assert not +there.books.keys
-    assert not +back.books.keys
+    assert not +there.counts.keys
+    assert not +back.counts.keys
 
 
 def test_rows_of_several_widths_have_a_file_each(tmp_path: Path) -> None:
@@ -133,18 +135,22 @@ def test_rows_of_several_widths_have_a_file_each(tmp_path: Path) -> None:
         Pair(anchor="e", positive="f"),
         Pair(anchor="g", positive="h", hard_negatives=("i",)),
     )
-    made = convert(inputs=[str(source)], to="sentence-transformers", output=str(tmp_path / "st.jsonl"))
+    made = convert(
+        ConvertOptions(inputs=[str(source)], to="sentence-transformers", output=str(tmp_path / "st.jsonl"))
+    )
     assert [Path(path).name for path in made.outputs] == ["st.n0.jsonl", "st.n1.jsonl", "st.n2.jsonl"]
     for other in ("st.notes.jsonl", "st.n1x.jsonl"):
         (tmp_path / other).touch()
     assert rows_of(tmp_path / "st.n1.jsonl") == [{"anchor": "g", "positive": "h", "negative": "i"}]
     assert list(rows_of(tmp_path / "st.n2.jsonl")[0]) == ["anchor", "positive", "negative_1", "negative_2"]
     convert(
-        inputs=[str(source)],
-        to="sentence-transformers",
-        output=str(tmp_path / "st.jsonl"),
-        negatives=0,
-        force=True,
+        ConvertOptions(
+            inputs=[str(source)],
+            to="sentence-transformers",
+            output=str(tmp_path / "st.jsonl"),
+            negatives=0,
+            force=True,
+        )
     )
     left = ["st.jsonl", "st.manifest.json", "st.n1x.jsonl", "st.notes.jsonl"]
     assert sorted(path.name for path in tmp_path.glob("st*")) == left
@@ -157,10 +163,12 @@ def test_exactly_so_many_negatives(tmp_path: Path) -> None:
         Pair(anchor="e", positive="f", hard_negatives=("g",)),
     )
     made = convert(
-        inputs=[str(source)], to="sentence-transformers", output=str(tmp_path / "st.jsonl"), negatives=2
+        ConvertOptions(
+            inputs=[str(source)], to="sentence-transformers", output=str(tmp_path / "st.jsonl"), negatives=2
+        )
     )
-    assert made.books.tally.rejected == {"fewer negatives than --negatives": 1}
-    assert made.books.lost["negatives beyond --negatives"] == 1
+    assert made.counts.tally.rejected == {"fewer negatives than --negatives": 1}
+    assert made.counts.lost["negatives beyond --negatives"] == 1
     assert rows_of(tmp_path / "st.jsonl") == [
         {"anchor": "a", "positive": "b", "negative_1": "c", "negative_2": "d"}
     ]
@@ -170,10 +178,18 @@ def test_parts_go_along_and_come_back(tmp_path: Path) -> None:
     for part, name in (("", "a"), (".dev", "b"), (".test", "c")):
         write(tmp_path / f"p{part}.jsonl", Pair(anchor=name, positive=name * 2, hard_negatives=("z",)))
     for form in OTHERS:
-        made = convert(inputs=[str(tmp_path / "p.jsonl")], to=form, output=str(tmp_path / form / "x.jsonl"))
+        made = convert(
+            ConvertOptions(
+                inputs=[str(tmp_path / "p.jsonl")], to=form, output=str(tmp_path / form / "x.jsonl")
+            )
+        )
         assert made.rows == {"train": 1, "dev": 1, "test": 1}
         back = convert(
-            inputs=[str(tmp_path / form / "x.jsonl")], from_=form, output=str(tmp_path / form / "back.jsonl")
+            ConvertOptions(
+                inputs=[str(tmp_path / form / "x.jsonl")],
+                from_=form,
+                output=str(tmp_path / form / "back.jsonl"),
+            )
         )
         assert back.rows == {"train": 1, "dev": 1, "test": 1}, form
         assert next(read_pairs(tmp_path / form / "back.dev.jsonl")).anchor == "b"
@@ -181,7 +197,7 @@ def test_parts_go_along_and_come_back(tmp_path: Path) -> None:
 
 def test_rows_of_no_part_are_a_beir_test_set(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", Pair(anchor="a", positive="b", hard_negatives=("c",)))
-    convert(inputs=[str(source)], to="beir", output=str(tmp_path / "beir"))
+    convert(ConvertOptions(inputs=[str(source)], to="beir", output=str(tmp_path / "beir")))
     head, right, wrong = (tmp_path / "beir/qrels/test.tsv").read_text(encoding="utf-8").splitlines()
     assert head == "query-id\tcorpus-id\tscore"
     assert (right[-1], wrong[-1]) == ("1", "0")
@@ -219,17 +235,19 @@ def test_what_cannot_be_used_is_rejected_with_its_place(
     )
     (tmp_path / "in.jsonl").write_text("\n".join([*BAD_LINES[form], good]), encoding="utf-8")
     to = "beir" if form == "pairs" else "pairs"
-    made = convert(inputs=[str(tmp_path / "in.jsonl")], from_=form, to=to, output=str(tmp_path / "out"))
-    tally = made.books.tally
+    made = convert(
+        ConvertOptions(inputs=[str(tmp_path / "in.jsonl")], from_=form, to=to, output=str(tmp_path / "out"))
+    )
+    tally = made.counts.tally
     assert (tally.rejected.total(), tally.given_out) == (len(BAD_LINES[form]), 1)
     assert tally.balanced
     assert f"{tmp_path / 'in.jsonl'}:1: " in capsys.readouterr().err
 
 
 def queries():  # type: ignore[no-untyped-def]
-    from embedkit.compose.export.record import Query
+    from embedkit.compose.export.record import JudgedQuery
 
-    yield Query("q", ("a",), ("n",))
+    yield JudgedQuery("q", ("a",), ("n",))
 
 
 def test_titles_and_grades_of_a_beir_folder(tmp_path: Path) -> None:
@@ -242,13 +260,13 @@ def test_titles_and_grades_of_a_beir_folder(tmp_path: Path) -> None:
     (folder / "qrels" / "test.tsv").write_text(
         "query-id\tcorpus-id\tscore\nq\t1\t2\nq\t2\t0\nq\t9\t1\nr\t2\tx\nnone\t1\t1\n"
     )
-    made = convert(inputs=[str(folder)], from_="beir", output=str(tmp_path / "p.jsonl"))
+    made = convert(ConvertOptions(inputs=[str(folder)], from_="beir", output=str(tmp_path / "p.jsonl")))
     (row,) = read_pairs(made.outputs[0])
     assert (row.anchor, row.positive, row.hard_negatives) == ("ask", "T x", ("y",))
     assert Path(made.outputs[0]).name == "p.test.jsonl"
-    assert made.books.tally.rejected.total() == 3
-    assert made.books.lost["grades above 1"] == 1
-    assert made.books.lost["corpus texts that no query is judged against"] == 1
+    assert made.counts.tally.rejected.total() == 3
+    assert made.counts.lost["grades above 1"] == 1
+    assert made.counts.lost["corpus texts that no query is judged against"] == 1
 
 
 def test_teacher_scores_go_to_flagembedding_and_back(tmp_path: Path) -> None:
@@ -257,13 +275,19 @@ def test_teacher_scores_go_to_flagembedding_and_back(tmp_path: Path) -> None:
         Pair(anchor="q", positive="b", hard_negatives=("n", "m"), scores=(0.8, 0.2, 0.1)),
     ]
     write_pairs(tmp_path / "p.jsonl", rows)
-    there = convert(inputs=[str(tmp_path / "p.jsonl")], to="flagembedding", output=str(tmp_path / "f.jsonl"))
+    there = convert(
+        ConvertOptions(
+            inputs=[str(tmp_path / "p.jsonl")], to="flagembedding", output=str(tmp_path / "f.jsonl")
+        )
+    )
     (line,) = rows_of(Path(there.outputs[0]))
     assert (line["pos_scores"], line["neg_scores"]) == ([0.9, 0.8], [0.2, 0.1])
     back = convert(
-        inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "b.jsonl")
+        ConvertOptions(
+            inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "b.jsonl")
+        )
     )
-    assert not any((there.books.keys + back.books.keys).values())
+    assert not any((there.counts.keys + back.counts.keys).values())
     assert [row.scores for row in read_pairs(back.outputs[0])] == [row.scores for row in rows]
 
 
@@ -272,18 +296,26 @@ def test_teacher_scores_that_cannot_go_along_are_counted(tmp_path: Path) -> None
         '{"query":"q","pos":["a"],"neg":["n"],"pos_scores":[1.0],"prompt":""}\n'
     )
     made = convert(
-        inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "p.jsonl")
+        ConvertOptions(
+            inputs=[str(tmp_path / "f.jsonl")], from_="flagembedding", output=str(tmp_path / "p.jsonl")
+        )
     )
-    assert made.books.keys == {"pos_scores": 1}
+    assert made.counts.keys == {"pos_scores": 1}
     rows = [
         Pair(anchor="q", positive="a", scores=(0.9,)),
         Pair(anchor="q", positive="b"),
     ]
     write_pairs(tmp_path / "r.jsonl", rows)
-    half = convert(inputs=[str(tmp_path / "r.jsonl")], to="flagembedding", output=str(tmp_path / "h.jsonl"))
-    assert half.books.lost["teacher's scores where not all rows of an anchor have them (rows)"] == 1
-    other = convert(inputs=[str(tmp_path / "r.jsonl")], to="tevatron", output=str(tmp_path / "t.jsonl"))
-    assert other.books.keys["scores"] == 1
+    half = convert(
+        ConvertOptions(
+            inputs=[str(tmp_path / "r.jsonl")], to="flagembedding", output=str(tmp_path / "h.jsonl")
+        )
+    )
+    assert half.counts.lost["teacher's scores where not all rows of an anchor have them (rows)"] == 1
+    other = convert(
+        ConvertOptions(inputs=[str(tmp_path / "r.jsonl")], to="tevatron", output=str(tmp_path / "t.jsonl"))
+    )
+    assert other.counts.keys["scores"] == 1
 
 
 def test_fewer_negatives_have_fewer_scores(tmp_path: Path) -> None:
@@ -292,7 +324,12 @@ def test_fewer_negatives_have_fewer_scores(tmp_path: Path) -> None:
         [Pair(anchor="q", positive="a", hard_negatives=("n", "m"), scores=(0.9, 0.2, 0.1))],
     )
     made = convert(
-        inputs=[str(tmp_path / "p.jsonl")], to="flagembedding", negatives=1, output=str(tmp_path / "f.jsonl")
+        ConvertOptions(
+            inputs=[str(tmp_path / "p.jsonl")],
+            to="flagembedding",
+            negatives=1,
+            output=str(tmp_path / "f.jsonl"),
+        )
     )
     (line,) = rows_of(Path(made.outputs[0]))
     assert (line["neg"], line["neg_scores"]) == (["n"], [0.2])
@@ -304,8 +341,10 @@ def test_a_broken_llamaindex_file_is_a_message(text: str, tmp_path: Path) -> Non
     (tmp_path / "l.json").write_text(text, encoding="utf-8", errors="replace")
     with pytest.raises(UserError):
         convert(
-            inputs=[str(tmp_path / "l.json")],
-            from_="llamaindex",
-            output=str(tmp_path / "p.jsonl"),
-            force=True,
+            ConvertOptions(
+                inputs=[str(tmp_path / "l.json")],
+                from_="llamaindex",
+                output=str(tmp_path / "p.jsonl"),
+                force=True,
+            )
         )

@@ -22,9 +22,11 @@ budget, tile, cells = map(int, sys.argv[2:])
 dense.DenseMiner.__init__.__kwdefaults__["budget_bytes"] = budget
 nearest.TILE, lexical.BLOCK_CELLS = tile, cells
 import torch
-from embedkit.compose.run.compose import compose
+from embedkit.compose import ComposeOptions, compose
 for miner in ("dense", "hybrid"):
-    compose(inputs=["g.csv"], output=f"{miner}/pairs.jsonl", miner=miner, model=sys.argv[1], hard_k=5, kinds="all")
+    compose(ComposeOptions(
+        inputs=["g.csv"], output=f"{miner}/pairs.jsonl", miner=miner, model=sys.argv[1], hard_k=5, kinds="all"
+    ))
 print(torch.get_num_threads())
 """
 USUAL = (64 << 20, 2048, 1 << 20)

@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.embed.run import EmbedResult, embed
-from embedkit.compose.mine.candidates.vectors import Encoding
-from embedkit.compose.mine.options import MineOptions
-from embedkit.compose.run.compose import compose
+from embedkit.compose import ComposeOptions, EmbedOptions, EmbedResult, compose, embed
+from embedkit.compose.encode.place import Place, place_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.models.shards import Shards
 from embedkit.models.vectors import Encoder
@@ -33,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(model: Path, *, input_: str = "glossary.csv", **options: object) -> EmbedResult:
-    return embed(input_, output=Path("out"), model=str(model), **options)  # type: ignore[arg-type]
+    return embed(EmbedOptions(input=input_, output=Path("out"), model=str(model), **options))  # type: ignore[arg-type]
 
 
 def test_shards_of_several_processes_merge_to_all_texts(folder: Path, tiny_model: Path) -> None:
@@ -82,11 +79,13 @@ def test_compose_encodes_nothing_that_lies_in_the_shards(
     monkeypatch.setenv("EMBEDKIT_CACHE", str(folder / "other"))
     monkeypatch.setattr(Encoder, "_fresh", lambda *_: pytest.fail("a text was encoded"))
     compose(
-        inputs=["glossary.csv"],
-        output="pairs.jsonl",
-        miner="dense",
-        model=str(tiny_model),
-        mining=MineOptions(encoding=Encoding(vectors="out")),
+        ComposeOptions(
+            inputs=["glossary.csv"],
+            output="pairs.jsonl",
+            miner="dense",
+            model=str(tiny_model),
+            vectors="out",
+        )
     )
     assert any(row["hard_negatives"] for row in rows_of(folder / "pairs.jsonl"))
 
@@ -169,7 +168,7 @@ def test_the_launcher_says_which_shard(environment: dict[str, str], expected: Pl
 def test_kubernetes_says_the_index_and_the_option_the_count() -> None:
     environment = {"JOB_COMPLETION_INDEX": "2"}
     assert place_of(environment, shards=5, shard_index=None) == Place((2,), 5, "Kubernetes")
-    with pytest.raises(UserError, match="shard 2 of how many"):
+    with pytest.raises(UserError, match="shard 2 is asked for, but not the number"):
         place_of(environment, shards=0, shard_index=None)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.check.validate import check
 from embedkit.compose.concepts import han
 from embedkit.compose.concepts.graph import build, text_key
 from embedkit.compose.concepts.han import one_form
-from embedkit.compose.run import compose as command
 from embedkit.data.entries import Alias, Entry, Record
 
 from .conftest import rows_of
@@ -77,8 +77,8 @@ def test_one_concept_in_three_scripts_and_with_hangul() -> None:
 def test_the_rows_are_written_as_they_stood(tmp_path: Path) -> None:
     table = tmp_path / "g.csv"
     table.write_text("term,definition\n電壓,potential difference\n电压,两点之间的电位差\n", encoding="utf-8")
-    result = command.compose(
-        inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", miner="lexical"
+    result = compose(
+        ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", miner="lexical")
     )
     rows = rows_of(tmp_path / "p.jsonl")
     assert [row["anchor"] for row in rows] == ["電壓", "电压"]
@@ -99,7 +99,9 @@ def test_without_the_library_nothing_changes_and_it_is_said(
     assert one_form("抵抗器電圧") == "抵抗器電圧"
     table = tmp_path / "g.csv"
     table.write_text("term,definition\n静電容量,a\n靜電容量,b\n", encoding="utf-8")
-    result = command.compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0)
+    result = compose(
+        ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0)
+    )
     assert result.concepts == 2
     said = "with pip install 'embedkit-toolkit[han]' 電壓, 電圧 and 电压 are one word"
     assert said in capsys.readouterr().err
@@ -113,5 +115,5 @@ def test_a_table_without_chinese_characters_is_not_told(
     monkeypatch.setattr(han, "installed", lambda: False)
     table = tmp_path / "g.csv"
     table.write_text("term,definition\n전압,전위의 차\nvoltage,a difference\n", encoding="utf-8")
-    command.compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0)
+    compose(ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), split="1/0/0", hard_k=0))
     assert "Chinese" not in capsys.readouterr().err

@@ -6,7 +6,7 @@ import csv
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,24 +14,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.concepts.graph import build
-from embedkit.compose.mine.candidates.base import Bar, Guards, Question, Ranked, best_first
+from embedkit.compose.mine.candidates.base import Bar, Candidates, Question, best_first
 from embedkit.compose.mine.candidates.dense import DenseMiner
 from embedkit.compose.mine.candidates.hybrid import HybridMiner
 from embedkit.compose.mine.candidates.lexical import QUERY_FEATURES, LexicalMiner, features
-from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory, unreadable_share
+from embedkit.compose.mine.choose import Choice, choose_miner, miner_factory
+from embedkit.compose.mine.hubs import LEAST as HUB_LEAST
+from embedkit.compose.mine.negatives import NegativeStore
+from embedkit.compose.mine.options import MiningOptions
+from embedkit.compose.mine.parts import Mined
 from embedkit.compose.mine.pools import Mask
-from embedkit.compose.mine.select import HUB_LEAST, mine
+from embedkit.compose.mine.select import MinedRow, mine
 from embedkit.compose.rows.drafts import draft_rows
-from embedkit.compose.run.compose import compose
 from embedkit.data.entries import Entry, Record
 from embedkit.errors import UserError
+from embedkit.models.readable import unreadable_share
 from embedkit.models.resolve import ModelSource
 from embedkit.ranking.near_duplicates import near_pairs
 
 from .conftest import near_duplicates
 
-LEXICAL = miner_factory(Choice("lexical", "asked for"), bar=Bar())
+LEXICAL = miner_factory(Choice("lexical", "asked for"), MiningOptions())
 NONE = np.empty(0, dtype=np.int64)
 
 
@@ -63,11 +68,19 @@ def stated(*pairs: tuple[str, str]) -> list[Record]:
     ]
 
 
+def collected(size: int, rows: Iterable[tuple[int, MinedRow]]) -> Mined:
+    found = Mined(NegativeStore(size))
+    for number, row in rows:
+        found.add(number, row)
+    return found
+
+
 def mined(records: Sequence[Record], *, hard_k: int = 3) -> list[list[str]]:
     drafts = list(draft_rows(records))
     texts = sorted({text for draft in drafts for text in (draft.anchor, draft.positive)})
     near = [(texts[i], texts[j]) for i, j in near_pairs(texts)]
-    found = mine(drafts, Mask(build(records), near), LEXICAL, guards=Guards(hard_k=hard_k))
+    rows = mine(drafts, Mask(build(records), near), LEXICAL, options=MiningOptions(hard_k=hard_k))
+    found = collected(len(drafts), rows)
     return [[negative.text for negative in row] for row in found.negatives]
 
 
@@ -180,7 +193,7 @@ POOL = sorted({f"{a}{b} {c}" for a in "abcd" for b in "efgh" for c in ("lamp", "
 QUESTIONS = [Question(text[::-1], text, np.array([n], dtype=np.int64)) for n, text in enumerate(POOL)]
 
 
-def answers(rankings: Iterator[Ranked], limit: int) -> list[list[tuple[int, float]]]:
+def answers(rankings: Iterator[Candidates], limit: int) -> list[list[tuple[int, float]]]:
     return [list(zip(r.indices.tolist(), r.scores.tolist(), strict=True))[:limit] for r in rankings]
 
 
@@ -240,7 +253,7 @@ def test_auto_is_lexical_where_the_model_is_not_at_hand() -> None:
 
 def test_an_unknown_miner_is_refused() -> None:
     with pytest.raises(UserError, match="not one of"):
-        compose(inputs=["x.csv"], miner="magic", output="-")
+        compose(ComposeOptions(inputs=["x.csv"], miner="magic", output="-"))
 
 
 @pytest.fixture
@@ -282,7 +295,7 @@ def test_mathgloss_has_no_false_negative_and_loses_no_row(shared: Path, tmp_path
     table, output = tmp_path / "pairs.csv", tmp_path / "out.jsonl"
     with table.open("w", encoding="utf-8", newline="") as handle:
         csv.writer(handle).writerows(pairs)
-    compose(inputs=[str(table)], output=str(output), miner="lexical", split="1/0/0")
+    compose(ComposeOptions(inputs=[str(table)], output=str(output), miner="lexical", split="1/0/0"))
     rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == len(pairs) == 3515
     assert all(len(row["hard_negatives"]) == 3 for row in rows)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from embedkit.compose.mine.options import MineOptions
-from embedkit.compose.run.compose import compose
+from embedkit.compose import ComposeOptions, compose
 from embedkit.errors import UserError
 
 from .conftest import Run, made_glossary, rows_of
@@ -118,15 +117,15 @@ def test_an_existing_output_is_no_obstacle(run: Run, tmp_path: Path) -> None:
     [
         ({"explain": ("knot theorie",)}, "is in no row"),
         ({"hard_k": 0}, "--explain needs --hard-k"),
-        ({"mining": MineOptions(rounds=2)}, "--explain looks at one mining"),
-        ({"dry_run": True}, "--dry-run does not mine"),
+        ({"rounds": 2}, "--explain explains a single round of mining"),
+        ({"dry_run": True}, "--explain cannot be combined with --dry-run"),
     ],
 )
 def test_what_cannot_be_explained_is_said(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
     values: dict[str, Any] = {"explain": ("knot theory",), "miner": "lexical", **settings}
     with pytest.raises(UserError, match=message) as caught:
-        compose(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), **values)
+        compose(ComposeOptions(inputs=[str(tmp_path / "t.csv")], output=str(tmp_path / "p.jsonl"), **values))
     if "is in no row" in message:
         assert caught.value.hint.startswith("did you mean 'knot theory'")
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

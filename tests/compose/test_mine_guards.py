@@ -1,4 +1,4 @@
-"""Guards of mining: the bar, the rank window, the hub cap, the ladder, and what is written of them."""
+"""Guards of mining: the bar, the rank window, the hub cap, the weaker rules, and what is written of them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.concepts.graph import build
-from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Guards, Miner
+from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Miner
 from embedkit.compose.mine.candidates.nearest import DECIMALS
-from embedkit.compose.mine.options import MineOptions, parse_window
+from embedkit.compose.mine.options import MiningOptions, parse_window
+from embedkit.compose.mine.parts import Mined, check_mining
 from embedkit.compose.mine.pools import Mask, Pool
-from embedkit.compose.mine.select import Mined, mine
+from embedkit.compose.mine.select import mine
 from embedkit.compose.rows.drafts import draft_rows
-from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 
 from .conftest import Run, made_glossary, rows_of
-from .test_mine import LEXICAL, Spelling, dense, stated
+from .test_mine import LEXICAL, Spelling, collected, dense, stated
 
 PAIRS = tuple((f"{a}{b} lamp", f"{b}{a} wheel {a}") for a in "abcdef" for b in "ghijkl")
 
@@ -34,8 +35,9 @@ def mined(pairs: Sequence[tuple[str, str]] = PAIRS, *, bar: Bar | None = None, *
 
     records = stated(*pairs)
     make_miner = letters if bar else LEXICAL
-    guards = Guards(**settings)  # type: ignore[arg-type]
-    return mine(list(draft_rows(records)), Mask(build(records), ()), make_miner, guards=guards)
+    options = MiningOptions(**settings)  # type: ignore[arg-type]
+    drafts = list(draft_rows(records))
+    return collected(len(drafts), mine(drafts, Mask(build(records), ()), make_miner, options=options))
 
 
 def rules(found: Mined) -> Counter[str]:
@@ -82,20 +84,20 @@ def test_where_all_is_over_the_bar_the_farthest_comes_and_says_so() -> None:
 
 def test_what_scores_above_the_positive_is_remembered() -> None:
     found = mined([("aaaa", "zzzz"), ("aaab", "bbbb"), ("cccc", "dddd")], bar=Bar())
-    above = {(a.number, a.text) for a in found.above}
+    above = {(number, a.text) for number, a in found.above}
     assert (0, "aaab") in above
-    assert all(a.score > a.own for a in found.above)
+    assert all(a.score > a.own for _, a in found.above)
 
 
 def test_the_window_leaves_the_nearest_out() -> None:
     whole = mined(bar=Bar(max_relative=0.9), hard_k=6)
-    window = mined(bar=Bar(max_relative=0.9), window=(4, None))
+    window = mined(bar=Bar(max_relative=0.9), rank_window="4:")
     assert all(n.mining.rank >= 4 for row in window.negatives for n in row)
     assert [n.text for n in window.negatives[0]] == [n.text for n in whole.negatives[0]][3:]
 
 
 def test_outside_the_window_what_comes_after_is_taken_before_what_comes_before() -> None:
-    found = mined([(f"a{n} x", f"b{n} x") for n in range(4)], window=(3, 5), hard_k=6)
+    found = mined([(f"a{n} x", f"b{n} x") for n in range(4)], rank_window="3:5", hard_k=6)
     assert all(len(row) == 6 for row in found.negatives)
     row = found.negatives[0]
     assert [n.mining.rule for n in row] == ["window", "window", "bar", "bar", "bar", "window"]
@@ -119,7 +121,7 @@ def test_a_cap_that_has_no_room_for_all_is_shared_out_and_not_broken() -> None:
 
 
 def test_mining_twice_gives_the_same() -> None:
-    settings = {"bar": Bar(), "hub_cap": 3, "window": (2, 40)}
+    settings = {"bar": Bar(), "hub_cap": 3, "rank_window": "2:40"}
     once, again = (list(mined(**settings).negatives) for _ in range(2))  # type: ignore[arg-type]
     assert once == again
 
@@ -139,7 +141,7 @@ def test_what_is_no_window_is_refused(text: str) -> None:
 
 def test_a_window_narrower_than_the_negatives_wanted_is_refused() -> None:
     with pytest.raises(UserError, match="fewer than --hard-k 3"):
-        MineOptions(rank_window="4:5").guards(hard_k=3, seed=0)
+        check_mining(MiningOptions(rank_window="4:5", hard_k=3))
 
 
 def test_the_flags_reach_the_rows_the_json_and_the_manifest(run: Run, tmp_path: Path) -> None:
@@ -163,15 +165,16 @@ def test_a_bar_without_scores_to_hold_against_it_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = made_glossary(tmp_path / "g.csv", terms=8)
-    options = MineOptions(max_score=0.7)
-    compose(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical", mining=options)
-    assert "the lexical miner has no bar" in capsys.readouterr().err
+    compose(
+        ComposeOptions(inputs=[str(table)], output=str(tmp_path / "p.jsonl"), miner="lexical", max_score=0.7)
+    )
+    assert "the lexical miner has no model scores" in capsys.readouterr().err
 
 
 def test_receipts_of_the_dense_miner_name_the_weights(tiny_model: Path, tmp_path: Path) -> None:
     table = made_glossary(tmp_path / "g.csv", terms=12)
     output = tmp_path / "p.jsonl"
-    compose(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    compose(ComposeOptions(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model)))
     receipts = [m for row in rows_of(output) for m in row["mining"] if m["miner"] == "dense"]
     assert receipts
     manifest = json.loads((tmp_path / "p.manifest.json").read_text(encoding="utf-8"))

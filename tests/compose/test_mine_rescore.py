@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit.compose.mine.candidates.base import NO_INDICES, Bar, Question, Ranked
+from embedkit.compose import ComposeOptions, compose
+from embedkit.compose.mine.candidates.base import NO_INDICES, Bar, Candidates, Question
+from embedkit.compose.mine.candidates.cross_encoder import DEPTH, Rescorer, RescoringMiner, find_cross_encoder
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
-from embedkit.compose.mine.options import MineOptions
-from embedkit.compose.mine.rescore import DEPTH, Rescorer, RescoringMiner, find_cross_encoder
-from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 from embedkit.models.resolve import weights_hash
 
@@ -73,7 +72,7 @@ def test_rows_are_rescored_in_one_call() -> None:
     counting = Counting()
     miner = RescoringMiner(LexicalMiner(pool, spelled=False), pool, counting, bar=Bar())  # type: ignore[arg-type]
     questions = [Question(text, text, np.array([n], dtype=np.int64)) for n, text in enumerate(pool[:10])]
-    rankings: list[Ranked] = list(miner.rank(questions, 3))
+    rankings: list[Candidates] = list(miner.rank(questions, 3))
     assert len(counting.calls) == 1
     assert counting.calls[0] == 10 * (DEPTH + 1)
     assert len(rankings) == 10
@@ -90,7 +89,7 @@ def test_its_bar_is_held_against_its_own_scores() -> None:
 
 
 def test_the_deeper_look_ends_the_search() -> None:
-    def rank(limit: int) -> Iterator[Ranked]:
+    def rank(limit: int) -> Iterator[Candidates]:
         pool = [f"lamp {n}" for n in range(400)]
         miner = RescoringMiner(LexicalMiner(pool, spelled=False), pool, Counting(), bar=Bar(0.1))  # type: ignore[arg-type]
         return miner.rank([Question("lamp", "lamp", NO_INDICES)], limit)
@@ -102,8 +101,16 @@ def test_the_deeper_look_ends_the_search() -> None:
 def test_compose_writes_its_receipts(cross_encoder: Path, tmp_path: Path) -> None:
     table = made_glossary(tmp_path / "g.csv", terms=14)
     output = tmp_path / "p.jsonl"
-    options = MineOptions(cross_encoder=str(cross_encoder), max_relative=1.0, max_score=0.999)
-    compose(inputs=[str(table)], output=str(output), miner="lexical", split="1/0/0", mining=options)
+    options = ComposeOptions(
+        inputs=[str(table)],
+        output=str(output),
+        miner="lexical",
+        split="1/0/0",
+        cross_encoder=str(cross_encoder),
+        max_relative=1.0,
+        max_score=0.999,
+    )
+    compose(options)
     rows = rows_of(output)
     assert all(len(row["hard_negatives"]) == 3 for row in rows)
     rescored = [
@@ -132,7 +139,7 @@ def test_an_embedding_model_is_no_cross_encoder(run: Run, tmp_path: Path, tiny_m
     made_glossary(tmp_path / "g.csv", terms=6)
     done = run("compose", "--input", "g.csv", "--miner", "lexical", "--cross-encoder", str(tiny_model))
     assert done.returncode == 2
-    assert "is no cross-encoder" in done.stderr
+    assert "is not a cross-encoder" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

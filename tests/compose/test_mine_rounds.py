@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from embedkit.compose.mine.options import MineOptions
+from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.mine.rounds import RoundError
-from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
 from embedkit.models.resolve import weights_hash
 
@@ -55,31 +54,30 @@ def test_the_last_round_is_mined_by_the_tuned_model(
     first = (tmp_path / "data" / "pairs.jsonl").read_bytes()
     again = run("compose", *flags, "--force")
     assert again.returncode == 0, again.stderr
-    assert "already tuned" in again.stderr
+    assert "already fine-tuned" in again.stderr
     assert "embedkit train" not in again.stderr
     assert (tmp_path / "data" / "pairs.jsonl").read_bytes() == first
 
 
 @pytest.mark.parametrize(
-    ("options", "settings", "message"),
+    ("settings", "message"),
     [
-        (MineOptions(round_config="bad.json"), {}, "--round-config without --rounds"),
-        (MineOptions(rounds=2), {"output": "-"}, "standard output has no place"),
-        (MineOptions(rounds=2), {"hard_k": 0}, "--rounds needs --hard-k"),
-        (MineOptions(rounds=2), {"model": "./no-model"}, "no model './no-model' was found"),
+        ({"round_config": "bad.json"}, "--round-config without --rounds"),
+        ({"rounds": 2, "output": "-"}, "the output cannot be standard output"),
+        ({"rounds": 2, "hard_k": 0}, "--rounds needs --hard-k"),
+        ({"rounds": 2, "model": "./no-model"}, "no model './no-model' was found"),
     ],
 )
 def test_rounds_that_cannot_be_made_are_refused_first(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    options: MineOptions,
     settings: dict[str, Any],
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made_glossary(tmp_path / "g.csv", terms=6)
     with pytest.raises(UserError, match=message):
-        compose(inputs=["g.csv"], miner="lexical", mining=options, **settings)
+        compose(ComposeOptions(inputs=["g.csv"], miner="lexical", **settings))
     assert [path.name for path in tmp_path.iterdir()] == ["g.csv"]
 
 
@@ -101,7 +99,7 @@ def test_a_training_that_fails_stops_the_work_and_writes_no_rows(
     monkeypatch.setattr("embedkit.compose.mine.rounds.run_embedkit", lambda arguments: 3)
     made_glossary(tmp_path / "g.csv", terms=24)
     with pytest.raises(RoundError, match="training of round 1 stopped") as caught:
-        compose(inputs=["g.csv"], miner="lexical", model=str(tiny_model), mining=MineOptions(rounds=2))
+        compose(ComposeOptions(inputs=["g.csv"], miner="lexical", model=str(tiny_model), rounds=2))
     assert caught.value.exit_code == 3
     assert not (tmp_path / "data" / "pairs.jsonl").exists()
     assert (
@@ -114,5 +112,5 @@ def test_a_dry_run_of_rounds_trains_nothing(run: Run, tmp_path: Path, config: Pa
     flags = ("--miner", "lexical", "--rounds", "3", "--round-config", "cfg.json", "--dry-run")
     done = run("compose", "--input", "g.csv", *flags)
     assert done.returncode == 0, done.stderr
-    assert "would tune 2 times" in done.stderr
+    assert "would fine-tune 2 times" in done.stderr
     assert not (tmp_path / "data").exists()

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.mine.options import MineOptions
+from embedkit.compose import ComposeOptions, ComposeResult, compose
 from embedkit.compose.mine.synonyms import COLUMNS, read_candidates, synonyms_path
-from embedkit.compose.run.compose import ComposeResult, compose
 from embedkit.errors import UserError
 
 from .conftest import made_glossary, rows_of
@@ -35,12 +34,14 @@ def table(tmp_path: Path) -> Path:
 
 def composed(table: Path, *, synonyms: Path | str = "", force: bool = False) -> ComposeResult:
     return compose(
-        inputs=[str(table)],
-        output=str(table.with_name("pairs.jsonl")),
-        miner="lexical",
-        split="1/0/0",
-        force=force,
-        mining=MineOptions(synonyms=str(synonyms)),
+        ComposeOptions(
+            inputs=[str(table)],
+            output=str(table.with_name("pairs.jsonl")),
+            miner="lexical",
+            split="1/0/0",
+            force=force,
+            synonyms=str(synonyms),
+        )
     )
 
 
@@ -115,7 +116,9 @@ def test_neighbours_above_the_positive_are_proposed_with_both_scores(
 ) -> None:
     table = made_glossary(tmp_path / "g.csv", terms=12)
     output = tmp_path / "p.jsonl"
-    result = compose(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    result = compose(
+        ComposeOptions(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    )
     rows = [row for row in candidates(synonyms_path(output)) if row["reason"].startswith("above")]
     assert result.synonyms.proposed >= len(rows) > 0
     assert all(float(row["score"]) >= float(row["positive_score"]) for row in rows)
@@ -130,7 +133,9 @@ def test_the_likeliest_are_proposed_and_the_rest_is_counted(
     monkeypatch.setattr("embedkit.compose.mine.synonyms.MOST", 3)
     table = made_glossary(tmp_path / "g.csv", terms=12)
     output = tmp_path / "p.jsonl"
-    result = compose(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    result = compose(
+        ComposeOptions(inputs=[str(table)], output=str(output), miner="dense", model=str(tiny_model))
+    )
     assert len(candidates(synonyms_path(output))) == result.synonyms.proposed == 3
     assert result.synonyms.left_out > 0
 
@@ -166,7 +171,10 @@ def test_a_text_that_is_not_in_the_input_is_counted(table: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text_a,text_b,decision\na,b,\nc,d,maybe\n", "s.csv:3: the decision 'maybe' is none"),
+        (
+            "text_a,text_b,decision\na,b,\nc,d,maybe\n",
+            "s.csv:3: the decision 'maybe' is neither accept nor reject",
+        ),
         ("a,b\n1,2\n", "has no column text_a, text_b, decision"),
         ("text_a,text_b,decision\n,b,accept\n", "s.csv:2: text_a or text_b is empty"),
         (None, "there is no such file"),

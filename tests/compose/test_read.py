@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.run.compose import compose
+from embedkit.compose import ComposeOptions, compose
 from embedkit.data.entries import Record, Reject
 from embedkit.data.reading import locate, parse_mapping, read_records
 from embedkit.errors import UserError
@@ -193,7 +193,7 @@ def test_a_file_name_in_another_encoding_can_be_written_down(tmp_path: Path) -> 
     except OSError:
         pytest.skip("this file system wants UTF-8 names")
     output = tmp_path / "p.jsonl"
-    compose(inputs=[str(path)], output=str(output), hard_k=0)
+    compose(ComposeOptions(inputs=[str(path)], output=str(output), hard_k=0))
     assert "�" in (tmp_path / "p.rejected.jsonl").read_text(encoding="utf-8")
     assert "�" in (tmp_path / "p.manifest.json").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.synth.pack import shipped_packs
+from embedkit.compose.templates.pack import shipped_packs
 from embedkit.data.manifest import read_manifest
 from embedkit.data.records import Pair
 from embedkit.data.shapes import read_pairs

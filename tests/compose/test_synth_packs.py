@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.compose.synth.pack import find_pack, load_pack, shipped_packs
-from embedkit.compose.synth.template import capitalised, parse_template
+from embedkit.compose.templates.pack import find_pack, load_pack, shipped_packs
+from embedkit.compose.templates.template import capitalised, parse_template
 from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.text import fold, language_of
@@ -38,7 +38,7 @@ def test_only_a_word_without_capitals_gets_one(text: str, head: str) -> None:
         ('queries = ["{term}[은/은]?"]', "is not a particle mark"),
         ('queries = ["{name}?"]', "{name} is not a slot"),
         ('queries = ["What?"]', "no slot"),
-        ('queries = ["{term"]', "a brace without its partner"),
+        ('queries = ["{term"]', "an unmatched brace"),
         ('queries = ["{acronym}?"]', "{acronym} cannot be used here"),
         ('queries = ["{term}?"]', "need each other"),
         ("queries = 3", "not a list of texts"),
@@ -83,8 +83,8 @@ def test_a_pack_may_be_yaml(tmp_path: Path) -> None:
         ("queries:\n  - {term} 뜻\n", "not YAML"),
         ("queries:\n  - {term}\n", "queries[0] is not a text"),
         ("queries:\n  - 정의: {term}\n", "queries[0] is not a text"),
-        ('queries: ["{term}?"]\nqueries: ["{term}!"]\n', "the key 'queries' stands twice"),
-        ("lang: no\n", "the key 'lang' stands twice"),
+        ('queries: ["{term}?"]\nqueries: ["{term}!"]\n', "the key 'queries' appears twice"),
+        ("lang: no\n", "the key 'lang' appears twice"),
         ("3: x\n", "unknown key '3'"),
         ("a: &a [*a]\n", "unknown key 'a'"),
     ],

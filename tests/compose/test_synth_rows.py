@@ -8,12 +8,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import ListItem, Reading, read_list
-from embedkit.compose.synth.neighbours import neighbours
-from embedkit.compose.synth.pack import find_pack, load_pack
-from embedkit.compose.synth.proof import Proof, giveaway, prove
-from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, echoes, make_rows
+from embedkit.compose.templates.concepts import Concept, gather, split_families
+from embedkit.compose.templates.lists import ListItem, Reading, read_list
+from embedkit.compose.templates.neighbours import neighbours
+from embedkit.compose.templates.pack import find_pack, load_pack
+from embedkit.compose.templates.proof import SynthProof, giveaway, prove
+from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, echoes, make_rows
 from embedkit.data.tally import Tally
 
 PACKS = [load_pack(find_pack(name)) for name in ("electronics-ko", "games-en")]
@@ -29,8 +29,8 @@ def concepts_of(*items: ListItem) -> list[Concept]:
 
 def rows_of_sides(
     concepts: list[Concept], *, seed: int, pack: int = 0
-) -> tuple[list[SynthRow], list[SynthRow], Proof]:
-    plan = Plan(pairs_per_term=4, pairs_per_acronym=3, hard_k=2, seed=seed)
+) -> tuple[list[SynthRow], list[SynthRow], SynthProof]:
+    plan = RowOptions(pairs_per_term=4, pairs_per_acronym=3, hard_k=2, seed=seed)
     chosen = split_families(concepts, test_share=0.3, seed=seed)
     sides = ([c for c in concepts if c.family not in chosen], [c for c in concepts if c.family in chosen])
     owners: dict[str, str] = {}
@@ -39,7 +39,7 @@ def rows_of_sides(
 
 
 def unsplit_rows(concepts: list[Concept]) -> list[SynthRow]:
-    plan = Plan(pairs_per_term=6, pairs_per_acronym=4, hard_k=2, seed=0)
+    plan = RowOptions(pairs_per_term=6, pairs_per_acronym=4, hard_k=2, seed=0)
     return [*make_rows(concepts, PACKS[1], plan, owners={}, shortfall=Shortfall())]
 
 

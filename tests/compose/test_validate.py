@@ -157,7 +157,7 @@ def test_lists_of_acronyms_synonyms_and_packs_are_checked(tmp_path: Path) -> Non
     table.write_text("text_a\ttext_b\tdecision\na\tb\taccept\n", encoding="utf-16")
     assert check(table).form == "synonym candidates"
     table.write_text("text_a,text_b,decision\na,b,maybe\n", encoding="utf-8")
-    with pytest.raises(UserError, match="the decision 'maybe' is none"):
+    with pytest.raises(UserError, match="the decision 'maybe' is neither accept nor reject"):
         check(table)
     pack = data_path("synth") / "games-ko.toml"
     assert check(pack).form == "a pack of templates"
@@ -335,7 +335,7 @@ def test_a_concept_that_joins_too_much_is_found(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("anchor,positive\n" + chain, encoding="utf-8")
     problem = check(tmp_path / "p.csv").problems[0]
     assert (problem.line, problem.code) == (2, "over-merged concept")
-    assert problem.message.startswith("21 texts of 20 rows hang together: 'name 0 x', 'name 1 x'")
+    assert problem.message.startswith("21 texts of 20 rows form one concept: 'name 0 x', 'name 1 x'")
 
 
 def test_a_text_longer_than_the_model_reads_is_found(tmp_path: Path) -> None:

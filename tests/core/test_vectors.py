@@ -17,9 +17,9 @@ import pytest
 
 from embedkit.errors import UserError
 from embedkit.models import backends
-from embedkit.models.resolve import resolve_model
+from embedkit.models.resolve import Role, resolve_model
 from embedkit.models.shards import Row, Shards, shard_path, write_shard
-from embedkit.models.vectors import Encoder, Role
+from embedkit.models.vectors import Encoder
 
 TEXTS = [f"diode number {n} of a long list {'x' * (n % 7)}" for n in range(40)]
 # Encodes with a pause after each chunk, so that the test can kill it between two.

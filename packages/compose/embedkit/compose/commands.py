@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose.embed import commands as commands_embed
+from embedkit.compose.encode import commands as commands_embed
 from embedkit.compose.export import commands as commands_convert
-from embedkit.compose.synth import commands as commands_synth
+from embedkit.compose.templates import commands as commands_synth
 
 
 class MinerName(StrEnum):
@@ -27,7 +27,7 @@ class TokenizerName(StrEnum):
     kiwi = "kiwi"
 
 
-class Format(StrEnum):
+class ValidateFormat(StrEnum):
     """How `validate` prints what it found."""
 
     text = "text"
@@ -47,7 +47,8 @@ def compose(
     map_: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", help="ROLE=COLUMN, as term=용어; numbers from 1 where there is no header. Repeatable."
+            "--map",
+            help="Which column is what: term=용어, or term=1 (the first) where there is no header. Repeatable.",
         ),
     ] = None,
     kinds: Annotated[
@@ -61,41 +62,50 @@ def compose(
         str,
         typer.Option(help="Train, dev and test shares, by concept; a share may be 0. Default: 0.8/0.1/0.1."),
     ] = "",
-    miner: Annotated[MinerName, typer.Option(help="How hard negatives are found.")] = MinerName.auto,
+    miner: Annotated[
+        MinerName,
+        typer.Option(
+            help="How hard negatives are found. auto: dense where the model can read the texts, else lexical."
+        ),
+    ] = MinerName.auto,
     model: Annotated[str, typer.Option(help="The model of the dense miner. Default: all-MiniLM-L6-v2.")] = "",
-    hard_k: Annotated[int, typer.Option(min=0, max=1000, help="Hard negatives a row.")] = 3,
+    hard_k: Annotated[int, typer.Option(min=0, max=1000, help="Hard negatives per row.")] = 3,
     max_relative: Annotated[
         float,
-        typer.Option(min=0, max=1, help="No negative above this share of the positive's own score."),
+        typer.Option(min=0, max=1, help="A negative scores at most this share of the positive's own score."),
     ] = 0.95,
     max_score: Annotated[
-        float | None, typer.Option(help="No negative that scores more than this, by the model's scores.")
+        float | None, typer.Option(help="A negative scores at most this. Default: no limit.")
     ] = None,
     margin: Annotated[
-        float, typer.Option(min=0, help="No negative closer than this below the positive's own score.")
+        float, typer.Option(min=0, help="A negative scores at least this much less than the positive.")
     ] = 0.0,
     rank_window: Annotated[
         str,
         typer.Option(
             metavar="FIRST:LAST",
-            help="Take negatives of these ranks first; 3: leaves the two nearest out. Counted after mask and bar.",
+            help="Take negatives of these ranks first, as 3:50; 3: skips the two nearest. "
+            "Only texts that the limits allow are counted.",
         ),
     ] = "",
     hub_cap: Annotated[
         int,
         typer.Option(
-            min=0, help="No text is a negative of more rows than this. 0: a soft cap, widened at need."
+            min=0,
+            help="The most rows that one text is a negative of. 0: four times the average, more when rows run short.",
         ),
     ] = 0,
     tokenizer: Annotated[
         TokenizerName,
-        typer.Option(help="Lexical, hybrid: kiwi compares Korean by morphemes, which needs the extra ko."),
+        typer.Option(
+            help="What lexical and hybrid compare: words, or with kiwi Korean morphemes (needs the extra ko)."
+        ),
     ] = TokenizerName.words,
     cross_encoder: Annotated[
         str,
         typer.Option(
             metavar="MODEL",
-            help="Score the nearest 32 again with this cross-encoder; the limits hold for its scores.",
+            help="Score the 32 nearest texts again with this cross-encoder; the score limits apply to its scores.",
         ),
     ] = "",
     backend: Annotated[
@@ -103,82 +113,91 @@ def compose(
     ] = "torch",
     vectors: Annotated[
         str,
-        typer.Option(metavar="DIR", help="Shards made by `embedkit embed`: texts in them are not encoded."),
+        typer.Option(
+            metavar="DIR", help="A folder that `embedkit embed` made: texts in it are not encoded again."
+        ),
     ] = "",
     ann_above: Annotated[
         int,
-        typer.Option(min=0, help="Dense: above so many texts a FAISS index proposes candidates. 0: never."),
+        typer.Option(min=0, help="Dense: use a FAISS index where there are more texts than this. 0: never."),
     ] = 200_000,
     ann_recall: Annotated[
         float,
-        typer.Option(min=0, max=1, help="The least share of the exact answer that the index must find."),
+        typer.Option(
+            min=0, max=1, help="The recall that the index must reach, measured against exact search."
+        ),
     ] = 0.95,
     rounds: Annotated[
         int,
         typer.Option(
             min=1,
             max=20,
-            help="Mine so often, each time after the first with a model tuned on the round before.",
+            help="Rounds of mining. From the second on, with a model fine-tuned on the rows of the round before.",
         ),
     ] = 1,
     round_config: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="The cfg.json of that tuning. Default: the trainer's, from --model on."
+            metavar="FILE",
+            help="The cfg.json of that fine-tuning. Default: the default recipe, starting from --model.",
         ),
     ] = "",
     synonyms: Annotated[
         Path | None,
         typer.Option(
-            help="A decided synonym_candidates.csv: accepted rows are one concept, rejected ones not asked again."
+            help="A synonym_candidates.csv with decisions: accepted pairs are one concept, "
+            "rejected ones are not proposed again."
         ),
     ] = None,
     explain: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TERM",
-            help="Print what became a negative of this term's rows, what did not and why; write nothing. Repeatable.",
+            help="Print which texts became negatives of this term's rows, which did not and why; "
+            "write nothing. Repeatable.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the split and the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the split and of drawn negatives.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when any row was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but mining and writing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn glossaries and two-column tables into training rows with hard negatives, split by concept."""
-    from embedkit.compose.mine.candidates.vectors import Encoding
-    from embedkit.compose.mine.options import MineOptions
-    from embedkit.compose.run.compose import compose as run
+    from embedkit.compose import ComposeOptions
+    from embedkit.compose import compose as run
 
     run(
-        inputs=input_,
-        output=output,
-        mapping=map_ or (),
-        kinds=kinds,
-        split=split,
-        miner=miner.value,
-        model=model,
-        hard_k=hard_k,
-        mining=MineOptions(
+        ComposeOptions(
+            inputs=input_,
+            output=output,
+            mapping=map_ or (),
+            kinds=kinds,
+            split=split,
+            miner=miner.value,
+            model=model,
+            hard_k=hard_k,
             max_relative=max_relative,
             max_score=max_score,
             margin=margin,
             rank_window=rank_window,
             hub_cap=hub_cap,
-            cross_encoder=cross_encoder,
             tokenizer=tokenizer.value,
-            encoding=Encoding(backend=backend, vectors=vectors, ann_above=ann_above, ann_recall=ann_recall),
-            synonyms=str(synonyms or ""),
+            cross_encoder=cross_encoder,
+            backend=backend,
+            vectors=vectors,
+            ann_above=ann_above,
+            ann_recall=ann_recall,
             rounds=rounds,
             round_config=round_config,
-        ),
-        explain=explain or (),
-        seed=seed,
-        strict=strict,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+            synonyms=str(synonyms or ""),
+            explain=explain or (),
+            seed=seed,
+            strict=strict,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 
@@ -189,15 +208,19 @@ def validate(
     map_: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", help="ROLE=COLUMN, as term=용어; numbers from 1 where there is no header. Repeatable."
+            "--map",
+            help="Which column is what: term=용어, or term=1 (the first) where there is no header. Repeatable.",
         ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="text, or github for annotations.")
-    ] = Format.text,
+        ValidateFormat,
+        typer.Option(
+            "--format", help="How findings are printed: as text, or as annotations of a GitHub workflow."
+        ),
+    ] = ValidateFormat.text,
     model: Annotated[
         str,
-        typer.Option(help="Texts of a table or of pairs that this model reads only a part of are findings."),
+        typer.Option(help="Report texts that are longer than this model reads."),
     ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which texts are longer than a model reads: what lies beyond its length is cut off without a word."""
+"""Which texts are longer than a model reads: the model cuts off the rest silently."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def over_chars(text: str) -> str:
 
 
 def local_length_check(model: str) -> TooLong:
-    """The check by a model's own tokenizer where model and tokenizers are at hand; else by characters."""
+    """Count tokens where the model and the package tokenizers are installed, else characters."""
     try:
         return length_check(model, network=False)
     except UserError:
@@ -34,7 +34,7 @@ def local_length_check(model: str) -> TooLong:
 
 
 def length_check(model: str, *, network: bool = True) -> TooLong:
-    """The check by a model's own tokenizer and length; without a model by characters.
+    """Count tokens with the model's own tokenizer; without a model count characters.
 
     Raises:
         UserError: there is no such model, or tokenizers is not installed.

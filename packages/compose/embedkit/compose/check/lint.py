@@ -1,4 +1,4 @@
-"""What is right in form and doubtful in substance: reported, counted, never changed."""
+"""Rows that are well-formed and look wrong, such as `fuse` defined as `fuse`: reported, counted, never changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lint(records: Sequence[Record], *, too_long: TooLong = over_chars) -> Iterat
     """Yield the doubts about each record, in the order of the records."""
     seen = _Seen(records)
     for number, record in enumerate(records):
-        yield from _alone(record, too_long)
+        yield from _own_findings(record, too_long)
         yield from _beside_others(record, number, seen)
 
 
@@ -56,7 +56,7 @@ def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Probl
         names = list(dict.fromkeys(_short(records[number].entry.term) for number in numbers[:100]))
         listed = ", ".join(names[:SHOWN_NAMES]) + (", …" if len(names) > SHOWN_NAMES else "")
         message = Phrase(
-            "{count} texts of {rows} rows hang together: {names}",
+            "{count} texts of {rows} rows form one concept: {names}",
             count=concepts.largest,
             rows=len(numbers),
             names=listed,
@@ -65,7 +65,7 @@ def over_merged(records: Sequence[Record], concepts: Concepts) -> Iterator[Probl
 
 
 class _Seen:
-    """The records compared by hashes of what they say; 60 bytes a record.
+    """The records compared by hashes of their texts; 60 bytes a record.
 
     `same_definition[i]` is the first record with record i's definition, `same_term[i]` the first with its term in its
     language and source, `mutual[i]` the first that explains record i's definition by its term; i where there is none.
@@ -118,7 +118,7 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
     return mixed
 
 
-def _alone(record: Record, too_long: TooLong) -> Iterator[Problem]:
+def _own_findings(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
     if term == definition:
         yield _problem(record, "self pair", Phrase("both sides are {text}", text=_short(term)))
@@ -181,9 +181,10 @@ def see_target(definition: str) -> str:
 
 
 def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
-    """Yield what to put in the place of each stub: one more name of the entry that it points at.
+    """Yield the number and the replacement of each stub, such as `PWM: See pulse-width modulation.`
 
-    One that points at no entry, or at another stub, says that two names are one: a pair.
+    The stub's name becomes an alias of the entry that it points at. A stub that points at no entry, or at another
+    stub, becomes a pair of two names.
     """
     stubs = {
         number: target

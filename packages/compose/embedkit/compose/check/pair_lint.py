@@ -1,6 +1,6 @@
-"""Doubts about training pairs: self pairs, doubles, negatives that are no negatives.
+"""Training pairs that look wrong: self pairs, duplicates, false negatives.
 
-Texts are compared as 64-bit hashes in arrays, and only a doubtful row is read again for its words.
+Texts are compared as 64-bit hashes in arrays, and only a row with a finding is read again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class _Hashed:
 
 
 def pair_doubts(pairs: Sequence[Pair], lines: Sequence[int]) -> Iterator[Doubt]:
-    """Yield what is doubtful; `lines` say where the rows stand. Some 150 bytes a row with three negatives."""
-    yield from _alone(pairs)
+    """Yield the findings; `lines` are the line numbers of the rows. Some 150 bytes a row with three negatives."""
+    yield from _own_findings(pairs)
     hashed = _hash(pairs)
     for row, first in _doubles(hashed.spellings):
         yield Doubt(
@@ -56,7 +56,7 @@ def pair_doubts(pairs: Sequence[Pair], lines: Sequence[int]) -> Iterator[Doubt]:
         yield Doubt(row, "false negative", Phrase(why, text=repr(pairs[row].hard_negatives[nth])))
 
 
-def _alone(pairs: Sequence[Pair]) -> Iterator[Doubt]:
+def _own_findings(pairs: Sequence[Pair]) -> Iterator[Doubt]:
     for row, pair in enumerate(pairs):
         if pair.anchor == pair.positive:
             yield Doubt(row, "self pair", Phrase("both sides are {text}", text=repr(pair.anchor)))

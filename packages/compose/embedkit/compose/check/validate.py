@@ -21,8 +21,8 @@ from embedkit.compose.concepts.han import say_without
 from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.rows.records import records_spool
-from embedkit.compose.synth.lists import LineError, acronym_item
-from embedkit.compose.synth.pack import YAML, load_pack
+from embedkit.compose.templates.lists import LineError, acronym_item
+from embedkit.compose.templates.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.jsonl import BadLineError, filled_lines, parse_object, raw_lines

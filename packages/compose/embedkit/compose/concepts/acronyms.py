@@ -1,4 +1,4 @@
-"""Which records are the full forms of other records' acronyms, where the initials fit and a definition bears it out."""
+"""Which records are the full forms of other records' acronyms, where the initials fit and a definition confirms it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which records speak of one concept: union-find over folded names, aliases, redirects, definitions.
 
 A name that several concepts claim (an ambiguous abbreviation, an everyday word) joins none of them and
-belongs to all: whoever asks what must not be a negative gets every one. Linear in the number of names, of
+belongs to all: a text with that name is a negative of none of them. Linear in the number of names, of
 which 64-bit hashes are kept: some 100 bytes a record at the peak.
 """
 
@@ -187,7 +187,7 @@ def initials_match(short: str, long: str) -> bool:
 
 
 def build(records: Sequence[Record], *, joined: Iterable[tuple[int, int]] = ()) -> Concepts:
-    """The concept graph of `records`, decided once, in their order; a person says of `joined` ones they are one."""
+    """The concepts of `records`, in their order. `joined` are pairs that a person declared to be one concept."""
     claims = _Claims(records, _everyday_aliases(records))
     forest = Forest(len(records))
     several = claims.counts > 1

@@ -44,7 +44,7 @@ def one_form(text: str) -> str:
 
 
 def say_without(records: Iterable[Record]) -> None:
-    """Without the extra `han` a table with Chinese characters is told what it does without."""
+    """Say once per table with Chinese characters that the extra `han` is missing."""
     if not installed() and any(has_han(record.entry.term) for record in records):
         say(
             "Chinese characters are compared as they stand; with {command} 電壓, 電圧 and 电压 are one word",

@@ -130,12 +130,12 @@ def render_card(
         f"# {title}",
         "Rows for training and testing text embedding models: an anchor, a text that answers it, and texts that look "
         "like an answer and are none (hard negatives)." + (_APART if contents.apart else ""),
-        _parts(contents, files),
-        _counts("Kinds of rows", "kind", contents.kinds),
-        _counts("Languages", "language of the anchor", contents.langs),
+        _parts_table(contents, files),
+        _counts_table("Kinds of rows", "kind", contents.kinds),
+        _counts_table("Languages", "language of the anchor", contents.langs),
         _licences(contents),
-        _made(manifest),
-        _use(files),
+        _how_made(manifest),
+        _how_used(files),
     )
     return f"---\n{front}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
@@ -164,7 +164,7 @@ def _front_matter(contents: Contents, files: Mapping[str, str], title: str) -> d
     return {key: value for key, value in front.items() if value}
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def _markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     lines = [[_cell(cell) for cell in row] for row in rows]
     head = list(head)
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
@@ -174,20 +174,20 @@ def _cell(value: object) -> str:
     return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
-def _parts(contents: Contents, files: Mapping[str, str]) -> str:
+def _parts_table(contents: Contents, files: Mapping[str, str]) -> str:
     rows = (
         (HUB_SPLITS[p], name, contents.rows[p], contents.concepts(p), contents.negatives[p])
         for p, name in files.items()
     )
-    return "## Parts\n\n" + _table(("split", "file", "rows", "concepts", "hard negatives"), rows)
+    return "## Parts\n\n" + _markdown_table(("split", "file", "rows", "concepts", "hard negatives"), rows)
 
 
-def _counts(title: str, name: str, counts: Counter[str]) -> str:
-    return f"## {title}\n\n" + _table((name, "rows"), counts.most_common())
+def _counts_table(title: str, name: str, counts: Counter[str]) -> str:
+    return f"## {title}\n\n" + _markdown_table((name, "rows"), counts.most_common())
 
 
 def _licences(contents: Contents) -> str:
-    """The roll-up: every licence with its duties, then every source."""
+    """Every licence with its conditions, then every source."""
     licences = contents.licences
     duties = [f"- {text}" for shape, text in _DUTIES if any(shape in _hub_licence(name) for name in licences)]
     if "not stated" in licences:
@@ -202,22 +202,24 @@ def _licences(contents: Contents) -> str:
             None,
             (
                 "## Licences and sources",
-                _table(("licence", "rows"), licences.most_common()),
+                _markdown_table(("licence", "rows"), licences.most_common()),
                 "\n".join(duties),
-                _table(("source", "licence", "rows"), sources),
+                _markdown_table(("source", "licence", "rows"), sources),
             ),
         )
     )
 
 
-def _made(manifest: Manifest | None) -> str:
+def _how_made(manifest: Manifest | None) -> str:
     if manifest is None:
         return ""
     settings = {**manifest.settings, **({"seed": manifest.seed} if manifest.seed is not None else {})}
     settings |= {f"input {Path(name).name}": f"sha256 {digest}" for name, digest in manifest.inputs.items()}
     settings |= {f"version of {name}": version for name, version in manifest.versions.items()}
     flat = ((name, _shown(value)) for name, value in settings.items())
-    return f"## How it was made\n\nBy `embedkit {manifest.step}`.\n\n" + _table(("setting", "value"), flat)
+    return f"## How it was made\n\nBy `embedkit {manifest.step}`.\n\n" + _markdown_table(
+        ("setting", "value"), flat
+    )
 
 
 def _shown(value: object) -> str:
@@ -228,7 +230,7 @@ def _shown(value: object) -> str:
     return line.split("\n")[0]
 
 
-def _use(files: Mapping[str, str]) -> str:
+def _how_used(files: Mapping[str, str]) -> str:
     split = HUB_SPLITS[next(iter(files), "train")]
     return (
         "## Use\n\n```python\nfrom datasets import load_dataset\n\n"

@@ -41,7 +41,7 @@ def convert(
     negatives: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Exactly this many negatives a row, the first ones; rows with fewer are rejected."
+            min=0, help="Keep this many negatives of each row, the first ones; rows with fewer are rejected."
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything was rejected.")] = False,
@@ -49,19 +49,22 @@ def convert(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but writing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Turn training rows into another project's format and back, saying what that format has no place for."""
-    from embedkit.compose.export.convert import convert as run
+    """Convert training rows to another project's format or back, and report what that format cannot hold."""
+    from embedkit.compose import ConvertOptions
+    from embedkit.compose import convert as run
 
     run(
-        inputs=input_ or (),
-        from_=from_.value,
-        to=to.value,
-        output=output,
-        negatives=negatives,
-        strict=strict,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+        ConvertOptions(
+            output=output,
+            inputs=input_ or (),
+            from_=from_.value,
+            to=to.value,
+            negatives=negatives,
+            strict=strict,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""The command `convert`: rows in any known format to any other, with what that format has no place for counted.
+"""Convert: rows from any known format to any other, counting what that format cannot hold.
 
 The rows lie in a temporary file between reading and writing, for several positives of one anchor may lie anywhere in
 a file and nothing is written before all is known. What is held in memory is some 30 bytes a row, but for LlamaIndex's
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import Books, Reject, Rows, pairs_spool
+from embedkit.compose.export.record import ConvertCounts, RejectedPair, Rows, pairs_spool
 from embedkit.compose.export.source import (
     FOLDERS,
     FORMATS,
     LLAMAINDEX,
     PAIRS,
-    Source,
+    ConvertSource,
     files_in,
     find_sources,
     looks_like,
@@ -37,6 +37,24 @@ SHOWN_REJECTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """The options of `convert`; each field is the flag of its name, `from_` is `--from`, `as_json` is `--json`.
+
+    Without `inputs` the pairs at the default paths are read. `negatives` is how many each row keeps, None for all.
+    """
+
+    output: str
+    inputs: Sequence[str] = ()
+    from_: str = PAIRS
+    to: str = PAIRS
+    negatives: int | None = None
+    strict: bool = False
+    force: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertResult:
     """What was read, written, merged, rejected and lost."""
 
@@ -45,97 +63,90 @@ class ConvertResult:
     outputs: tuple[str, ...]
     manifest: str
     rows: dict[str, int]
-    books: Books
+    counts: ConvertCounts
 
     def to_object(self) -> dict[str, Any]:
         """The JSON document of `--json`."""
         made = {"from": self.read_as, "to": self.written_as}
-        return {**made, "outputs": list(self.outputs), "manifest": self.manifest, **self.counts()}
+        outputs = {"outputs": list(self.outputs), "manifest": self.manifest}
+        return {**made, **outputs, **self.manifest_counts()}
 
-    def counts(self) -> dict[str, Any]:
+    def manifest_counts(self) -> dict[str, Any]:
         """What went where, as the manifest says it."""
+        counts = self.counts
         return {
             "rows": self.rows,
-            **self.books.tally.to_object(),
-            "negatives": {"in": self.books.negatives_in, "out": self.books.negatives_out},
-            "lost_keys": {key: count for key, count in sorted(self.books.keys.items()) if count},
-            "lost": {what: count for what, count in sorted(self.books.lost.items()) if count},
+            **counts.tally.to_object(),
+            "negatives": {"in": counts.negatives_in, "out": counts.negatives_out},
+            "lost_keys": {key: count for key, count in sorted(counts.keys.items()) if count},
+            "lost": {what: count for what, count in sorted(counts.lost.items()) if count},
         }
 
 
-def convert(
-    *,
-    inputs: Sequence[str] = (),
-    from_: str = PAIRS,
-    to: str = PAIRS,
-    output: str,
-    negatives: int | None = None,
-    strict: bool = False,
-    force: bool = False,
-    dry_run: bool = False,
-    as_json: bool = False,
-) -> ConvertResult:
+def convert(options: ConvertOptions) -> ConvertResult:
     """Read rows in one format and write them in another; nothing is written before everything is known.
 
     Raises:
         UserError: bad options, a missing input, a file that is not of its format, output that exists, no usable row.
         AnswerNoError: `strict` and something was rejected (the files are written all the same).
     """
-    _check(from_, to, output, force=force, as_json=as_json)
-    books = Books()
-    sources = find_sources(inputs, form=from_, only=output == STDIO)
-    _spare_inputs(sources, from_, to, output)
-    rows = read_sources(sources, form=from_, books=books)
-    if negatives is not None:
-        rows = _with_negatives(rows, negatives, books)
+    _check_options(options)
+    form, to, output = options.from_, options.to, options.output
+    counts = ConvertCounts()
+    sources = find_sources(options.inputs, form=form, only=output == STDIO)
+    _spare_inputs(sources, options)
+    rows = read_sources(sources, form=form, counts=counts)
+    if options.negatives is not None:
+        rows = _with_negatives(rows, options.negatives, counts)
     if not rows:
-        raise _nothing(sources, from_, books)
-    files = files_of(to, output, rows, books, _manifest(sources))
-    if books.rejects and output != STDIO:
-        files[str(rejected_of(to, output))] = reject_lines(books)
-    if not books.tally.balanced:
+        raise _no_rows_error(sources, form, counts)
+    files = files_of(to, output, rows, counts, _manifest(sources))
+    if counts.rejects and output != STDIO:
+        files[str(rejected_of(to, output))] = reject_lines(counts)
+    if not counts.tally.balanced:
         raise RuntimeError("the counts do not add up; this is a bug in embedkit")
     result = ConvertResult(
-        read_as=from_,
+        read_as=form,
         written_as=to,
         outputs=tuple(files),
         manifest="" if output == STDIO else str(manifest_of(to, output)),
         rows={part: len(found) for part, found in rows.items()},
-        books=books,
+        counts=counts,
     )
-    if not dry_run:
-        read = {str(file): sha256_file(file) for source in sources for file in files_in(source, from_)}
-        _write(files, stale=may_write(to, output) if output != STDIO else ())
-        _write_manifest(result, read, negatives)
-    _report(result, dry_run=dry_run)
-    if as_json:
+    if not options.dry_run:
+        read = {str(file): sha256_file(file) for source in sources for file in files_in(source, form)}
+        _write_files(files, stale=may_write(to, output) if output != STDIO else ())
+        _write_manifest(result, read, options.negatives)
+    _say_report(result, dry_run=options.dry_run)
+    if options.as_json:
         out_json(result.to_object())
-    if strict and books.tally.rejected:
+    if options.strict and counts.tally.rejected:
         raise AnswerNoError(
             "{count} rows were rejected",
             hint="--strict makes that a failure",
-            count=books.tally.rejected.total(),
+            count=counts.tally.rejected.total(),
         )
     return result
 
 
-def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> None:
-    for option, form in (("--from", from_), ("--to", to)):
+def _check_options(options: ConvertOptions) -> None:
+    for option, form in (("--from", options.from_), ("--to", options.to)):
         if form not in FORMATS:
             raise UserError(
-                "{option} {form!r} is no format",
+                "{option} {form!r} is not a format",
                 hint="formats: {formats}",
                 option=option,
                 form=form,
                 formats=", ".join(FORMATS),
             )
-    if from_ == to == PAIRS:
+    to, output = options.to, options.output
+    if options.from_ == to == PAIRS:
         raise UserError(
             "nothing to convert: both sides are pairs.jsonl", hint="name a format with --to or --from"
         )
     if output == STDIO and to in FOLDERS:
         raise UserError("--to {form} makes a folder, not lines", hint="name it with --output", form=to)
-    if output == STDIO and as_json:
+    if output == STDIO and options.as_json:
         raise UserError(
             "--output - prints the rows on stdout and nothing else",
             hint="name a path with --output, or leave out --json",
@@ -147,36 +158,39 @@ def _check(from_: str, to: str, output: str, *, force: bool, as_json: bool) -> N
     if to in FOLDERS and Path(output).is_file():
         raise UserError("is a file, not a folder", place=output, hint="--to {form} writes a folder", form=to)
     for path in may_write(to, output):
-        refuse_existing(path, force=force)
+        refuse_existing(path, force=options.force)
 
 
-def _spare_inputs(sources: Sequence[Source], from_: str, to: str, output: str) -> None:
+def _spare_inputs(sources: Sequence[ConvertSource], options: ConvertOptions) -> None:
     """Raise `UserError` when the output would replace an input, or the manifest of one: `x.json` beside `x.jsonl`."""
+    to, output = options.to, options.output
     if output == STDIO:
         return
-    refuse_inputs(may_write(to, output), (file for source in sources for file in files_in(source, from_)))
+    refuse_inputs(
+        may_write(to, output), (file for source in sources for file in files_in(source, options.from_))
+    )
     for source in sources:
         path = manifest_path(Path(source.path))
         if path.is_file() and path.resolve() == manifest_of(to, output).resolve():
             raise UserError(
-                "would be replaced, and it is the manifest of {source}",
+                "is the manifest of {source} and would be replaced",
                 place=str(path),
                 hint="give the output another name",
                 source=source.path,
             )
 
 
-def _with_negatives(rows: Rows, count: int, books: Books) -> Rows:
+def _with_negatives(rows: Rows, count: int, counts: ConvertCounts) -> Rows:
     """Every row with exactly `count` negatives, the first ones; rows with fewer are rejected."""
     kept = {part: pairs_spool() for part in rows}
     for part, found in rows.items():
         for pair in found:
             if len(pair.hard_negatives) < count:
                 reason = "fewer negatives than --negatives"
-                books.tally.reject(reason)
-                books.rejects.append(Reject(repr(pair.anchor[:40]), reason))
+                counts.tally.reject(reason)
+                counts.rejects.append(RejectedPair(repr(pair.anchor[:40]), reason))
                 continue
-            books.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
+            counts.lost["negatives beyond --negatives"] += len(pair.hard_negatives) - count
             kept[part].append(
                 replace(
                     pair,
@@ -188,29 +202,29 @@ def _with_negatives(rows: Rows, count: int, books: Books) -> Rows:
     return {part: found for part, found in kept.items() if found}
 
 
-def _nothing(sources: Sequence[Source], from_: str, books: Books) -> UserError:
+def _no_rows_error(sources: Sequence[ConvertSource], from_: str, counts: ConvertCounts) -> UserError:
     place = ", ".join(str(source.path) for source in sources)
-    if books.rejects and from_ not in FOLDERS and str(sources[0].path) != STDIO:
+    if counts.rejects and from_ not in FOLDERS and str(sources[0].path) != STDIO:
         form = looks_like(sources[0]) if from_ != LLAMAINDEX else ""
         if form and form != from_:
             return UserError(
                 "not one usable row", place=place, hint="it looks like {form}: --from {form}", form=form
             )
-    if books.rejects:
-        first = books.rejects[0]
+    if counts.rejects:
+        first = counts.rejects[0]
         return UserError(
             "not one usable row",
             place=place,
             hint="{count} rejected; the first at {where}: {reason}",
-            count=books.tally.rejected.total(),
+            count=counts.tally.rejected.total(),
             where=first.place,
             reason=first.reason,
         )
     return UserError("not one usable row", place=place, hint="is it empty?")
 
 
-def _manifest(sources: Sequence[Source]) -> Manifest | None:
-    """How the rows were made, where their manifest lies beside them and names them."""
+def _manifest(sources: Sequence[ConvertSource]) -> Manifest | None:
+    """The manifest beside the rows, which says how they were made; None where there is none."""
     path = next((Path(s.path) for s in sources if str(s.path) != STDIO), None)
     if path is None or not manifest_path(path).is_file():
         return None
@@ -220,7 +234,7 @@ def _manifest(sources: Sequence[Source]) -> Manifest | None:
         return None
 
 
-def _write(files: Files, *, stale: Sequence[Path]) -> None:
+def _write_files(files: Files, *, stale: Sequence[Path]) -> None:
     """All files are written beside their places first; only then do they appear."""
     with ExitStack() as stack:
         for path, lines in files.items():
@@ -240,23 +254,23 @@ def _write_manifest(result: ConvertResult, inputs: Mapping[str, str], negatives:
         inputs=inputs,
         outputs=hashes(map(Path, result.outputs)),
         settings={name: value for name, value in settings.items() if value is not None},
-        counts=result.counts(),
+        counts=result.manifest_counts(),
         versions=versions(),
     )
     write_manifest(Path(result.manifest), manifest)
 
 
-def _report(result: ConvertResult, *, dry_run: bool) -> None:
-    books = result.books
-    books.tally.print()
-    for reject in books.rejects[:SHOWN_REJECTS]:
+def _say_report(result: ConvertResult, *, dry_run: bool) -> None:
+    counts = result.counts
+    counts.tally.print()
+    for reject in counts.rejects[:SHOWN_REJECTS]:
         say("{place}: {reason}", place=reject.place, reason=tr(reject.reason))
-    if len(books.rejects) > SHOWN_REJECTS:
-        say("… and {count} more", count=len(books.rejects) - SHOWN_REJECTS)
-    say("negatives: {taken} in, {given} out", taken=books.negatives_in, given=books.negatives_out)
-    if keys := [f"{key} ({count})" for key, count in sorted(books.keys.items()) if count]:
+    if len(counts.rejects) > SHOWN_REJECTS:
+        say("… and {count} more", count=len(counts.rejects) - SHOWN_REJECTS)
+    say("negatives: {taken} in, {given} out", taken=counts.negatives_in, given=counts.negatives_out)
+    if keys := [f"{key} ({count})" for key, count in sorted(counts.keys.items()) if count]:
         say("  not carried: the keys {keys}", keys=", ".join(keys))
-    for what, count in sorted(books.lost.items()):
+    for what, count in sorted(counts.lost.items()):
         if count:
             say("  not carried: {what} ({count})", what=tr(what), count=count)
     _advise(result)
@@ -268,7 +282,7 @@ def _report(result: ConvertResult, *, dry_run: bool) -> None:
 
 
 def _advise(result: ConvertResult) -> None:
-    """What the other project makes of such rows, where that would surprise."""
+    """Say what the other project does with such rows where that would surprise."""
     form = result.written_as
     if form == LLAMAINDEX:
         say(
@@ -279,5 +293,7 @@ def _advise(result: ConvertResult) -> None:
         return
     if line.note:
         say(line.note)
-    if result.books.bare and line.needs_negatives:
-        warn("{count} rows have no negatives: {what}", count=result.books.bare, what=tr(line.needs_negatives))
+    if result.counts.bare and line.needs_negatives:
+        warn(
+            "{count} rows have no negatives: {what}", count=result.counts.bare, what=tr(line.needs_negatives)
+        )

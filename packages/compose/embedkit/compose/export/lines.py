@@ -1,7 +1,7 @@
 """Formats of one JSON object a line: FlagEmbedding, Tevatron, ms-swift, sentence-transformers.
 
 Each is a pair of functions: a query to the object its loader reads, and back. `from_...` raises `ValueError`
-saying what is wrong with an object, and yields in `Found.ignored` the keys that have no place in a row of ours.
+saying what is wrong with an object.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from embedkit.compose.export.record import Query, text_id
+from embedkit.compose.export.record import JudgedQuery, text_id
 from embedkit.messages import Phrase
 
 Object = Mapping[str, Any]
@@ -20,10 +20,10 @@ _NEGATIVE = re.compile(r"negative(?:_(\d+))?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What an object held."""
+class DecodedLine:
+    """What an object held. `ignored` names the keys that have no place in a row of ours."""
 
-    query: Query
+    query: JudgedQuery
     ignored: tuple[str, ...] = ()
 
 
@@ -31,8 +31,8 @@ class Found:
 class LineFormat:
     """A format of lines. `groups`: an object holds several positives, and its project trains on all of them."""
 
-    encode: Callable[[Query], Object]
-    decode: Callable[[Object], Found]
+    encode: Callable[[JudgedQuery], Object]
+    decode: Callable[[Object], DecodedLine]
     groups: bool
     scores: bool = False  # an object carries a teacher's scores
     needs_negatives: str = ""  # what happens there to an object without negatives
@@ -51,16 +51,16 @@ def _texts(value: object, name: str) -> tuple[str, ...]:
     return tuple(_text(item, name) for item in value)
 
 
-def _found(
+def _decoded(
     row: Object, query: str, positives: Sequence[str], negatives: Sequence[str], known: set[str]
-) -> Found:
+) -> DecodedLine:
     if not positives:
         raise ValueError("no positive")
     ignored = tuple(key for key, value in row.items() if key not in known and value not in (None, [], ""))
-    return Found(Query(query, tuple(positives), tuple(negatives)), ignored)
+    return DecodedLine(JudgedQuery(query, tuple(positives), tuple(negatives)), ignored)
 
 
-def to_flagembedding(query: Query) -> Object:
+def to_flagembedding(query: JudgedQuery) -> Object:
     """`{"query", "pos", "neg"}`, and where a teacher scored them `pos_scores` and `neg_scores`."""
     made = {"query": query.text, "pos": list(query.positives), "neg": list(query.negatives)}
     if not query.scores:
@@ -69,15 +69,15 @@ def to_flagembedding(query: Query) -> Object:
     return made | {"pos_scores": list(query.scores[:count]), "neg_scores": list(query.scores[count:])}
 
 
-def from_flagembedding(row: Object) -> Found:
-    """`prompt` and `type` have no place in pairs, nor have scores that are not one a text."""
+def from_flagembedding(row: Object) -> DecodedLine:
+    """`prompt` and `type` have no place in pairs, nor do scores that are not one per text."""
     positives, negatives = _texts(row.get("pos"), "pos"), _texts(row.get("neg") or [], "neg")
     of_positives, of_negatives = (_numbers(row.get(name)) for name in ("pos_scores", "neg_scores"))
     known = {"query", "pos", "neg"}
     if (len(of_positives), len(of_negatives)) != (len(positives), len(negatives)):
-        return _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+        return _decoded(row, _text(row.get("query"), "query"), positives, negatives, known)
     known |= {"pos_scores", "neg_scores"}
-    found = _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+    found = _decoded(row, _text(row.get("query"), "query"), positives, negatives, known)
     return replace(found, query=replace(found.query, scores=(*of_positives, *of_negatives)))
 
 
@@ -90,7 +90,7 @@ def _numbers(value: object) -> tuple[float, ...]:
     return tuple(map(float, value))
 
 
-def to_tevatron(query: Query) -> Object:
+def to_tevatron(query: JudgedQuery) -> Object:
     """`{"query_id", "query", "positive_passages", "negative_passages"}`.
 
     Passages carry no `title`: where there is one Tevatron puts it and a space before the text.
@@ -107,12 +107,12 @@ def _passage(text: str) -> dict[str, str]:
     return {"docid": text_id("d", text), "text": text}
 
 
-def from_tevatron(row: Object) -> Found:
+def from_tevatron(row: Object) -> DecodedLine:
     """A title is joined to its text, as Tevatron does; the ids are made anew."""
     positives = _passages(row.get("positive_passages"), "positive_passages")
     negatives = _passages(row.get("negative_passages") or [], "negative_passages")
     known = {"query_id", "query", "positive_passages", "negative_passages"}
-    return _found(row, _text(row.get("query"), "query"), positives, negatives, known)
+    return _decoded(row, _text(row.get("query"), "query"), positives, negatives, known)
 
 
 def _passages(value: object, name: str) -> tuple[str, ...]:
@@ -126,17 +126,17 @@ def titled(title: object, text: str) -> str:
     return f"{title} {text}" if isinstance(title, str) and title.strip() else text
 
 
-def to_ms_swift(query: Query) -> Object:
+def to_ms_swift(query: JudgedQuery) -> Object:
     """`--task_type embedding`: messages of the user on both sides."""
     return _messages(query, role="user")
 
 
-def to_ms_swift_reranker(query: Query) -> Object:
+def to_ms_swift_reranker(query: JudgedQuery) -> Object:
     """`--task_type reranker`: passages are messages of the assistant."""
     return _messages(query, role="assistant")
 
 
-def _messages(query: Query, *, role: str) -> Object:
+def _messages(query: JudgedQuery, *, role: str) -> Object:
     return {
         "messages": [{"role": "user", "content": query.text}],
         "positive_messages": [[{"role": role, "content": text}] for text in query.positives],
@@ -144,12 +144,12 @@ def _messages(query: Query, *, role: str) -> Object:
     }
 
 
-def from_ms_swift(row: Object) -> Found:
+def from_ms_swift(row: Object) -> DecodedLine:
     """Both tasks. A conversation of several messages is not a text, and is refused; so is a system message."""
     positives = _conversations(row.get("positive_messages"), "positive_messages")
     negatives = _conversations(row.get("negative_messages") or [], "negative_messages")
     known = {"messages", "positive_messages", "negative_messages"}
-    return _found(row, _content(row.get("messages"), "messages"), positives, negatives, known)
+    return _decoded(row, _content(row.get("messages"), "messages"), positives, negatives, known)
 
 
 def _conversations(value: object, name: str) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _content(value: object, name: str) -> str:
     return _text(value[0].get("content"), f"{name}.content")
 
 
-def to_sentence_transformers(query: Query) -> Object:
+def to_sentence_transformers(query: JudgedQuery) -> Object:
     """Columns in the order in which they are fed to a loss: anchor, positive, negative or negative_1, …"""
     names = (
         ["negative"]
@@ -178,13 +178,13 @@ def to_sentence_transformers(query: Query) -> Object:
     }
 
 
-def from_sentence_transformers(row: Object) -> Found:
+def from_sentence_transformers(row: Object) -> DecodedLine:
     """Negatives in the order of their numbers; an empty cell is no negative."""
     names = sorted(filter(_NEGATIVE.match, row), key=_number)
     negatives = [_text(row[name], name) for name in names if row[name] is not None]
     positive = _text(row.get("positive"), "positive")
     known = {"anchor", "positive", *names}
-    return _found(row, _text(row.get("anchor"), "anchor"), [positive], negatives, known)
+    return _decoded(row, _text(row.get("anchor"), "anchor"), [positive], negatives, known)
 
 
 def _number(name: str) -> int:
@@ -201,13 +201,14 @@ LINES: dict[str, LineFormat] = {
         decode=from_flagembedding,
         groups=True,
         scores=True,
-        needs_negatives="FlagEmbedding's trainer divides by zero there; its hn_mine or compose --hard-k mines some",
+        needs_negatives="FlagEmbedding's trainer divides by zero on such rows; mine negatives with its "
+        "hn_mine or with compose --hard-k",
     ),
     "tevatron": LineFormat(
         encode=to_tevatron,
         decode=from_tevatron,
         groups=True,
-        needs_negatives="Tevatron draws from an empty list there; compose --hard-k mines some",
+        needs_negatives="Tevatron fails on such rows; mine negatives with compose --hard-k",
     ),
     "ms-swift": LineFormat(encode=to_ms_swift, decode=from_ms_swift, groups=False),
     "ms-swift-reranker": LineFormat(

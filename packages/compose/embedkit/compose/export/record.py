@@ -1,4 +1,4 @@
-"""What every format is written from and read into: a query, its positives, its negatives, and what was lost.
+"""What every format is read into and written from: queries with positives and negatives; and what is lost.
 
 Rows lie on disk and queries are made of them anew each time: some 16 bytes a row are in memory.
 """
@@ -24,14 +24,14 @@ from embedkit.text import hash64
 PARTS = ("train", "dev", "test")
 EXTRA_KEYS = ("group", "kind", "lang", "source", "license", "mining", "scores")
 _NAMES = tuple(field.name for field in fields(Pair) if field.name != "mining")
-_RECEIPT = tuple(field.name for field in fields(Mining))
-_values, _receipt = attrgetter(*_NAMES), attrgetter(*_RECEIPT)
+_MINING = tuple(field.name for field in fields(Mining))
+_values, _mining_values = attrgetter(*_NAMES), attrgetter(*_MINING)
 Rows = Mapping[str, Sequence[Pair]]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A query with everything that is known to answer it, and not to.
+class JudgedQuery:
+    """A query with all its positives and negatives.
 
     `scores` are a teacher's, of the positives and then of the negatives, or none at all.
     """
@@ -43,26 +43,26 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
-    """Something read that goes no further."""
+class RejectedPair:
+    """A pair that was read and cannot be used."""
 
     place: str
     reason: str
 
 
 @dataclass(slots=True)
-class Books:
-    """The books of a conversion. The tally counts pairs of a query and a positive.
+class ConvertCounts:
+    """What comes of the rows of a conversion. The tally counts pairs of a query and a positive.
 
-    `keys` are the rows whose key has no place in the other format, `lost` is what else has none; `bare` are the queries
-    without negatives.
+    `keys` counts rows by a key that the other format has no place for, `lost` what else has none; `bare` are the
+    queries without negatives.
     """
 
     tally: Tally = field(default_factory=lambda: Tally(Phrase("convert")))
     keys: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
-    rejects: Spool[Reject] = field(
-        default_factory=lambda: Spool(_packed, lambda row: Reject(row[0], Phrase(row[1], **row[2])))
+    rejects: Spool[RejectedPair] = field(
+        default_factory=lambda: Spool(_packed, lambda row: RejectedPair(row[0], Phrase(row[1], **row[2])))
     )
     bare: int = 0
     negatives_in: int = 0
@@ -72,10 +72,10 @@ class Books:
         """Count `count` pairs that go no further."""
         self.tally.taken_in += count
         self.tally.reject(reason, count)
-        self.rejects.append(Reject(place, reason))
+        self.rejects.append(RejectedPair(place, reason))
 
 
-def _packed(reject: Reject) -> tuple[str, str, dict[str, object]]:
+def _packed(reject: RejectedPair) -> tuple[str, str, dict[str, object]]:
     """The reason as template and fields, so that it can still be translated."""
     reason = reject.reason
     return (
@@ -87,12 +87,12 @@ def _packed(reject: Reject) -> tuple[str, str, dict[str, object]]:
 
 def pairs_spool() -> Spool[Pair]:
     """An empty spool of rows."""
-    return Spool(lambda pair: (_values(pair), tuple(map(_receipt, pair.mining))), _unpacked)
+    return Spool(lambda pair: (_values(pair), tuple(map(_mining_values, pair.mining))), _unpacked)
 
 
 def _unpacked(row: tuple[Any, ...]) -> Pair:
-    values, receipts = row
-    mining = tuple(Mining(**dict(zip(_RECEIPT, receipt, strict=True))) for receipt in receipts)
+    values, mined = row
+    mining = tuple(Mining(**dict(zip(_MINING, values, strict=True))) for values in mined)
     return Pair(**dict(zip(_NAMES, values, strict=True)), mining=mining)
 
 
@@ -106,7 +106,7 @@ def pair_id(anchor: str, positive: str) -> str:
     return hashlib.sha256(f"{anchor}\x1f{positive}".encode()).hexdigest()[:16]
 
 
-def to_pairs(query: Query) -> Iterator[Pair]:
+def to_pairs(query: JudgedQuery) -> Iterator[Pair]:
     """One row for each positive, with all negatives of the query."""
     of_negatives = query.scores[len(query.positives) :]
     for number, positive in enumerate(query.positives):
@@ -119,7 +119,7 @@ def to_pairs(query: Query) -> Iterator[Pair]:
         )
 
 
-class Queries:
+class JudgedQueries:
     """The queries of some rows: one for each row, or `grouped`, one for each anchor in order of appearance.
 
     A grouped query has every positive and negative that the rows of its anchor have.
@@ -134,20 +134,20 @@ class Queries:
             new = np.flatnonzero(np.diff(first[own][self._order], prepend=-1))
             self._starts = np.append(new, len(pairs))
 
-    def __iter__(self) -> Iterator[Query]:
+    def __iter__(self) -> Iterator[JudgedQuery]:
         return map(self._query, self._rows())
 
-    def count(self, books: Books) -> Counter[int]:
-        """Put down what comes of the rows; the answer is how many queries have how many negatives."""
+    def count(self, counts: ConvertCounts) -> Counter[int]:
+        """Count what comes of the rows; the answer is how many queries have how many negatives."""
         widths: Counter[int] = Counter()
         for rows in self._rows():
             query = self._query(rows)
             widths[len(query.negatives)] += 1
             if self._grouped:
-                _put_down(rows, query, books)
-        books.tally.given_out += widths.total()
-        books.negatives_out += sum(width * count for width, count in widths.items())
-        books.bare += widths[0]
+                _count_grouping(rows, query, counts)
+        counts.tally.given_out += widths.total()
+        counts.negatives_out += sum(width * count for width, count in widths.items())
+        counts.bare += widths[0]
         return widths
 
     def _rows(self) -> Iterator[list[Pair]]:
@@ -158,14 +158,14 @@ class Queries:
         for start, end in pairwise(self._starts):
             yield [self._pairs[number] for number in self._order[start:end].tolist()]
 
-    def _query(self, rows: Sequence[Pair]) -> Query:
+    def _query(self, rows: Sequence[Pair]) -> JudgedQuery:
         if not self._grouped:
             row = rows[0]
-            return Query(row.anchor, (row.positive,), row.hard_negatives, row.scores)
+            return JudgedQuery(row.anchor, (row.positive,), row.hard_negatives, row.scores)
         positives = tuple(dict.fromkeys(row.positive for row in rows))
         distinct = dict.fromkeys(text for row in rows for text in row.hard_negatives)
         negatives = tuple(text for text in distinct if text not in positives)
-        return Query(rows[0].anchor, positives, negatives, _scores(rows, (*positives, *negatives)))
+        return JudgedQuery(rows[0].anchor, positives, negatives, _scores(rows, (*positives, *negatives)))
 
 
 def _scores(rows: Sequence[Pair], texts: Sequence[str]) -> tuple[float, ...]:
@@ -179,16 +179,16 @@ def _scores(rows: Sequence[Pair], texts: Sequence[str]) -> tuple[float, ...]:
     return tuple(known[text] for text in texts)
 
 
-def _put_down(rows: Sequence[Pair], query: Query, books: Books) -> None:
+def _count_grouping(rows: Sequence[Pair], query: JudgedQuery, counts: ConvertCounts) -> None:
     """What the rows of one anchor lose when they become one query."""
     every = [text for row in rows for text in row.hard_negatives]
     distinct = set(every)
-    books.tally.merged += len(rows) - 1
-    books.lost["negatives repeated for one anchor"] += len(every) - len(distinct)
-    books.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(query.negatives)
+    counts.tally.merged += len(rows) - 1
+    counts.lost["negatives repeated for one anchor"] += len(every) - len(distinct)
+    counts.lost["negatives that are a positive of the same anchor"] += len(distinct) - len(query.negatives)
     if len({frozenset(row.hard_negatives) for row in rows}) > 1:
-        books.lost["which positive a negative belongs to (rows)"] += len(rows)
+        counts.lost["which positive a negative belongs to (rows)"] += len(rows)
     if not query.scores:
-        books.lost["teacher's scores where not all rows of an anchor have them (rows)"] += sum(
+        counts.lost["teacher's scores where not all rows of an anchor have them (rows)"] += sum(
             bool(row.scores) for row in rows
         )

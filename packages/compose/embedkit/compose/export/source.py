@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Query, Rows, pairs_spool, to_pairs
-from embedkit.compose.export.whole import QRELS, read_beir, read_llamaindex
+from embedkit.compose.export.record import (
+    EXTRA_KEYS,
+    PARTS,
+    ConvertCounts,
+    JudgedQuery,
+    Rows,
+    pairs_spool,
+    to_pairs,
+)
+from embedkit.compose.export.retrieval import QRELS, read_beir, read_llamaindex
 from embedkit.console import say
 from embedkit.data.jsonl import read_objects
 from embedkit.data.records import DEFAULT_PATHS, Pair, split_path
@@ -26,14 +34,14 @@ _OUR_KEYS = {"anchor", "positive", "hard_negatives", "id", *EXTRA_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConvertSource:
     """A file or folder to read, and the part that its rows belong to (a BEIR or Hub folder holds several)."""
 
     path: Path | str
     part: str = "train"
 
 
-def find_sources(inputs: Sequence[str], *, form: str, only: bool) -> list[Source]:
+def find_sources(inputs: Sequence[str], *, form: str, only: bool) -> list[ConvertSource]:
     """The inputs with the dev and test files beside them (not with `only`).
 
     Raises:
@@ -49,7 +57,7 @@ def find_sources(inputs: Sequence[str], *, form: str, only: bool) -> list[Source
             beside = split_path(Path(source.path), part)
             if beside.is_file() and str(beside) not in given:
                 say("{path} lies beside it and is converted too", path=beside)
-                found.append(Source(beside, part))
+                found.append(ConvertSource(beside, part))
     return found
 
 
@@ -66,18 +74,19 @@ def _default(form: str) -> str:
     )
 
 
-def _source(name: str, form: str) -> Source:
+def _source(name: str, form: str) -> ConvertSource:
     path = Path(name)
     if name == STDIO and form not in FOLDERS:
-        return Source(name)
+        return ConvertSource(name)
     if not path.exists():
         raise UserError("there is no such file", place=name, hint="check the path")
     if path.is_dir() != (form in FOLDERS):
         problem = "is a folder, not a file" if path.is_dir() else "is a file, not a folder"
-        raise UserError(problem, place=name, hint="--from {form} reads the other", form=form)
+        hint = "--from {form} reads a file" if path.is_dir() else "--from {form} reads a folder"
+        raise UserError(problem, place=name, hint=hint, form=form)
     if path.suffix.lower() in (".csv", ".tsv"):
         raise UserError("is a table", place=name, hint="embedkit compose makes pairs of it")
-    return Source(path, part_of(path))
+    return ConvertSource(path, part_of(path))
 
 
 def part_of(path: Path) -> str:
@@ -85,39 +94,41 @@ def part_of(path: Path) -> str:
     return next((PART_NAMES[word] for word in path.name.lower().split(".") if word in PART_NAMES), "train")
 
 
-def read_sources(sources: Iterable[Source], *, form: str, books: Books) -> Rows:
+def read_sources(sources: Iterable[ConvertSource], *, form: str, counts: ConvertCounts) -> Rows:
     """The rows of every source by part, in PARTS order; a part without rows is not there."""
     rows = {part: pairs_spool() for part in PARTS}
     for source in sources:
-        for part, pair in _read(source, form, books):
+        for part, pair in _read_source(source, form, counts):
             try:
                 rows[part].append(_sound(pair))
             except ValueError as error:
-                books.reject(f"{source.path}: {pair.anchor[:40]!r}", str(error))
+                counts.reject(f"{source.path}: {pair.anchor[:40]!r}", str(error))
                 continue
-            books.tally.taken_in += 1
-            books.negatives_in += len(pair.hard_negatives)
+            counts.tally.taken_in += 1
+            counts.negatives_in += len(pair.hard_negatives)
     return {part: found for part, found in rows.items() if found}
 
 
-def _read(source: Source, form: str, books: Books) -> Iterator[tuple[str, Pair]]:
+def _read_source(source: ConvertSource, form: str, counts: ConvertCounts) -> Iterator[tuple[str, Pair]]:
     """`(part, row)` of one source."""
     path = source.path
     if form == BEIR:
-        for name, queries in read_beir(Path(path), books):
+        for name, queries in read_beir(Path(path), counts):
             for query in queries:
                 yield from ((PART_NAMES.get(name, "train"), pair) for pair in to_pairs(query))
     elif form == HUGGINGFACE:
         for file in _hub_files(Path(path)):
-            yield from ((part_of(file), pair) for pair in _pairs(file, books))
+            yield from ((part_of(file), pair) for pair in _pairs(file, counts))
     elif form == PAIRS:
-        yield from ((source.part, pair) for pair in _pairs(path, books))
+        yield from ((source.part, pair) for pair in _pairs(path, counts))
     else:
-        for query in read_llamaindex(path, books) if form == LLAMAINDEX else _lines(path, form, books):
+        for query in (
+            read_llamaindex(path, counts) if form == LLAMAINDEX else _decoded_lines(path, form, counts)
+        ):
             yield from ((source.part, pair) for pair in to_pairs(query))
 
 
-def files_in(source: Source, form: str) -> list[Path]:
+def files_in(source: ConvertSource, form: str) -> list[Path]:
     """The files that reading a source reads; none of standard input."""
     path = Path(source.path)
     if form == BEIR:
@@ -132,29 +143,29 @@ def _hub_files(folder: Path) -> list[Path]:
     return files
 
 
-def _pairs(path: Path | str, books: Books) -> Iterator[Pair]:
+def _pairs(path: Path | str, counts: ConvertCounts) -> Iterator[Pair]:
     for number, row in read_objects(path):
         try:
             pair = pair_from_object(row)
         except ValueError as error:
-            books.reject(f"{path}:{number}", str(error))
+            counts.reject(f"{path}:{number}", str(error))
             continue
-        books.keys.update(key for key in row if key not in _OUR_KEYS and row[key] not in (None, [], ""))
+        counts.keys.update(key for key in row if key not in _OUR_KEYS and row[key] not in (None, [], ""))
         yield pair
 
 
-def _lines(path: Path | str, form: str, books: Books) -> Iterator[Query]:
+def _decoded_lines(path: Path | str, form: str, counts: ConvertCounts) -> Iterator[JudgedQuery]:
     for number, row in read_objects(path):
         try:
             found = LINES[form].decode(row)
         except ValueError as error:
-            books.reject(f"{path}:{number}", str(error))
+            counts.reject(f"{path}:{number}", str(error))
             continue
-        books.keys.update(found.ignored)
+        counts.keys.update(found.ignored)
         yield found.query
 
 
-def looks_like(source: Source) -> str:
+def looks_like(source: ConvertSource) -> str:
     """The format of lines that the first object of a file is in, or nothing."""
     _, row = next(read_objects(source.path), (0, {}))
     if "hard_negatives" in row:

@@ -10,9 +10,17 @@ from typing import Any
 
 from embedkit.compose.export.card import HUB_SPLITS, contents_of, render_card
 from embedkit.compose.export.lines import LINES
-from embedkit.compose.export.record import EXTRA_KEYS, PARTS, Books, Queries, Query, Rows, pair_id
+from embedkit.compose.export.record import (
+    EXTRA_KEYS,
+    PARTS,
+    ConvertCounts,
+    JudgedQueries,
+    JudgedQuery,
+    Rows,
+    pair_id,
+)
+from embedkit.compose.export.retrieval import QRELS, beir_files, llamaindex_document
 from embedkit.compose.export.source import BEIR, FOLDERS, HUGGINGFACE, LLAMAINDEX, PAIRS
-from embedkit.compose.export.whole import QRELS, beir_files, llamaindex_document
 from embedkit.console import say
 from embedkit.data.jsonl import dumps
 from embedkit.data.manifest import Manifest, manifest_path
@@ -24,23 +32,23 @@ Files = dict[str, Iterable[str]]
 _TEXTS = ("id", "group", "kind", "lang", "source", "license")
 
 
-def files_of(form: str, output: str, rows: Rows, books: Books, manifest: Manifest | None) -> Files:
-    """Every file to write with its lines. The books are complete when this returns."""
+def files_of(form: str, output: str, rows: Rows, counts: ConvertCounts, manifest: Manifest | None) -> Files:
+    """Every file to write with its lines. The counts are complete when this returns."""
     if form in (PAIRS, HUGGINGFACE):
-        books.tally.given_out += sum(map(len, rows.values()))
-        books.negatives_out += sum(len(pair.hard_negatives) for found in rows.values() for pair in found)
+        counts.tally.given_out += sum(map(len, rows.values()))
+        counts.negatives_out += sum(len(pair.hard_negatives) for found in rows.values() for pair in found)
         if form == PAIRS:
             return {_beside(output, part): _pair_lines(found) for part, found in rows.items()}
         return _hub_files(Path(output), rows, manifest)
     of_lines = LINES.get(form)
-    _count_extras(rows, books, kept={"scores"} if of_lines and of_lines.scores else set())
+    _count_lost_keys(rows, counts, kept={"scores"} if of_lines and of_lines.scores else set())
     grouping = of_lines is None or of_lines.groups
-    parts = {part: Queries(found, grouped=grouping) for part, found in rows.items()}
-    widths = {part: sorted(queries.count(books)) for part, queries in parts.items()}
+    parts = {part: JudgedQueries(found, grouped=grouping) for part, found in rows.items()}
+    widths = {part: sorted(queries.count(counts)) for part, queries in parts.items()}
     if form == BEIR:
         return {str(path): lines for path, lines in beir_files(Path(output), _named(parts)).items()}
     if form == LLAMAINDEX:
-        return {_beside(output, p): [llamaindex_document(found, books)] for p, found in parts.items()}
+        return {_beside(output, p): [llamaindex_document(found, counts)] for p, found in parts.items()}
     if form != "sentence-transformers":
         return {_beside(output, part): _encoded(form, found) for part, found in parts.items()}
     files: Files = {}
@@ -83,40 +91,42 @@ def rejected_of(form: str, output: str) -> Path:
     return Path(output) / "rejected.jsonl" if form in FOLDERS else split_path(Path(output), "rejected")
 
 
-def reject_lines(books: Books) -> Iterator[str]:
+def reject_lines(counts: ConvertCounts) -> Iterator[str]:
     """Where something was rejected, and why."""
-    return (dumps({"place": reject.place, "reason": reject.reason}) + "\n" for reject in books.rejects)
+    return (dumps({"place": reject.place, "reason": reject.reason}) + "\n" for reject in counts.rejects)
 
 
 def _beside(output: str, part: str) -> str:
     return output if output == STDIO else str(split_path(Path(output), part))
 
 
-def _named(parts: Mapping[str, Queries]) -> dict[str, Queries]:
-    """BEIR is read as a test set unless told otherwise: rows of no named part are one."""
+def _named(parts: Mapping[str, JudgedQueries]) -> dict[str, JudgedQueries]:
+    """BEIR reads qrels/test.tsv by default, so rows of no named part become the test set."""
     if list(parts) != ["train"]:
         return dict(parts)
-    say("the rows name no part: their judgements are qrels/test.tsv, which BEIR reads by default")
+    say(
+        "the rows belong to no named part: their judgements go to qrels/test.tsv, which BEIR reads by default"
+    )
     return {"test": parts["train"]}
 
 
-def _count_extras(rows: Rows, books: Books, *, kept: set[str]) -> None:
+def _count_lost_keys(rows: Rows, counts: ConvertCounts, *, kept: set[str]) -> None:
     lost = [key for key in EXTRA_KEYS if key not in kept]
     for pair in (pair for found in rows.values() for pair in found):
         for key in lost:
-            books.keys[key] += bool(getattr(pair, key))
-        books.keys["id"] += pair.id not in ("", pair_id(pair.anchor, pair.positive))
+            counts.keys[key] += bool(getattr(pair, key))
+        counts.keys["id"] += pair.id not in ("", pair_id(pair.anchor, pair.positive))
 
 
 def _pair_lines(pairs: Iterable[Pair]) -> Iterator[str]:
     return (dumps(pair_to_object(pair)) + "\n" for pair in pairs)
 
 
-def _encoded(form: str, queries: Iterable[Query]) -> Iterator[str]:
+def _encoded(form: str, queries: Iterable[JudgedQuery]) -> Iterator[str]:
     return (dumps(LINES[form].encode(query)) + "\n" for query in queries)
 
 
-def _by_width(output: str, queries: Queries, widths: Sequence[int]) -> Files:
+def _by_width(output: str, queries: JudgedQueries, widths: Sequence[int]) -> Files:
     """One file where all rows have as many negatives; else one for each number, `NAME.n2.jsonl` for two."""
     if len(widths) == 1:
         return {output: _encoded("sentence-transformers", queries)}
@@ -142,7 +152,7 @@ def _by_width(output: str, queries: Queries, widths: Sequence[int]) -> Files:
     }
 
 
-def _of_width(queries: Queries, width: int) -> Iterator[Query]:
+def _of_width(queries: JudgedQueries, width: int) -> Iterator[JudgedQuery]:
     return (query for query in queries if len(query.negatives) == width)
 
 
@@ -160,7 +170,7 @@ def _hub_lines(pairs: Iterable[Pair], *, scored: bool) -> Iterator[str]:
     """Every key in every row: a loader that guesses types from the first rows guesses right."""
     for pair in pairs:
         row: dict[str, Any] = {name: getattr(pair, name) for name in _TEXTS}
-        mining = [asdict(receipt) for receipt in pair.mining]
+        mining = [asdict(mined) for mined in pair.mining]
         texts = {
             "anchor": pair.anchor,
             "positive": pair.positive,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Miner
+from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar
+from embedkit.compose.mine.candidates.cross_encoder import Rescorer, RescoringMiner, find_cross_encoder
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
-from embedkit.compose.mine.candidates.tokens import Words, plain_words
-from embedkit.compose.mine.candidates.vectors import Encoding
-from embedkit.compose.mine.pools import Pool
-from embedkit.compose.mine.rescore import Rescorer, RescoringMiner
+from embedkit.compose.mine.candidates.tokens import Words, words_of
+from embedkit.compose.mine.options import MiningOptions
+from embedkit.compose.mine.pools import MakeMiner, Pool
 from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import DEFAULT_MODEL, ModelSource, resolve_model
+
+if TYPE_CHECKING:
+    from embedkit.models.vectors import Encoder
 
 MINERS = ("auto", "lexical", "dense", "hybrid")
 
@@ -73,40 +78,45 @@ def _auto(texts: Iterable[str], model: str) -> Choice:
     return Choice("dense", f"{source}", source)
 
 
-def miner_factory(
-    choice: Choice,
-    *,
-    bar: Bar,
-    rescorer: Rescorer | None = None,
-    encoding: Encoding | None = None,
-    words: Words = plain_words,
-) -> Callable[[Pool], Miner]:
+def miner_factory(choice: Choice, options: MiningOptions) -> MakeMiner:
     """What makes the chosen miner over a pool; models are loaded at the first text that needs them.
 
-    With a `rescorer` the bar is held against its scores, and the chosen miner only proposes.
+    With a cross-encoder the bar is held against its scores, and the chosen miner only proposes.
     """
-    if rescorer is None:
-        return _proposing(choice, bar, encoding or Encoding(), words)
-    make = _proposing(choice, OPEN_BAR, encoding or Encoding(), words)
-    return lambda pool: RescoringMiner(make(pool), pool.texts, rescorer, bar=bar)
+    if not options.cross_encoder:
+        return _proposing(choice, options, options.bar)
+    rescorer = Rescorer(find_cross_encoder(options.cross_encoder))
+    make = _proposing(choice, options, OPEN_BAR)
+    return lambda pool: RescoringMiner(make(pool), pool.texts, rescorer, bar=options.bar)
 
 
-def _proposing(choice: Choice, bar: Bar, encoding: Encoding, words: Words) -> Callable[[Pool], Miner]:
+def _proposing(choice: Choice, options: MiningOptions, bar: Bar) -> MakeMiner:
+    words = words_of(options.tokenizer)
     if choice.source is None:
         return lambda pool: _lexical(pool, words)
     from embedkit.compose.mine.candidates.dense import DenseMiner
     from embedkit.compose.mine.candidates.hybrid import HybridMiner
 
-    encoder = encoding.encoder(choice.source)
+    encoder = _encoder(choice.source, options)
 
     def dense(pool: Pool) -> DenseMiner:
         return DenseMiner(
-            pool.texts, encoder, bar=bar, ann_above=encoding.ann_above, ann_recall=encoding.ann_recall
+            pool.texts, encoder, bar=bar, ann_above=options.ann_above, ann_recall=options.ann_recall
         )
 
     if choice.miner == "dense":
         return dense
     return lambda pool: HybridMiner(_lexical(pool, words), dense(pool))
+
+
+def _encoder(source: ModelSource, options: MiningOptions) -> Encoder:
+    """The encoder of `source`, over the shards where there are any."""
+    from embedkit.models.backends import check_backend
+    from embedkit.models.shards import Shards
+    from embedkit.models.vectors import Encoder
+
+    shards = Shards.open(Path(options.vectors)) if options.vectors else None
+    return Encoder(source, backend=check_backend(options.backend), shards=shards)
 
 
 def _lexical(pool: Pool, words: Words) -> LexicalMiner:

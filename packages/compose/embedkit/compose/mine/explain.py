@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rapidfuzz import fuzz, process
 
 from embedkit.compose.concepts.graph import text_hash
-from embedkit.compose.mine.candidates.base import Guards, Ranked
+from embedkit.compose.mine.candidates.base import Candidates, Window
+from embedkit.compose.mine.hubs import HubCap
+from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.rows.drafts import Draft
 from embedkit.console import out, out_json
-from embedkit.data.records import Mining
 from embedkit.errors import UserError
 from embedkit.text import fold
 
@@ -32,7 +33,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class NotTaken:
     """A neighbour that is no negative of the row. `place` counts all the neighbours, the nearest first."""
 
     text: str
@@ -56,16 +57,14 @@ class Explanation:
     kind: str
     own: float | None
     bar: float | None
-    taken: tuple[tuple[str, Mining], ...]
-    refused: tuple[Refusal, ...]
+    taken: tuple[Negative, ...]
+    refused: tuple[NotTaken, ...]
     part: str = "train"
 
     def to_object(self) -> dict[str, Any]:
         """The JSON form."""
-        taken = [
-            {"text": text, "score": m.score, "rank": m.rank, "miner": m.miner, "rule": m.rule}
-            for text, m in self.taken
-        ]
+        names = ("score", "rank", "miner", "rule")
+        taken = [{"text": n.text, **{name: getattr(n.mining, name) for name in names}} for n in self.taken]
         return {
             "anchor": self.anchor,
             "positive": self.positive,
@@ -74,12 +73,12 @@ class Explanation:
             "positive_score": self.own,
             "bar": self.bar,
             "taken": taken,
-            "refused": [refusal.to_object() for refusal in self.refused],
+            "refused": [item.to_object() for item in self.refused],
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class ScoredText:
     """A text near an anchor, masked or not; `over` the bar or under it."""
 
     text: str
@@ -87,27 +86,19 @@ class Neighbour:
     over: bool
 
 
-def neighbours(ranked: Ranked, texts: Sequence[str], limit: int) -> Iterator[Neighbour]:
+def nearest_texts(ranked: Candidates, texts: Sequence[str], limit: int) -> Iterator[ScoredText]:
     """What a ranking without the mask found, the nearest first."""
     for found, over in ((ranked.refused, True), (ranked, False)):
         if found is not None:
             pairs = zip(found.indices[:limit].tolist(), found.scores[:limit].tolist(), strict=True)
-            yield from (Neighbour(texts[index], score, over) for index, score in pairs)
+            yield from (ScoredText(texts[index], score, over) for index, score in pairs)
 
 
-def refusals(
-    found: Iterable[Neighbour],
-    draft: Draft,
-    mask: Mask,
-    guards: Guards,
-    *,
-    receipts: Sequence[tuple[str, Mining]],
-    used: Mapping[int, int],
-    cap: int,
-) -> Iterator[Refusal]:
+def not_taken(
+    found: Iterable[ScoredText], draft: Draft, mask: Mask, window: Window, cap: HubCap, taken: set[str]
+) -> Iterator[NotTaken]:
     """Each neighbour that is no negative, with the first guard that refused it."""
     row, concepts = mask.of_row(draft), mask.concepts
-    taken = {text for text, _ in receipts}
     seen = {text_hash(text) for text in taken}
     rank = 0
     for place, item in enumerate(found, start=1):
@@ -128,13 +119,13 @@ def refusals(
             reason = "bar"
         elif key in seen:
             reason = "spelling"
-        elif not guards.in_window(rank):
+        elif not window.admits(rank):
             reason, detail = "window", f"rank {rank}"
-        elif used.get(key, 0) >= cap:
-            reason, detail = "hub", f"a negative of {used[key]} rows already"
+        elif cap.reached(key):
+            reason, detail = "hub", f"a negative of {cap.used[key]} rows already"
         else:
             reason = "enough"
-        yield Refusal(item.text, item.score, place, reason, detail)
+        yield NotTaken(item.text, item.score, place, reason, detail)
 
 
 def check_explain(terms: Sequence[str], *, hard_k: int, rounds: int, dry_run: bool) -> None:
@@ -145,10 +136,14 @@ def check_explain(terms: Sequence[str], *, hard_k: int, rounds: int, dry_run: bo
         raise UserError("--explain needs --hard-k of at least 1", hint="without negatives nothing was chosen")
     if rounds > 1:
         raise UserError(
-            "--explain looks at one mining", hint="leave --rounds out; --model RUN names a tuned model"
+            "--explain explains a single round of mining",
+            hint="leave out --rounds; --model RUN mines with a fine-tuned model",
         )
     if dry_run:
-        raise UserError("--dry-run does not mine", hint="--explain writes nothing; leave --dry-run out")
+        raise UserError(
+            "--explain cannot be combined with --dry-run",
+            hint="--explain writes nothing anyway; leave out --dry-run",
+        )
 
 
 def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> frozenset[int]:
@@ -182,7 +177,7 @@ def rows_to_explain(terms: Sequence[str], rows: Iterable[tuple[str, ...]]) -> fr
     return frozenset(numbers)
 
 
-def tell(found: Sequence[Explanation], *, as_json: bool) -> None:
+def print_explanations(found: Sequence[Explanation], *, as_json: bool) -> None:
     """The explanations on stdout, for a person or as one JSON object."""
     if as_json:
         out_json({"rows": [row.to_object() for row in found]})
@@ -190,18 +185,19 @@ def tell(found: Sequence[Explanation], *, as_json: bool) -> None:
     for number, row in enumerate(found):
         if number:
             out("")
-        for line in _lines(row):
+        for line in _explanation_lines(row):
             out(line)
 
 
-def _lines(row: Explanation) -> Iterator[str]:
+def _explanation_lines(row: Explanation) -> Iterator[str]:
     yield f"{_short(row.anchor)} -> {_short(row.positive)}  [{row.kind}, {row.part}]"
     if row.own is not None and row.bar is not None:
         yield f"  the positive scores {row.own:.4f}; negatives may score up to {row.bar:.4f}"
     yield "  taken:" if row.taken else "  taken: none"
-    for text, mining in row.taken:
+    for negative in row.taken:
+        mining = negative.mining
         place = f"rank {mining.rank}" if mining.rank else "no rank"
-        yield f"    {mining.score:8.4f}  {place:>8}  {mining.rule:<6}  {_short(text)}"
+        yield f"    {mining.score:8.4f}  {place:>8}  {mining.rule:<6}  {_short(negative.text)}"
     yield "  refused:" if row.refused else "  refused: none"
     for item in row.refused:
         why = REASONS[item.reason] + (f" ({item.detail})" if item.detail else "")

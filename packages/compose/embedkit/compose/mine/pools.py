@@ -8,30 +8,17 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
-from embedkit.compose.mine.candidates.base import NO_INDICES, Indices, Miner
+from embedkit.compose.mine.candidates.base import NO_INDICES, Indices, Miner, Question
 from embedkit.compose.rows.drafts import Draft, Role
 from embedkit.compose.rows.texts import Texts
 from embedkit.text import hash64, language_of
 
 PoolKey = tuple[Role, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The candidates of one role and language, in text order, which breaks ties; `about` defines names."""
-
-    role: Role
-    lang: str
-    texts: Sequence[str]
-    about: Mapping[str, str] = field(default_factory=dict)
-
-
-MakeMiner = Callable[[Pool], Miner]
 
 
 class Mask:
@@ -52,6 +39,59 @@ class Mask:
     def of_candidate(self, text: str, key: int) -> set[int]:
         """The concepts that a candidate, with `key` its `text_hash`, belongs to or nearly belongs to."""
         return self._near.get(text, set()).union(self.concepts.of_hash(key))
+
+
+class Pool:
+    """The candidates of one role and language, in text order, which breaks ties; `about` defines names.
+
+    Which of them a row forbids is looked up in an index by concept: some 20 bytes a text from the first question on.
+    """
+
+    def __init__(
+        self, role: Role, lang: str, texts: Sequence[str], about: Mapping[str, str], mask: Mask
+    ) -> None:
+        self.role, self.lang, self.texts, self.about = role, lang, texts, about
+        self._mask = mask
+
+    @cached_property
+    def _index(self) -> tuple[Hashes, Indices, Indices]:
+        """The `text_hash` of each text, the numbers of the texts by concept, and where each concept's begin."""
+        keys, concepts, members = array("Q"), array("i"), array("i")
+        for number, text in enumerate(self.texts):
+            keys.append(key := text_hash(text))
+            for concept in self._mask.of_candidate(text, key):
+                concepts.append(concept)
+                members.append(number)
+        owners = np.array(concepts, dtype=np.int32)
+        numbers = np.array(members, dtype=np.int64)[np.argsort(owners, kind="stable")]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=1))))
+        return np.array(keys, dtype=np.uint64), numbers, starts
+
+    @property
+    def keys(self) -> Hashes:
+        """The `text_hash` of each text: the spellings of one text share it."""
+        return self._index[0]
+
+    def forbidden(self, draft: Draft) -> Indices:
+        """The numbers of the texts that belong to a concept of the row, or nearly do."""
+        _, numbers, starts = self._index
+        known = [concept for concept in sorted(self._mask.of_row(draft)) if concept < len(starts) - 1]
+        parts = [numbers[starts[concept] : starts[concept + 1]] for concept in known]
+        if not parts:
+            return NO_INDICES
+        return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+
+    def drop_index(self) -> None:
+        """Free what `forbidden` looks up in; the next call makes it anew."""
+        del self._index
+
+    def question(self, draft: Draft) -> Question:
+        """What a miner is asked for the row."""
+        about = self.about.get(draft.positive, "")
+        return Question(draft.anchor, draft.positive, self.forbidden(draft), about)
+
+
+MakeMiner = Callable[[Pool], Miner]
 
 
 class About(Mapping[str, str]):
@@ -79,8 +119,8 @@ class About(Mapping[str, str]):
 class Pools:
     """The pools of the drafts' own texts. `rows` are the drafts that take their negatives from each."""
 
-    def __init__(self, drafts: Sequence[Draft]) -> None:
-        self._drafts = drafts
+    def __init__(self, drafts: Sequence[Draft], mask: Mask) -> None:
+        self._drafts, self._mask = drafts, mask
         self._scan(drafts)
         own = self._codes[1::2]
         keys = list(self._code)
@@ -88,6 +128,10 @@ class Pools:
         self.rows: dict[PoolKey, Indices] = {
             keys[code]: np.flatnonzero(own == code) for code in dict.fromkeys(own.tolist())
         }
+
+    def beside(self, pool: Pool) -> list[Pool]:
+        """The other pools, those of the same role first."""
+        return sorted((p for p in self.of.values() if p is not pool), key=lambda p: p.role != pool.role)
 
     def _scan(self, drafts: Sequence[Draft]) -> None:
         """Pool and hash of every anchor and positive, and whether it is a name with its definition."""
@@ -109,29 +153,5 @@ class Pools:
         texts = Texts(self._drafts, places[np.sort(first)]).in_order()
         defined = self._defines & (self._codes[1::2] == self._code.get(("definition", lang), -1))
         numbers = np.flatnonzero(defined)
-        return Pool(role, lang, texts, About(self._drafts, self._hashes[0::2][numbers], numbers))
-
-
-class PoolConcepts:
-    """A pool seen by concept: which of its texts a set of concepts forbids. `keys` are the texts' `text_hash`es."""
-
-    def __init__(self, pool: Pool, mask: Mask) -> None:
-        keys, concepts, members = array("Q"), array("i"), array("i")
-        for number, text in enumerate(pool.texts):
-            key = text_hash(text)
-            keys.append(key)
-            for concept in mask.of_candidate(text, key):
-                concepts.append(concept)
-                members.append(number)
-        self.keys = np.array(keys, dtype=np.uint64)
-        owners = np.array(concepts, dtype=np.int32)
-        self._members = np.array(members, dtype=np.int64)[np.argsort(owners, kind="stable")]
-        self._starts = np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=1))))
-
-    def forbidden(self, concepts: set[int]) -> Indices:
-        """The numbers of the texts that belong to one of `concepts`, or nearly do."""
-        known = [concept for concept in sorted(concepts) if concept < len(self._starts) - 1]
-        parts = [self._members[self._starts[c] : self._starts[c + 1]] for c in known]
-        if not parts:
-            return NO_INDICES
-        return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+        about = About(self._drafts, self._hashes[0::2][numbers], numbers)
+        return Pool(role, lang, texts, about, self._mask)

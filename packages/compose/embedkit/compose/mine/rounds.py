@@ -1,8 +1,8 @@
 """Mining in rounds: a model is tuned on what was mined and then mines again (Xiong et al., ANCE, 2021).
 
 Round r mines with the model tuned on the pairs of round r - 1, always from the base model of the round config, so
-that errors of one round do not pile up. Each training is the command that a user would type, in a process of its
-own, and everything of a round lies under `NAME.rounds/R/`: a second run goes on where the first stopped.
+that the errors of one round do not add up. Each training is the command that a user would type, in a process of its
+own, and everything of a round lies under `NAME.rounds/R/`: a second run continues where the first stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 
 from embedkit.commands.child import run_embedkit
 from embedkit.compose.mine.choose import Choice, choose_miner
-from embedkit.compose.mine.select import Mined
+from embedkit.compose.mine.options import MiningOptions
+from embedkit.compose.mine.parts import Mined
 from embedkit.compose.rows.split import Part
 from embedkit.console import say
 from embedkit.data.jsonl import dumps
@@ -40,7 +41,7 @@ class RoundError(EmbedkitError):
     def __init__(self, number: int, code: int) -> None:
         super().__init__(
             "the training of round {number} stopped (exit {code})",
-            hint="its message stands above; the same command goes on from here",
+            hint="see its message above; the same command continues from here",
             number=number,
             code=code,
         )
@@ -67,24 +68,27 @@ def rounds_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.rounds")
 
 
-def check_rounds(rounds: int, config: str, output: Path | str, *, hard_k: int, model: str) -> None:
+def check_rounds(options: MiningOptions, output: Path | str) -> None:
     """Raise `UserError` for rounds that cannot be made, before any work."""
-    if rounds < 2:
+    config = options.round_config
+    if options.rounds < 2:
         if config:
-            raise UserError("--round-config without --rounds", hint="--rounds 2 tunes once and mines again")
+            raise UserError(
+                "--round-config without --rounds", hint="--rounds 2 fine-tunes once and mines again"
+            )
         return
     if isinstance(output, str):
         raise UserError(
-            "--rounds keeps its models beside the output, and standard output has no place",
+            "--rounds saves its models beside the output, so the output cannot be standard output",
             hint="name a file with --output",
         )
-    if not hard_k:
+    if not options.hard_k:
         raise UserError("--rounds needs --hard-k of at least 1", hint="without negatives nothing is mined")
     if find_spec("sentence_transformers") is None:
         require("sentence_transformers", extra="train")
     if config and run_embedkit(["config", "validate", config]):
         raise UserError("cannot be trained with", place=config, hint="the message above says why")
-    _base(read_bytes(config) if config else b"{}", model)
+    _base(read_bytes(config) if config else b"{}", options.model)
 
 
 def _base(config: bytes, model: str) -> str:
@@ -140,7 +144,7 @@ class Tuner:
         state = _state(folder)
         same = state.get("wanted") == wanted
         if same and state.get("done") and (folder / RUN / "model").is_dir():
-            say("round {number}: already tuned, {path}", number=number, path=folder / RUN)
+            say("round {number}: already fine-tuned, {path}", number=number, path=folder / RUN)
             return str(folder / RUN), sha256
         _note(folder, wanted, done=False)
         code = run_embedkit(_train_arguments(config, folder, "--resume" if same else "--force"))

@@ -1,7 +1,7 @@
 """Names that may be one concept: proposed to a person, decided in a table, fed back into the concept graph.
 
 Proposed are neighbours that mining refused because they score above the positive, and near duplicates of different
-concepts. Nothing here compares all with all: only what mining has retrieved is looked at.
+concepts. Only neighbours that mining has retrieved are compared, never all texts with all.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Synonyms:
-    """The rows of the table that is written and how many of them are what."""
+    """The rows of the table that is written, with their counts."""
 
     rows: tuple[Candidate, ...] = ()
     proposed: int = 0
@@ -115,9 +115,9 @@ def _candidate(names: Sequence[str], row: Cells, place: str) -> Candidate:
     cells["decision"] = cells["decision"].casefold()
     if cells["decision"] not in ("", *DECISIONS):
         raise UserError(
-            "the decision {decision!r} is none",
+            "the decision {decision!r} is neither accept nor reject",
             place=place,
-            hint="accept, reject, or leave it empty",
+            hint="write accept or reject, or leave it empty",
             decision=cells["decision"],
         )
     if not cells["text_a"] or not cells["text_b"]:
@@ -136,7 +136,7 @@ def check_decisions_kept(output: Path, synonyms: str) -> None:
         raise UserError(
             "holds {count} decisions that would be lost",
             place=str(path),
-            hint="--synonyms {path} takes them over; or move the file away",
+            hint="--synonyms {path} keeps them; or move the file away",
             count=len(there - taken_over),
             path=path,
         )
@@ -147,7 +147,7 @@ def _decision(row: Candidate) -> tuple[str, str, str]:
 
 
 def resolve(candidates: Iterable[Candidate], records: Sequence[Record]) -> Decisions:
-    """Find the records that decided rows speak of; what stands in no record is counted as unknown."""
+    """Find the records of the decided rows; rows whose texts are in no record are counted as unknown."""
     decided = [row for row in candidates if row.decision]
     finder = _Finder(records, (text for row in decided for text in (row.text_a, row.text_b)))
     found: dict[str, list[tuple[int, int]]] = {decision: [] for decision in DECISIONS}
@@ -187,18 +187,19 @@ class _Finder:
 
 @dataclass(slots=True)
 class _Proposal:
+    number: int
     best: Above
     rows: int = 0
     sides: set[int] = field(default_factory=set)
 
     @property
     def both_ways(self) -> bool:
-        """Whether rows of both concepts met the other one."""
+        """Whether each concept was found from rows of the other."""
         return len(self.sides) > 1
 
 
 def propose(
-    above: Iterable[Above],
+    above: Iterable[tuple[int, Above]],
     near: Iterable[tuple[str, str]],
     *,
     drafts: Sequence[Draft],
@@ -211,24 +212,24 @@ def propose(
     settled = {_ordered(of[left], of[right]) for left, right in (*decisions.accepted, *decisions.rejected)}
     joined = sum(of[left] == of[right] for left, right in decisions.rejected)
     if joined:
-        warn("{count} rejected synonyms are one concept all the same: other rows join them", count=joined)
+        warn("{count} rejected synonyms are still one concept, because other rows join them", count=joined)
     alike = dict(_near_concepts(near, concepts, settled))
     scored: dict[tuple[int, int], _Proposal] = {}
-    for item in above:
-        other, own = concepts.of_text(item.text), of[drafts[item.number].record]
+    for number, item in above:
+        other, own = concepts.of_text(item.text), of[drafts[number].record]
         pair = _ordered(own, other[0]) if len(other) else (0, 0)
         if pair[0] != pair[1] and pair not in settled and pair not in alike:
-            proposal = scored.setdefault(pair, _Proposal(item))
+            proposal = scored.setdefault(pair, _Proposal(number, item))
             proposal.rows += 1
             proposal.sides.add(own)
-            if (item.score, -item.number) > (proposal.best.score, -proposal.best.number):
-                proposal.best = item
+            if (item.score, -number) > (proposal.best.score, -proposal.number):
+                proposal.number, proposal.best = number, item
     near_texts = list(alike.values())[:MOST]
-    likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.best.number))
+    likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.number))
     ranked = likeliest[: MOST - len(near_texts)]
     finder = _Finder(records, [t for texts in near_texts for t in texts] + [p.best.text for p in ranked])
     rows = [_near_row(left, right, finder) for left, right in near_texts]
-    rows += [_above_row(p, drafts[p.best.number], records, finder) for p in ranked]
+    rows += [_above_row(p, drafts[p.number], records, finder) for p in ranked]
     return Synonyms(
         (*rows, *decisions.decided),
         proposed=len(rows),
@@ -290,7 +291,7 @@ def _similarity(left: str, right: str) -> str:
 
 
 def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
-    """The lines of `synonym_candidates.csv` (RFC 4180), with the mark by which a spreadsheet knows UTF-8."""
+    """The lines of `synonym_candidates.csv` (RFC 4180), with the byte order mark that spreadsheets need."""
     buffer = io.StringIO("\ufeff")
     buffer.seek(1)
     writer = csv.writer(buffer)
@@ -302,7 +303,7 @@ def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
 
 
 def say_synonyms(found: Synonyms) -> None:
-    """What was taken from a person's decisions and what is left to decide."""
+    """Say how many decisions were applied and how many pairs are left to decide."""
     if found.accepted or found.rejected or found.unknown:
         say(
             "synonyms: {accepted} accepted, {rejected} rejected, {unknown} not in the input",
@@ -313,4 +314,4 @@ def say_synonyms(found: Synonyms) -> None:
     if found.proposed:
         say("{count} pairs of concepts may be synonyms: accept or reject them", count=found.proposed)
     if found.left_out:
-        say("  {count} less likely ones are left out", count=found.left_out)
+        say("  {count} less likely pairs are left out", count=found.left_out)

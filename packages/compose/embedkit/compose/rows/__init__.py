@@ -1,1 +1,1 @@
-"""Training rows: drafts, splits, and the files that they become."""
+"""Training rows before mining (drafts), on disk, and their split into parts."""

@@ -1,4 +1,4 @@
-"""Records to training rows of the wanted kinds, before anything is mined: anchor, positive, their roles."""
+"""Records to drafts: training rows that have an anchor and a positive, and no negatives yet."""
 
 from __future__ import annotations
 

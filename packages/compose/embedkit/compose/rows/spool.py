@@ -1,6 +1,6 @@
-"""Rows laid down in a temporary file and read back one at a time: a million take 12 MB of memory.
+"""Rows stored in a temporary file (a spool) and read back one at a time: a million take 12 MB of memory.
 
-Some 3 µs to put one down, 1 to 4 µs to read it back. The file has no name: nothing is left of it when the process dies.
+Writing a row takes some 3 µs, reading it 1 to 4 µs. The file has no name: it is gone when the process ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,27 @@ from typing import Any, TypeVar, overload
 Row = TypeVar("Row")
 
 
-class Spool(Sequence[Row]):
+class RowSequence(Sequence[Row]):
+    """A sequence that makes a row when it is asked for: `at` gives one, a slice gives a list."""
+
+    def at(self, number: int) -> Row:
+        """The row with this number, counted from 0."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, number: int) -> Row: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Row]: ...
+    def __getitem__(self, number: int | slice) -> Row | list[Row]:
+        if isinstance(number, slice):
+            return [self.at(n) for n in range(*number.indices(len(self)))]
+        return self.at(number)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.at, range(len(self)))
+
+
+class Spool(RowSequence[Row]):
     """A sequence on disk. `pack` makes texts, numbers and tuples of a row, `unpack` makes the row of them again."""
 
     def __init__(self, pack: Callable[[Row], Any], unpack: Callable[[Any], Row]) -> None:
@@ -47,22 +67,14 @@ class Spool(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, number: int) -> Row: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[Row]: ...
-    def __getitem__(self, number: int | slice) -> Row | list[Row]:
-        if isinstance(number, slice):
-            return [self[n] for n in range(*number.indices(len(self)))]
+    def at(self, number: int) -> Row:
+        """The row with this number, read from the file."""
         self._at_end = False
         self._file.seek(self._places[number])
         return self._unpack(marshal.loads(self._file.read(self._sizes[number])))
 
-    def __iter__(self) -> Iterator[Row]:
-        return (self[number] for number in range(len(self)))
 
-
-class Picked(Sequence[Row]):
+class Picked(RowSequence[Row]):
     """Some rows of a sequence, by number."""
 
     def __init__(self, rows: Sequence[Row], numbers: array[int]) -> None:
@@ -71,11 +83,6 @@ class Picked(Sequence[Row]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @overload
-    def __getitem__(self, number: int) -> Row: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[Row]: ...
-    def __getitem__(self, number: int | slice) -> Row | list[Row]:
-        if isinstance(number, slice):
-            return [self._rows[n] for n in self.numbers[number]]
+    def at(self, number: int) -> Row:
+        """The row that this number picks."""
         return self._rows[self.numbers[number]]

@@ -1,21 +1,21 @@
-"""The texts of drafts without a copy of them: a text is a place, and is read where it stands."""
+"""The texts of drafts, not copied: only the place of each text is kept, and the text is read from its draft."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.rows.drafts import Draft
+from embedkit.compose.rows.spool import RowSequence
 from embedkit.text import hash64
 
 Places = NDArray[np.int64]
 
 
-class Texts(Sequence[str]):
+class Texts(RowSequence[str]):
     """Texts of drafts: place 2n is the anchor of draft n, 2n + 1 its positive."""
 
     def __init__(self, drafts: Sequence[Draft], places: Places) -> None:
@@ -24,13 +24,8 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[str]: ...
-    def __getitem__(self, number: int | slice) -> str | list[str]:
-        if isinstance(number, slice):
-            return [self[n] for n in range(*number.indices(len(self)))]
+    def at(self, number: int) -> str:
+        """The text, read from its draft."""
         draft, side = divmod(int(self._places[number]), 2)
         return self._drafts[draft].positive if side else self._drafts[draft].anchor
 

@@ -1,1 +1,1 @@
-"""One run of compose, from tables to files."""
+"""One run of compose, from tables to files: options, steps, output, result."""

@@ -1,15 +1,12 @@
-"""What a run of compose is asked for, and what it answers."""
+"""What compose answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from embedkit.compose.mine.candidates.base import Guards
 from embedkit.compose.mine.explain import Explanation
-from embedkit.compose.mine.options import MineOptions
 from embedkit.compose.mine.rounds import Round
 from embedkit.compose.mine.synonyms import Synonyms
 from embedkit.compose.rows.split import LeakProof
@@ -17,25 +14,8 @@ from embedkit.data.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a run of compose was asked for, checked."""
-
-    inputs: tuple[Path | str, ...]
-    output: Path | str
-    mapping: Mapping[str, str]
-    kinds: tuple[str, ...]
-    shares: tuple[float, float, float]
-    miner: str
-    model: str
-    mining: MineOptions
-    guards: Guards
-    explain: tuple[str, ...]
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeResult:
-    """What compose did. `rules` counts the negatives by the rung that admitted them."""
+    """What compose did. `rules` counts the negatives by the rule that admitted them."""
 
     outputs: Mapping[str, str]
     rows: Mapping[str, int]

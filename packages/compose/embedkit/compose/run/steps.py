@@ -1,4 +1,4 @@
-"""The steps of compose around mining: read, join, make, divide, choose, prove; each says what it found."""
+"""The steps of compose around mining: read, join, make, split, choose, prove; each says what it found."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from embedkit.compose.check.length import local_length_check
 from embedkit.compose.check.lint import lint, resolve_stubs
 from embedkit.compose.concepts.graph import Concepts, build
 from embedkit.compose.concepts.han import say_without
+from embedkit.compose.mine.candidates.cross_encoder import DEPTH
 from embedkit.compose.mine.candidates.tokens import tokenizer_version
 from embedkit.compose.mine.choose import Choice, choose_miner
-from embedkit.compose.mine.found import Found
-from embedkit.compose.mine.rescore import DEPTH
+from embedkit.compose.mine.negatives import NegativeStore
 from embedkit.compose.rows.drafts import Draft, draft_rows, drafts_spool, is_self_pair
 from embedkit.compose.rows.records import records_spool, rejects_spool
 from embedkit.compose.rows.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.rows.spool import Spool
 from embedkit.compose.rows.texts import distinct_texts
-from embedkit.compose.run.result import Settings
+from embedkit.compose.run.options import ComposeOptions, Settings
 from embedkit.console import say, warn
 from embedkit.data.entries import Record, Reject, category
 from embedkit.data.reading import read_records
@@ -29,8 +29,8 @@ from embedkit.ranking.near_duplicates import near_pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What the inputs held; stubs are names of what they point at by now. `lint` counts the doubts by code."""
+class InputRecords:
+    """The records of the inputs, stubs resolved. `lint` counts the findings by code."""
 
     records: Spool[Record]
     rejects: Spool[Reject]
@@ -39,8 +39,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The rows to be, each once."""
+class NewRows:
+    """The drafts of the wanted kinds, without duplicates."""
 
     drafts: Spool[Draft]
     tally: Tally
@@ -48,15 +48,15 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """The part of every row, the texts that are nearly the same, and how many texts there are."""
+class SplitRows:
+    """The part of each draft, the pairs of near-duplicate texts, and the number of distinct texts."""
 
     parts: list[Part]
     near: tuple[tuple[str, str], ...]
     texts: int
 
 
-def read_all(settings: Settings) -> Reading:
+def read_all(settings: Settings) -> InputRecords:
     """Read and lint every input."""
     tally = Tally(Phrase("read"))
     records, rejects = records_spool(), rejects_spool()
@@ -69,17 +69,19 @@ def read_all(settings: Settings) -> Reading:
                 rejects.append(item)
                 tally.reject(category(item.reason))
     tally.given_out = len(records)
-    counts = Counter(problem.code for problem in lint(records, too_long=local_length_check(settings.model)))
+    counts = Counter(
+        problem.code for problem in lint(records, too_long=local_length_check(settings.options.model))
+    )
     tally.print()
     for code, count in sorted(counts.items()):
         say("  {count} to look at: {code}", count=count, code=tr(code))
     for number, record in list(resolve_stubs(records)):
         records.replace(number, record)
-    return Reading(records, rejects, tally, dict(sorted(counts.items())))
+    return InputRecords(records, rejects, tally, dict(sorted(counts.items())))
 
 
-def join(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concepts:
-    """The concepts of the records; a person says of `pairs` of them that they are one."""
+def join_records(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concepts:
+    """The concepts of the records. `pairs` are records that a person declared to be one concept."""
     concepts = build(records, joined=pairs)
     say(
         "concepts: {count}, the largest has {largest} texts ({name}); {ambiguous} names are ambiguous",
@@ -97,7 +99,7 @@ def join(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) -> Concept
     return concepts
 
 
-def make(found: Reading, kinds: Iterable[str]) -> Made:
+def make_rows(found: InputRecords, kinds: Iterable[str]) -> NewRows:
     """Rows of the wanted kinds; self pairs go to the rejects, duplicates become one."""
     tally, stated = Tally(Phrase("rows")), 0
     drafts = drafts_spool()
@@ -117,44 +119,46 @@ def make(found: Reading, kinds: Iterable[str]) -> Made:
             drafts.append(draft)
     tally.given_out = len(drafts)
     tally.print()
-    return Made(drafts, tally, stated)
+    return NewRows(drafts, tally, stated)
 
 
-def divide(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> Divided:
-    """Train, dev and test by concept, what is nearly the same together."""
+def split_rows(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) -> SplitRows:
+    """Split into train, dev and test by concept; near duplicates stay in one part."""
     texts = distinct_texts(drafts)
     near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
-    parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.seed)
+    parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.options.seed)
     counts = Counter(parts)
     say("split: {counts}", counts=", ".join(f"{counts[part]} {part}" for part in PARTS))
     for part, share in zip(PARTS, settings.shares, strict=True):
         if share and not counts[part]:
             warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
-    return Divided(parts, near, len(texts))
+    return SplitRows(parts, near, len(texts))
 
 
-def choose(drafts: Sequence[Draft], settings: Settings) -> Choice:
-    """The miner, by what a sample of the texts is like."""
+def choose_by_sample(drafts: Sequence[Draft], options: ComposeOptions) -> Choice:
+    """Choose the miner by a sample of the texts."""
     step = max(1, len(drafts) // 1000)
     sample = (text for draft in drafts[::step] for text in (draft.anchor, draft.positive))
-    choice = choose_miner(settings.miner, sample, model=settings.model)
-    if settings.guards.hard_k:
+    choice = choose_miner(options.miner, sample, model=options.model)
+    if options.hard_k:
         say("miner: {miner} ({reason})", miner=choice.miner, reason=choice.reason)
-        if settings.mining.tokenizer != "words" and choice.miner != "dense":
-            say("Korean words: {tokenizer}", tokenizer=tokenizer_version(settings.mining.tokenizer))
-        if settings.mining.cross_encoder:
+        if options.tokenizer != "words" and choice.miner != "dense":
+            say("Korean words: {tokenizer}", tokenizer=tokenizer_version(options.tokenizer))
+        if options.cross_encoder:
             say(
                 "rescored by {model}, {count} candidates a row",
-                model=settings.mining.cross_encoder,
+                model=options.cross_encoder,
                 count=DEPTH,
             )
     return choice
 
 
-def proof(drafts: Sequence[Draft], divided: Divided, concepts: Concepts, negatives: Found) -> LeakProof:
-    """What the parts share, counted in the rows as they will be written; anything is a bug."""
-    used = ((part, [n.text for n in found]) for part, found in zip(divided.parts, negatives, strict=True))
-    leak = prove(drafts, divided.parts, concepts, divided.near, negatives=used)
+def prove_split(
+    drafts: Sequence[Draft], split: SplitRows, concepts: Concepts, negatives: NegativeStore
+) -> LeakProof:
+    """Count what the parts share in the rows as they will be written. Raises `RuntimeError` when anything is shared."""
+    used = ((part, [n.text for n in found]) for part, found in zip(split.parts, negatives, strict=True))
+    leak = prove(drafts, split.parts, concepts, split.near, negatives=used)
     say(
         "leak proof: {concepts} shared concepts, {texts} shared texts, {near} near duplicates across parts, "
         "{held_out} held-out texts among the training negatives",

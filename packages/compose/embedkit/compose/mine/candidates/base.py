@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class Candidates:
     """Candidates of one question: numbers in the pool and scores, best first, ties in the pool's order.
 
     `complete` says that there are no further candidates; a miner without a bar refuses nothing.
@@ -80,23 +80,15 @@ class Ranked:
     refused: Refused | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
-    """What a candidate has to pass beside the concept mask and the miner's bar.
+class Window(NamedTuple):
+    """The first and the last rank that negatives are taken from, counted from 1."""
 
-    `window` holds the first and the last rank taken. `hub_cap` is how many rows one text may be a negative of;
-    0 leaves it to a soft cap of some times the fair share.
-    """
+    first: int = 1
+    last: int | None = None
 
-    hard_k: int = 3
-    seed: int = 0
-    window: tuple[int, int | None] = (1, None)
-    hub_cap: int = 0
-
-    def in_window(self, rank: int) -> bool:
-        """Whether the window admits a rank; the first is 1."""
-        first, last = self.window
-        return rank >= first and (last is None or rank <= last)
+    def admits(self, rank: int) -> bool:
+        """Whether a rank lies in it."""
+        return rank >= self.first and (self.last is None or rank <= self.last)
 
 
 class Miner(Protocol):
@@ -105,11 +97,11 @@ class Miner(Protocol):
     name: str
     weights: str  # hash of the model that gave the scores, empty without one
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question, at least `limit` long where there are so many candidates."""
 
 
-def best_first(indices: Indices, scores: Scores, limit: int) -> Ranked:
+def best_first(indices: Indices, scores: Scores, limit: int) -> Candidates:
     """The `limit` best (more when the last ones tie), ordered by score and then by place in the pool."""
     complete = len(indices) <= limit
     if not complete:
@@ -117,4 +109,4 @@ def best_first(indices: Indices, scores: Scores, limit: int) -> Ranked:
         keep = scores >= bar
         indices, scores = indices[keep], scores[keep]
     order = np.lexsort((indices, -scores))
-    return Ranked(indices[order], scores[order], complete)
+    return Candidates(indices[order], scores[order], complete)

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.mine.candidates.ann import IvfIndex
-from embedkit.compose.mine.candidates.base import REFUSED, Bar, Indices, Question, Ranked, Refused, Scores
+from embedkit.compose.mine.candidates.base import REFUSED, Bar, Candidates, Indices, Question, Refused, Scores
 from embedkit.compose.mine.candidates.nearest import DECIMALS, Found, exact_scores, nearest
-from embedkit.compose.mine.candidates.vectors import ANN_RECALL
 from embedkit.console import say, warn
 from embedkit.extras import DISTRIBUTION
 from embedkit.models.vectors import Encoder
@@ -41,7 +40,7 @@ class DenseMiner:
         bar: Bar,
         budget_bytes: int = BUDGET_BYTES,
         ann_above: int = 0,
-        ann_recall: float = ANN_RECALL,
+        ann_recall: float = 0.95,
     ) -> None:
         self._encoder = encoder
         self._places = {text: place for place, text in enumerate(pool)}
@@ -59,7 +58,7 @@ class DenseMiner:
             )
         self.weights = encoder.hash
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question, made of texts under the bar only."""
         for start in range(0, len(questions), PART):
             part = questions[start : start + PART]
@@ -70,7 +69,7 @@ class DenseMiner:
             found = self._search(part, anchors, bars, limit + SPARE)
             for row, score, bar in zip(found, own.tolist(), bars.tolist(), strict=True):
                 refused = Refused(row.over, row.over_scores, score, bar)
-                yield Ranked(row.under, row.under_scores, row.complete, refused)
+                yield Candidates(row.under, row.under_scores, row.complete, refused)
 
     def _indexed(self, above: int, recall: float) -> IvfIndex | None:
         """The index of a large pool; without FAISS the search stays exact, which is said."""

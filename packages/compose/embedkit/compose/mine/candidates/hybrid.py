@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from embedkit.compose.mine.candidates.base import Question, Ranked, best_first
+from embedkit.compose.mine.candidates.base import Candidates, Question, best_first
 from embedkit.compose.mine.candidates.dense import DenseMiner
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 
@@ -28,7 +28,7 @@ class HybridMiner:
         self._dense = dense
         self.weights = dense.weights
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one fused ranking a question."""
         words, meanings = self._lexical.rank(questions, limit), self._dense.rank(questions, limit)
         for question, by_words, by_meaning in zip(questions, words, meanings, strict=True):
@@ -40,4 +40,4 @@ class HybridMiner:
             scores = np.array([round(score, DECIMALS) for score in fused.values()], dtype=np.float64)
             ranked = best_first(np.array(list(fused), dtype=np.int64), scores, len(fused))
             complete = by_words.complete and by_meaning.complete
-            yield Ranked(ranked.indices, ranked.scores, complete, by_meaning.refused)
+            yield Candidates(ranked.indices, ranked.scores, complete, by_meaning.refused)

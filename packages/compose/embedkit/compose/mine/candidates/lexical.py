@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from embedkit.compose.mine.candidates.base import SLACK, Question, Ranked, best_first
+from embedkit.compose.mine.candidates.base import SLACK, Candidates, Question, best_first
 from embedkit.compose.mine.candidates.tokens import Words, plain_words
 
 K1 = 1.2
@@ -69,7 +69,7 @@ class LexicalMiner:
         explained = _Index(about, spelled=False, words=words)
         self._about = explained if explained.features else None
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question; only texts that share a feature with it are candidates."""
         blocked = np.zeros(self._size, dtype=np.bool_)
         block = max(1, BLOCK_CELLS // BUDGET)
@@ -84,7 +84,7 @@ class LexicalMiner:
 
 def _ranked(
     scores: sparse.csr_matrix, number: int, question: Question, limit: int, blocked: NDArray[np.bool_]
-) -> Ranked:
+) -> Candidates:
     """`blocked` is scratch of the pool's size, all false before and after: cheaper than a search per row."""
     span = slice(scores.indptr[number], scores.indptr[number + 1])
     indices, values = scores.indices[span], np.round(scores.data[span].astype(np.float64), DECIMALS)

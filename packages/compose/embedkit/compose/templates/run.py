@@ -1,20 +1,20 @@
-"""`embedkit synth`: term and acronym lists to pairs.jsonl and pairs.test.jsonl, split by term, with proof."""
+"""Synth: term and acronym lists to pairs.jsonl and pairs.test.jsonl, split by term, with proof."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from embedkit.compose.export.card import card_path, contents_of, write_card
-from embedkit.compose.synth.concepts import Concept, gather, split_families
-from embedkit.compose.synth.lists import LISTED, Reading, find_list, read_list
-from embedkit.compose.synth.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
-from embedkit.compose.synth.proof import Proof, prove
-from embedkit.compose.synth.rows import Plan, Shortfall, SynthRow, make_rows
+from embedkit.compose.templates.concepts import Concept, gather, split_families
+from embedkit.compose.templates.lists import Reading, find_list, read_list
+from embedkit.compose.templates.messages import say_preview, say_rejected, say_result
+from embedkit.compose.templates.pack import DEFAULT_DOMAIN, Pack, find_pack, load_pack, shipped_packs
+from embedkit.compose.templates.proof import prove
+from embedkit.compose.templates.records import SynthOptions, SynthResult
+from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, make_rows
 from embedkit.console import out_json, say, warn
-from embedkit.data.entries import Reject
 from embedkit.data.jsonl import write_objects
 from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, write_manifest
 from embedkit.data.reading import read_entries
@@ -23,65 +23,33 @@ from embedkit.data.shipped import data_path
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs
-from embedkit.messages import Phrase, language, tr
+from embedkit.messages import Phrase, language
 from embedkit.text import fold
 
-SUSPICIOUS = 0.1  # wording that beats chance by more than this is warned about
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SynthResult:
-    """What was made: rows per side, concepts per side, the books, the proof and what fell short."""
-
-    pack: str
-    train_rows: int
-    test_rows: int
-    train_concepts: int
-    test_concepts: int
-    tally: Tally
-    proof: Proof
-    shortfall: Shortfall
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
+class _Lists:
     pack: Pack
     files: tuple[Path, ...]
     reading: Reading
 
 
-def synth(
-    *,
-    terms: str = "",
-    acronyms: str = "",
-    pairs_per_term: int = 6,
-    pairs_per_acronym: int = 8,
-    test_split: float = 0.2,
-    pack: str = "",
-    hard_k: int = 2,
-    seed: int = 0,
-    output: str = "data/pairs.jsonl",
-    force: bool = False,
-    dry_run: bool = False,
-    as_json: bool = False,
-) -> SynthResult:
+def synth(options: SynthOptions) -> SynthResult:
     """Make training rows from lists of terms and acronyms.
 
     Raises:
         UserError: bad options, a missing file, a broken pack, output that exists, or no usable line at all.
     """
-    _check(terms, acronyms, output, test_split=test_split, force=force, dry_run=dry_run, as_json=as_json)
-    inputs = _read(terms, acronyms, pack)
+    _check_options(options)
+    inputs = _read_lists(options)
     concepts = _concepts(inputs)
-    plan = Plan(pairs_per_term=pairs_per_term, pairs_per_acronym=pairs_per_acronym, hard_k=hard_k, seed=seed)
-    chosen = split_families(concepts, test_share=test_split, seed=seed)
+    chosen = split_families(concepts, test_share=options.test_split, seed=options.seed)
     sides = ([c for c in concepts if c.family not in chosen], [c for c in concepts if c.family in chosen])
     owners: dict[str, str] = {}
     shortfall = Shortfall()
-    train, test = ([*make_rows(s, inputs.pack, plan, owners=owners, shortfall=shortfall)] for s in sides)
+    train, test = ([*make_rows(s, inputs.pack, options, owners=owners, shortfall=shortfall)] for s in sides)
     if not train:
-        raise _nothing(sides[0], inputs, plan)
+        raise _no_rows_error(sides[0], inputs, options)
     result = SynthResult(
         pack=inputs.pack.name,
         train_rows=len(train),
@@ -91,30 +59,29 @@ def synth(
         tally=inputs.reading.tally,
         proof=prove(train, test, sides),
         shortfall=shortfall,
-        outputs=_outputs(output, test_split=test_split, rejected=bool(inputs.reading.rejected)),
+        outputs=_outputs(options, rejected=bool(inputs.reading.rejected)),
     )
-    _report(result, plan, inputs.reading.rejected)
-    if test_split and not test:
+    say_result(result, options, inputs.reading.rejected)
+    if options.test_split and not test:
         warn(
             "{part} is empty: there are too few concepts for a share of {share}",
             part="test",
-            share=test_split,
+            share=options.test_split,
         )
     if not result.proof.sound:
         raise RuntimeError(f"the rows are not sound, nothing was written: {result.proof}")
-    if dry_run:
-        _preview(train, result)
+    if options.dry_run:
+        say_preview(train, result)
     else:
-        _write(result, inputs, plan, train, test, test_split=test_split)
-    if as_json:
-        out_json(_to_object(result))
+        _write_files(result, inputs, options, train, test)
+    if options.as_json:
+        out_json(result.to_object())
     return result
 
 
-def _check(
-    terms: str, acronyms: str, output: str, *, test_split: float, force: bool, dry_run: bool, as_json: bool
-) -> None:
-    if terms == acronyms == STDIO:
+def _check_options(options: SynthOptions) -> None:
+    output, test_split = options.output, options.test_split
+    if options.terms == options.acronyms == STDIO:
         raise UserError("--terms - and --acronyms - cannot both be stdin", hint="give one of them as a file")
     if not 0 <= test_split < 1:
         raise UserError(
@@ -122,17 +89,17 @@ def _check(
             hint="give 0 or more and less than 1",
             test_split=test_split,
         )
-    if output == STDIO and (test_split or as_json):
+    if output == STDIO and (test_split or options.as_json):
         raise UserError(
             "--output - prints the training rows on stdout and nothing else",
             hint="add --test-split 0, without --json",
         )
     if output != STDIO:
         refuse_folder(output)
-        refuse_inputs(_beside(output), filter(None, (terms, acronyms)))
-    if output != STDIO and not dry_run:
+        refuse_inputs(_beside(output), filter(None, (options.terms, options.acronyms)))
+    if output != STDIO and not options.dry_run:
         for path in _beside(output):
-            refuse_existing(path, force=force)
+            refuse_existing(path, force=options.force)
 
 
 def _beside(output: str) -> list[Path]:
@@ -142,22 +109,25 @@ def _beside(output: str) -> list[Path]:
     return [*parts, manifest_path(path), card_path(path)]
 
 
-def _outputs(output: str, *, test_split: float, rejected: bool) -> tuple[str, ...]:
-    path = Path(output)
-    if output == STDIO:
+def _outputs(options: SynthOptions, *, rejected: bool) -> tuple[str, ...]:
+    path = Path(options.output)
+    if options.output == STDIO:
         return (STDIO,)
-    parts = ["train", *(["test"] if test_split else []), *(["rejected"] if rejected else [])]
+    parts = ["train", *(["test"] if options.test_split else []), *(["rejected"] if rejected else [])]
     return (*(str(split_path(path, part)) for part in parts), str(manifest_path(path)), str(card_path(path)))
 
 
-def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
+def _read_lists(options: SynthOptions) -> _Lists:
     """The named lists, else the pack's own; the named pack, else the one of the lists' language."""
-    pack = load_pack(find_pack(pack_name)) if pack_name else None
+    terms, acronyms = options.terms, options.acronyms
+    pack = load_pack(find_pack(options.pack)) if options.pack else None
     if not terms and not acronyms:
         pack = pack or _default_pack(language())
         terms, acronyms = pack.terms, pack.acronyms
         if not terms and not acronyms:
-            raise UserError("names no lists", place=str(pack.path), hint="give --terms or --acronyms")
+            raise UserError(
+                "names no list of terms or acronyms", place=str(pack.path), hint="give --terms or --acronyms"
+            )
         say(
             "lists of the pack {pack}: {names}",
             pack=pack.name,
@@ -167,10 +137,10 @@ def _read(terms: str, acronyms: str, pack_name: str) -> _Inputs:
     files = []
     for name, are_acronyms in ((terms, False), (acronyms, True)):
         if name:
-            files.append(_found(name, pack))
+            files.append(_find_file(name, pack))
             read_list(files[-1], reading, acronyms=are_acronyms)
     pack = pack or _default_pack(reading.lang)
-    return _Inputs(pack=pack, files=tuple(files), reading=_filtered(reading, pack))
+    return _Lists(pack=pack, files=tuple(files), reading=_filtered(reading, pack))
 
 
 def _default_pack(lang: str) -> Pack:
@@ -186,7 +156,7 @@ def _default_pack(lang: str) -> Pack:
     return load_pack(find_pack(name))
 
 
-def _found(name: str, pack: Pack | None) -> Path:
+def _find_file(name: str, pack: Pack | None) -> Path:
     path = find_list(name, lang=pack.lang if pack else language(), beside=pack.path.parent if pack else None)
     shipped_with_pack = pack is not None and name in (pack.terms, pack.acronyms)
     if str(path) != name and not shipped_with_pack:
@@ -204,23 +174,23 @@ def _filtered(reading: Reading, pack: Pack) -> Reading:
     return reading
 
 
-def _concepts(inputs: _Inputs) -> list[Concept]:
+def _concepts(inputs: _Lists) -> list[Concept]:
     known = _known(inputs.pack)
     concepts = gather(inputs.reading.items, inputs.reading.tally, known=known)
     own = {fold(item.name) for item in inputs.reading.items if item.definition}
     if looked_up := sum(concept.key in known and concept.key not in own for concept in concepts):
         say("definitions of {count} terms from {file}", count=looked_up, file=inputs.pack.glossary)
     if not concepts:
-        _report_rejected(inputs.reading.tally, inputs.reading.rejected)
+        say_rejected(inputs.reading.tally, inputs.reading.rejected)
         raise UserError(
             "no line of the lists can be used",
             place=", ".join(map(str, inputs.files)),
-            hint='a term a line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
+            hint='one term per line (tab, definition), or acronyms as {"acronym","full","definition"} lines',
         )
     return concepts
 
 
-def _nothing(concepts: Sequence[Concept], inputs: _Inputs, plan: Plan) -> UserError:
+def _no_rows_error(concepts: Sequence[Concept], inputs: _Lists, options: SynthOptions) -> UserError:
     """No training row: a count is 0, the pack has no templates for these lists, or the test side has it all."""
     return UserError(
         "not one training row can be made",
@@ -229,9 +199,9 @@ def _nothing(concepts: Sequence[Concept], inputs: _Inputs, plan: Plan) -> UserEr
         "training acronyms (--pairs-per-acronym {per_acronym})",
         pack=inputs.pack.name,
         terms=sum(concept.is_term for concept in concepts) if inputs.pack.queries else 0,
-        per_term=plan.pairs_per_term,
+        per_term=options.pairs_per_term,
         acronyms=sum(len(concept.acronyms) for concept in concepts) if inputs.pack.acronym_questions else 0,
-        per_acronym=plan.pairs_per_acronym,
+        per_acronym=options.pairs_per_acronym,
     )
 
 
@@ -251,76 +221,12 @@ def _glossary_path(pack: Pack) -> Path:
     return beside if beside.is_file() else data_path(pack.glossary)
 
 
-def _report(result: SynthResult, plan: Plan, rejected: Sequence[Reject]) -> None:
-    _report_rejected(result.tally, rejected)
-    say(
-        "synth: {train} training rows on {train_concepts} concepts, {test} test rows on {test_concepts}",
-        train=result.train_rows,
-        train_concepts=result.train_concepts,
-        test=result.test_rows,
-        test_concepts=result.test_concepts,
-    )
-    proof = result.proof
-    say(
-        "proof: {terms} shared terms, {texts} shared normalised texts, {doubles} duplicate rows, "
-        "{own} negatives of the same concept",
-        terms=proof.shared_terms,
-        texts=proof.shared_texts,
-        doubles=proof.duplicate_rows,
-        own=proof.same_concept_negatives,
-    )
-    say(
-        "wording alone tells positives from negatives in {share:.0%} of the rows (chance {chance:.0%})",
-        share=proof.by_wording,
-        chance=proof.by_chance,
-    )
-    if proof.by_wording > proof.by_chance + SUSPICIOUS:
-        warn("the pack words negatives otherwise than passages, and a model will learn that instead")
-    _report_shortfall(result.shortfall, plan)
-
-
-def _report_rejected(tally: Tally, rejected: Sequence[Reject]) -> None:
-    tally.print()
-    for line in rejected[:LISTED]:
-        say("{file}:{line}: {reason}", file=line.file, line=line.line, reason=tr(line.reason))
-    if len(rejected) > LISTED:
-        say("… and {count} more", count=len(rejected) - LISTED)
-
-
-def _report_shortfall(shortfall: Shortfall, plan: Plan) -> None:
-    if shortfall.undefined_terms:
-        say(
-            "terms without a definition, whose passages only name them: {count} (add a tab and a definition)",
-            count=shortfall.undefined_terms,
-        )
-    if shortfall.term_rows or shortfall.acronym_rows:
-        say(
-            "rows short: {terms} on terms, {acronyms} on acronyms; the pack has no more wordings",
-            terms=shortfall.term_rows,
-            acronyms=shortfall.acronym_rows,
-        )
-    if shortfall.negatives:
-        say(
-            "negatives short of {hard_k} a row: {count}, too few other concepts on that side",
-            count=shortfall.negatives,
-            hard_k=plan.hard_k,
-        )
-
-
-def _preview(train: Sequence[SynthRow], result: SynthResult) -> None:
-    for row in train[:: max(1, len(train) // 3)][:3]:
-        say("  {anchor}  →  {positive}", anchor=row.pair.anchor, positive=row.pair.positive)
-    say("dry run: would write {outputs}", outputs=", ".join(result.outputs))
-
-
-def _write(
+def _write_files(
     result: SynthResult,
-    inputs: _Inputs,
-    plan: Plan,
+    inputs: _Lists,
+    options: SynthOptions,
     train: Sequence[SynthRow],
     test: Sequence[SynthRow],
-    *,
-    test_split: float,
 ) -> None:
     """Data first, manifest and card last; what an earlier run left beside it and this one does not make is removed."""
     if result.outputs == (STDIO,):
@@ -332,11 +238,11 @@ def _write(
         if str(stale) not in result.outputs or stale == manifest:
             discard(stale)
     write_pairs(path, (row.pair for row in train))
-    if test_split:
+    if options.test_split:
         write_pairs(split_path(path, "test"), (row.pair for row in test))
     if inputs.reading.rejected:
         write_objects(split_path(path, "rejected"), map(asdict, inputs.reading.rejected))
-    made = _manifest(result, inputs, plan, test_split=test_split)
+    made = _manifest(result, inputs, options)
     write_manifest(manifest, made)
     _write_card(path, {"train": train, "test": test}, made)
     say("wrote {outputs}", outputs=", ".join(result.outputs))
@@ -347,29 +253,16 @@ def _write_card(path: Path, rows: Mapping[str, Sequence[SynthRow]], made: Manife
     write_card(path, {part: str(split_path(path, part)) for part in contents.rows}, contents, made)
 
 
-def _manifest(result: SynthResult, inputs: _Inputs, plan: Plan, *, test_split: float) -> Manifest:
+def _manifest(result: SynthResult, inputs: _Lists, options: SynthOptions) -> Manifest:
     glossary = [_glossary_path(inputs.pack)] if inputs.pack.glossary else []
     read = [path for path in (*inputs.files, inputs.pack.path, *glossary) if str(path) != STDIO]
+    wanted = {field.name: getattr(options, field.name) for field in fields(RowOptions)}
     return Manifest(
         step="synth",
         inputs=hashes(read),
         outputs=hashes(map(Path, result.outputs[:-2])),
-        settings={"pack": inputs.pack.name, "test_split": test_split, **asdict(plan)},
-        seed=plan.seed,
-        counts=_counts(result),
+        settings={"pack": inputs.pack.name, "test_split": options.test_split, **wanted},
+        seed=options.seed,
+        counts=result.counts(),
         versions=versions(),
     )
-
-
-def _counts(result: SynthResult) -> dict[str, Any]:
-    return {
-        **result.tally.to_object(),
-        "rows": {"train": result.train_rows, "test": result.test_rows},
-        "concepts": {"train": result.train_concepts, "test": result.test_concepts},
-        "proof": asdict(result.proof),
-        "shortfall": asdict(result.shortfall),
-    }
-
-
-def _to_object(result: SynthResult) -> dict[str, Any]:
-    return {"pack": result.pack, **_counts(result), "outputs": list(result.outputs)}

@@ -1,4 +1,4 @@
-"""The proof of a split: what the two sides share (nothing), and what wording alone gives away (nothing)."""
+"""The proof of a split: the two parts share nothing, and wording does not tell positives from negatives."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from embedkit.compose.synth.concepts import Concept
-from embedkit.compose.synth.rows import SynthRow
+from embedkit.compose.templates.concepts import Concept
+from embedkit.compose.templates.rows import SynthRow
 from embedkit.text import fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """Counted on the finished rows and not on the intentions. All but the last two are 0 in sound output."""
+class SynthProof:
+    """Counted on the finished rows. All but the last two are 0 in sound output."""
 
     shared_terms: int
     shared_texts: int
@@ -32,12 +32,12 @@ class Proof:
 
 def prove(
     train: Sequence[SynthRow], test: Sequence[SynthRow], sides: tuple[Sequence[Concept], Sequence[Concept]]
-) -> Proof:
+) -> SynthProof:
     """Count what the two sides of a split share, and the faults inside them."""
     rows = [*train, *test]
     keys = Counter((fold(row.pair.anchor), fold(row.pair.positive)) for row in rows)
     by_wording, by_chance = giveaway(rows)
-    return Proof(
+    return SynthProof(
         shared_terms=len(_names(sides[0]) & _names(sides[1])),
         shared_texts=len(_texts(train) & _texts(test)),
         duplicate_rows=len(rows) - len(keys),
@@ -67,7 +67,7 @@ def _same_concept(rows: Sequence[SynthRow]) -> int:
 def giveaway(rows: Sequence[SynthRow]) -> tuple[float, float]:
     """`(by wording, by chance)`: how often templates alone tell the positive from its negatives.
 
-    The reader of templates picks the one that is most often a positive's, the row itself left out.
+    The guess is the template that is most often a positive's in the other rows.
     """
     positive = Counter(row.wordings[0] for row in rows)
     negative = Counter(wording for row in rows for wording in row.wordings[1:])

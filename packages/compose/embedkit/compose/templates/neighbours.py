@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from embedkit.compose.synth.concepts import Concept
+from embedkit.compose.templates.concepts import Concept
 
 WINDOW = 48
 NAME_WEIGHT, GRAM_WEIGHT, DEFINITION_WEIGHT = 2.0, 1.0, 0.5

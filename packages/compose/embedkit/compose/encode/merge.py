@@ -1,4 +1,4 @@
-"""All shards of a folder proved complete and joined into one array, a shard at a time."""
+"""Check that all shards of a folder are complete, and join them into one array, a shard at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedkit.compose.embed.result import EmbedResult
+from embedkit.compose.encode.records import EmbedResult
 from embedkit.console import say
 from embedkit.data.manifest import Manifest, read_manifest
 from embedkit.data.manifest import manifest_path as manifest_of

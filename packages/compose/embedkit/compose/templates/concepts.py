@@ -1,4 +1,4 @@
-"""Items to concepts, concepts to families: what shares a name, acronym or definition is never torn apart."""
+"""Items to concepts, and concepts to families that share a name, acronym or definition and stay in one part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from embedkit.compose.synth.lists import ListItem
+from embedkit.compose.templates.lists import ListItem
 from embedkit.data.tally import Tally
 from embedkit.ranking.near_duplicates import name_key, near_pairs
 from embedkit.text import fold, is_acronym

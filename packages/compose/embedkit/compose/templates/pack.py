@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from embedkit.compose.synth.template import Template, parse_template
+from embedkit.compose.templates.template import Template, parse_template
 from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
@@ -31,7 +31,7 @@ _LISTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """A checked pack. Without `negatives`, negatives are worded like positives, which gives nothing away."""
+    """A checked pack. Without `negatives`, negatives are worded like positives, so that wording tells nothing."""
 
     name: str
     path: Path
@@ -123,7 +123,7 @@ def _yaml(text: str, path: Path) -> dict[str, Any]:
         raise UserError("expected keys with texts and lists of texts", place=str(path))
     keys = Counter(key.value for key, _ in root.value)
     if doubled := next((key for key, count in keys.items() if count > 1), None):
-        raise UserError("the key {key!r} stands twice", place=str(path), key=doubled)
+        raise UserError("the key {key!r} appears twice", place=str(path), key=doubled)
     return {str(key): item for key, item in value.items()}
 
 
@@ -155,7 +155,7 @@ def _templates(value: dict[str, Any], name: str, path: Path) -> tuple[Template, 
             raise UserError(
                 "{name}[{number}] is not a text",
                 place=str(path),
-                hint="in YAML a text that begins with a brace or holds a colon stands in quotes",
+                hint="in YAML, quote a text that begins with a brace or contains a colon",
                 name=name,
                 number=number,
             )

@@ -1,4 +1,4 @@
-"""Which shard this process makes: as asked for, else as its launcher tells it through the environment."""
+"""Which shard this process makes: by the options, else by the environment variables of its launcher."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KUBERNETES = "JOB_COMPLETION_INDEX"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The shards that this process makes, of how many, and who said so."""
+    """The shards that this process makes, their total number, and the launcher that decided it."""
 
     indices: tuple[int, ...]
     count: int
@@ -41,7 +41,7 @@ def place_of(environment: Mapping[str, str], *, shards: int, shard_index: int | 
         return Place(tuple(range(shards or 1)), shards or 1)
     if not shards:
         raise UserError(
-            "shard {index} of how many?",
+            "shard {index} is asked for, but not the number of shards",
             hint="--shards N; every process is given the same number",
             index=shard_index,
         )

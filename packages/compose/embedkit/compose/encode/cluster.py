@@ -1,4 +1,4 @@
-"""Encoding on a Ray cluster: batches go to as many models as asked for and come back in any order, with places.
+"""Encoding on a Ray cluster: batches go to several models and come back in any order, each text with its place.
 
 Connects to the cluster that `RAY_ADDRESS` names, else starts a local one. Each node keeps vectors in its own cache.
 """

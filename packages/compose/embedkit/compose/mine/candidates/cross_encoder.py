@@ -18,9 +18,9 @@ import numpy as np
 from embedkit.compose.mine.candidates.base import (
     BAR_DECIMALS,
     Bar,
+    Candidates,
     Miner,
     Question,
-    Ranked,
     Refused,
     Scores,
     best_first,
@@ -46,7 +46,7 @@ def find_cross_encoder(name: str) -> ModelSource:
     source = resolve_model(name)
     if source.origin != "hub" and not _is_cross_encoder(Path(source.path)):
         raise UserError(
-            "is no cross-encoder: its head would be random",
+            "is not a cross-encoder: its classification head would be random",
             place=name,
             hint="--cross-encoder wants a model that scores pairs of texts; --model takes an embedding model",
         )
@@ -128,7 +128,7 @@ class RescoringMiner:
         self._proposing, self._pool, self._rescorer, self._bar = proposing, pool, rescorer, bar
         self.weights = rescorer.weights
 
-    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
+    def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
         """Yield one ranking a question; beyond `DEEPER` there is none."""
         depth = DEPTH if limit <= DEPTH else DEEPER
         proposals = [
@@ -147,4 +147,4 @@ class RescoringMiner:
             refused = Refused.of(indices, found, own=float(own), bar=float(bar), most=len(indices))
             under = found <= bar
             ranked = best_first(indices[under], found[under], len(indices))
-            yield Ranked(ranked.indices, ranked.scores, complete or depth == DEEPER, refused)
+            yield Candidates(ranked.indices, ranked.scores, complete or depth == DEEPER, refused)

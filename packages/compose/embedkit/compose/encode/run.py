@@ -1,4 +1,4 @@
-"""The command `embed`: texts to vectors in shards, each whole or absent; what is complete is not made again.
+"""Embed: texts to vectors in shards, each whole or absent; what is complete is not made again.
 
 A shard is encoded through the cache, chunk by chunk: a killed process loses at most one chunk. Memory is one
 shard's vectors and texts.
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from embedkit.compose.embed.merge import merge_shards
-from embedkit.compose.embed.place import Place, place_of
-from embedkit.compose.embed.result import EmbedResult
-from embedkit.compose.embed.texts import Item, items_of, shard_of
+from embedkit.compose.encode.merge import merge_shards
+from embedkit.compose.encode.place import Place, place_of
+from embedkit.compose.encode.records import EmbedOptions, EmbedResult
+from embedkit.compose.encode.texts import TextItem, items_of, shard_of
 from embedkit.console import out_json, say
 from embedkit.data.manifest import manifest_path
 from embedkit.data.reading import locate, parse_mapping
@@ -34,17 +34,19 @@ from embedkit.models.vectors import Encoder, Vectors
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One input, one model, one set of shards."""
+    """One input, one model, one set of shards. `inputs` holds the hash of the file by its name."""
 
+    options: EmbedOptions
+    place: Place
     path: Path
     mapping: Mapping[str, str]
-    output: Path
     encoder: Encoder
     roles: tuple[Role, ...]
-    place: Place
     inputs: dict[str, str]
-    batch_size: int
-    ray_workers: int
+
+    def array(self, index: int) -> Path:
+        """The file of a shard."""
+        return shard_path(self.options.output, index, self.place.count)
 
     def settings(self, index: int) -> dict[str, Any]:
         """What the manifest of a shard says."""
@@ -59,95 +61,76 @@ class _Job:
         }
 
 
-def embed(
-    input_: str,
-    *,
-    output: Path,
-    mapping: Sequence[str] = (),
-    model: str = "",
-    role: str = "document",
-    backend: str = "torch",
-    device: str = "auto",
-    batch_size: int = 64,
-    shards: int = 0,
-    shard_index: int | None = None,
-    merge: bool = False,
-    ray_workers: int = 0,
-    force: bool = False,
-    as_json: bool = False,
-) -> EmbedResult:
-    """Make the shards that fall to this process, or with `merge` join what all have made.
+def embed(options: EmbedOptions) -> EmbedResult:
+    """Encode texts into the shards that fall to this process, or with `merge` join what all have made.
 
     Raises:
         UserError: an input, a model, an option or an extra that is not there, or shards of something else.
         AnswerNoError: `merge`, and shards are missing.
     """
-    if merge:
-        result = merge_shards(output, force=force)
+    if options.merge:
+        result = merge_shards(options.output, force=options.force)
     else:
-        place = place_of(os.environ, shards=shards, shard_index=shard_index)
-        job = _job(input_, output, mapping, model, role, backend, device, batch_size, ray_workers, place)
-        result = _make(job, force=force)
-    if as_json:
+        place = place_of(os.environ, shards=options.shards, shard_index=options.shard_index)
+        result = _make(_job(options, place))
+    if options.as_json:
         out_json(asdict(result))
     return result
 
 
-def _job(
-    input_: str,
-    output: Path,
-    mapping: Sequence[str],
-    model: str,
-    role: str,
-    backend: str,
-    device: str,
-    batch_size: int,
-    ray_workers: int,
-    place: Place,
-) -> _Job:
-    if not input_ or input_ == STDIO:
+def _job(options: EmbedOptions, place: Place) -> _Job:
+    if not options.input or options.input == STDIO:
         raise UserError(
-            "--input names no file", hint="every shard reads the file for itself, so stdin is none"
+            "--input needs a file", hint="each shard reads the file itself, so standard input cannot be used"
         )
-    path = Path(locate(input_))
-    engine = check_backend(backend)
-    if ray_workers:
+    path = Path(locate(options.input))
+    backend = check_backend(options.backend)
+    if options.ray_workers:
         require_ray()
-    require_writable(output, keep=True)
-    source = resolve_model(model or DEFAULT_MODEL)
-    encoder = Encoder(source, options=LoadOptions(device=device), backend=engine)
+    require_writable(options.output, keep=True)
+    source = resolve_model(options.model or DEFAULT_MODEL)
+    encoder = Encoder(source, options=LoadOptions(device=options.device), backend=backend)
+    return _Job(
+        options=options,
+        place=place,
+        path=path,
+        mapping=parse_mapping(options.mapping),
+        encoder=encoder,
+        roles=_roles(options.role, encoder),
+        inputs={path.name: sha256_file(path)},
+    )
+
+
+def _roles(role: str, encoder: Encoder) -> tuple[Role, ...]:
+    """The roles to encode; `both` is one role where the model has the same prompt for both."""
     if role == "both" and encoder.prompts_differ:
-        roles: tuple[Role, ...] = ("document", "query")
-    else:
-        roles = ("query",) if role == "query" else ("document",)
-    inputs = {path.name: sha256_file(path)}
-    return _Job(path, parse_mapping(mapping), output, encoder, roles, place, inputs, batch_size, ray_workers)
+        return "document", "query"
+    return ("query",) if role == "query" else ("document",)
 
 
-def _make(job: _Job, *, force: bool) -> EmbedResult:
-    place = job.place
+def _make(job: _Job) -> EmbedResult:
+    place, output = job.place, job.options.output
     if place.said_by:
         say(
-            "shard {index} of {count}, as {who} says",
+            "shard {index} of {count}, set by {who}",
             index=place.indices[0],
             count=place.count,
             who=place.said_by,
         )
-    kept = tuple(index for index in place.indices if not force and _is_kept(job, index))
+    kept = tuple(index for index in place.indices if not job.options.force and _is_kept(job, index))
     made = tuple(index for index in place.indices if index not in kept)
     vectors = sum(_make_shard(job, index) for index in made)
-    present = [shard_path(job.output, index, place.count) for index in range(place.count)]
-    complete = all(manifest_path(array).is_file() for array in present)
+    complete = all(manifest_path(job.array(index)).is_file() for index in range(place.count))
     say(
         "{output}: {made} shards made, {kept} kept, of {count}; {encoded} texts encoded",
-        output=job.output,
+        output=output,
         made=len(made),
         kept=len(kept),
         count=place.count,
         encoded=job.encoder.encoded,
     )
     return EmbedResult(
-        output=str(job.output),
+        output=str(output),
         shards=place.count,
         made=made,
         kept=kept,
@@ -159,7 +142,7 @@ def _make(job: _Job, *, force: bool) -> EmbedResult:
 
 def _is_kept(job: _Job, index: int) -> bool:
     """Whether a shard is complete already; a complete one of something else is refused, not replaced."""
-    array = shard_path(job.output, index, job.place.count)
+    array = job.array(index)
     manifest = complete_shard(array)
     if manifest is None:
         return False
@@ -181,29 +164,28 @@ def _make_shard(job: _Job, index: int) -> int:
         tally.print()
     vectors = np.concatenate([_encoded(job, [item.text for item in items], role) for role in job.roles])
     write_shard(
-        shard_path(job.output, index, job.place.count),
+        job.array(index),
         vectors,
-        _rows(job, items),
+        _shard_rows(job, items),
         inputs=job.inputs,
         settings=job.settings(index),
     )
     return len(vectors)
 
 
-def _rows(job: _Job, items: Sequence[Item]) -> Iterator[Row]:
+def _shard_rows(job: _Job, items: Sequence[TextItem]) -> Iterator[Row]:
     for role in job.roles:
         for item in items:
             yield Row(item.id, role, item.text, job.encoder.key(item.text, role).hex())
 
 
 def _encoded(job: _Job, texts: Sequence[str], role: Role) -> Vectors:
-    if not job.ray_workers:
-        return job.encoder.encode(texts, role=role, batch_size=job.batch_size)
-    from embedkit.compose.embed.cluster import encode_on_ray
+    workers, batch_size = job.options.ray_workers, job.options.batch_size
+    if not workers:
+        return job.encoder.encode(texts, role=role, batch_size=batch_size)
+    from embedkit.compose.encode.cluster import encode_on_ray
 
-    vectors, encoded = encode_on_ray(
-        job.encoder, texts, role, batch_size=job.batch_size, workers=job.ray_workers
-    )
+    vectors, encoded = encode_on_ray(job.encoder, texts, role, batch_size=batch_size, workers=workers)
     job.encoder.encoded += encoded
     return vectors
 

@@ -1,4 +1,4 @@
-"""The texts of an input, each in the shard that its own hash names: no process needs to know of another."""
+"""The texts of an input. A text's hash decides its shard, so processes need no contact with each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embedkit.text import writable
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TextItem:
     """A text and its id: the input's own, else the line number, else of a table a hash of the text."""
 
     id: str
@@ -25,18 +25,18 @@ class Item:
 
 def items_of(
     path: Path, tally: Tally, *, mapping: Mapping[str, str] | None = None, quiet: bool = False
-) -> Iterator[Item]:
+) -> Iterator[TextItem]:
     """Every text to encode. A table's texts (terms, definitions, names) come once each.
 
     Raises:
         UserError: the file cannot be read, or a line of texts has none.
     """
     if path.suffix == ".txt":
-        yield from _lines(path, tally)
+        yield from _lines_of_text(path, tally)
     elif not mapping and _holds_texts(path):
-        yield from _text_rows(path, tally)
+        yield from _rows_with_text(path, tally)
     else:
-        yield from _table(path, tally, mapping, quiet)
+        yield from _texts_of_table(path, tally, mapping, quiet)
 
 
 def shard_of(text: str, count: int) -> int:
@@ -52,7 +52,7 @@ def _holds_texts(path: Path) -> bool:
     return False
 
 
-def _text_rows(path: Path, tally: Tally) -> Iterator[Item]:
+def _rows_with_text(path: Path, tally: Tally) -> Iterator[TextItem]:
     for number, row in read_objects(path):
         text = row.get("text")
         if not isinstance(text, str) or not text.strip():
@@ -61,24 +61,26 @@ def _text_rows(path: Path, tally: Tally) -> Iterator[Item]:
             raise UserError("a text holds half a character (a lone surrogate)", place=f"{path}:{number}")
         tally.taken_in += 1
         tally.given_out += 1
-        yield Item(str(row.get("id", number)), text)
+        yield TextItem(str(row.get("id", number)), text)
 
 
-def _lines(path: Path, tally: Tally) -> Iterator[Item]:
+def _lines_of_text(path: Path, tally: Tally) -> Iterator[TextItem]:
     try:
         with path.open(encoding="utf-8-sig") as handle:
             for number, line in enumerate(handle, start=1):
                 tally.taken_in += 1
                 if text := line.strip():
                     tally.given_out += 1
-                    yield Item(str(number), text)
+                    yield TextItem(str(number), text)
                 else:
                     tally.reject("empty line")
     except UnicodeDecodeError:
         raise UserError("not UTF-8", place=str(path), hint="save the file as UTF-8") from None
 
 
-def _table(path: Path, tally: Tally, mapping: Mapping[str, str] | None, quiet: bool) -> Iterator[Item]:
+def _texts_of_table(
+    path: Path, tally: Tally, mapping: Mapping[str, str] | None, quiet: bool
+) -> Iterator[TextItem]:
     seen: set[bytes] = set()
     for record in read_records(path, mapping=mapping, quiet=quiet):
         if isinstance(record, Reject):
@@ -94,4 +96,4 @@ def _table(path: Path, tally: Tally, mapping: Mapping[str, str] | None, quiet: b
                 continue
             seen.add(digest)
             tally.given_out += 1
-            yield Item(digest.hex()[:16], text)
+            yield TextItem(digest.hex()[:16], text)

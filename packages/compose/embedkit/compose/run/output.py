@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.export.card import Contents, card_path, write_card
 from embedkit.compose.mine.choose import Choice
-from embedkit.compose.mine.found import Negative
+from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.rounds import rounds_folder
 from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
 from embedkit.compose.rows.drafts import Draft
 from embedkit.compose.rows.split import PARTS, Part
-from embedkit.compose.run.result import ComposeResult, Settings
+from embedkit.compose.run.options import Settings
+from embedkit.compose.run.result import ComposeResult
 from embedkit.console import say
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.jsonl import dumps
@@ -84,53 +85,72 @@ def pairs_of(
         )
 
 
-def write(
+def write_output(
     settings: Settings,
     result: ComposeResult,
+    choice: Choice,
     pairs: Iterable[Pair],
-    *,
     parts: Sequence[Part],
     rejects: Sequence[Reject],
-    choice: Choice,
 ) -> None:
-    """All parts are written beside their places first; only then do they appear, the manifest and the card last."""
+    """All files are written beside their places first; only then do they appear, manifest and card last."""
     for tally in (result.read, result.made):
         if not tally.balanced:
             raise RuntimeError(f"{tally.step}: the counts do not add up; this is a bug in embedkit")
     with ExitStack() as stack:
         files = {
-            name: _Lines(stack.enter_context(atomic(path)))
+            name: _HashedFile(stack.enter_context(atomic(path)))
             for name, path in result.outputs.items()
             if name not in ("manifest", "card")
         }
         contents = Contents()
         for part, pair in zip(parts, pairs, strict=True):
-            files[part].write(pair_to_object(pair))
+            files[part].write(dumps(pair_to_object(pair)) + "\n")
             contents.take(part, pair)
         for reject in rejects if "rejected" in files else ():
-            files["rejected"].write(reject.to_object())
+            files["rejected"].write(dumps(reject.to_object()) + "\n")
         for line in table_lines(result.synonyms.rows) if "synonyms" in files else ():
-            files["synonyms"].line(line)
-    if isinstance(settings.output, str):
+            files["synonyms"].write(line)
+    output = settings.output
+    if isinstance(output, str):
         _say_rejects(rejects)
-    else:
-        for stale in set(all_paths(settings.output)) - {Path(path) for path in result.outputs.values()}:
-            discard(stale)
-        hashes = {Path(result.outputs[name]).name: lines.sha256.hexdigest() for name, lines in files.items()}
-        manifest = _write_manifest(settings, result, hashes, choice)
-        write_card(settings.output, {p: result.outputs[p] for p in contents.rows}, contents, manifest)
+        return
+    for stale in set(all_paths(output)) - {Path(path) for path in result.outputs.values()}:
+        discard(stale)
+    hashes = {Path(result.outputs[name]).name: file.sha256.hexdigest() for name, file in files.items()}
+    manifest = _manifest(settings, result, choice, hashes)
+    write_manifest(Path(result.outputs["manifest"]), manifest)
+    write_card(output, {p: result.outputs[p] for p in contents.rows}, contents, manifest)
 
 
-class _Lines:
-    """A file of JSON lines and the hash of what was written to it."""
+def _manifest(
+    settings: Settings, result: ComposeResult, choice: Choice, hashes: Mapping[str, str]
+) -> Manifest:
+    options, source = settings.options, choice.source
+    return Manifest(
+        step="compose",
+        inputs={str(path): sha256_file(path) for path in _inputs(settings)},
+        outputs=hashes,
+        settings={
+            "map": dict(settings.mapping),
+            "kinds": list(settings.kinds),
+            "split": list(settings.shares),
+            **options.settings(),
+            **({"model": source.requested, "weights": weights_hash(source.path)} if source else {}),
+        },
+        counts=result.counts(),
+        versions=versions(),
+        seed=options.seed,
+    )
+
+
+class _HashedFile:
+    """An open file and the hash of what was written to it."""
 
     def __init__(self, handle: IO[str]) -> None:
         self._handle, self.sha256 = handle, hashlib.sha256()
 
-    def write(self, value: Mapping[str, Any]) -> None:
-        self.line(dumps(value) + "\n")
-
-    def line(self, line: str) -> None:
+    def write(self, line: str) -> None:
         self.sha256.update(line.encode())
         self._handle.write(line)
 
@@ -143,60 +163,36 @@ def _say_rejects(rejects: Sequence[Reject]) -> None:
         say("and {count} more", count=len(rejects) - SHOWN_REJECTS)
 
 
-def _write_manifest(
-    settings: Settings, result: ComposeResult, hashes: Mapping[str, str], choice: Choice
-) -> Manifest:
-    model = (
-        {"model": choice.source.requested, "weights": weights_hash(choice.source.path)}
-        if choice.source
-        else {}
-    )
-    manifest = Manifest(
-        step="compose",
-        inputs={str(path): sha256_file(path) for path in _inputs(settings)},
-        outputs=hashes,
-        settings={
-            "map": dict(settings.mapping),
-            "kinds": list(settings.kinds),
-            "split": list(settings.shares),
-            "miner": settings.miner,
-            "hard_k": settings.guards.hard_k,
-            **settings.mining.to_object(),
-            **model,
-        },
-        counts=result.counts(),
-        versions=versions(),
-        seed=settings.seed,
-    )
-    write_manifest(Path(result.outputs["manifest"]), manifest)
-    return manifest
-
-
 def _inputs(settings: Settings) -> Iterator[Path]:
     yield from (path for path in settings.inputs if isinstance(path, Path))
-    if settings.mining.synonyms:
-        yield Path(settings.mining.synonyms)
+    if settings.options.synonyms:
+        yield Path(settings.options.synonyms)
 
 
-def say_summary(result: ComposeResult, settings: Settings, *, dry_run: bool) -> None:
+def say_summary(result: ComposeResult, settings: Settings) -> None:
     """Say what was, or would be, written."""
-    if result.rows_short_of_k and settings.guards.hard_k and not dry_run:
-        short = "{count} rows have fewer than {k} hard negatives: their part has no more such texts of other concepts"
-        if settings.guards.hub_cap:
+    options = settings.options
+    dry_run, hard_k = options.dry_run, options.hard_k
+    if result.rows_short_of_k and hard_k and not dry_run:
+        short = (
+            "{count} rows have fewer than {k} hard negatives: their part has no more texts of "
+            "that kind from other concepts"
+        )
+        if options.hub_cap:
             short = (
                 "{count} rows have fewer than {k} hard negatives: "
-                "their part has no more such texts of other concepts that --hub-cap leaves"
+                "their part has no more texts of that kind from other concepts that --hub-cap allows"
             )
-        say(short, count=result.rows_short_of_k, k=settings.guards.hard_k)
-    if dry_run and settings.guards.hard_k and result.miner in ("dense", "hybrid"):
+        say(short, count=result.rows_short_of_k, k=hard_k)
+    if dry_run and hard_k and result.miner in ("dense", "hybrid"):
         say(
             "would encode up to {count} texts, about {seconds} s on one core",
             count=result.texts,
             seconds=-(-result.texts // TEXTS_PER_SECOND),
         )
-    if dry_run and settings.mining.rounds > 1:
+    if dry_run and options.rounds > 1:
         folder = rounds_folder(Path(settings.output))
-        say("would tune {count} times, in {path}", count=settings.mining.rounds - 1, path=folder)
+        say("would fine-tune {count} times, in {path}", count=options.rounds - 1, path=folder)
     say_synonyms(result.synonyms)
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"

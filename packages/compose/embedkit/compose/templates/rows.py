@@ -1,4 +1,4 @@
-"""Concepts to training rows: a question, a passage that says more than it does, passages on near concepts."""
+"""Concepts to training rows: a question, a passage that answers it, and passages on near concepts as negatives."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from embedkit.compose.synth.concepts import Concept
-from embedkit.compose.synth.neighbours import Neighbour, neighbours, separate
-from embedkit.compose.synth.pack import Pack
-from embedkit.compose.synth.template import Template
+from embedkit.compose.templates.concepts import Concept
+from embedkit.compose.templates.neighbours import Neighbour, neighbours, separate
+from embedkit.compose.templates.pack import Pack
+from embedkit.compose.templates.template import Template
 from embedkit.data.records import Mining, Pair
 from embedkit.text import fold
 
@@ -31,13 +31,13 @@ class SynthRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How many rows a term and an acronym get, how many negatives a row."""
+class RowOptions:
+    """How many rows a term and an acronym get, and how many negatives a row."""
 
-    pairs_per_term: int
-    pairs_per_acronym: int
-    hard_k: int
-    seed: int
+    pairs_per_term: int = 6
+    pairs_per_acronym: int = 8
+    hard_k: int = 2
+    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class _Side:
     """One side of the split while its rows are made."""
 
     pack: Pack
-    plan: Plan
+    options: RowOptions
     concepts: Sequence[Concept]
     near: list[tuple[Neighbour, ...]]
     owners: dict[str, str]
@@ -77,28 +77,33 @@ class _Task:
 
 
 def make_rows(
-    concepts: Sequence[Concept], pack: Pack, plan: Plan, *, owners: dict[str, str], shortfall: Shortfall
+    concepts: Sequence[Concept],
+    pack: Pack,
+    options: RowOptions,
+    *,
+    owners: dict[str, str],
+    shortfall: Shortfall,
 ) -> Iterator[SynthRow]:
     """Yield the rows of one side of the split. `owners` maps folded texts to families, across sides.
 
     A text that another family already owns is not used, so no text ever stands for two concepts.
     """
-    side = _Side(pack, plan, concepts, neighbours(concepts), owners, shortfall)
+    side = _Side(pack, options, concepts, neighbours(concepts), owners, shortfall)
     for index, concept in enumerate(concepts):
         if concept.is_term and pack.queries:
             shortfall.undefined_terms += not concept.definitions
-            made = yield from _rows(side, _term_task(side, index))
-            shortfall.term_rows += plan.pairs_per_term - made
+            made = yield from _task_rows(side, _term_task(side, index))
+            shortfall.term_rows += options.pairs_per_term - made
         for acronym in concept.acronyms if pack.acronym_questions else ():
-            made = yield from _rows(side, _acronym_task(side, index, acronym))
-            shortfall.acronym_rows += plan.pairs_per_acronym - made
+            made = yield from _task_rows(side, _acronym_task(side, index, acronym))
+            shortfall.acronym_rows += options.pairs_per_acronym - made
 
 
 def _term_task(side: _Side, index: int) -> _Task:
     return _Task(
         index=index,
         acronym="",
-        wanted=side.plan.pairs_per_term,
+        wanted=side.options.pairs_per_term,
         questions=side.pack.queries,
         passages=side.pack.passages,
         negatives=side.pack.negatives or side.pack.passages,
@@ -110,7 +115,7 @@ def _acronym_task(side: _Side, index: int, acronym: str) -> _Task:
     return _Task(
         index=index,
         acronym=acronym,
-        wanted=side.plan.pairs_per_acronym,
+        wanted=side.options.pairs_per_acronym,
         questions=side.pack.acronym_questions,
         passages=side.pack.answers,
         negatives=side.pack.answers,
@@ -133,9 +138,9 @@ def _answer_fits(question: Template, answer: Template, defined: bool) -> bool:
     return missing <= answer.slots if missing else "definition" in answer.slots
 
 
-def _rows(side: _Side, task: _Task) -> Generator[SynthRow, None, int]:
+def _task_rows(side: _Side, task: _Task) -> Generator[SynthRow, None, int]:
     """Yield the rows of a task and return their number; no question is repeated before all were asked."""
-    rng = random.Random(f"{side.plan.seed}|{task.acronym}|{side.concepts[task.index].key}")
+    rng = random.Random(f"{side.options.seed}|{task.acronym}|{side.concepts[task.index].key}")
     questions, passages = list(task.questions), list(task.passages)
     rng.shuffle(questions)
     rng.shuffle(passages)
@@ -146,7 +151,7 @@ def _rows(side: _Side, task: _Task) -> Generator[SynthRow, None, int]:
         for question in questions:
             if used.total() == task.wanted:
                 break
-            if row := _row(side, task, question, _fresh(passages, used), rng):
+            if row := _new_row(side, task, question, _fresh(passages, used), rng):
                 used[row.wordings[0]] += 1
                 yield row
     return used.total()
@@ -157,7 +162,7 @@ def _fresh(passages: Sequence[Template], used: Counter[str]) -> list[Template]:
     return sorted(passages, key=lambda passage: used[passage.text])
 
 
-def _row(
+def _new_row(
     side: _Side, task: _Task, question: Template, passages: Sequence[Template], rng: random.Random
 ) -> SynthRow | None:
     concept = side.concepts[task.index]
@@ -170,7 +175,7 @@ def _row(
             positive = passage.render(values)
             if _is_new(side, concept, anchor, positive):
                 negatives = _negatives(side, task, question, passage, {fold(anchor), fold(positive)}, rng)
-                side.shortfall.negatives += side.plan.hard_k - len(negatives)
+                side.shortfall.negatives += side.options.hard_k - len(negatives)
                 return _finished(
                     side, concept, _kind(task, question, passage), (anchor, positive), passage, negatives
                 )
@@ -196,7 +201,7 @@ def _kind(task: _Task, question: Template, passage: Template) -> str:
 
 
 def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
-    """Claim the texts for the concept, unless the row is there or an echo, or a text belongs to others."""
+    """Reserve the texts for the concept, unless the row exists, is an echo, or a text belongs to another family."""
     key = (fold(anchor), fold(positive))
     taken = any(side.owners.get(text, concept.family) != concept.family for text in key)
     if taken or key in side.seen or echoes(anchor, positive, names=concept.names):
@@ -207,7 +212,7 @@ def _is_new(side: _Side, concept: Concept, anchor: str, positive: str) -> bool:
 
 
 def echoes(anchor: str, positive: str, *, names: Sequence[str]) -> bool:
-    """Whether the positive, names in the anchor aside, says nothing that the anchor does not."""
+    """Whether the positive only repeats the anchor, apart from the names in it."""
     left, right = anchor.casefold(), positive.casefold()
     for name in sorted(map(str.casefold, names), key=len, reverse=True):
         if name in left:
@@ -223,7 +228,7 @@ def echoes(anchor: str, positive: str, *, names: Sequence[str]) -> bool:
 class _Negative:
     text: str
     wording: str
-    receipt: Mining
+    mining: Mining
 
 
 def _negatives(
@@ -240,7 +245,7 @@ def _negatives(
     ]
     found: list[_Negative] = []
     for rank, near in _candidates(side, task.index, rng):
-        if len(found) == side.plan.hard_k:
+        if len(found) == side.options.hard_k:
             break
         same = len(found) % 2 == 0 or not others
         wording = passage if same else rng.choice(others)
@@ -258,15 +263,15 @@ def _negatives(
             taken.add(key)
             side.owners[key] = concept.family
             rule = "near" if near.score > 0 else "random"
-            receipt = Mining(score=round(near.score, 4), rank=rank, miner="synth", rule=rule)
-            found.append(_Negative(text, wording.text, receipt))
+            mining = Mining(score=round(near.score, 4), rank=rank, miner="synth", rule=rule)
+            found.append(_Negative(text, wording.text, mining))
     return found
 
 
 def _candidates(side: _Side, index: int, rng: random.Random) -> Iterator[tuple[int, Neighbour]]:
     """`(rank, neighbour)`: the nearest shuffled, the less near in order, then some at random (rank 0)."""
     ranked = list(enumerate(side.near[index], start=1))
-    head = ranked[: NEAR * side.plan.hard_k]
+    head = ranked[: NEAR * side.options.hard_k]
     rng.shuffle(head)
     yield from head
     yield from ranked[len(head) :]
@@ -304,6 +309,6 @@ def _finished(
         lang=side.pack.lang,
         source=f"synth/{side.pack.name}",
         license=side.pack.license,
-        mining=tuple(negative.receipt for negative in negatives),
+        mining=tuple(negative.mining for negative in negatives),
     )
     return SynthRow(pair=pair, wordings=(passage.text, *(negative.wording for negative in negatives)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import titled
-from embedkit.compose.export.record import Books, Queries, Query, text_id
+from embedkit.compose.export.record import ConvertCounts, JudgedQueries, JudgedQuery, text_id
 from embedkit.data.jsonl import dumps, read_objects
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
@@ -21,12 +21,12 @@ QRELS = Path("qrels")
 _HEAD = ("query-id", "corpus-id", "score")
 
 
-def llamaindex_document(queries: Queries, books: Books) -> str:
-    """An `EmbeddingQAFinetuneDataset`. Negatives have no place but in the corpus, as texts to be told apart.
+def llamaindex_document(queries: JudgedQueries, counts: ConvertCounts) -> str:
+    """An `EmbeddingQAFinetuneDataset`. It has no field for negatives: they are only texts of the corpus.
 
     Escaped to ASCII, for its loader opens the file in the platform's encoding.
     """
-    books.lost["that a text is a hard negative (it stays in the corpus)"] += sum(
+    counts.lost["that a text is a hard negative (it stays in the corpus)"] += sum(
         len(query.negatives) for query in queries
     )
     value = {
@@ -40,7 +40,7 @@ def llamaindex_document(queries: Queries, books: Books) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
-def read_llamaindex(path: Path | str, books: Books) -> Iterator[Query]:
+def read_llamaindex(path: Path | str, counts: ConvertCounts) -> Iterator[JudgedQuery]:
     """Yield its queries; texts of the corpus that answer none are counted as lost."""
     try:
         value = json.loads(read_bytes(path))
@@ -54,11 +54,11 @@ def read_llamaindex(path: Path | str, books: Books) -> Iterator[Query]:
         found = relevant.get(key)
         ids = list(dict.fromkeys(map(str, found))) if isinstance(found, list) else []
         used.update(ids)
-        yield from _query(f"{path}: {key}", text, ids, [], corpus, books)
-    books.lost["corpus texts that answer no query"] += len(corpus.keys() - used)
+        yield from _query(f"{path}: {key}", text, ids, [], corpus, counts)
+    counts.lost["corpus texts that answer no query"] += len(corpus.keys() - used)
 
 
-def _corpus(queries: Iterable[Query]) -> Iterator[str]:
+def _corpus(queries: Iterable[JudgedQuery]) -> Iterator[str]:
     return _distinct(t for query in queries for t in (*query.positives, *query.negatives))
 
 
@@ -77,11 +77,11 @@ def _query(
     positives: Sequence[str],
     negatives: Sequence[str],
     corpus: Mapping[str, object],
-    books: Books,
-) -> Iterator[Query]:
+    counts: ConvertCounts,
+) -> Iterator[JudgedQuery]:
     """The query with its texts looked up; what cannot be used is rejected, pair by pair."""
     if not isinstance(text, str) or not text.strip():
-        books.reject(place, "the query is missing or is not a text", count=max(1, len(positives)))
+        counts.reject(place, "the query is missing or is not a text", count=max(1, len(positives)))
         return
     good = []
     for key in positives:
@@ -89,16 +89,16 @@ def _query(
         if isinstance(passage, str) and passage.strip():
             good.append(passage)
         else:
-            books.reject(place, "a passage is not in the corpus or is empty")
+            counts.reject(place, "a passage is not in the corpus or is empty")
     if not positives:
-        books.reject(place, "no positive")
+        counts.reject(place, "no positive")
     if good:
         wrong = tuple(t for key in negatives if isinstance(t := corpus.get(key), str) and t.strip())
-        books.lost["negatives that are not in the corpus"] += len(negatives) - len(wrong)
-        yield Query(text, tuple(dict.fromkeys(good)), wrong)
+        counts.lost["negatives that are not in the corpus"] += len(negatives) - len(wrong)
+        yield JudgedQuery(text, tuple(dict.fromkeys(good)), wrong)
 
 
-def beir_files(folder: Path, parts: Mapping[str, Queries]) -> dict[Path, Iterable[str]]:
+def beir_files(folder: Path, parts: Mapping[str, JudgedQueries]) -> dict[Path, Iterable[str]]:
     """`corpus.jsonl`, `queries.jsonl`, `qrels/PART.tsv`: 1 for a positive, 0 for a hard negative (judged, wrong)."""
     texts = _distinct(query.text for queries in parts.values() for query in queries)
     corpus = _corpus(query for queries in parts.values() for query in queries)
@@ -111,7 +111,7 @@ def beir_files(folder: Path, parts: Mapping[str, Queries]) -> dict[Path, Iterabl
     }
 
 
-def _judgements(queries: Iterable[Query]) -> Iterator[str]:
+def _judgements(queries: Iterable[JudgedQuery]) -> Iterator[str]:
     yield "\t".join(_HEAD) + "\n"
     for query in queries:
         for score, texts in ((1, query.positives), (0, query.negatives)):
@@ -119,7 +119,7 @@ def _judgements(queries: Iterable[Query]) -> Iterator[str]:
                 yield f"{text_id('q', query.text)}\t{text_id('d', text)}\t{score}\n"
 
 
-def read_beir(folder: Path, books: Books) -> Iterator[tuple[str, list[Query]]]:
+def read_beir(folder: Path, counts: ConvertCounts) -> Iterator[tuple[str, list[JudgedQuery]]]:
     """Yield `(part, queries)` for each file of judgements; a score above 0 is a positive, 0 a hard negative."""
     files = sorted((folder / QRELS).glob("*.tsv"))
     if not files:
@@ -130,15 +130,15 @@ def read_beir(folder: Path, books: Books) -> Iterator[tuple[str, list[Query]]]:
     corpus = {str(row.get("_id")): _passage_text(row) for _, row in read_objects(folder / "corpus.jsonl")}
     used: set[str] = set()
     for path in files:
-        judged = _read_judgements(path, books)
-        queries: list[Query] = []
+        judged = _read_judgements(path, counts)
+        queries: list[JudgedQuery] = []
         for key, scores in judged.items():
             used |= scores.keys()
             right = [doc for doc, score in scores.items() if score > 0]
             wrong = [doc for doc, score in scores.items() if score <= 0]
-            queries += _query(f"{path}: {key}", texts.get(key), right, wrong, corpus, books)
+            queries += _query(f"{path}: {key}", texts.get(key), right, wrong, corpus, counts)
         yield path.stem, queries
-    books.lost["corpus texts that no query is judged against"] += len(corpus.keys() - used)
+    counts.lost["corpus texts that no query is judged against"] += len(corpus.keys() - used)
 
 
 def _passage_text(row: Mapping[str, Any]) -> object:
@@ -146,7 +146,7 @@ def _passage_text(row: Mapping[str, Any]) -> object:
     return titled(row.get("title"), text) if isinstance(text, str) else text
 
 
-def _read_judgements(path: Path, books: Books) -> dict[str, dict[str, int]]:
+def _read_judgements(path: Path, counts: ConvertCounts) -> dict[str, dict[str, int]]:
     """`{query id: {passage id: score}}`; the first line is a header."""
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -160,8 +160,8 @@ def _read_judgements(path: Path, books: Books) -> dict[str, dict[str, int]]:
         try:
             query, passage, score = row[0], row[1], int(row[2])
         except (IndexError, ValueError):
-            books.reject(f"{path}:{number}", "not query-id, corpus-id and a whole number")
+            counts.reject(f"{path}:{number}", "not query-id, corpus-id and a whole number")
             continue
         judged.setdefault(query, {})[passage] = score
-        books.lost["grades above 1"] += score > 1
+        counts.lost["grades above 1"] += score > 1
     return judged

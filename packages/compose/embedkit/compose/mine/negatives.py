@@ -1,4 +1,4 @@
-"""The hard negatives of every draft on disk, put down in the order in which they are found, with their counts."""
+"""The hard negatives of every draft on disk, written in the order in which they are found, with their counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from embedkit.data.records import Mining
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """One hard negative and its receipt."""
+    """One hard negative and how it was mined."""
 
     text: str
     mining: Mining
 
 
-class Found:
+class NegativeStore:
     """The negatives of each draft by its number; none for one that was not mined for."""
 
     def __init__(self, size: int) -> None:
@@ -31,7 +31,7 @@ class Found:
         self._sizes: Counter[int] = Counter({0: size})
 
     def put(self, number: int, negatives: tuple[Negative, ...]) -> None:
-        """Set down what was found for one draft, once."""
+        """Store what was found for one draft, once."""
         self._place[number] = len(self._spool)
         self._spool.append(negatives)
         self.rules.update(negative.mining.rule for negative in negatives)
@@ -53,14 +53,14 @@ class Found:
         return (self[number] for number in range(len(self)))
 
 
-_receipt = attrgetter(*Mining.__slots__)
+_values = attrgetter(*Mining.__slots__)
 
 
 def _pack(negatives: tuple[Negative, ...]) -> tuple[Any, ...]:
-    return tuple((negative.text, *_receipt(negative.mining)) for negative in negatives)
+    return tuple((negative.text, *_values(negative.mining)) for negative in negatives)
 
 
 def _unpack(rows: tuple[Any, ...]) -> tuple[Negative, ...]:
     return tuple(
-        Negative(text, Mining(**dict(zip(Mining.__slots__, receipt, strict=True)))) for text, *receipt in rows
+        Negative(text, Mining(**dict(zip(Mining.__slots__, values, strict=True)))) for text, *values in rows
     )

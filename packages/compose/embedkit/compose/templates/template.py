@@ -49,7 +49,7 @@ def parse_template(text: str) -> Template:
         position = found.end()
     parts.append(("text", text[position:]))
     if any(kind == "text" and ("{" in value or "}" in value) for kind, value in parts):
-        raise ValueError("a brace without its partner")
+        raise ValueError("an unmatched brace")
     slots = frozenset(value.lower() for kind, value in parts if kind == "slot")
     if not slots:
         raise ValueError("no slot: without {term} or the like it would be the same text for every term")
