@@ -20,7 +20,7 @@ from bs4 import BeautifulSoup
 
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.tree import NOISE
-from embedkit.crawler.sources.sources import to_html
+from embedkit.crawler.sources.markup import to_html
 from embedkit.data.shipped import data_path
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/glossaries"

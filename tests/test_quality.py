@@ -19,10 +19,10 @@ LANGUAGES = ("en", "ko")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the glossary crawled from the shipped pages and the pairs composed from it."""
     from embedkit.compose.run.compose import compose
-    from embedkit.crawler.run.crawl import crawl
+    from embedkit.crawler import CrawlOptions, crawl
 
     folder = tmp_path_factory.mktemp("quality")
-    crawl(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv"))
+    crawl(CrawlOptions(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv")))
     compose(
         inputs=[str(folder / "glossary.csv")], output=str(folder / "pairs.jsonl"), miner="lexical", hard_k=3
     )

@@ -20,7 +20,7 @@ from embedkit.crawler.fetch.client import Fetcher, retry_after_s, user_agent
 from embedkit.crawler.fetch.config import FetchSettings
 from embedkit.crawler.fetch.network import Allowed, addresses, allowed
 from embedkit.crawler.fetch.urls import checked, with_anchor
-from embedkit.crawler.sources import sources
+from embedkit.crawler.sources import sites
 from embedkit.errors import UserError
 
 from .conftest import Reply, Site
@@ -177,9 +177,9 @@ def test_unchanged_page_is_not_sent_again(site: Site) -> None:
 def test_page_that_robots_forbids_is_not_fetched(site: Site) -> None:
     site.page("/robots.txt", "User-agent: *\nDisallow: /private/\nCrawl-delay: 2\n")
     site.page("/private/g.html", "x")
-    (source,) = sources.url_sources([f"{site.url}/private/g.html"])
+    (source,) = sites.url_sources([f"{site.url}/private/g.html"])
     with pytest.raises(UserError, match=r"robots\.txt asks"):
-        list(sources.load(source, _fetcher()))
+        list(sites.load(source, _fetcher()))
     assert site.count("/private/g.html") == 0
     assert robots.known(f"{site.url}/open.html") == robots.RobotsVerdict(allowed=True, delay_s=2.0)
 
@@ -231,7 +231,7 @@ def test_threads_that_find_no_cache_make_one_and_lose_no_answer(own_cache: Path)
     def keep(url: str) -> None:
         together.wait()
         cache.store(
-            cache.Answer(
+            cache.HttpAnswer(
                 url=url, final_url=url, status=200, headers={}, body=b"", fetched_at="", checked_at=""
             )
         )

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.output.align import by_anchor
-from embedkit.crawler.run.crawl import crawl
-from embedkit.crawler.sources.documents import Document, Source
+from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.errors import AnswerNoError, UserError
 
 from .conftest import Reply, Site
@@ -96,7 +96,7 @@ def wiki(site: Site) -> Wiki:
 
 
 def _crawl(wiki: Wiki, **options: Any) -> Any:
-    return crawl(api=wiki.api, allow_private=LOOPBACK, **options)
+    return crawl(CrawlOptions(api=wiki.api, allow_private=LOOPBACK, **options))
 
 
 def test_unchanged_crawl_of_fifty_titles_costs_one_request(wiki: Wiki, here: Path) -> None:
@@ -140,7 +140,7 @@ def test_licence_of_another_wiki_comes_from_its_siteinfo(wiki: Wiki, here: Path)
 
 
 def test_links_between_languages_give_translations(wiki: Wiki, here: Path) -> None:
-    result = _crawl(wiki, titles=["Subject 1"], align_pages=True)
+    result = _crawl(wiki, titles=["Subject 1"], align=True)
     assert [(t.term, t.translation, t.evidence) for t in result.translations] == [
         ("Keel", "용골", "langlink")
     ]
@@ -151,12 +151,12 @@ def test_links_between_languages_give_translations(wiki: Wiki, here: Path) -> No
 def test_nothing_to_align_is_said_and_nothing_written(here: Path) -> None:
     (here / "g.html").write_text(f"<title>Glossary</title>{ROWS}")
     with pytest.raises(AnswerNoError, match="nothing to align"):
-        crawl(from_file=["g.html"], align_pages=True)
+        crawl(CrawlOptions(from_file=["g.html"], align=True))
     assert not list(here.glob("data/*"))
 
 
 def _page(name: str, lang: str, html: str) -> tuple[Document, Any]:
-    source = Source(kind="file", name=name, title=name, request=name)
+    source = PageSource(kind="file", name=name, title=name, request=name)
     return Document(source=source, html=html, sha256=""), extract(html, lang=lang)
 
 

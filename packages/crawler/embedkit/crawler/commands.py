@@ -103,35 +103,38 @@ def crawl(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Glossary pages to glossary.csv: terms with their definitions and other names."""
-    from embedkit.crawler.run.crawl import crawl as run
+    from embedkit.crawler import CrawlOptions
+    from embedkit.crawler import crawl as run
 
     run(
-        sources=sources or (),
-        titles=title or (),
-        categories=category or (),
-        lang=lang,
-        api=api,
-        urls=url or (),
-        from_file=from_file or (),
-        from_dump=from_dump or (),
-        output=output,
-        form=form,
-        limit_per_source=limit_per_source,
-        config=config,
-        contact=contact,
-        select_term=select_term,
-        select_definition=select_definition,
-        gate=gate,
-        align_pages=align,
-        align_to=align_to or (),
-        diff=diff,
-        spreadsheet_safe=spreadsheet_safe,
-        offline=offline,
-        allow_private=allow_private or (),
-        use_proxy=use_proxy,
-        force=force,
-        dry_run=dry_run,
-        as_json=json_,
+        CrawlOptions(
+            sources=sources or (),
+            titles=title or (),
+            categories=category or (),
+            lang=lang,
+            api=api,
+            urls=url or (),
+            from_file=from_file or (),
+            from_dump=from_dump or (),
+            output=output,
+            format=form,
+            limit_per_source=limit_per_source,
+            config=config,
+            contact=contact,
+            select_term=select_term,
+            select_definition=select_definition,
+            gate=gate,
+            align=align,
+            align_to=align_to or (),
+            diff=diff,
+            spreadsheet_safe=spreadsheet_safe,
+            offline=offline,
+            allow_private=allow_private or (),
+            use_proxy=use_proxy,
+            force=force,
+            dry_run=dry_run,
+            as_json=json_,
+        )
     )
 
 

@@ -9,7 +9,7 @@ from embedkit.data.entries import Alias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class RawEntry:
     """One entry as its page shows it: its headwords in order, its senses with a line a block."""
 
     heads: tuple[str, ...]
@@ -28,7 +28,7 @@ class Group:
     """The entries that one structure gave; `refused` says why they are none, `node_id` is its element."""
 
     structure: str
-    found: tuple[Found, ...]
+    found: tuple[RawEntry, ...]
     refused: str = ""
     node_id: int = 0
     marked: bool = False  # the markup itself says glossary

@@ -8,10 +8,10 @@ from bs4 import BeautifulSoup
 from bs4.element import Tag
 from soupsieve import SelectorSyntaxError
 
+from embedkit.crawler.extract.fold import fold_groups
 from embedkit.crawler.extract.guard import refusal
 from embedkit.crawler.extract.labels import label
-from embedkit.crawler.extract.page import fold_groups
-from embedkit.crawler.extract.records import Extraction, Found, Group, Verdict
+from embedkit.crawler.extract.records import Extraction, Group, RawEntry, Verdict
 from embedkit.errors import UserError
 from embedkit.text import clean
 
@@ -41,7 +41,7 @@ def _ids(soup: BeautifulSoup, selector: str, option: str) -> frozenset[int]:
         ) from None
 
 
-def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[int]) -> Iterator[Found]:
+def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[int]) -> Iterator[RawEntry]:
     heads: list[str] = []
     senses: list[str] = []
     anchors: list[str] = []
@@ -50,11 +50,11 @@ def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[in
             continue
         if id(element) in terms:
             if senses:
-                yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
+                yield RawEntry(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
                 heads, senses, anchors = [], [], []
             heads += [name for name in [label(clean(element.get_text()))] if name]
             anchors += [str(element["id"])] if element.get("id") else []
         elif id(element) in definitions and heads:
             senses += [text for text in [clean(element.get_text())] if text]
     if heads:
-        yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
+        yield RawEntry(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))

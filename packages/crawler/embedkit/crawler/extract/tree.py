@@ -69,7 +69,7 @@ _TAGS = re.compile(r"</?[a-z][^>\"]*(?:\"[^\"]*\"[^>\"]*)*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PageLine:
     """One line as a reader sees it: `lead` stands out at its start, by `mark` (dfn, b, a, i, code)."""
 
     kind: Kind
@@ -268,7 +268,7 @@ def plain(text: str) -> str:
     return _XREF.sub(lambda m: m[1] or f"[{m[2]}]", text)
 
 
-class _Draft:
+class _LineDraft:
     """A line being read: its pieces with their marks."""
 
     def __init__(self) -> None:
@@ -293,9 +293,9 @@ class _Draft:
         return clean("".join(lead)), "", mark, at
 
 
-def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator[Line]:
+def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator[PageLine]:
     """The page as lines in reading order; each subtree in `groups` is one line of the kind "group"."""
-    draft = _Draft()
+    draft = _LineDraft()
     blocks: list[LexborNode] = [body]
     marks: list[tuple[int, str, LexborNode]] = []
     keywords: list[str] = []
@@ -311,20 +311,20 @@ def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator
         if node.mem_id in groups:
             if entering:
                 yield from _flush(draft, blocks, keywords)
-                yield Line(kind="group", node=node)
-            draft = _Draft()
+                yield PageLine(kind="group", node=node)
+            draft = _LineDraft()
         elif tag == "meta":
             if entering and attribute(node, "itemprop") == "keywords":
                 keywords.append(attribute(node, "content"))
         elif tag in _BLOCKS or tag == "br":
             yield from _flush(draft, blocks, keywords)
-            draft = _Draft()
+            draft = _LineDraft()
             if entering and tag != "br":
                 blocks.append(node)
             elif tag != "br":
                 blocks.pop()
                 if tag == "details":
-                    yield Line(kind="end")
+                    yield PageLine(kind="end")
         elif entering:
             mark = _mark(node, marks[-1][1] if marks else "")
             if mark:
@@ -348,7 +348,7 @@ def _mark(node: LexborNode, outer: str) -> str:
     return outer or _SOFT.get(tag, "")
 
 
-def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iterator[Line]:
+def _flush(draft: _LineDraft, blocks: list[LexborNode], keywords: list[str]) -> Iterator[PageLine]:
     text = clean("".join(t for t, _, _ in draft.pieces))
     if not text:
         return
@@ -358,7 +358,7 @@ def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iter
     lead, rest, mark, at = draft.split()
     kind: Kind = "heading" if heading else "td" if node.tag in ("td", "th") else "li" if item else "p"
     owner = item.parent.mem_id if item is not None and item.parent is not None else node.mem_id
-    yield Line(
+    yield PageLine(
         kind=kind,
         text=text,
         level=_HEADINGS[heading.tag or ""] if heading else 0,

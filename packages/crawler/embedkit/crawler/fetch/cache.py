@@ -28,7 +28,7 @@ _local = threading.local()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer. Header names are lower case; times are UTC, as 2026-11-24T08:15:00Z.
 
     `fetched_at`: when the bytes came; `checked_at`: when the server last said that they are still right.
@@ -101,14 +101,14 @@ def close() -> None:
     _local.path = _local.db = None
 
 
-def lookup(url: str) -> Answer | None:
+def lookup(url: str) -> HttpAnswer | None:
     """The stored answer for `url`."""
     with _transaction() as db:
         row = db.execute(f"SELECT {_COLUMNS} FROM answers WHERE url = ?", (url,)).fetchone()
     if row is None:
         return None
     status, final_url, headers, body, fetched_at, checked_at = row
-    return Answer(
+    return HttpAnswer(
         url=url,
         final_url=final_url,
         status=status,
@@ -120,7 +120,7 @@ def lookup(url: str) -> Answer | None:
     )
 
 
-def store(answer: Answer) -> None:
+def store(answer: HttpAnswer) -> None:
     """Keep an answer, in place of an earlier one of the same address; it survives a kill right after."""
     row = (
         answer.url,

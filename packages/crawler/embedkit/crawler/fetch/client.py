@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from embedkit.console import say
 from embedkit.crawler.fetch import body, cache, urls
-from embedkit.crawler.fetch.cache import Answer
+from embedkit.crawler.fetch.cache import HttpAnswer
 from embedkit.crawler.fetch.config import WIKIMEDIA_AT_ONCE, FetchSettings
 from embedkit.crawler.fetch.network import Wire, session
 from embedkit.errors import UserError
@@ -73,8 +73,8 @@ class Fetcher:
         *,
         pace_s: float | None = None,
         fresh_s: float = 0.0,
-        check: Callable[[Answer], None] | None = None,
-    ) -> Answer:
+        check: Callable[[HttpAnswer], None] | None = None,
+    ) -> HttpAnswer:
         """Fetch `url`, or take it from the cache when younger than `fresh_s` or, the server says, unchanged.
 
         `check` may refuse an answer before it is kept: by `UserError`, or by `RetryError` for another try.
@@ -96,12 +96,12 @@ class Fetcher:
             cache.store(answer)
         return answer
 
-    def _fresh(self, known: Answer, fresh_s: float) -> bool:
+    def _fresh(self, known: HttpAnswer, fresh_s: float) -> bool:
         return known.age_s < fresh_s or bool(self.since and known.checked_at >= self.since)
 
     def _persist(
-        self, url: str, known: Answer | None, pace_s: float, check: Callable[[Answer], None] | None
-    ) -> Answer:
+        self, url: str, known: HttpAnswer | None, pace_s: float, check: Callable[[HttpAnswer], None] | None
+    ) -> HttpAnswer:
         """Try until `attempts` are used up, waiting as long as the server asks or twice as long each time."""
         for attempt in range(1, self.settings.attempts + 1):
             try:
@@ -138,7 +138,7 @@ class Fetcher:
         doubled = self.settings.backoff_s * 2.0 ** (attempt - 1)
         return float(min(doubled * random.uniform(1.0, 1.5), self.settings.max_wait_s))
 
-    def _follow(self, url: str, known: Answer | None, pace_s: float) -> Answer:
+    def _follow(self, url: str, known: HttpAnswer | None, pace_s: float) -> HttpAnswer:
         """Follow redirects by hand: each hop is checked like the first address."""
         at = url
         for _ in range(self.settings.max_redirects + 1):
@@ -160,7 +160,7 @@ class Fetcher:
                 host=host,
             )
 
-    def _exchange(self, url: str, at: str, known: Answer | None, pace_s: float) -> Answer | str:
+    def _exchange(self, url: str, at: str, known: HttpAnswer | None, pace_s: float) -> HttpAnswer | str:
         """One request and its answer, or the place that it redirects to."""
         with self._turn(at, pace_s) as host:
             total_s = self.settings.total_timeout_s
@@ -178,7 +178,7 @@ class Fetcher:
             raise UserError("not finished after {total_s:g} s", place=at, total_s=total_s)
         return answer
 
-    def _ask(self, host: _Host, url: str, known: Answer | None) -> requests.Response:
+    def _ask(self, host: _Host, url: str, known: HttpAnswer | None) -> requests.Response:
         headers = {}
         if known is not None and known.headers.get("etag"):
             headers["If-None-Match"] = known.headers["etag"]
@@ -222,7 +222,7 @@ class Fetcher:
             self.requests_made += 1
             return begin - now
 
-    def _answer(self, url: str, at: str, response: requests.Response) -> Answer | str:
+    def _answer(self, url: str, at: str, response: requests.Response) -> HttpAnswer | str:
         status = response.status_code
         if status in REDIRECTS and "location" in response.headers:
             return response.headers["location"]
@@ -232,7 +232,7 @@ class Fetcher:
         kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         data = b"" if status in (204, 304) else self._body(response)
         now = cache.now()
-        return Answer(
+        return HttpAnswer(
             url=url, final_url=at, status=status, headers=kept, body=data, fetched_at=now, checked_at=now
         )
 

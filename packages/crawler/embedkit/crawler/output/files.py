@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from embedkit.crawler.output.align import Translation, write_translations
+from embedkit.crawler.output.report import SourceReport
 from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, write_glossary
 from embedkit.data.jsonl import write_objects
@@ -39,6 +40,17 @@ _RUN_BY_SPREADSHEETS = re.compile(r"^[=+\-@\t\r]")
 _CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlOutput:
+    """What a crawl writes: the rows, and what the notice and the manifest say of them."""
+
+    entries: Sequence[Entry]
+    documents: Sequence[Document]
+    translations: Sequence[Translation]
+    settings: Mapping[str, Any]
+    counts: Mapping[str, Any]
+
+
 def refuse_foreign(output: Path | str, *, force: bool) -> None:
     """Keep what is not an earlier crawl's own output, before anything is fetched."""
     if str(output) == STDIO:
@@ -50,11 +62,11 @@ def refuse_foreign(output: Path | str, *, force: bool) -> None:
     require_writable(path.parent)
 
 
-def write_rows(output: Path | str, entries: Iterable[Entry], *, form: str) -> None:
+def write_rows(output: Path | str, entries: Iterable[Entry], *, format: str) -> None:
     """Write the rows in one of `FORMATS`."""
-    if form == "csv":
+    if format == "csv":
         write_glossary(output, entries)
-    elif form == "jsonl":
+    elif format == "jsonl":
         write_objects(output, map(_object, entries))
     else:
         write_pairs(output, map(_pair, entries))
@@ -92,7 +104,7 @@ def spreadsheet_safe(entry: Entry) -> Entry:
     return replace(entry, **risky) if risky else entry
 
 
-def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:
+def refuse_shrunk(output: Path | str, reports: Sequence[SourceReport], *, limit: int | None) -> None:
     """Raise `AnswerNoError` when a source has lost over a fifth of the terms that it had in the last crawl."""
     if str(output) == STDIO or not wrote(Path(output), step=STEP):
         return
@@ -103,12 +115,12 @@ def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, l
     lost = [
         tr(
             "{name}: {terms} terms, {before} in the last crawl",
-            name=s["name"],
-            terms=s["terms"],
-            before=before[s["name"]],
+            name=report.name,
+            terms=report.terms,
+            before=before[report.name],
         )
-        for s in sources
-        if s["terms"] < SHRUNK * (before.get(s["name"]) or 0)
+        for report in reports
+        if report.terms < SHRUNK * (before.get(report.name) or 0)
     ]
     if lost:
         raise AnswerNoError("\n".join(lost[:2]), hint="look at the page; --force takes it as it is")
@@ -128,39 +140,30 @@ def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
         )
 
 
-def write_all(
-    output: Path | str,
-    entries: Sequence[Entry],
-    documents: Sequence[Document],
-    translations: Sequence[Translation] = (),
-    *,
-    form: str,
-    settings: Mapping[str, Any],
-    counts: Mapping[str, Any],
-) -> tuple[Path, ...]:
+def write_output(output: Path | str, crawled: CrawlOutput, format: str) -> tuple[Path, ...]:
     """Write rows, translations, notice and manifest; the names beside the output are fixed, whatever a page is called.
 
     What the last crawl into it left beside it and this one does not make is removed.
     """
     if str(output) == STDIO:
-        write_rows(output, entries, form=form)
+        write_rows(output, crawled.entries, format=format)
         return ()
     path = Path(output)
     own = _own(path)
     made = [path]
-    write_rows(path, entries, form=form)
-    if translations:
+    write_rows(path, crawled.entries, format=format)
+    if crawled.translations:
         made.append(_beside(path, TRANSLATIONS, own))
-        write_translations(made[-1], translations)
-    if text := notice_text(path.name, documents):
+        write_translations(made[-1], crawled.translations)
+    if text := notice_text(path.name, crawled.documents):
         made.append(_beside(path, NOTICE, own))
         write_text(made[-1], text)
     manifest = Manifest(
         step=STEP,
-        inputs={d.source.name: d.sha256 for d in documents},
+        inputs={d.source.name: d.sha256 for d in crawled.documents},
         outputs=hashes(made),
-        settings=settings,
-        counts=counts,
+        settings=crawled.settings,
+        counts=crawled.counts,
         versions=versions(),
     )
     stale = own - {file.name for file in made} if path.name in own else ()

@@ -1,15 +1,13 @@
-"""What a crawl tells: a report a source, on stderr for people or as one JSON object."""
+"""The report of a crawl: a few lines a source on stderr for people, or one JSON object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.crawler.output.difference import Difference
-from embedkit.crawler.output.proof import Proof
+from embedkit.crawler.output.report import SourceReport
 from embedkit.files import STDIO
 
 if TYPE_CHECKING:
@@ -18,51 +16,14 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """What one source gave. `senses` are its rows in the CSV, `evidence` says how other names were known."""
-
-    name: str
-    title: str
-    url: str
-    terms: int
-    entries: int
-    redirects: int
-    aliases: int
-    senses: int
-    dropped: Mapping[str, int]
-    reason: str
-    evidence: Mapping[str, int] = field(default_factory=dict)
-    revision: str = ""
-    license: str = ""
-    retrieved_at: str = ""
-    from_cache: bool = False
-    proof: Proof | None = None
-
-    def to_object(self) -> dict[str, Any]:
-        """The JSON form that `--json` prints and the manifest carries."""
-        proof = self.proof and {
-            "by": self.proof.kind,
-            "expected": self.proof.expected,
-            "found": self.proof.found,
-            "missing": list(self.proof.missing),
-        }
-        return {
-            "name": self.name, "title": self.title, "url": self.url, "terms": self.terms,
-            "entries": self.entries, "redirects": self.redirects, "aliases": self.aliases,
-            "senses": self.senses, "dropped": dict(self.dropped), "alias_evidence": dict(self.evidence),
-            "reason": self.reason, "revision": self.revision, "license": self.license, "proof": proof,
-        }  # fmt: skip
-
-
-def tell(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
+def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
     """Report a finished crawl."""
     if as_json and str(output) != STDIO:
         out_json(_object(result))
     for report in result.sources:
-        _tell_source(report)
+        _print_source(report)
     if result.difference is not None and not as_json:
-        _tell_difference(result.difference, output)
+        _print_difference(result.difference, output)
     if result.translations:
         say("{count} translations aligned", count=len(result.translations))
     if result.risky_cells:
@@ -89,7 +50,7 @@ def _object(result: CrawlResult) -> dict[str, Any]:
     }
 
 
-def _tell_source(report: SourceReport) -> None:
+def _print_source(report: SourceReport) -> None:
     say(
         "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names,"
         " {redirects} redirects folded",
@@ -114,7 +75,7 @@ def _tell_source(report: SourceReport) -> None:
         say("  {count} dropped: {reason}", count=count, reason=reason)
 
 
-def _tell_difference(found: Difference, output: Path | str) -> None:
+def _print_difference(found: Difference, output: Path | str) -> None:
     for sign, terms in (("+", found.added), ("~", found.changed), ("-", found.removed)):
         for term in terms:
             if str(output) == STDIO:

@@ -19,7 +19,7 @@ _LICENCE_LINK = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class PageSource:
     """One page to come: entry ids are made from `name`; `request` is the address or path that is read."""
 
     kind: Kind
@@ -38,7 +38,7 @@ class Source:
 class Document:
     """A page's HTML and where, when and under which licence it was had."""
 
-    source: Source
+    source: PageSource
     html: str
     sha256: str
     title: str = ""

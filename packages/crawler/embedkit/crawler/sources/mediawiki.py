@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode
 
 from embedkit.console import warn
 from embedkit.crawler.fetch import cache, urls
-from embedkit.crawler.fetch.cache import Answer
+from embedkit.crawler.fetch.cache import HttpAnswer
 from embedkit.crawler.fetch.client import Fetcher, RetryError, retry_after_s
 from embedkit.crawler.fetch.config import DEFAULT_TITLE, WIKIPEDIA
-from embedkit.crawler.sources.documents import CC_BY_SA, Document, Source, licence_of, sha256
+from embedkit.crawler.sources.documents import CC_BY_SA, Document, PageSource, licence_of, sha256
 from embedkit.errors import UserError
 from embedkit.messages import Phrase
 
@@ -33,7 +33,7 @@ def endpoint_of(lang: str, api: str) -> str:
     return urls.checked(api, place="--api") if api else f"https://{lang}.wikipedia.org/w/api.php"
 
 
-def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
+def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[PageSource]:
     """Pages by title; without any, English Wikipedia's glossary of video games."""
     if not titles and (api or lang != "en"):
         raise UserError(
@@ -46,7 +46,7 @@ def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Sour
         yield _source(endpoint, title, lang=lang, api=api, option="--title")
 
 
-def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
+def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[PageSource]:
     """Categories, whose pages are asked for when the crawl starts."""
     endpoint = endpoint_of(lang, api)
     for name in dict.fromkeys(n.strip().replace("_", " ") for n in names):
@@ -55,10 +55,10 @@ def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[S
         yield replace(page, kind="wiki_category", request=_category_request(endpoint, title))
 
 
-def _source(endpoint: str, title: str, *, lang: str, api: str, option: str) -> Source:
+def _source(endpoint: str, title: str, *, lang: str, api: str, option: str) -> PageSource:
     if not title or len(title.encode()) > MAX_TITLE_CHARS or _NOT_IN_TITLES.search(title):
         raise UserError("not a title that a wiki page can have", place=f"{option} {title!r}")
-    return Source(
+    return PageSource(
         kind="wikipedia_glossary",
         name=f"{urls.host_of(endpoint)}:{title}" if api else f"{lang}.wikipedia.org:{title}",
         title=title,
@@ -106,7 +106,7 @@ def _index(endpoint: str) -> str:
     return re.sub(r"api\.php$", "index.php", endpoint)
 
 
-def _endpoint(source: Source) -> str:
+def _endpoint(source: PageSource) -> str:
     return source.request.partition("?")[0]
 
 
@@ -117,7 +117,7 @@ def pace_s(url: str, fetcher: Fetcher) -> float:
     return fetcher.settings.pace_s
 
 
-def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
+def expand(source: PageSource, fetcher: Fetcher) -> Iterator[PageSource]:
     """The pages of a category; the default page under its name in the wiki's language; any other as it is."""
     endpoint = _endpoint(source)
     if source.kind == "wiki_category":
@@ -143,7 +143,7 @@ def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
         yield source
 
 
-def _category_titles(endpoint: str, source: Source, fetcher: Fetcher) -> list[str]:
+def _category_titles(endpoint: str, source: PageSource, fetcher: Fetcher) -> list[str]:
     pages = list(_query(endpoint, _members(source.title), fetcher))
     titles = [m["title"] for page in pages for m in _dicts(page.get("categorymembers")) if m.get("ns") == 0]
     if not titles:
@@ -153,7 +153,7 @@ def _category_titles(endpoint: str, source: Source, fetcher: Fetcher) -> list[st
     return titles
 
 
-def with_latest(sources: Sequence[Source], fetcher: Fetcher) -> list[Source]:
+def with_latest(sources: Sequence[PageSource], fetcher: Fetcher) -> list[PageSource]:
     """Ask for the newest revisions of the pages that the cache has, so that unchanged ones are not fetched."""
     known = [s for s in sources if s.kind == WIKIPEDIA and cache.lookup(s.request) is not None]
     if not known or fetcher.settings.offline:
@@ -243,7 +243,7 @@ def _dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _json(answer: Answer) -> dict[str, Any]:
+def _json(answer: HttpAnswer) -> dict[str, Any]:
     try:
         value = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -258,7 +258,7 @@ def _json(answer: Answer) -> dict[str, Any]:
     return value
 
 
-def _refuse_error(answer: Answer) -> None:
+def _refuse_error(answer: HttpAnswer) -> None:
     """Raise for an error, which comes with HTTP 200: another try when the servers are busy, else the API's words."""
     error = _json(answer).get("error")
     if not isinstance(error, dict):
@@ -298,17 +298,23 @@ def _rights_request(endpoint: str) -> str:
     return _address(endpoint, {"action": "query", "meta": "siteinfo", "siprop": "rightsinfo"})
 
 
-def load(source: Source, fetcher: Fetcher) -> Document:
+def load(source: PageSource, fetcher: Fetcher) -> Iterator[Document]:
     """The page: from the cache when its newest revision lies there, else fetched."""
     known = cache.lookup(source.request)
     if known is None or not source.revision or revision_of(known) != source.revision:
         known = _fetch(source, fetcher)
     if not source.license:
         source = replace(source, license=rights(_endpoint(source), fetcher))
-    return document(source, known)
+    yield document(source, known)
 
 
-def _fetch(source: Source, fetcher: Fetcher) -> Answer:
+def sample(source: PageSource) -> Document | None:
+    """The page as it was last fetched, for a dry run; None where it never was."""
+    answer = cache.lookup(source.request)
+    return document(source, answer) if answer is not None and answer.status < 400 else None
+
+
+def _fetch(source: PageSource, fetcher: Fetcher) -> HttpAnswer:
     try:
         pace = pace_s(source.request, fetcher)
         return fetcher.get(source.request, pace_s=pace, check=lambda a: _refuse_page(a, source.page_url))
@@ -316,12 +322,12 @@ def _fetch(source: Source, fetcher: Fetcher) -> Answer:
         raise UserError(error.problem, place=source.page_url, hint=error.hint) from None
 
 
-def _refuse_page(answer: Answer, place: str) -> None:
+def _refuse_page(answer: HttpAnswer, place: str) -> None:
     _refuse_error(answer)
     parse_answer(answer.body, place=place, status=answer.status)
 
 
-def revision_of(answer: Answer) -> str:
+def revision_of(answer: HttpAnswer) -> str:
     """The revision that a stored `action=parse` answer shows."""
     try:
         return str(parse_answer(answer.body, place=answer.url).get("revid") or "")
@@ -329,7 +335,7 @@ def revision_of(answer: Answer) -> str:
         return ""
 
 
-def document(source: Source, answer: Answer) -> Document:
+def document(source: PageSource, answer: HttpAnswer) -> Document:
     """The document in an `action=parse` answer."""
     parsed = parse_answer(answer.body, place=source.page_url, status=answer.status)
     title = str(parsed.get("title") or source.title)

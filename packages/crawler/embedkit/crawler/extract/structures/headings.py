@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.leads import Numbered
-from embedkit.crawler.extract.records import Found, Group
-from embedkit.crawler.extract.tree import Line, Page
+from embedkit.crawler.extract.records import Group, RawEntry
+from embedkit.crawler.extract.structures.leads import Numbered
+from embedkit.crawler.extract.tree import Page, PageLine
 from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
@@ -24,8 +24,8 @@ class Section:
     """A heading, the lines down to the next one, and whether it stands under a letter ("A", "ㄱ")."""
 
     number: int
-    heading: Line
-    body: tuple[Line, ...]
+    heading: PageLine
+    body: tuple[PageLine, ...]
     lettered: bool
     container: bool
 
@@ -85,7 +85,7 @@ def _below(lines: Sequence[Numbered], starts: Sequence[int], level: int) -> int:
     return count
 
 
-def _is_name(heading: Line) -> bool:
+def _is_name(heading: PageLine) -> bool:
     text = labels.trim(heading.text)
     return (
         labels.is_label(text)
@@ -121,9 +121,9 @@ def _is_entry(section: Section, *, top: bool) -> bool:
     return "p" in kinds or ("li" in kinds and "group" not in kinds)
 
 
-def _found(section: Section) -> Found:
+def _found(section: Section) -> RawEntry:
     term = labels.label(_SECTION_NUMBER.sub("", section.heading.text))
-    return Found(
+    return RawEntry(
         heads=(term,),
         senses=("\n".join(line.text for line in section.body if line.kind in ("p", "li")),),
         aliases=tuple(_keywords(term, section.heading.keywords)),

@@ -10,7 +10,7 @@ from statistics import median
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, attribute, text_of
 from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
@@ -135,7 +135,7 @@ def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> 
     at = _header_row(rows)
     header = [_title(c) for c in rows[at]] if at is not None else []
     body = rows[at + 1 :] if at is not None else rows
-    found: list[Found] = []
+    found: list[RawEntry] = []
     for start, end in _repeats(header):
         columns = _columns(header[start:end], [r[start:end] for r in body], named=named)
         if columns is not None:
@@ -232,7 +232,7 @@ def _other(title: str) -> str:
     return next((lang for lang, p in words.LANGUAGE_HEADERS.items() if p.match(title)), "")
 
 
-def _entries(body: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+def _entries(body: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[RawEntry]:
     """One entry a term cell: the rows that one cell spans, and rows that leave it empty, are its senses."""
     pending: list[Sequence[_Cell | None]] = []
     for row in body:
@@ -257,7 +257,7 @@ def _at(row: Sequence[_Cell | None], column: int) -> _Cell | None:
     return row[column] if column < len(row) else None
 
 
-def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[RawEntry]:
     cell = _at(rows[0], columns.term) if rows else None
     if cell is None or not cell.text or cell.id == getattr(_at(rows[0], columns.definition), "id", None):
         return
@@ -266,7 +266,7 @@ def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterato
     heads = _heads(cell)
     if not heads:
         return
-    yield Found(
+    yield RawEntry(
         heads=heads,
         senses=tuple(dict.fromkeys(senses)),
         aliases=tuple(dict.fromkeys(aliases)),
@@ -308,7 +308,7 @@ def _lang(name: str, column: str) -> str:
     return column if shown == "en" else shown
 
 
-def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
+def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[RawEntry]:
     """Two columns without a header on a page that says it is a glossary."""
     pairs = [r for r in rows if len(r) == 2 and r[0] is not None and r[1] is not None and r[0].id != r[1].id]
     full = [r for r in pairs if r[0] and r[1] and r[0].text and r[1].text]
@@ -321,7 +321,7 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
         yield from _entries(pairs, _Columns(0, 1, ()))
 
 
-def _refusal(found: Sequence[Found], table: LexborNode, *, named: bool) -> str:
+def _refusal(found: Sequence[RawEntry], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
         return "terms without definitions"

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 from embedkit.data.entries import Alias
 
@@ -96,7 +96,7 @@ def _nested(dl: LexborNode) -> bool:
     return False
 
 
-def _entries(dl: LexborNode) -> Iterator[Found]:
+def _entries(dl: LexborNode) -> Iterator[RawEntry]:
     for entry in _runs(_parts(dl)):
         found = _found(entry)
         if found is not None:
@@ -137,7 +137,7 @@ def _runs(parts: Iterable[LexborNode]) -> Iterator[_Open]:
         yield current
 
 
-def _found(entry: _Open) -> Found | None:
+def _found(entry: _Open) -> RawEntry | None:
     heads, lead_in = _heads(entry.dts)
     if not heads:
         return None
@@ -155,7 +155,7 @@ def _found(entry: _Open) -> Found | None:
         link = dd.css_first("a[href*='#']")
         fragment = fragment or (attribute(link, "href").partition("#")[2] if link else "")
         senses = [f"{lead_in} {text}"] if senses == [lead_in] else [*senses, text]
-    return Found(
+    return RawEntry(
         heads=tuple(heads),
         senses=tuple(senses),
         aliases=tuple(aliases),
@@ -212,7 +212,7 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
     )
 
 
-def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
+def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool) -> Group:
     refused = _refusal(dl, found, marked=_marked(dl), named=named)
     return Group(
         structure="definition list", found=found, refused=refused, node_id=dl.mem_id, marked=_marked(dl)
@@ -227,7 +227,7 @@ def _marked(dl: LexborNode) -> bool:
     )
 
 
-def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: bool) -> str:
+def _refusal(dl: LexborNode, found: tuple[RawEntry, ...], *, marked: bool, named: bool) -> str:
     """Why a list is no glossary, or nothing. One that is marked as such needs only terms and definitions."""
     defined = [f for f in found if f.senses or f.aliases]
     if not defined:
