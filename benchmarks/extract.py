@@ -3,7 +3,7 @@
 All are timed alternating in one run over the same decoded pages. The bare walk reads `dt`/`dd` pairs only: no cleaning,
 no aliases, no gate, no other structure, which favours it. The clean walk first takes out what ours takes out of a page
 (navigation, edit links, references, hidden text), still without aliases, gate or other structures.
-Exits 1 when a page is off.
+Exits 1 when a page is off. Needs lxml, which embedkit itself does not: pip install lxml.
 """
 
 from __future__ import annotations

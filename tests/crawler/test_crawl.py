@@ -152,6 +152,16 @@ def test_own_selectors(here: Path) -> None:
         crawl(CrawlOptions(from_file=["odd.html"], select_term="u[", select_definition="q", force=True))
 
 
+def test_a_selector_that_a_browser_shows_matches(here: Path) -> None:
+    """A browser closes cells and adds `tbody`; so does what the selectors are matched against."""
+    Path("open.html").write_text(f"<table><tr><td>Aft<td>{P}<tr><td>Bow<td>{P}</table>", encoding="utf-8")
+    cell = "table > tbody > tr > td:nth-child({})"
+    options = CrawlOptions(
+        from_file=["open.html"], select_term=cell.format(1), select_definition=cell.format(2)
+    )
+    assert [(e.term, e.definition) for e in crawl(options).entries] == [("Aft", P), ("Bow", P)]
+
+
 @pytest.mark.parametrize(
     ("args", "problem"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 
-from bs4.dammit import EncodingDetector
 from charset_normalizer import from_bytes
 
 _BOMS = (
@@ -27,6 +26,8 @@ _BROWSER = {
     "gbk": "gb18030",
     "utf-16": "utf-8",
 }
+_XML_ENCODING = re.compile(rb"\s*<\?.*encoding=['\"](.*?)['\"].*\?>", re.IGNORECASE)
+_META_CHARSET = re.compile(rb"<\s*meta[^>]+charset\s*=\s*[\"']?([^>]*?)[ /;'\">]", re.IGNORECASE)
 _GUESSES = ("cp949", "cp932", "euc_jp", "gb18030", "big5")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
@@ -49,7 +50,9 @@ def decode(body: bytes, *, charset: str = "") -> str:
 
 
 def _declared(body: bytes) -> str:
-    return EncodingDetector.find_declared_encoding(body, is_html=True) or ""
+    """The encoding that the page names near its start, in `<?xml … ?>` or `<meta charset>`."""
+    match = _XML_ENCODING.match(body[:1024]) or _META_CHARSET.search(body[: max(2048, len(body) // 20)])
+    return match[1].decode("ascii", errors="replace") if match else ""
 
 
 def _try(body: bytes, name: str) -> str | None:

@@ -1,4 +1,7 @@
-"""The user's own CSS selectors for terms and definitions, through BeautifulSoup, which knows all of CSS."""
+"""The user's own CSS selectors for terms and definitions, by BeautifulSoup, which knows nearly all of CSS.
+
+BeautifulSoup is given the page as lexbor builds it, so that a selector matches what a browser's inspector shows.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 from bs4 import BeautifulSoup
 from bs4.element import Tag
+from selectolax.lexbor import LexborHTMLParser
 from soupsieve import SelectorSyntaxError
 
 from embedkit.crawler.extract.fold import fold_groups
@@ -21,7 +25,7 @@ def extract_selected(html: str, *, term: str, definition: str, lang: str = "") -
     unsafe = refusal(html)
     if unsafe:
         return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
-    soup = BeautifulSoup(html, "lxml")
+    soup = BeautifulSoup(LexborHTMLParser(html).html or "", "html.parser")
     terms, definitions = _ids(soup, term, "--select-term"), _ids(soup, definition, "--select-definition")
     found = tuple(_found(soup, terms, definitions))
     title = clean(soup.title.get_text()) if soup.title else ""
