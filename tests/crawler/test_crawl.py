@@ -123,14 +123,14 @@ def test_folder_passes_over_pages_that_are_no_glossary(
     (folder / "d.png").write_bytes(b"\x89PNG")
     result = crawl(CrawlOptions(from_file=[folder]))
     assert [s.name for s in result.sources] == ["a.html", "deep/b.md"]
-    assert "c.html: passed over" in capsys.readouterr().err
+    assert "c.html: skipped" in capsys.readouterr().err
 
 
 def test_page_that_is_no_glossary_exits_1_and_writes_nothing(here: Path) -> None:
     (here / "kiel.html").write_text(ARTICLE)
     done = _run("--from-file", "kiel.html", cwd=here)
     assert done.returncode == 1
-    assert "kiel.html: not a glossary: nothing on it pairs terms with definitions" in done.stderr
+    assert "kiel.html: not a glossary: found no terms with definitions" in done.stderr
     assert not list(here.glob("data/*"))
 
 

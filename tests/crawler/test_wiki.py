@@ -150,7 +150,7 @@ def test_links_between_languages_give_translations(wiki: Wiki, here: Path) -> No
 
 def test_nothing_to_align_is_said_and_nothing_written(here: Path) -> None:
     (here / "g.html").write_text(f"<title>Glossary</title>{ROWS}")
-    with pytest.raises(AnswerNoError, match="nothing to align"):
+    with pytest.raises(AnswerNoError, match="found no translations"):
         crawl(CrawlOptions(from_file=["g.html"], align=True))
     assert not list(here.glob("data/*"))
 

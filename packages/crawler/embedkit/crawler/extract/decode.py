@@ -1,4 +1,4 @@
-"""Bytes to text as a browser would: BOM, header, `<meta charset>`, strict UTF-8, and only then a guess."""
+"""Bytes to text as a browser decodes them: by BOM, header, `<meta charset>` or UTF-8, and last by detection."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _declared(body: bytes) -> str:
 
 
 def _try(body: bytes, name: str) -> str | None:
-    """The text under a named encoding; None when the name is unknown or plainly wrong (over 1 % broken)."""
+    """The text in a named encoding; None when the name is unknown or wrong (over 1 % broken characters)."""
     codec = _BROWSER.get(name.strip().lower(), name.strip())
     try:
         text = body.decode(codec, errors="replace") if codec else ""
@@ -66,7 +66,7 @@ def _try(body: bytes, name: str) -> str | None:
 
 
 def _japanese(body: bytes) -> str | None:
-    """The text when it is a third kana in a Japanese encoding, which detectors take for Korean or Chinese."""
+    """The text in a Japanese encoding if a third of it is kana; detectors mistake it for Korean or Chinese."""
     for codec in ("euc_jp", "cp932"):
         try:
             text = body.decode(codec)

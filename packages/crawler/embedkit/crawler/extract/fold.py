@@ -82,9 +82,9 @@ def judge(groups: Sequence[Group]) -> Verdict:
         return Verdict(is_glossary=False, reason=Phrase("only {total} term with a definition", total=total))
     reasons = _refused_counts(groups)
     if not reasons:
-        return Verdict(is_glossary=False, reason="nothing on it pairs terms with definitions")
+        return Verdict(is_glossary=False, reason="found no terms with definitions")
     listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return Verdict(is_glossary=False, reason=Phrase("what looks like terms is not: {listed}", listed=listed))
+    return Verdict(is_glossary=False, reason=Phrase("no terms, but {listed}", listed=listed))
 
 
 def _refused_counts(groups: Sequence[Group]) -> Mapping[str, int]:

@@ -23,7 +23,7 @@ _LETTER_CHARS = 3
 
 
 def extract(html: str, *, lang: str = "", url: str = "", title: str = "", gate: bool = True) -> Extraction:
-    """The terms of a page. `title` and `url` add to what it says of itself; without the gate all is taken."""
+    """The terms of a page. `title` and `url` help to see whether it is a glossary; without the gate any page is."""
     unsafe = refusal(html)
     if unsafe:
         return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
@@ -45,7 +45,7 @@ def _groups(page: Page, *, url: str, gate: bool) -> Iterator[Group]:
     places = {line.node.mem_id: n for n, line in numbered if line.kind == "group" and line.node is not None}
     yield from (_placed(g, places.get(g.node_id, 0)) for g in (*listed, *tabled))
     if page.maker == "manual" and any(g.marked and not g.refused for g in listed):
-        return  # its maker marks glossaries: what stands beside the marked lists is text about them
+        return  # such pages mark their glossaries; the rest is text about them
     open_lines = _in_scope(numbered, [*listed, *tabled], named=named or not gate)
     yield from _line_groups(page, open_lines, numbered, [*listed, *tabled], named=named or not gate, url=url)
 
@@ -132,7 +132,7 @@ def names_itself(page: Page, url: str) -> bool:
 
 
 def _calls_itself(title: str) -> bool:
-    """Whether a title says glossary, and is none of a program's names (`glossary.collection`)."""
+    """Whether a title says glossary and is not a name in a program (`glossary.collection`)."""
     return (
         bool(words.GLOSSARY.search(title))
         and len(title.split()) <= _TITLE_WORDS

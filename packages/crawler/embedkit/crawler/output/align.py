@@ -1,4 +1,4 @@
-"""Language versions laid side by side: the same anchors on both pages, or Wikipedia's links between languages."""
+"""Translations from language versions: by equal anchors of two pages, or by Wikipedia's language links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Page = tuple[Document, Extraction]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """A row of `translations.csv`: two names of one concept, and what says so (anchor or langlink)."""
+    """A row of `translations.csv`: two names of one concept, and the evidence (anchor or langlink)."""
 
     term: str
     lang: str
@@ -38,7 +38,7 @@ class Translation:
 
 
 def align(pages: Sequence[Page], fetcher: Fetcher, *, to: Sequence[str]) -> list[Translation]:
-    """The translations that the crawled pages show. `to`: the languages to ask Wikipedia for."""
+    """The translations among the crawled pages. `to`: the languages of the Wikipedia links to follow."""
     found = [t for a, b in combinations(pages, 2) for t in by_anchor(a, b)]
     found += [t for page in pages if page[0].source.kind == WIKIPEDIA for t in _by_links(page, fetcher, to)]
     return list(dict.fromkeys(found))
@@ -73,7 +73,7 @@ def _anchored(page: Extraction) -> Mapping[str, Term]:
 
 
 def _by_links(page: Page, fetcher: Fetcher, to: Sequence[str]) -> Iterator[Translation]:
-    """The titles that the articles of linked terms have in other languages."""
+    """The titles in other languages of the articles that terms link to."""
     document, found = page
     linked = {t.link: t for t in found.entries if t.link}
     endpoint = document.source.request.partition("?")[0]
@@ -95,7 +95,7 @@ def _by_links(page: Page, fetcher: Fetcher, to: Sequence[str]) -> Iterator[Trans
 
 
 def with_translations(entries: Sequence[Entry], found: Sequence[Translation]) -> tuple[Entry, ...]:
-    """The rows with their translations among their other names."""
+    """The rows with their translations added to their other names."""
     names: dict[str, list[Alias]] = {}
     for t in found:
         names.setdefault(t.entry_id, []).append(Alias(t.translation, "translation", t.translation_lang))

@@ -1,4 +1,4 @@
-"""Completeness by the page's own records: Sphinx's `objects.inv` beside it, Parsoid's template calls inside it."""
+"""Whether all terms were extracted, by the page's own records: Sphinx's `objects.inv`, Parsoid's template calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINK = re.compile(r"\[\[(?:[^\]|]*\|)?([^\]|]*)\]\]")
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """How many terms the page's own records name, and which of them were not extracted."""
+    """How many terms the page's records name, and which of them were not extracted."""
 
     kind: str
     expected: int
@@ -33,7 +33,7 @@ class Completeness:
 
 
 def check_completeness(document: Document, found: Extraction) -> Completeness | None:
-    """Hold the entries against the page's own records; None where it carries none."""
+    """Compare the entries with the page's records; None for a page without records."""
     if document.inventory:
         kind, names = INVENTORY, list(inventory_terms(document))
     elif "data-mw" in document.html:
@@ -47,7 +47,7 @@ def check_completeness(document: Document, found: Extraction) -> Completeness | 
 
 
 def _template_terms(html: str) -> Iterator[str]:
-    """What `{{term}}` was called with, in the order of the page."""
+    """The arguments of `{{term}}` calls, in the order of the page."""
     for node in LexborHTMLParser(html).css("[data-mw]"):
         try:
             value = json.loads(node.attributes.get("data-mw") or "")

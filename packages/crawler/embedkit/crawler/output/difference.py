@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Terms, in the order of the file they stand in."""
+    """Terms, in the order of their file."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
@@ -26,7 +26,7 @@ class Difference:
 
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
-    """Compare by language and folded term; a term is changed when its definitions or names are others."""
+    """Compare by language and folded term; a term is changed when its definitions or names differ."""
     before, after = _by_term(old), _by_term(new)
     return Difference(
         added=tuple(rows[0].term for key, rows in after.items() if key not in before),

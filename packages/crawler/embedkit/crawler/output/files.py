@@ -1,4 +1,4 @@
-"""What a crawl leaves: rows as CSV, JSON lines or pairs, the notice that licences ask for, the manifest."""
+"""Files of a crawl: rows as CSV, JSON lines or pairs; the notice that licences require; the manifest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlOutput:
-    """What a crawl writes: the rows, and what the notice and the manifest say of them."""
+    """What a crawl writes: rows and translations, and the contents of the notice and the manifest."""
 
     entries: Sequence[Entry]
     documents: Sequence[Document]
@@ -52,7 +52,7 @@ class CrawlOutput:
 
 
 def refuse_foreign(output: Path | str, *, force: bool) -> None:
-    """Keep what is not an earlier crawl's own output, before anything is fetched."""
+    """Raise `UserError` for an output that no crawl wrote, unless `force`."""
     if str(output) == STDIO:
         return
     path = Path(output)
@@ -123,7 +123,7 @@ def refuse_shrunk(output: Path | str, reports: Sequence[SourceReport], *, limit:
         if report.terms < SHRUNK * (before.get(report.name) or 0)
     ]
     if lost:
-        raise AnswerNoError("\n".join(lost[:2]), hint="look at the page; --force takes it as it is")
+        raise AnswerNoError("\n".join(lost[:2]), hint="check the page; --force accepts the loss")
 
 
 def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
@@ -141,9 +141,9 @@ def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
 
 
 def write_output(output: Path | str, crawled: CrawlOutput, format: str) -> tuple[Path, ...]:
-    """Write rows, translations, notice and manifest; the names beside the output are fixed, whatever a page is called.
+    """Write rows, translations, notice and manifest, and return their paths.
 
-    What the last crawl into it left beside it and this one does not make is removed.
+    Files of the last crawl into the same output that this one does not write are removed.
     """
     if str(output) == STDIO:
         write_rows(output, crawled.entries, format=format)
@@ -174,7 +174,7 @@ def write_output(output: Path | str, crawled: CrawlOutput, format: str) -> tuple
 
 
 def _own(output: Path) -> set[str]:
-    """The names of what the last crawl wrote here and nobody has touched since."""
+    """The names of files that the last crawl wrote here and nobody changed since."""
     try:
         last = read_manifest(manifest_path(output))
     except UserError:
@@ -186,13 +186,13 @@ def _own(output: Path) -> set[str]:
 
 
 def _beside(output: Path, name: str, own: Collection[str]) -> Path:
-    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
+    """`NOTICE.md` beside the output; `NAME.NOTICE.md` if another notice has that name."""
     path = output.with_name(name)
     return path if name in own or not path.exists() else output.with_name(f"{output.stem}.{name}")
 
 
 def notice_text(name: str, documents: Iterable[Document]) -> str:
-    """The attribution that CC licences ask for: title, authors, source, licence, and what was changed."""
+    """The attribution that CC licences require: title, authors, source, licence and changes."""
     lines = list(_credits(documents))
     if not lines:
         return ""

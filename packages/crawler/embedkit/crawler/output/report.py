@@ -1,4 +1,4 @@
-"""What one source gave, for the report on the screen and for the manifest."""
+"""The counts of one source, for the report and the manifest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embedkit.crawler.output.completeness import Completeness
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
-    """What one source gave. `senses` are its rows in the CSV, `evidence` says how other names were known."""
+    """The counts of one source. `senses` are its rows in the CSV; `evidence` counts other names by their origin."""
 
     name: str
     title: str

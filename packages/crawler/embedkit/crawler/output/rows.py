@@ -1,4 +1,4 @@
-"""A page's entries as rows of the glossary, with ids that stay the same when the page is crawled again."""
+"""Terms of a page as rows of the glossary."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DOMAIN = (
 
 
 def rows(document: Document, extraction: Extraction) -> Iterator[Entry]:
-    """The CSV rows of a page: a row a sense, with ids that stay the same when the page is crawled again."""
+    """The rows of a page, one per sense, with ids that stay the same when the page is crawled again."""
     domain = domain_of(document.title or extraction.title)
     senses: Counter[str] = Counter()
     for term in extraction.entries:

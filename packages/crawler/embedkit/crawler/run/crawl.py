@@ -1,4 +1,4 @@
-"""The work of `embedkit crawl`: sources to entries to `glossary.csv`, its manifest and notice."""
+"""`embedkit crawl`: from sources to rows to `glossary.csv`, its manifest and its notice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from embedkit.progress import track
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlResult:
-    """The crawl's outcome: the rows as written, a report a source, and the files made."""
+    """The result of a crawl: the rows as written, a report per source, and the written files."""
 
     entries: tuple[Entry, ...]
     sources: tuple[SourceReport, ...]
@@ -49,11 +49,11 @@ class _CrawledPage:
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:
-    """Crawl the sources into the output; one row a sense.
+    """Crawl the sources into the output, one row per sense.
 
     Raises:
-        UserError: bad options, a page that cannot be had, an output that exists and is another's (exit 2).
-        AnswerNoError: a page is no glossary, or lost a fifth of its terms; nothing is written (exit 1).
+        UserError: bad options, a page that cannot be read, an output that no crawl wrote (exit 2).
+        AnswerNoError: a page is not a glossary or lost a fifth of its terms; nothing is written (exit 1).
     """
     check_options(options)
     planned, settings = planned_sources(options), fetch_settings(options)
@@ -91,7 +91,7 @@ def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOption
 
 
 def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> list[_CrawledPage]:
-    """Extract each page as it comes and keep its entries, not its HTML; then judge them together."""
+    """Extract each page as it arrives, and keep its entries without its HTML."""
     read: list[_CrawledPage] = []
     for document in track(reading.documents(planned, fetcher), label="crawl"):
         found = _extract(document, options)
@@ -114,13 +114,13 @@ def _extract(document: Document, options: CrawlOptions) -> Extraction:
 
 
 def _judged(read: Sequence[_CrawledPage], *, gate: bool) -> list[_CrawledPage]:
-    """The pages that gave entries; a page that gave none is an error unless it is one of a folder's."""
+    """The pages with entries. A page without entries is an error, unless it is one of a folder or category."""
     kept = [c for c in read if c.extraction.entries]
     failed = [c for c in read if not c.extraction.entries]
     for page in failed:
         if page.document.source.optional and kept:
             warn(
-                "{name}: passed over, {reason}",
+                "{name}: skipped, {reason}",
                 name=page.document.source.name,
                 reason=_why_empty(page.extraction),
             )
@@ -135,11 +135,11 @@ def _judged(read: Sequence[_CrawledPage], *, gate: bool) -> list[_CrawledPage]:
             for p in fatal
         ]
         hint = (
-            "--no-gate takes what it can find; --select-term and --select-definition say where to look"
+            "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
             if gate
             else ""
         )
-        raise AnswerNoError("\n".join(lines[:2]) or "no page of a glossary was found", hint=hint)
+        raise AnswerNoError("\n".join(lines[:2]) or "found no glossary page", hint=hint)
     return kept
 
 
@@ -164,7 +164,7 @@ def _aligned(kept: Sequence[_CrawledPage], fetcher: Fetcher, to: Sequence[str]) 
     found = tuple(align([(c.document, c.extraction) for c in kept], fetcher, to=to))
     if not found:
         raise AnswerNoError(
-            "--align found nothing to align",
+            "--align found no translations",
             hint="crawl two language versions of one page, or a Wikipedia page whose terms are links",
         )
     return found

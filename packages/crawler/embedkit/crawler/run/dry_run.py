@@ -1,4 +1,4 @@
-"""What a crawl would do: requests, pace, licence and rows to look at; no byte is fetched or written."""
+"""The plan of a crawl: requests, pace, licence and sample rows; nothing is fetched or written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TERM_COLUMNS, _TEXT_COLUMNS = 26, 76
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRow:
-    """A row to look at."""
+    """A sample row."""
 
     term: str
     definition: str
@@ -36,7 +36,7 @@ class SampleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSource:
-    """What one source costs and gives: requests, pace, minutes at most, licence, and a few rows."""
+    """The plan of one source: requests, pace, minutes at most, licence and sample rows."""
 
     source: str
     title: str
@@ -100,7 +100,7 @@ def _plan(source: PageSource, fetcher: Fetcher, requests: int) -> PlannedSource:
 
 
 def requests_of(planned: Sequence[PageSource]) -> list[int]:
-    """The requests that each source costs: fifty wiki pages that the cache has are asked about in one."""
+    """The number of requests of each source; fifty cached wiki pages are checked in one."""
     counts: list[int] = []
     known = 0
     for source in planned:
@@ -135,7 +135,7 @@ def _robots(source: PageSource) -> str:
 
 
 def _sample(source: PageSource) -> tuple[str, tuple[Term, ...]]:
-    """Where the terms to look at come from, and the terms."""
+    """The origin of the sample, and its terms."""
     document = kinds.sample(source)
     if document is not None:
         found = extract(document.html, lang=document.lang, url=document.url, title=document.title)

@@ -1,4 +1,4 @@
-"""The report of a crawl: a few lines a source on stderr for people, or one JSON object."""
+"""The report of a crawl: a few lines per source on stderr, or one JSON object on stdout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 5
 
 
 def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
-    """Report a finished crawl."""
+    """Print the report of a finished crawl."""
     if as_json and str(output) != STDIO:
         out_json(_object(result))
     for report in result.sources:
@@ -25,10 +25,10 @@ def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> N
     if result.difference is not None and not as_json:
         _print_difference(result.difference, output)
     if result.translations:
-        say("{count} translations aligned", count=len(result.translations))
+        say("{count} translations paired", count=len(result.translations))
     if result.risky_cells:
         warn(
-            "{count} cells would be run by a spreadsheet; --spreadsheet-safe puts an apostrophe before them",
+            "a spreadsheet would run {count} cells as formulas; --spreadsheet-safe puts an apostrophe before them",
             count=result.risky_cells,
         )
     for path in result.outputs[:1]:
@@ -63,7 +63,7 @@ def _print_source(report: SourceReport) -> None:
     )
     if report.proof is not None:
         say(
-            "  {found} of {expected} terms, {redirects} redirects folded (proof: {kind})",
+            "  {found} of {expected} terms, {redirects} redirects folded (checked against {kind})",
             found=report.proof.found,
             expected=report.proof.expected,
             redirects=report.redirects,

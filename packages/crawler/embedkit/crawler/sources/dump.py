@@ -1,4 +1,4 @@
-"""Dumps of wikis: Wikimedia Enterprise's NDJSON, one article a line, plain, gzipped or in a `.tar.gz`, streamed."""
+"""Dumps of wikis: Wikimedia Enterprise's NDJSON (one article per line; plain, `.gz` or `.tar.gz`), streamed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load(source: PageSource, _: Fetcher | None = None) -> Iterator[Document]:
     """The dump's pages that can be glossaries: named by `--title`, or by their own title or markup.
 
     Raises:
-        UserError: a line that is no article, or an archive that is cut off: nothing is passed over in silence.
+        UserError: a line that is not an article, or a damaged archive.
     """
     wanted = {t.replace("_", " ") for t in source.titles}
     try:
@@ -68,7 +68,7 @@ def sample(source: PageSource) -> Document | None:
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """`(file:line, line)` of every line; an archive's members are read one after another, never unpacked to disk."""
+    """`(file:line, line)` of every line; the members of an archive are read one after another, not extracted."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -99,7 +99,7 @@ def _article(line: bytes, place: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError("not JSON: {error}", place=place, error=error) from None
     if not isinstance(value, dict):
-        raise UserError("expected an article's object", place=place)
+        raise UserError("not an article's object", place=place)
     return value
 
 

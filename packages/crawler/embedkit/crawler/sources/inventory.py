@@ -1,4 +1,4 @@
-"""Sphinx's `objects.inv`: where it lies beside a page, and the glossary terms of the page that it lists."""
+"""Sphinx's `objects.inv`: where it is, and which terms of a page it lists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INVENTORY_LINE = re.compile(r"^(?P<name>.+?)\s+std:term\s+-?\d+\s+(?P<uri>\S*)\
 
 
 def inventory_root(html: str) -> str | None:
-    """Where a Sphinx page's `objects.inv` lies, relative to the page; None for another maker's page."""
+    """The folder of a Sphinx page's `objects.inv`, relative to the page; None for a page not made by Sphinx."""
     if not _SPHINX.search(html):
         return None
     match = _ROOT.search(html)

@@ -1,4 +1,4 @@
-"""Bytes to the HTML of a page: HTML, Markdown and MediaWiki's JSON, told apart by content and then by name."""
+"""Bytes of HTML, Markdown or MediaWiki's JSON to HTML; content decides the format, then the name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TAG = re.compile(
 def to_html(
     body: bytes, *, place: str, suffix: str = "", kind: str = "", charset: str = ""
 ) -> tuple[str, str]:
-    """`(html, title)` of HTML, Markdown or a MediaWiki answer, told apart by bytes and then by name."""
+    """`(html, title)` of a page. `suffix`: of its file name; `kind`: its content type; `charset`: of its header."""
     if not body.strip():
         raise UserError("empty", place=place)
     for magic, what in _MAGIC.items():

@@ -1,4 +1,4 @@
-"""MediaWiki's API, of Wikipedia and any other wiki: pages by `action=parse`, all else fifty titles a request."""
+"""Pages of Wikipedia and other MediaWikis: `action=parse` per page, all other requests for fifty titles at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_TITLE_CHARS = 255
 BATCH_TITLES = 50
 MAX_LAG_S = 5
 _BATCH_CHARS = 6000  # servers refuse addresses over 8 KB
-_MAX_PAGES = 1000  # of a continued answer: no API needs more, one that loops would
+_MAX_PAGES = 1000  # limit of continued answers, against an API that loops
 _SITE_FRESH_S = 7 * 24 * 3600.0
 _BUSY = frozenset(("maxlag", "ratelimited", "readonly"))
 _NOT_IN_TITLES = re.compile(r"[\[\]{}|<>\n]")
@@ -37,7 +37,7 @@ def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Page
     """Pages by title; without any, English Wikipedia's glossary of video games."""
     if not titles and (api or lang != "en"):
         raise UserError(
-            "the page that is read without --title is in the English Wikipedia",
+            "the default page is in the English Wikipedia",
             place="--api" if api else f"--lang {lang}",
             hint="--title names a page of this wiki, --category a category of pages",
         )
@@ -47,7 +47,7 @@ def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Page
 
 
 def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[PageSource]:
-    """Categories, whose pages are asked for when the crawl starts."""
+    """Categories; their pages are listed when the crawl starts."""
     endpoint = endpoint_of(lang, api)
     for name in dict.fromkeys(n.strip().replace("_", " ") for n in names):
         title = name if ":" in name else f"Category:{name}"
@@ -95,7 +95,7 @@ def _address(endpoint: str, query: Mapping[str, str]) -> str:
 
 
 def page_url(endpoint: str, title: str) -> str:
-    """Where people read the page."""
+    """The address of the page for readers."""
     path = quote(title.replace(" ", "_"), safe="/:()',!*@;~-._")
     if urls.is_wikimedia(endpoint):
         return f"https://{urls.host_of(endpoint)}/wiki/{path}"
@@ -111,14 +111,14 @@ def _endpoint(source: PageSource) -> str:
 
 
 def pace_s(url: str, fetcher: Fetcher) -> float:
-    """Seconds between requests to a host: Wikimedia's rate for who we say we are, else our own."""
+    """Seconds between requests to a host: Wikimedia's limit with or without a contact, else the setting."""
     if urls.is_wikimedia(url):
         return 60.0 / fetcher.settings.wikimedia_per_minute
     return fetcher.settings.pace_s
 
 
 def expand(source: PageSource, fetcher: Fetcher) -> Iterator[PageSource]:
-    """The pages of a category; the default page under its name in the wiki's language; any other as it is."""
+    """The pages of a category; the default page's version in the wiki's language; another source unchanged."""
     endpoint = _endpoint(source)
     if source.kind == "wiki_category":
         for title in _category_titles(endpoint, source, fetcher):
@@ -154,7 +154,7 @@ def _category_titles(endpoint: str, source: PageSource, fetcher: Fetcher) -> lis
 
 
 def with_latest(sources: Sequence[PageSource], fetcher: Fetcher) -> list[PageSource]:
-    """Ask for the newest revisions of the pages that the cache has, so that unchanged ones are not fetched."""
+    """Add the newest revisions of cached pages, so that unchanged pages are not fetched."""
     known = [s for s in sources if s.kind == WIKIPEDIA and cache.lookup(s.request) is not None]
     if not known or fetcher.settings.offline:
         return list(sources)
@@ -252,14 +252,14 @@ def _json(answer: HttpAnswer) -> dict[str, Any]:
         raise UserError(
             "the API answers {status} with something that is not JSON",
             place=answer.url.partition("?")[0],
-            hint="is --api the address of an api.php?",
+            hint="--api has to be the address of an api.php",
             status=answer.status,
         )
     return value
 
 
 def _refuse_error(answer: HttpAnswer) -> None:
-    """Raise for an error, which comes with HTTP 200: another try when the servers are busy, else the API's words."""
+    """Raise an API error, which comes with HTTP 200: `RetryError` for busy servers, else `UserError`."""
     error = _json(answer).get("error")
     if not isinstance(error, dict):
         return
@@ -274,7 +274,7 @@ def _refuse_error(answer: HttpAnswer) -> None:
 
 
 def rights(endpoint: str, fetcher: Fetcher) -> str:
-    """The licence that a wiki names for its texts; asked once a week."""
+    """The licence of a wiki's texts; fetched once a week."""
     if fetcher.settings.offline and cache.lookup(_rights_request(endpoint)) is None:
         return ""
     try:
@@ -285,7 +285,7 @@ def rights(endpoint: str, fetcher: Fetcher) -> str:
             check=_refuse_error,
         )
     except UserError as error:
-        warn("{endpoint}: its licence is not known ({problem})", endpoint=endpoint, problem=error.problem)
+        warn("{endpoint}: licence unknown ({problem})", endpoint=endpoint, problem=error.problem)
         return ""
     query = _json(answer).get("query")
     info = query.get("rightsinfo") if isinstance(query, dict) else None
@@ -299,7 +299,7 @@ def _rights_request(endpoint: str) -> str:
 
 
 def load(source: PageSource, fetcher: Fetcher) -> Iterator[Document]:
-    """The page: from the cache when its newest revision lies there, else fetched."""
+    """Yield the page: from the cache if that has the newest revision, else fetched."""
     known = cache.lookup(source.request)
     if known is None or not source.revision or revision_of(known) != source.revision:
         known = _fetch(source, fetcher)
@@ -360,7 +360,7 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
     """The `parse` object of an `action=parse` answer with `text` a string, in either format version.
 
     Raises:
-        UserError: the API's own error (a missing page is HTTP 200 with one), or an answer that is none.
+        UserError: an error of the API (a missing page is HTTP 200 with one), or another kind of answer.
     """
     try:
         value = json.loads(body)
@@ -368,7 +368,7 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
         raise UserError(
             "the API answers {status} with something that is not JSON",
             place=place,
-            hint="is --api the address of an api.php?",
+            hint="--api has to be the address of an api.php",
             status=status,
         ) from None
     error = value.get("error") if isinstance(value, dict) else None
@@ -382,6 +382,6 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
         text = text.get("*")
     if not isinstance(parsed, dict) or not isinstance(text, str):
         raise UserError(
-            "JSON without a parsed page (parse.text)", place=place, hint="is it an answer of action=parse?"
+            "JSON without a parsed page (parse.text)", place=place, hint="save an answer of action=parse"
         )
     return {**parsed, "text": text}

@@ -1,4 +1,4 @@
-"""Every source to its documents, in order: hosts side by side, the pages of one host one after another."""
+"""Sources to documents, in order: hosts in parallel, the pages of one host one after another."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _Result = tuple[int, list[Document] | BaseException]
 
 
 def documents(planned: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Document]:
-    """Yield the pages in order. A run that was cut off goes on: what it had checked is not asked for again.
+    """Yield the pages in order. An interrupted run continues: pages it had checked are not requested again.
 
     Raises:
-        UserError: a page that cannot be had, unless it is one of many that were not asked for by name.
+        UserError: a page that cannot be read, unless it is one of a folder or category.
     """
     key = hashlib.sha256("\n".join(sorted(s.request for s in planned)).encode()).hexdigest()
     online = not all(map(is_local, planned))
@@ -68,7 +68,7 @@ def _tolerant(source: PageSource, pages: Iterator[Document]) -> Iterator[Documen
 
 
 def _fetched(pages: Sequence[tuple[int, PageSource]], fetcher: Fetcher) -> Iterator[_Result]:
-    """Results as they come, a thread a host. The threads die with the process: Ctrl-C waits for none."""
+    """Results as they arrive, one thread per host. Daemon threads: Ctrl-C does not wait for them."""
     hosts: dict[str, list[tuple[int, PageSource]]] = defaultdict(list)
     for index, source in pages:
         hosts[urls.host_of(source.request)].append((index, source))

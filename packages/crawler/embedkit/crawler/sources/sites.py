@@ -65,7 +65,7 @@ def sample(source: PageSource) -> Document | None:
 
 
 def _inventory(page: Document, fetcher: Fetcher, pace_s: float) -> bytes:
-    """A Sphinx page's list of all terms, for the proof; none where the site does not give it."""
+    """The `objects.inv` of a Sphinx page, for the check for completeness; empty if the site has none."""
     root = inventory_root(page.html)
     address = urljoin(urljoin(page.url, root or ""), INVENTORY)
     if root is None or urls.host_of(address) != urls.host_of(page.url):
@@ -82,12 +82,12 @@ def _inventory(page: Document, fetcher: Fetcher, pace_s: float) -> bytes:
 
 def _why_refused(status: int, fetcher: Fetcher) -> str:
     if status == 403 and not fetcher.settings.contact:
-        return "it may want to know who asks: --contact you@example.org"
+        return "the site may require a contact: --contact you@example.org"
     return "check the address in a browser"
 
 
 def _unvalidated(source: PageSource) -> bool:
-    """Whether the cached answer has no ETag and no date to ask about, so that only its age can be judged."""
+    """Whether the cached answer has neither ETag nor date to revalidate, so that only its age counts."""
     known = cache.lookup(source.request)
     return known is not None and not known.headers.get("etag") and not known.headers.get("last-modified")
 

@@ -1,4 +1,4 @@
-"""Headings that are terms, with the text down to the next heading; `details/summary`; one-term pages."""
+"""Headings that are terms, defined by the text below them; `details/summary`; pages of one term."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Section:
 
 
 def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
-    """The lines where terms may stand: none under "See also"; on other pages only those under "Glossary"."""
+    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary"."""
     kept: list[Numbered] = []
     ended, inside = 0, 0
     for n, line in lines:
@@ -97,7 +97,7 @@ def _is_name(heading: PageLine) -> bool:
 
 
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
-    """Headings that are terms. `others`: the number of terms by other structures, to be outnumbered."""
+    """Headings that are terms. `others`: how many terms other structures gave; headings have to give more."""
     cut = list(sections(lines))
     top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
     good = [s for s in cut if _is_entry(s, top=top)]
@@ -144,10 +144,17 @@ def _keywords(term: str, keywords: Sequence[str]) -> Iterator[Alias]:
 
 
 def one_term_page(page: Page, lines: Sequence[Numbered], *, url: str) -> Group | None:
-    """A page about one term of a glossary: its title or address says so, its h1 is the term."""
+    """A page about one term of a glossary: its title or address says glossary, its h1 is the term."""
     title_parts = words.TITLE_BREAK.split(page.title)
-    says = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(words.GLOSSARY_PATH.search(url))
-    if not says or not page.heading or names_glossary(page.heading) or not labels.is_label(page.heading):
+    is_glossary = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(
+        words.GLOSSARY_PATH.search(url)
+    )
+    if (
+        not is_glossary
+        or not page.heading
+        or names_glossary(page.heading)
+        or not labels.is_label(page.heading)
+    ):
         return None
     for section in sections(lines):
         if section.heading.level == 1 and labels.trim(section.heading.text) == labels.trim(page.heading):

@@ -28,13 +28,13 @@ def dfn_leads(lines: Sequence[Numbered], *, respec: bool) -> Group | None:
     led = [(n, line) for n, line in lines if line.kind in ("p", "li") and line.mark == "dfn" and line.lead]
     if len(led) < _MIN_LINES:
         return None
-    pointing = [(n, line) for n, line in lines if line.mark == "b" and _points(line, respec=respec)]
+    pointing = [(n, line) for n, line in lines if line.mark == "b" and _is_redirect(line, respec=respec)]
     found = [_found(n, line, (), respec=respec) for n, line in led]
     found += [_found(n, line, (), respec=respec, counted=False) for n, line in pointing]
     return Group(structure="dfn paragraph", found=tuple(found))
 
 
-def _points(line: PageLine, *, respec: bool) -> bool:
+def _is_redirect(line: PageLine, *, respec: bool) -> bool:
     rest = plain(line.rest) if respec else line.rest
     return labels.is_label(line.lead) and bool(labels.see_target(_SEPARATOR.sub("", rest, count=1)))
 
@@ -52,11 +52,11 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
 
 def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     """A list's terms; none where its items are the translations of one term."""
-    found = _list(rows, named=named)
+    found = _list_entries(rows, named=named)
     return [] if labels.language_codes([h for f in found for h in f.heads]) else found
 
 
-def _list(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
+def _list_entries(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     items: dict[int, list[Numbered]] = defaultdict(list)
     for n, line in rows:
         items[line.item].append((n, line))

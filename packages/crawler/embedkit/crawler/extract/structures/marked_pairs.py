@@ -1,4 +1,4 @@
-"""Pairs that their markup names: schema.org DefinedTerm, and classes like term and definition."""
+"""Terms and definitions marked as such: schema.org DefinedTerm, and classes like term and definition."""
 
 from __future__ import annotations
 
