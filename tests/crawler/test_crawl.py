@@ -109,7 +109,7 @@ def test_stdout_takes_the_csv(page: Path) -> None:
 def test_limit_counts_entries(page: Path) -> None:
     result = crawl(CrawlOptions(from_file=[page], limit_per_source=1))
     assert [e.term for e in result.entries] == ["Aft"]
-    assert result.sources[0].dropped == {"over --limit-per-source": 1}
+    assert result.pages[0].extraction.dropped == {"over --limit-per-source": 1}
 
 
 def test_folder_passes_over_pages_that_are_no_glossary(
@@ -122,7 +122,7 @@ def test_folder_passes_over_pages_that_are_no_glossary(
     (folder / "c.html").write_text(ARTICLE)
     (folder / "d.png").write_bytes(b"\x89PNG")
     result = crawl(CrawlOptions(from_file=[folder]))
-    assert [s.name for s in result.sources] == ["a.html", "deep/b.md"]
+    assert [s.name for s in result.pages] == ["a.html", "deep/b.md"]
     assert "c.html: skipped" in capsys.readouterr().err
 
 
@@ -235,7 +235,7 @@ def test_wiki_page_through_the_api(name: str, terms: int, site: Site, shared: Pa
             contact="me@example.org",
         )
     )
-    assert result.sources[0].terms == terms
+    assert result.pages[0].extraction.terms == terms
     row = result.entries[0]
     assert row.revision == str(json.loads(body)["parse"]["revid"])
     assert row.permalink == f"{site.url}/w/index.php?oldid={row.revision}"
@@ -302,7 +302,7 @@ def test_recrawl_of_a_wiki_gives_the_same_bytes_from_the_cache(site: Site, here:
     first = crawl(CrawlOptions(titles=["A"], api=api, allow_private=LOOPBACK)).outputs[0].read_bytes()
     again = crawl(CrawlOptions(titles=["A"], api=api, allow_private=LOOPBACK, offline=True))
     assert again.outputs[0].read_bytes() == first
-    assert (again.requests, again.sources[0].from_cache) == (0, True)
+    assert (again.requests, again.pages[0].document.from_cache) == (0, True)
 
 
 def test_notice_where_the_licence_asks_for_it(site: Site, here: Path) -> None:

@@ -118,12 +118,12 @@ def test_inventory_beside_the_page_proves_completeness(
     other = "Elsewhere std:term -1 other.html#term-$ -\nmod py:module 0 glossary.html#x -\n"
     head = b"# Sphinx inventory version 2\n# Project: x\n# Version: 1\n# The rest is compressed using zlib.\n"
     (here / "objects.inv").write_bytes(head + zlib.compress((lines + other).encode()))
-    proof = crawl(CrawlOptions(from_file=[page])).sources[0].proof
+    proof = crawl(CrawlOptions(from_file=[page])).pages[0].completeness
     assert proof is not None
     assert (proof.found, proof.expected) == (5, 5)
     assert "5 of 5 terms, 0 redirects folded" in capsys.readouterr().err
     page.write_text(_page("Aft", "Bow", "Clew", "Deck"))
-    short = crawl(CrawlOptions(from_file=[page])).sources[0].proof
+    short = crawl(CrawlOptions(from_file=[page])).pages[0].completeness
     assert short is not None
     assert short.missing == ("Ebb",)
 
@@ -131,8 +131,8 @@ def test_inventory_beside_the_page_proves_completeness(
 def test_template_calls_prove_completeness(shared: Path, here: Path) -> None:
     proof = (
         crawl(CrawlOptions(from_file=[shared / "samples/glossaries/mediawiki/enwiki_plurality.parsoid.html"]))
-        .sources[0]
-        .proof
+        .pages[0]
+        .completeness
     )
     assert proof is not None
     assert (proof.kind, proof.missing) == ("data-mw", ())
@@ -154,7 +154,7 @@ DUMP = _article("Kiel", "<p>A city.") + _article("Glossary of boats", _page("Aft
 def test_dump_gives_its_glossaries(here: Path) -> None:
     (here / "dump.ndjson").write_bytes(DUMP)
     result = crawl(CrawlOptions(from_dump=["dump.ndjson"]))
-    assert [s.name for s in result.sources] == ["enwiki:Glossary of boats"]
+    assert [s.name for s in result.pages] == ["enwiki:Glossary of boats"]
     row = result.entries[0]
     assert (row.revision, row.license, row.permalink) == (
         "77", "CC BY-SA 4.0", "https://en.wikipedia.org/w/index.php?oldid=77",
@@ -229,7 +229,7 @@ def test_time_of_the_bytes_stays_when_the_server_says_unchanged(site: Site, here
     time.sleep(1.1)
     again = crawl(CrawlOptions(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK))
     assert again.outputs[0].read_bytes() == first
-    assert again.sources[0].from_cache
+    assert again.pages[0].document.from_cache
 
 
 def test_hosts_are_asked_side_by_side(here: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.output.align import by_anchor
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.errors import AnswerNoError, UserError
 
@@ -114,7 +115,7 @@ def test_page_with_a_new_revision_is_fetched_again(wiki: Wiki, here: Path) -> No
     _crawl(wiki, titles=titles)
     wiki.revisions[titles[1]] = 2
     wiki.asked.clear()
-    assert _crawl(wiki, titles=titles).sources[1].revision == "2"
+    assert _crawl(wiki, titles=titles).pages[1].document.revision == "2"
     assert wiki.asked == ["revisions", "parse"]
 
 
@@ -122,7 +123,7 @@ def test_category_goes_on_to_its_last_page(wiki: Wiki, here: Path) -> None:
     for title in list(wiki.revisions)[5:]:
         del wiki.revisions[title]
     result = _crawl(wiki, categories=["Category:Glossaries of things"])
-    assert [s.name for s in result.sources] == [f"127.0.0.1:Subject {n}" for n in range(5)]
+    assert [s.name for s in result.pages] == [f"127.0.0.1:Subject {n}" for n in range(5)]
     assert wiki.asked.count("categorymembers") == 3
 
 
@@ -155,9 +156,9 @@ def test_nothing_to_align_is_said_and_nothing_written(here: Path) -> None:
     assert not list(here.glob("data/*"))
 
 
-def _page(name: str, lang: str, html: str) -> tuple[Document, Any]:
+def _page(name: str, lang: str, html: str) -> CrawledPage:
     source = PageSource(kind="file", name=name, title=name, request=name)
-    return Document(source=source, html=html, sha256=""), extract(html, lang=lang)
+    return CrawledPage(Document(source=source, html=html, sha256=""), extract(html, lang=lang))
 
 
 def test_same_anchors_pair_two_languages(shared: Path) -> None:

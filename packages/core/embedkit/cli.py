@@ -48,9 +48,7 @@ def root(
 
 
 @app.command()
-def doctor(
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+def doctor(json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Check this machine: versions, extras, devices, models, folders."""
     from embedkit.commands.doctor import doctor as run
 
@@ -68,9 +66,7 @@ def demo(
 
 
 @cache_app.command("info")
-def cache_info(
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+def cache_info(json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Print the cache's folder, and the files and size of each room in it."""
     from embedkit.commands.cache import cache_info as run
 

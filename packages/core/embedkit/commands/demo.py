@@ -37,10 +37,7 @@ class StepError(EmbedkitError):
 
     def __init__(self, step: str, code: int) -> None:
         super().__init__(
-            "the demo stopped at {step!r} (exit {code})",
-            hint="see its message above",
-            step=step,
-            code=code,
+            "the demo stopped at {step!r} (exit {code})", hint="see its message above", step=step, code=code
         )
         self.exit_code = code if code > 0 else EXIT_INTERRUPTED if -code == signal.SIGINT else 1
 
@@ -57,9 +54,7 @@ def demo(*, as_json: bool = False) -> DemoResult:
     seconds = tuple((arguments[0], _run_step(arguments)) for arguments in _steps())
     peak, total = peak_child_mib(), sum(taken for _, taken in seconds)
     result = DemoResult(
-        seconds=seconds,
-        peak_mib=None if peak is None else round(peak),
-        report=str(RUN / "report.html"),
+        seconds=seconds, peak_mib=None if peak is None else round(peak), report=str(RUN / "report.html")
     )
     if peak is None:
         say("demo: {seconds:.0f} s in all", seconds=total)

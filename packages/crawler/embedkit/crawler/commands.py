@@ -52,8 +52,7 @@ def crawl(
         typer.Option(help="A JSON file with contact, pace_s, attempts, timeouts, max_mib, allow_private."),
     ] = None,
     contact: Annotated[
-        str,
-        typer.Option(envvar="EMBEDKIT_CONTACT", help="Your e-mail or web address, for the User-Agent."),
+        str, typer.Option(envvar="EMBEDKIT_CONTACT", help="Your e-mail or web address, for the User-Agent.")
     ] = "",
     select_term: Annotated[str, typer.Option(help="CSS selector of the terms, instead of detection.")] = "",
     select_definition: Annotated[str, typer.Option(help="CSS selector of the definitions.")] = "",
@@ -89,8 +88,7 @@ def crawl(
     allow_private: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST[:PORT]",
-            help="Allow a host with a private address or an unusual port; repeatable.",
+            metavar="HOST[:PORT]", help="Allow a host with a private address or an unusual port; repeatable."
         ),
     ] = None,
     use_proxy: Annotated[
@@ -98,10 +96,7 @@ def crawl(
     ] = False,
     force: Annotated[
         bool,
-        typer.Option(
-            "--force",
-            help="Replace the output even if no crawl wrote it or terms would be lost.",
-        ),
+        typer.Option("--force", help="Replace the output even if no crawl wrote it or terms would be lost."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be fetched, with sample rows; no network.")

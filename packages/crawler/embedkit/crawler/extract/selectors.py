@@ -39,9 +39,7 @@ def _ids(soup: BeautifulSoup, selector: str, option: str) -> frozenset[int]:
         return frozenset(id(element) for element in soup.select(selector))
     except (SelectorSyntaxError, ValueError, NotImplementedError) as error:
         raise UserError(
-            "not a CSS selector: {reason}",
-            place=f"{option} {selector!r}",
-            reason=str(error).splitlines()[0],
+            "not a CSS selector: {reason}", place=f"{option} {selector!r}", reason=str(error).splitlines()[0]
         ) from None
 
 

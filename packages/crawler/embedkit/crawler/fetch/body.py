@@ -23,9 +23,7 @@ def encodings(header: str) -> tuple[str, ...]:
     names = tuple(n for part in header.split(",") if (n := part.strip().lower()) not in ("", "identity"))
     if len(names) > MAX_ENCODINGS:
         raise UserError(
-            "compressed {times} times; at most {most} are allowed",
-            times=len(names),
-            most=MAX_ENCODINGS,
+            "compressed {times} times; at most {most} are allowed", times=len(names), most=MAX_ENCODINGS
         )
     for name in names:
         if name not in ("gzip", "x-gzip", "deflate"):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -30,6 +31,11 @@ class Completeness:
     def found(self) -> int:
         """Terms of the records that were extracted."""
         return self.expected - len(self.missing)
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON form."""
+        missing = list(self.missing)
+        return {"by": self.kind, "expected": self.expected, "found": self.found, "missing": missing}
 
 
 def check_completeness(document: Document, found: Extraction) -> Completeness | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.crawler.output.align import Translation, write_translations
-from embedkit.crawler.output.report import SourceReport
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, write_glossary
 from embedkit.data.jsonl import write_objects
@@ -42,13 +42,12 @@ _CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlOutput:
-    """What a crawl writes: rows and translations, and the contents of the notice and the manifest."""
+    """What a crawl writes: rows and translations, and the pages and settings for notice and manifest."""
 
     entries: Sequence[Entry]
-    documents: Sequence[Document]
+    pages: Sequence[CrawledPage]
     translations: Sequence[Translation]
     settings: Mapping[str, Any]
-    counts: Mapping[str, Any]
 
 
 def refuse_foreign(output: Path | str, *, force: bool) -> None:
@@ -104,7 +103,7 @@ def spreadsheet_safe(entry: Entry) -> Entry:
     return replace(entry, **risky) if risky else entry
 
 
-def refuse_shrunk(output: Path | str, reports: Sequence[SourceReport], *, limit: int | None) -> None:
+def refuse_shrunk(output: Path | str, pages: Sequence[CrawledPage], *, limit: int | None) -> None:
     """Raise `AnswerNoError` when a source has lost over a fifth of the terms that it had in the last crawl."""
     if str(output) == STDIO or not wrote(Path(output), step=STEP):
         return
@@ -115,12 +114,12 @@ def refuse_shrunk(output: Path | str, reports: Sequence[SourceReport], *, limit:
     lost = [
         tr(
             "{name}: {terms} terms, {before} in the last crawl",
-            name=report.name,
-            terms=report.terms,
-            before=before[report.name],
+            name=page.name,
+            terms=page.extraction.terms,
+            before=before[page.name],
         )
-        for report in reports
-        if report.terms < SHRUNK * (before.get(report.name) or 0)
+        for page in pages
+        if page.extraction.terms < SHRUNK * (before.get(page.name) or 0)
     ]
     if lost:
         raise AnswerNoError("\n".join(lost[:2]), hint="check the page; --force accepts the loss")
@@ -155,15 +154,19 @@ def write_output(output: Path | str, crawled: CrawlOutput, format: str) -> tuple
     if crawled.translations:
         made.append(_beside(path, TRANSLATIONS, own))
         write_translations(made[-1], crawled.translations)
-    if text := notice_text(path.name, crawled.documents):
+    if text := notice_text(path.name, [page.document for page in crawled.pages]):
         made.append(_beside(path, NOTICE, own))
         write_text(made[-1], text)
     manifest = Manifest(
         step=STEP,
-        inputs={d.source.name: d.sha256 for d in crawled.documents},
+        inputs={page.name: page.document.sha256 for page in crawled.pages},
         outputs=hashes(made),
         settings=crawled.settings,
-        counts=crawled.counts,
+        counts={
+            "rows": len(crawled.entries),
+            "translations": len(crawled.translations),
+            "sources": [page.to_object() for page in crawled.pages],
+        },
         versions=versions(),
     )
     stale = own - {file.name for file in made} if path.name in own else ()

@@ -12,9 +12,9 @@ from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
 from embedkit.crawler.output.align import Translation, align, with_translations
-from embedkit.crawler.output.completeness import Completeness, check_completeness
+from embedkit.crawler.output.completeness import check_completeness
 from embedkit.crawler.output.difference import Difference, difference
-from embedkit.crawler.output.report import SourceReport
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.output.rows import rows
 from embedkit.crawler.run.dry_run import print_plan
 from embedkit.crawler.run.messages import print_report
@@ -30,22 +30,15 @@ from embedkit.progress import track
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlResult:
-    """The result of a crawl: the rows as written, a report per source, and the written files."""
+    """The result of a crawl: the rows as written, the pages, and the written files."""
 
     entries: tuple[Entry, ...]
-    sources: tuple[SourceReport, ...]
+    pages: tuple[CrawledPage, ...]
     outputs: tuple[Path, ...]
     requests: int = 0
     translations: tuple[Translation, ...] = ()
     difference: Difference | None = None
     risky_cells: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _CrawledPage:
-    document: Document
-    extraction: Extraction
-    completeness: Completeness | None = None
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:
@@ -59,7 +52,7 @@ def crawl(options: CrawlOptions) -> CrawlResult:
     planned, settings = planned_sources(options), fetch_settings(options)
     if options.dry_run:
         print_plan(planned, settings, options)
-        return CrawlResult(entries=(), sources=(), outputs=())
+        return CrawlResult(entries=(), pages=(), outputs=())
     result = _crawl(planned, Fetcher(settings), options)
     print_report(result, options.target, as_json=options.as_json)
     return result
@@ -68,35 +61,34 @@ def crawl(options: CrawlOptions) -> CrawlResult:
 def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> CrawlResult:
     outputs.refuse_foreign(options.target, force=options.force)
     old = tuple(read_glossary(options.diff)) if options.diff is not None else None
-    kept = list(_limited(_read(planned, fetcher, options), options.limit_per_source))
+    pages = tuple(_limited(_read(planned, fetcher, options), options.limit_per_source))
     if not options.force:
-        outputs.refuse_lost(options.target, [c.document.source.name for c in kept])
-    reports = tuple(_report(c) for c in kept)
+        outputs.refuse_lost(options.target, [page.name for page in pages])
     if options.gate and not options.force:
-        outputs.refuse_shrunk(options.target, reports, limit=options.limit_per_source)
-    entries = tuple(e for c in kept for e in rows(c.document, c.extraction))
-    translations = _aligned(kept, fetcher, options.align_to) if options.align else ()
+        outputs.refuse_shrunk(options.target, pages, limit=options.limit_per_source)
+    entries = tuple(entry for page in pages for entry in rows(page))
+    translations = _translations(pages, fetcher, options.align_to) if options.align else ()
     entries = with_translations(entries, translations)
     checked = options.format == "csv" and not options.spreadsheet_safe
     result = CrawlResult(
         entries=entries,
-        sources=reports,
+        pages=pages,
         outputs=(),
         requests=fetcher.requests_made,
         translations=translations,
         difference=difference(old, entries) if old is not None else None,
         risky_cells=outputs.risky_cells(entries) if checked else 0,
     )
-    return _write(result, [c.document for c in kept], options)
+    return _write(result, options)
 
 
-def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> list[_CrawledPage]:
+def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> list[CrawledPage]:
     """Extract each page as it arrives, and keep its entries without its HTML."""
-    read: list[_CrawledPage] = []
+    read: list[CrawledPage] = []
     for document in track(reading.documents(planned, fetcher), label="crawl"):
         found = _extract(document, options)
         completeness = check_completeness(document, found) if found.entries else None
-        read.append(_CrawledPage(replace(document, html="", inventory=b""), found, completeness))
+        read.append(CrawledPage(replace(document, html="", inventory=b""), found, completeness))
     return _judged(read, gate=options.gate)
 
 
@@ -113,34 +105,22 @@ def _extract(document: Document, options: CrawlOptions) -> Extraction:
     )
 
 
-def _judged(read: Sequence[_CrawledPage], *, gate: bool) -> list[_CrawledPage]:
+def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
     """The pages with entries. A page without entries is an error, unless it is one of a folder or category."""
-    kept = [c for c in read if c.extraction.entries]
-    failed = [c for c in read if not c.extraction.entries]
+    kept = [page for page in read if page.extraction.entries]
+    failed = [page for page in read if not page.extraction.entries]
     for page in failed:
         if page.document.source.optional and kept:
-            warn(
-                "{name}: skipped, {reason}",
-                name=page.document.source.name,
-                reason=_why_empty(page.extraction),
-            )
-    fatal = [p for p in failed if not p.document.source.optional] if kept else failed
-    if fatal or not kept:
-        lines = [
-            tr(
-                "{name}: not a glossary: {reason}",
-                name=p.document.source.name,
-                reason=_why_empty(p.extraction),
-            )
-            for p in fatal
-        ]
-        hint = (
-            "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
-            if gate
-            else ""
-        )
-        raise AnswerNoError("\n".join(lines[:2]) or "found no glossary page", hint=hint)
-    return kept
+            warn("{name}: skipped, {reason}", name=page.name, reason=_why_empty(page.extraction))
+    fatal = [page for page in failed if not (page.document.source.optional and kept)]
+    if kept and not fatal:
+        return kept
+    lines = [
+        tr("{name}: not a glossary: {reason}", name=page.name, reason=_why_empty(page.extraction))
+        for page in fatal[:2]
+    ]
+    hint = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
+    raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint if gate else "")
 
 
 def _why_empty(extraction: Extraction) -> str:
@@ -149,7 +129,7 @@ def _why_empty(extraction: Extraction) -> str:
     return tr(extraction.verdict.reason)
 
 
-def _limited(crawled: Sequence[_CrawledPage], limit: int | None) -> Iterator[_CrawledPage]:
+def _limited(crawled: Sequence[CrawledPage], limit: int | None) -> Iterator[CrawledPage]:
     for page in crawled:
         full = page.extraction
         left = len(full.entries) - limit if limit is not None else 0
@@ -160,8 +140,10 @@ def _limited(crawled: Sequence[_CrawledPage], limit: int | None) -> Iterator[_Cr
         yield replace(page, extraction=replace(full, entries=full.entries[:limit], dropped=dropped))
 
 
-def _aligned(kept: Sequence[_CrawledPage], fetcher: Fetcher, to: Sequence[str]) -> tuple[Translation, ...]:
-    found = tuple(align([(c.document, c.extraction) for c in kept], fetcher, to=to))
+def _translations(
+    pages: Sequence[CrawledPage], fetcher: Fetcher, to: Sequence[str]
+) -> tuple[Translation, ...]:
+    found = tuple(align(pages, fetcher, to=to))
     if not found:
         raise AnswerNoError(
             "--align found no translations",
@@ -170,46 +152,17 @@ def _aligned(kept: Sequence[_CrawledPage], fetcher: Fetcher, to: Sequence[str]) 
     return found
 
 
-def _report(crawled: _CrawledPage) -> SourceReport:
-    document, found = crawled.document, crawled.extraction
-    return SourceReport(
-        name=document.source.name,
-        title=document.title or found.title,
-        url=document.url,
-        terms=found.terms,
-        entries=len(found.entries),
-        redirects=found.redirects,
-        aliases=found.aliases,
-        senses=found.senses,
-        dropped=found.dropped,
-        evidence=found.evidence,
-        reason=found.verdict.reason,
-        revision=document.revision,
-        license=document.license,
-        retrieved_at=document.retrieved_at,
-        from_cache=document.from_cache,
-        proof=crawled.completeness,
-    )
-
-
-def _write(result: CrawlResult, documents: Sequence[Document], options: CrawlOptions) -> CrawlResult:
+def _write(result: CrawlResult, options: CrawlOptions) -> CrawlResult:
     safe = options.spreadsheet_safe
     entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if safe else result.entries
+    settings = {
+        "gate": options.gate,
+        "limit_per_source": options.limit_per_source,
+        "format": options.format,
+        "spreadsheet_safe": safe,
+    }
     written = outputs.CrawlOutput(
-        entries=entries,
-        documents=documents,
-        translations=result.translations,
-        settings={
-            "gate": options.gate,
-            "limit_per_source": options.limit_per_source,
-            "format": options.format,
-            "spreadsheet_safe": safe,
-        },
-        counts={
-            "rows": len(entries),
-            "translations": len(result.translations),
-            "sources": [r.to_object() for r in result.sources],
-        },
+        entries=entries, pages=result.pages, translations=result.translations, settings=settings
     )
     return replace(
         result, entries=entries, outputs=outputs.write_output(options.target, written, options.format)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.crawler.output.difference import Difference
-from embedkit.crawler.output.report import SourceReport
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.files import STDIO
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> N
     """Print the report of a finished crawl."""
     if as_json and str(output) != STDIO:
         out_json(_object(result))
-    for report in result.sources:
-        _print_source(report)
+    for page in result.pages:
+        _print_page(page)
     if result.difference is not None and not as_json:
         _print_difference(result.difference, output)
     if result.translations:
@@ -38,8 +38,12 @@ def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> N
 def _object(result: CrawlResult) -> dict[str, Any]:
     return {
         "sources": [
-            {**r.to_object(), "retrieved_at": r.retrieved_at, "from_cache": r.from_cache}
-            for r in result.sources
+            {
+                **page.to_object(),
+                "retrieved_at": page.document.retrieved_at,
+                "from_cache": page.document.from_cache,
+            }
+            for page in result.pages
         ],
         "rows": len(result.entries),
         "requests": result.requests,
@@ -50,28 +54,29 @@ def _object(result: CrawlResult) -> dict[str, Any]:
     }
 
 
-def _print_source(report: SourceReport) -> None:
+def _print_page(page: CrawledPage) -> None:
+    found, proof = page.extraction, page.completeness
     say(
         "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names,"
         " {redirects} redirects folded",
-        name=report.title or report.name,
-        terms=report.terms,
-        entries=report.entries,
-        senses=report.senses,
-        aliases=report.aliases,
-        redirects=report.redirects,
+        name=page.title or page.name,
+        terms=found.terms,
+        entries=len(found.entries),
+        senses=found.senses,
+        aliases=found.aliases,
+        redirects=found.redirects,
     )
-    if report.proof is not None:
+    if proof is not None:
         say(
             "  {found} of {expected} terms, {redirects} redirects folded (checked against {kind})",
-            found=report.proof.found,
-            expected=report.proof.expected,
-            redirects=report.redirects,
-            kind=report.proof.kind,
+            found=proof.found,
+            expected=proof.expected,
+            redirects=found.redirects,
+            kind=proof.kind,
         )
-        if report.proof.missing:
-            warn("not found: {terms}", terms=", ".join(report.proof.missing[:_SHOWN]))
-    for reason, count in report.dropped.items():
+        if proof.missing:
+            warn("not found: {terms}", terms=", ".join(proof.missing[:_SHOWN]))
+    for reason, count in found.dropped.items():
         say("  {count} dropped: {reason}", count=count, reason=reason)
 
 

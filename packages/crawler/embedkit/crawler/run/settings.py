@@ -19,8 +19,7 @@ class CrawlConfig(BaseModel):
     contact: str = Field(default="", description="Your e-mail or web address, for the User-Agent.")
     use_proxy: bool = Field(default=False, description="Use the proxy that HTTP_PROXY and HTTPS_PROXY name.")
     allow_private: list[str] = Field(
-        default_factory=list,
-        description="HOST or HOST:PORT to allow although its address is private.",
+        default_factory=list, description="HOST or HOST:PORT to allow although its address is private."
     )
     pace_s: float = Field(
         default=1.0,

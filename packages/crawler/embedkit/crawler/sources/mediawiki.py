@@ -244,16 +244,20 @@ def _dicts(value: object) -> list[dict[str, Any]]:
 
 
 def _json(answer: HttpAnswer) -> dict[str, Any]:
+    return _json_object(answer.body, place=answer.url.partition("?")[0], status=answer.status)
+
+
+def _json_object(body: bytes, *, place: str, status: int) -> dict[str, Any]:
     try:
-        value = json.loads(answer.body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise UserError(
-            "the API answers {status} with something that is not JSON",
-            place=answer.url.partition("?")[0],
+            "the API answers {status} with something that is not a JSON object",
+            place=place,
             hint="--api has to be the address of an api.php",
-            status=answer.status,
+            status=status,
         )
     return value
 
@@ -362,21 +366,13 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
     Raises:
         UserError: an error of the API (a missing page is HTTP 200 with one), or another kind of answer.
     """
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UserError(
-            "the API answers {status} with something that is not JSON",
-            place=place,
-            hint="--api has to be the address of an api.php",
-            status=status,
-        ) from None
-    error = value.get("error") if isinstance(value, dict) else None
+    value = _json_object(body, place=place, status=status)
+    error = value.get("error")
     if isinstance(error, dict):
         raise UserError(
             str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
         )
-    parsed = value.get("parse") if isinstance(value, dict) else None
+    parsed = value.get("parse")
     text = parsed.get("text") if isinstance(parsed, dict) else None
     if isinstance(text, dict):
         text = text.get("*")
