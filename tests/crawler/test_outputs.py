@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.crawler import CrawlOptions, crawl
+from embedkit.crawler.output.difference import Difference
 from embedkit.data.entries import read_glossary
 from embedkit.data.pairs import read_pairs
 from embedkit.errors import AnswerNoError, UserError
@@ -56,8 +57,7 @@ def test_difference_names_terms(page: Path, here: Path) -> None:
     crawl(CrawlOptions(from_file=[page], output="old.csv"))
     page.write_text(_page("Aft", "Bow", "Clew", "Deck", "Fin").replace("What Bow means", "Where Bow is"))
     found = crawl(CrawlOptions(from_file=[page], output="new.csv", diff="old.csv")).difference
-    assert found is not None
-    assert found.to_object() == {"added": ["Fin"], "changed": ["Bow"], "removed": ["Ebb"]}
+    assert found == Difference(added=("Fin",), changed=("Bow",), removed=("Ebb",))
 
 
 def test_source_that_lost_a_fifth_is_refused_until_force(page: Path, here: Path) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedkit.crawler.run.crawl import CrawlResult as CrawlResult
+    from embedkit.crawler.output.files import CrawlResult as CrawlResult
     from embedkit.crawler.run.crawl import crawl as crawl
     from embedkit.crawler.run.options import CrawlOptions as CrawlOptions
 

@@ -20,10 +20,6 @@ class Difference:
     changed: tuple[str, ...]
     removed: tuple[str, ...]
 
-    def to_object(self) -> dict[str, list[str]]:
-        """The JSON form."""
-        return {"added": list(self.added), "changed": list(self.changed), "removed": list(self.removed)}
-
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
     """Compare by language and folded term; a term is changed when its definitions or names differ."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.crawler.output.align import Translation, write_translations
+from embedkit.crawler.output.difference import Difference
 from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, write_glossary
@@ -41,13 +42,16 @@ _CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlOutput:
-    """What a crawl writes: rows and translations, and the pages and settings for notice and manifest."""
+class CrawlResult:
+    """The result of a crawl: the rows as written, the pages, and the written files."""
 
-    entries: Sequence[Entry]
-    pages: Sequence[CrawledPage]
-    translations: Sequence[Translation]
-    settings: Mapping[str, Any]
+    entries: tuple[Entry, ...] = ()
+    pages: tuple[CrawledPage, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    requests: int = 0
+    translations: tuple[Translation, ...] = ()
+    difference: Difference | None = None
+    risky_cells: int = 0
 
 
 def refuse_foreign(output: Path | str, *, force: bool) -> None:
@@ -139,33 +143,35 @@ def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
         )
 
 
-def write_output(output: Path | str, crawled: CrawlOutput, format: str) -> tuple[Path, ...]:
+def write_output(
+    output: Path | str, result: CrawlResult, *, format: str, settings: Mapping[str, Any]
+) -> tuple[Path, ...]:
     """Write rows, translations, notice and manifest, and return their paths.
 
     Files of the last crawl into the same output that this one does not write are removed.
     """
     if str(output) == STDIO:
-        write_rows(output, crawled.entries, format=format)
+        write_rows(output, result.entries, format=format)
         return ()
     path = Path(output)
     own = _own(path)
     made = [path]
-    write_rows(path, crawled.entries, format=format)
-    if crawled.translations:
+    write_rows(path, result.entries, format=format)
+    if result.translations:
         made.append(_beside(path, TRANSLATIONS, own))
-        write_translations(made[-1], crawled.translations)
-    if text := notice_text(path.name, [page.document for page in crawled.pages]):
+        write_translations(made[-1], result.translations)
+    if text := notice_text(path.name, [page.document for page in result.pages]):
         made.append(_beside(path, NOTICE, own))
         write_text(made[-1], text)
     manifest = Manifest(
         step=STEP,
-        inputs={page.name: page.document.sha256 for page in crawled.pages},
+        inputs={page.name: page.document.sha256 for page in result.pages},
         outputs=hashes(made),
-        settings=crawled.settings,
+        settings=settings,
         counts={
-            "rows": len(crawled.entries),
-            "translations": len(crawled.translations),
-            "sources": [page.to_object() for page in crawled.pages],
+            "rows": len(result.entries),
+            "translations": len(result.translations),
+            "sources": [page.to_object() for page in result.pages],
         },
         versions=versions(),
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from embedkit.console import warn
 from embedkit.crawler.extract.page import extract
@@ -13,7 +12,8 @@ from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
 from embedkit.crawler.output.align import Translation, align, with_translations
 from embedkit.crawler.output.completeness import check_completeness
-from embedkit.crawler.output.difference import Difference, difference
+from embedkit.crawler.output.difference import difference
+from embedkit.crawler.output.files import CrawlResult
 from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.output.rows import rows
 from embedkit.crawler.run.dry_run import print_plan
@@ -22,23 +22,10 @@ from embedkit.crawler.run.options import CrawlOptions, check_options
 from embedkit.crawler.run.plan import fetch_settings, planned_sources
 from embedkit.crawler.sources import reading
 from embedkit.crawler.sources.documents import Document, PageSource
-from embedkit.data.entries import Entry, read_glossary
+from embedkit.data.entries import read_glossary
 from embedkit.errors import AnswerNoError
 from embedkit.messages import tr
 from embedkit.progress import track
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlResult:
-    """The result of a crawl: the rows as written, the pages, and the written files."""
-
-    entries: tuple[Entry, ...]
-    pages: tuple[CrawledPage, ...]
-    outputs: tuple[Path, ...]
-    requests: int = 0
-    translations: tuple[Translation, ...] = ()
-    difference: Difference | None = None
-    risky_cells: int = 0
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:
@@ -52,7 +39,7 @@ def crawl(options: CrawlOptions) -> CrawlResult:
     planned, settings = planned_sources(options), fetch_settings(options)
     if options.dry_run:
         print_plan(planned, settings, options)
-        return CrawlResult(entries=(), pages=(), outputs=())
+        return CrawlResult()
     result = _crawl(planned, Fetcher(settings), options)
     print_report(result, options.target, as_json=options.as_json)
     return result
@@ -73,7 +60,6 @@ def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOption
     result = CrawlResult(
         entries=entries,
         pages=pages,
-        outputs=(),
         requests=fetcher.requests_made,
         translations=translations,
         difference=difference(old, entries) if old is not None else None,
@@ -153,17 +139,13 @@ def _translations(
 
 
 def _write(result: CrawlResult, options: CrawlOptions) -> CrawlResult:
-    safe = options.spreadsheet_safe
-    entries = tuple(map(outputs.spreadsheet_safe, result.entries)) if safe else result.entries
     settings = {
         "gate": options.gate,
         "limit_per_source": options.limit_per_source,
         "format": options.format,
-        "spreadsheet_safe": safe,
+        "spreadsheet_safe": options.spreadsheet_safe,
     }
-    written = outputs.CrawlOutput(
-        entries=entries, pages=result.pages, translations=result.translations, settings=settings
-    )
-    return replace(
-        result, entries=entries, outputs=outputs.write_output(options.target, written, options.format)
-    )
+    if options.spreadsheet_safe:
+        result = replace(result, entries=tuple(map(outputs.spreadsheet_safe, result.entries)))
+    made = outputs.write_output(options.target, result, format=options.format, settings=settings)
+    return replace(result, outputs=made)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.crawler.output.difference import Difference
+from embedkit.crawler.output.files import CrawlResult
 from embedkit.crawler.output.pages import CrawledPage
 from embedkit.files import STDIO
-
-if TYPE_CHECKING:
-    from embedkit.crawler.run.crawl import CrawlResult
 
 _SHOWN = 5
 
@@ -50,7 +49,7 @@ def _object(result: CrawlResult) -> dict[str, Any]:
         "outputs": [str(p) for p in result.outputs],
         "translations": len(result.translations),
         "spreadsheet_cells": result.risky_cells,
-        "diff": result.difference.to_object() if result.difference is not None else None,
+        "diff": asdict(result.difference) if result.difference is not None else None,
     }
 
 
