@@ -14,8 +14,9 @@ from embedkit.crawler.fetch import cache, robots, urls
 from embedkit.crawler.fetch.client import Fetcher, user_agent
 from embedkit.crawler.fetch.config import CUSTOM_URLS, WIKIPEDIA, FetchSettings
 from embedkit.crawler.run.options import CrawlOptions
-from embedkit.crawler.sources import kinds, mediawiki
+from embedkit.crawler.sources import mediawiki
 from embedkit.crawler.sources.documents import PageSource
+from embedkit.crawler.sources.kinds import kind_of
 from embedkit.data.manifest import wrote
 from embedkit.data.shipped import data_path
 from embedkit.text import pad, shorten
@@ -104,7 +105,7 @@ def requests_of(planned: Sequence[PageSource]) -> list[int]:
     counts: list[int] = []
     known = 0
     for source in planned:
-        if kinds.is_local(source):
+        if kind_of(source).local:
             counts.append(0)
         elif source.kind == WIKIPEDIA and cache.lookup(source.request) is not None:
             counts.append(int(known % mediawiki.BATCH_TITLES == 0))
@@ -124,7 +125,7 @@ def _pace(source: PageSource, pace_s: float, settings: FetchSettings) -> str:
 
 
 def _robots(source: PageSource) -> str:
-    if kinds.is_local(source):
+    if kind_of(source).local:
         return "not asked: a file"
     if source.kind != CUSTOM_URLS:
         return "not asked: the API is made for programs"
@@ -136,12 +137,12 @@ def _robots(source: PageSource) -> str:
 
 def _sample(source: PageSource) -> tuple[str, tuple[Term, ...]]:
     """The origin of the sample, and its terms."""
-    document = kinds.sample(source)
+    document = kind_of(source).sample(source)
     if document is not None:
         found = extract(document.html, lang=document.lang, url=document.url, title=document.title)
         if not found.entries:
             return f"none: {found.verdict.reason}", ()
-        local = kinds.is_local(source)
+        local = kind_of(source).local
         return "this file" if local else f"this source as fetched {document.retrieved_at}", found.entries
     name = SAMPLE_PAGES.get(source.lang, SAMPLE_PAGES["en"])
     page = data_path(name)

@@ -12,7 +12,11 @@ from embedkit.crawler.sources.documents import Document, Kind, PageSource
 
 @dataclass(frozen=True, slots=True)
 class SourceKind:
-    """How a kind is read: `load` gives its pages, `sample` one page for a dry run, without network."""
+    """How a kind is read.
+
+    `load` reads or fetches the pages of a source and raises `UserError` when it cannot; `sample` gives a page for a dry
+    run, without network; `local` sources are on this machine.
+    """
 
     load: Callable[[PageSource, Fetcher], Iterator[Document]]
     sample: Callable[[PageSource], Document | None]
@@ -24,22 +28,11 @@ _KINDS: Mapping[Kind, SourceKind] = {
     "dump": SourceKind(dump.load, dump.sample, local=True),
     "custom_urls": SourceKind(sites.load, sites.sample),
     "wikipedia_glossary": SourceKind(mediawiki.load, mediawiki.sample),
-    "wiki_category": SourceKind(
-        mediawiki.load, lambda _: None
-    ),  # its pages are asked for when the crawl starts
+    # Its pages are listed when the crawl starts.
+    "wiki_category": SourceKind(mediawiki.load, lambda _: None),
 }
 
 
-def load(source: PageSource, fetcher: Fetcher) -> Iterator[Document]:
-    """Read or fetch a page; a dump has many. Raises `UserError` when it cannot be had or is no page."""
-    return _KINDS[source.kind].load(source, fetcher)
-
-
-def sample(source: PageSource) -> Document | None:
-    """A page of the source for a dry run, from this machine; None where there is none."""
-    return _KINDS[source.kind].sample(source)
-
-
-def is_local(source: PageSource) -> bool:
-    """Whether a source is read from this machine."""
-    return _KINDS[source.kind].local
+def kind_of(source: PageSource) -> SourceKind:
+    """How a source is read."""
+    return _KINDS[source.kind]

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from embedkit.console import warn
 from embedkit.crawler.fetch import cache, urls
 from embedkit.crawler.fetch.client import Fetcher
-from embedkit.crawler.sources import kinds, mediawiki
+from embedkit.crawler.sources import mediawiki
 from embedkit.crawler.sources.documents import Document, PageSource
-from embedkit.crawler.sources.kinds import is_local
+from embedkit.crawler.sources.kinds import kind_of
 from embedkit.errors import UserError
 
 _Result = tuple[int, list[Document] | BaseException]
@@ -26,7 +26,7 @@ def documents(planned: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Docum
         UserError: a page that cannot be read, unless it is one of a folder or category.
     """
     key = hashlib.sha256("\n".join(sorted(s.request for s in planned)).encode()).hexdigest()
-    online = not all(map(is_local, planned))
+    online = not all(kind_of(s).local for s in planned)
     if online:
         fetcher.since = cache.begin(key)
     wanted = [page for source in planned for page in mediawiki.expand(source, fetcher)]
@@ -40,11 +40,11 @@ def documents(planned: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Docum
 
 
 def _in_order(wanted: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Document]:
-    fetched = _fetched([(i, s) for i, s in enumerate(wanted) if not is_local(s)], fetcher)
+    fetched = _fetched([(i, s) for i, s in enumerate(wanted) if not kind_of(s).local], fetcher)
     early: dict[int, list[Document] | BaseException] = {}
     for index, source in enumerate(wanted):
-        if is_local(source):
-            yield from _tolerant(source, kinds.load(source, fetcher))
+        if kind_of(source).local:
+            yield from _tolerant(source, kind_of(source).load(source, fetcher))
             continue
         while index not in early:
             number, result = next(fetched)
@@ -90,7 +90,7 @@ def _ask_host(
         failed = error
     for position, (index, _) in enumerate(pages):
         try:
-            results.put((index, failed or list(kinds.load(current[position], fetcher))))
+            results.put((index, failed or list(kind_of(current[position]).load(current[position], fetcher))))
         except Exception as error:  # noqa: BLE001 (raised again where the results are read)
             results.put((index, error))
     cache.close()
