@@ -3,7 +3,7 @@
 All are timed alternating in one run over the same decoded pages. The bare walk reads `dt`/`dd` pairs only: no cleaning,
 no aliases, no gate, no other structure, which favours it. The clean walk first takes out what ours takes out of a page
 (navigation, edit links, references, hidden text), still without aliases, gate or other structures.
-Exits 1 when a page is off.
+Exits 1 when a page is off. Needs lxml, which embedkit itself does not: pip install lxml.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bs4 import BeautifulSoup
 
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.tree import NOISE
-from embedkit.crawler.sources.sources import to_html
+from embedkit.crawler.sources.markup import to_html
 from embedkit.data.shipped import data_path
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/glossaries"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedkit.compose.run.options import ComposeOptions
 from embedkit.data.entries import Entry
 from embedkit.data.reading import read_glossary
 from embedkit.data.records import Pair, split_path
@@ -20,11 +21,11 @@ LANGUAGES = ("en", "ko")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the glossary crawled from the shipped pages and the pairs composed from it."""
-    from embedkit.compose import ComposeOptions, compose
-    from embedkit.crawler.run.crawl import crawl
+    from embedkit.compose.run.compose import compose
+    from embedkit.crawler import CrawlOptions, crawl
 
     folder = tmp_path_factory.mktemp("quality")
-    crawl(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv"))
+    crawl(CrawlOptions(from_file=[str(data_path("pages"))], output=str(folder / "glossary.csv")))
     compose(
         ComposeOptions(
             inputs=[str(folder / "glossary.csv")],

@@ -17,8 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from embedkit.cli import app
+from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.output.rows import domain_of
-from embedkit.crawler.run.crawl import crawl
 from embedkit.data.manifest import read_manifest
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError, UserError
@@ -79,25 +79,25 @@ def test_file_becomes_rows_manifest_and_report(page: Path) -> None:
 
 
 def test_recrawl_replaces_its_own_output_byte_for_byte(page: Path) -> None:
-    first = crawl(from_file=[page.name]).outputs
+    first = crawl(CrawlOptions(from_file=[page.name])).outputs
     before = [p.read_bytes() for p in first]
-    assert [p.read_bytes() for p in crawl(from_file=[page.name]).outputs] == before
+    assert [p.read_bytes() for p in crawl(CrawlOptions(from_file=[page.name])).outputs] == before
 
 
 def test_anothers_output_is_kept_until_force(page: Path) -> None:
     output = page.parent / "mine.csv"
     output.write_text("precious\n")
     with pytest.raises(UserError, match="kept"):
-        crawl(from_file=[page], output=output)
+        crawl(CrawlOptions(from_file=[page], output=output))
     assert output.read_text() == "precious\n"
-    assert len(crawl(from_file=[page], output=output, force=True).entries) == 3
+    assert len(crawl(CrawlOptions(from_file=[page], output=output, force=True)).entries) == 3
 
 
 def test_output_changed_by_hand_is_kept(page: Path) -> None:
-    output = crawl(from_file=[page]).outputs[0]
+    output = crawl(CrawlOptions(from_file=[page])).outputs[0]
     output.write_text("term,definition\nx,y\n")
     with pytest.raises(UserError, match="kept"):
-        crawl(from_file=[page])
+        crawl(CrawlOptions(from_file=[page]))
 
 
 def test_stdout_takes_the_csv(page: Path) -> None:
@@ -107,9 +107,9 @@ def test_stdout_takes_the_csv(page: Path) -> None:
 
 
 def test_limit_counts_entries(page: Path) -> None:
-    result = crawl(from_file=[page], limit_per_source=1)
+    result = crawl(CrawlOptions(from_file=[page], limit_per_source=1))
     assert [e.term for e in result.entries] == ["Aft"]
-    assert result.sources[0].dropped == {"over --limit-per-source": 1}
+    assert result.pages[0].extraction.dropped == {"over --limit-per-source": 1}
 
 
 def test_folder_passes_over_pages_that_are_no_glossary(
@@ -121,32 +121,45 @@ def test_folder_passes_over_pages_that_are_no_glossary(
     (folder / "deep/b.md").write_text(f"# Glossary\n\n- **Clew** - {P}\n- **Deck** - {P}\n")
     (folder / "c.html").write_text(ARTICLE)
     (folder / "d.png").write_bytes(b"\x89PNG")
-    result = crawl(from_file=[folder])
-    assert [s.name for s in result.sources] == ["a.html", "deep/b.md"]
-    assert "c.html: passed over" in capsys.readouterr().err
+    result = crawl(CrawlOptions(from_file=[folder]))
+    assert [s.name for s in result.pages] == ["a.html", "deep/b.md"]
+    assert "c.html: skipped" in capsys.readouterr().err
 
 
 def test_page_that_is_no_glossary_exits_1_and_writes_nothing(here: Path) -> None:
     (here / "kiel.html").write_text(ARTICLE)
     done = _run("--from-file", "kiel.html", cwd=here)
     assert done.returncode == 1
-    assert "kiel.html: not a glossary: nothing on it pairs terms with definitions" in done.stderr
+    assert "kiel.html: not a glossary: found no terms with definitions" in done.stderr
     assert not list(here.glob("data/*"))
 
 
 def test_no_gate_overrides(here: Path) -> None:
     (here / "book.html").write_text("<dl><dt>Author</dt><dd>Jo</dd><dt>Year</dt><dd>1999</dd></dl>")
     with pytest.raises(AnswerNoError):
-        crawl(from_file=["book.html"])
-    assert [e.term for e in crawl(from_file=["book.html"], gate=False).entries] == ["Author", "Year"]
+        crawl(CrawlOptions(from_file=["book.html"]))
+    assert [e.term for e in crawl(CrawlOptions(from_file=["book.html"], gate=False)).entries] == [
+        "Author",
+        "Year",
+    ]
 
 
 def test_own_selectors(here: Path) -> None:
     (here / "odd.html").write_text("<div><u>Aft</u><q>at the back</q><u>Bow</u><q>in front</q></div>")
-    result = crawl(from_file=["odd.html"], select_term="u", select_definition="u + q")
+    result = crawl(CrawlOptions(from_file=["odd.html"], select_term="u", select_definition="u + q"))
     assert [(e.term, e.definition) for e in result.entries] == [("Aft", "at the back"), ("Bow", "in front")]
     with pytest.raises(UserError, match="not a CSS selector"):
-        crawl(from_file=["odd.html"], select_term="u[", select_definition="q", force=True)
+        crawl(CrawlOptions(from_file=["odd.html"], select_term="u[", select_definition="q", force=True))
+
+
+def test_a_selector_that_a_browser_shows_matches(here: Path) -> None:
+    """A browser closes cells and adds `tbody`; so does what the selectors are matched against."""
+    Path("open.html").write_text(f"<table><tr><td>Aft<td>{P}<tr><td>Bow<td>{P}</table>", encoding="utf-8")
+    cell = "table > tbody > tr > td:nth-child({})"
+    options = CrawlOptions(
+        from_file=["open.html"], select_term=cell.format(1), select_definition=cell.format(2)
+    )
+    assert [(e.term, e.definition) for e in crawl(options).entries] == [("Aft", P), ("Bow", P)]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +213,9 @@ def test_dry_run_shows_rows_of_the_source_itself_once_it_was_fetched(
     site: Site, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = site.page("/g.html", PAGE, content_type="text/html")
-    crawl(urls=[url], allow_private=LOOPBACK)
+    crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK))
     asked = len(site.seen)
-    crawl(urls=[url], allow_private=LOOPBACK, dry_run=True, as_json=True)
+    crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK, dry_run=True, as_json=True))
     step = json.loads(capsys.readouterr().out)["sources"][0]
     assert step["sample"].startswith("this source as fetched")
     assert (step["robots"], step["rows"][0]["term"]) == ("allows it", "Aft")
@@ -214,13 +227,15 @@ def test_wiki_page_through_the_api(name: str, terms: int, site: Site, shared: Pa
     body = (shared / f"samples/glossaries/mediawiki/{name}.parse.json").read_bytes()
     api = _wiki(site, {"A page": body})
     result = crawl(
-        titles=["A_page"],
-        api=api,
-        lang="ko" if name == "synth_ko" else "en",
-        allow_private=LOOPBACK,
-        contact="me@example.org",
+        CrawlOptions(
+            titles=["A_page"],
+            api=api,
+            lang="ko" if name == "synth_ko" else "en",
+            allow_private=LOOPBACK,
+            contact="me@example.org",
+        )
     )
-    assert result.sources[0].terms == terms
+    assert result.pages[0].extraction.terms == terms
     row = result.entries[0]
     assert row.revision == str(json.loads(body)["parse"]["revid"])
     assert row.permalink == f"{site.url}/w/index.php?oldid={row.revision}"
@@ -234,9 +249,9 @@ def test_config_file_names_the_operator_and_an_option_beats_it(site: Site, here:
     url = site.page("/g.html", PAGE, content_type="text/html")
     file = here / "crawl.json"
     file.write_text('{"contact": "file@example.org", "allow_private": ["127.0.0.1"], "pace_s": 0}')
-    crawl(urls=[url], config=file)
+    crawl(CrawlOptions(urls=[url], config=file))
     assert "(file@example.org)" in site.seen[-1][1]["user-agent"]
-    crawl(urls=[site.page("/h.html", PAGE)], config=file, contact="me@example.org", force=True)
+    crawl(CrawlOptions(urls=[site.page("/h.html", PAGE)], config=file, contact="me@example.org", force=True))
     assert "(me@example.org)" in site.seen[-1][1]["user-agent"]
 
 
@@ -251,7 +266,7 @@ def test_config_file_with_mistakes_names_each_with_its_place(here: Path) -> None
 @pytest.mark.parametrize("options", [{"lang": "ko"}, {"api": "https://wiki.example.org/api.php"}])
 def test_another_wiki_needs_a_title(options: dict[str, str]) -> None:
     with pytest.raises(UserError, match="English Wikipedia"):
-        crawl(sources=["wikipedia_glossary"], dry_run=True, **options)
+        crawl(CrawlOptions(sources=["wikipedia_glossary"], dry_run=True, **options))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +275,7 @@ def test_another_wiki_needs_a_title(options: dict[str, str]) -> None:
 def test_forbidden_page_says_what_may_help(contact: str, hint: str, site: Site) -> None:
     site.routes["/g.html"] = (403, {}, b"<h1>Forbidden</h1>")
     with pytest.raises(UserError) as error:
-        crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK, contact=contact)
+        crawl(CrawlOptions(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK, contact=contact))
     assert "answers 403" in str(error.value)
     assert hint in str(error.value)
     assert site.count("/g.html") == 1
@@ -269,7 +284,7 @@ def test_forbidden_page_says_what_may_help(contact: str, hint: str, site: Site) 
 def test_forbidden_until_later_is_asked_again_later(site: Site, here: Path) -> None:
     answers = [(403, {"retry-after": "0"}, b"slow down"), (200, {"content-type": "text/html"}, PAGE.encode())]
     site.routes["/g.html"] = lambda _, __: answers.pop(0)
-    assert crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK).entries
+    assert crawl(CrawlOptions(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK)).entries
 
 
 def test_missing_wiki_page_is_one_message(site: Site, shared: Path, here: Path) -> None:
@@ -284,22 +299,22 @@ def test_missing_wiki_page_is_one_message(site: Site, shared: Path, here: Path) 
 def test_recrawl_of_a_wiki_gives_the_same_bytes_from_the_cache(site: Site, here: Path) -> None:
     body = json.dumps({"parse": {"title": "Glossary of sailing terms", "revid": 7, "text": PAGE}}).encode()
     api = _wiki(site, {"A": body})
-    first = crawl(titles=["A"], api=api, allow_private=LOOPBACK).outputs[0].read_bytes()
-    again = crawl(titles=["A"], api=api, allow_private=LOOPBACK, offline=True)
+    first = crawl(CrawlOptions(titles=["A"], api=api, allow_private=LOOPBACK)).outputs[0].read_bytes()
+    again = crawl(CrawlOptions(titles=["A"], api=api, allow_private=LOOPBACK, offline=True))
     assert again.outputs[0].read_bytes() == first
-    assert (again.requests, again.sources[0].from_cache) == (0, True)
+    assert (again.requests, again.pages[0].document.from_cache) == (0, True)
 
 
 def test_notice_where_the_licence_asks_for_it(site: Site, here: Path) -> None:
     url = site.page(
         "/g.html", PAGE + '<a rel="license" href="https://creativecommons.org/licenses/by-sa/4.0/">CC</a>'
     )
-    result = crawl(urls=[url], allow_private=LOOPBACK)
+    result = crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK))
     assert {e.license for e in result.entries} == {"CC BY-SA 4.0"}
     notice = (here / "data/NOTICE.md").read_text(encoding="utf-8")
     assert url in notice
     assert "https://creativecommons.org/licenses/by-sa/4.0/" in notice
-    assert Path("data/NOTICE.md") in crawl(urls=[url], allow_private=LOOPBACK).outputs
+    assert Path("data/NOTICE.md") in crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK)).outputs
 
 
 def test_anothers_notice_is_kept(site: Site, here: Path) -> None:
@@ -308,7 +323,7 @@ def test_anothers_notice_is_kept(site: Site, here: Path) -> None:
     url = site.page(
         "/g.html", PAGE + '<link rel=license href="https://creativecommons.org/licenses/by/4.0/">'
     )
-    outputs = crawl(urls=[url], allow_private=LOOPBACK).outputs
+    outputs = crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK)).outputs
     assert (here / "data/NOTICE.md").read_text() == "mine"
     assert Path("data/glossary.NOTICE.md") in outputs
 
@@ -335,7 +350,7 @@ def test_addresses_from_a_file_and_from_stdin(site: Site, here: Path) -> None:
 def test_page_in_euc_kr_without_a_header(site: Site, here: Path) -> None:
     html = "<title>용어집</title><h1>용어집</h1><dl><dt>접근 제어</dt><dd>네트워크 영역에 대한 접근을 제한하는 일이다.</dd><dt>알고리즘</dt><dd>문제를 푸는 명확한 규칙들의 모음이다.</dd></dl>"
     url = site.page("/ko.html", html.encode("euc-kr"))
-    result = crawl(urls=[url], allow_private=LOOPBACK)
+    result = crawl(CrawlOptions(urls=[url], allow_private=LOOPBACK))
     assert [(e.term, e.lang) for e in result.entries] == [("접근 제어", "ko"), ("알고리즘", "ko")]
 
 

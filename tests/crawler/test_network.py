@@ -141,7 +141,7 @@ def _dripping(parts: Iterator[bytes]) -> Iterator[str]:
 def test_slow_drip_is_cut_at_the_deadline_in_header_and_body(head: bytes) -> None:
     drip = (b"a" if n else head for n in range(400))
     local = Allowed(frozenset({"127.0.0.1"}))
-    with _dripping(drip) as url, pytest.raises(UserError, match="not finished after"):
+    with _dripping(drip) as url, pytest.raises(UserError, match="the answer took more than"):
         _fetcher(permitted=local, total_timeout_s=0.3, read_timeout_s=5.0).get(url)
 
 
@@ -156,7 +156,7 @@ def test_bomb_is_counted_before_it_is_whole() -> None:
 
 
 def test_six_encodings_are_too_many() -> None:
-    with pytest.raises(UserError, match="6 times over"):
+    with pytest.raises(UserError, match="compressed 6 times"):
         decoded([b"x"], ", ".join(["gzip"] * 6), max_bytes=10)
 
 
@@ -176,7 +176,7 @@ def test_any_bytes_are_a_body_or_an_error(data: bytes, header: str) -> None:
 
 def test_truncated_gzip_is_asked_for_again_and_then_an_error(site: Site) -> None:
     site.routes["/x"] = (200, {"content-encoding": "gzip"}, gzip.compress(b"words " * 500)[:-9])
-    with pytest.raises(UserError, match="broke off"):
+    with pytest.raises(UserError, match="was cut off"):
         _fetcher(permitted=Allowed(frozenset({"127.0.0.1"}))).get(f"{site.url}/x")
     assert site.count("/x") == 2
 

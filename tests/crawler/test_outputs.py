@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.crawler.run.crawl import crawl
+from embedkit.crawler import CrawlOptions, crawl
+from embedkit.crawler.output.difference import Difference
 from embedkit.data.reading import read_glossary
 from embedkit.data.shapes import read_pairs
 from embedkit.errors import AnswerNoError, UserError
@@ -37,52 +38,51 @@ def page(here: Path) -> Path:
 
 
 def test_pairs_straight_from_the_crawl(page: Path, here: Path) -> None:
-    crawl(from_file=[page], form="pairs")
+    crawl(CrawlOptions(from_file=[page], format="pairs"))
     assert next((p.anchor, p.kind) for p in read_pairs(here / "data/pairs.jsonl")) == ("Aft", "definition")
 
 
 def test_json_lines_carry_the_columns(page: Path, here: Path) -> None:
-    crawl(from_file=[page], form="jsonl")
+    crawl(CrawlOptions(from_file=[page], format="jsonl"))
     row = json.loads((here / "data/glossary.jsonl").read_text().splitlines()[0])
     assert (row["term"], row["aliases"], row["lang"]) == ("Aft", [], "en")
 
 
 def test_unknown_format_is_one_message(page: Path) -> None:
     with pytest.raises(UserError, match="no format"):
-        crawl(from_file=[page], form="xml")
+        crawl(CrawlOptions(from_file=[page], format="xml"))
 
 
 def test_difference_names_terms(page: Path, here: Path) -> None:
-    crawl(from_file=[page], output="old.csv")
+    crawl(CrawlOptions(from_file=[page], output="old.csv"))
     page.write_text(_page("Aft", "Bow", "Clew", "Deck", "Fin").replace("What Bow means", "Where Bow is"))
-    found = crawl(from_file=[page], output="new.csv", diff="old.csv").difference
-    assert found is not None
-    assert found.to_object() == {"added": ["Fin"], "changed": ["Bow"], "removed": ["Ebb"]}
+    found = crawl(CrawlOptions(from_file=[page], output="new.csv", diff="old.csv")).difference
+    assert found == Difference(added=("Fin",), changed=("Bow",), removed=("Ebb",))
 
 
 def test_source_that_lost_a_fifth_is_refused_until_force(page: Path, here: Path) -> None:
-    before = crawl(from_file=[page]).outputs[0].read_bytes()
+    before = crawl(CrawlOptions(from_file=[page])).outputs[0].read_bytes()
     page.write_text(_page("Aft", "Bow", "Clew"))
     with pytest.raises(AnswerNoError, match="3 terms, 5 in the last crawl"):
-        crawl(from_file=[page])
+        crawl(CrawlOptions(from_file=[page]))
     assert (here / "data/glossary.csv").read_bytes() == before
-    assert len(crawl(from_file=[page], force=True).entries) == 3
+    assert len(crawl(CrawlOptions(from_file=[page], force=True)).entries) == 3
 
 
 def test_rows_of_other_pages_are_not_lost_until_force(page: Path, here: Path) -> None:
     other = page.with_name("other.html")
     other.write_text(_page("Gaff", "Helm", "Jib", "Keel", "Luff"))
-    before = crawl(from_file=[page]).outputs[0].read_bytes()
+    before = crawl(CrawlOptions(from_file=[page])).outputs[0].read_bytes()
     with pytest.raises(UserError, match=f"rows of other pages, which would be lost: {page.name}"):
-        crawl(from_file=[other])
+        crawl(CrawlOptions(from_file=[other]))
     assert (here / "data/glossary.csv").read_bytes() == before
-    assert len(crawl(from_file=[page, other]).entries) == 10
-    assert len(crawl(from_file=[other], force=True).entries) == 5
+    assert len(crawl(CrawlOptions(from_file=[page, other])).entries) == 10
+    assert len(crawl(CrawlOptions(from_file=[other], force=True)).entries) == 5
 
 
 def test_another_format_leaves_the_first_one_where_it_is(page: Path, here: Path) -> None:
-    crawl(from_file=[page])
-    crawl(from_file=[page], form="jsonl")
+    crawl(CrawlOptions(from_file=[page]))
+    crawl(CrawlOptions(from_file=[page], format="jsonl"))
     assert {path.name for path in (here / "data").iterdir()} >= {"glossary.csv", "glossary.jsonl"}
 
 
@@ -90,10 +90,10 @@ def test_translations_of_others_are_kept_and_stale_ones_removed(shared: Path, he
     english, korean = (shared / f"samples/glossaries/apache24_{lang}_dl.html" for lang in ("en", "ko"))
     (here / "data").mkdir()
     (here / "data/translations.csv").write_text("mine")
-    crawl(from_file=[english, korean], align_pages=True)
+    crawl(CrawlOptions(from_file=[english, korean], align=True))
     assert (here / "data/translations.csv").read_text() == "mine"
     assert (here / "data/glossary.translations.csv").is_file()
-    crawl(from_file=[english, korean])
+    crawl(CrawlOptions(from_file=[english, korean]))
     assert not (here / "data/glossary.translations.csv").exists()
     assert (here / "data/translations.csv").read_text() == "mine"
 
@@ -102,9 +102,11 @@ def test_cells_that_a_spreadsheet_would_run(
     page: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page.write_text(_page("Aft", "=HYPERLINK(1)", "@media"))
-    assert crawl(from_file=[page]).risky_cells == 2
-    assert "2 cells would be run by a spreadsheet" in capsys.readouterr().err
-    assert [e.term for e in crawl(from_file=[page], spreadsheet_safe=True).entries][1] == "'=HYPERLINK(1)"
+    assert crawl(CrawlOptions(from_file=[page])).risky_cells == 2
+    assert "a spreadsheet would run 2 cells" in capsys.readouterr().err
+    assert [e.term for e in crawl(CrawlOptions(from_file=[page], spreadsheet_safe=True)).entries][
+        1
+    ] == "'=HYPERLINK(1)"
 
 
 def test_inventory_beside_the_page_proves_completeness(
@@ -116,21 +118,21 @@ def test_inventory_beside_the_page_proves_completeness(
     other = "Elsewhere std:term -1 other.html#term-$ -\nmod py:module 0 glossary.html#x -\n"
     head = b"# Sphinx inventory version 2\n# Project: x\n# Version: 1\n# The rest is compressed using zlib.\n"
     (here / "objects.inv").write_bytes(head + zlib.compress((lines + other).encode()))
-    proof = crawl(from_file=[page]).sources[0].proof
+    proof = crawl(CrawlOptions(from_file=[page])).pages[0].completeness
     assert proof is not None
     assert (proof.found, proof.expected) == (5, 5)
     assert "5 of 5 terms, 0 redirects folded" in capsys.readouterr().err
     page.write_text(_page("Aft", "Bow", "Clew", "Deck"))
-    short = crawl(from_file=[page]).sources[0].proof
+    short = crawl(CrawlOptions(from_file=[page])).pages[0].completeness
     assert short is not None
     assert short.missing == ("Ebb",)
 
 
 def test_template_calls_prove_completeness(shared: Path, here: Path) -> None:
     proof = (
-        crawl(from_file=[shared / "samples/glossaries/mediawiki/enwiki_plurality.parsoid.html"])
-        .sources[0]
-        .proof
+        crawl(CrawlOptions(from_file=[shared / "samples/glossaries/mediawiki/enwiki_plurality.parsoid.html"]))
+        .pages[0]
+        .completeness
     )
     assert proof is not None
     assert (proof.kind, proof.missing) == ("data-mw", ())
@@ -151,8 +153,8 @@ DUMP = _article("Kiel", "<p>A city.") + _article("Glossary of boats", _page("Aft
 
 def test_dump_gives_its_glossaries(here: Path) -> None:
     (here / "dump.ndjson").write_bytes(DUMP)
-    result = crawl(from_dump=["dump.ndjson"])
-    assert [s.name for s in result.sources] == ["enwiki:Glossary of boats"]
+    result = crawl(CrawlOptions(from_dump=["dump.ndjson"]))
+    assert [s.name for s in result.pages] == ["enwiki:Glossary of boats"]
     row = result.entries[0]
     assert (row.revision, row.license, row.permalink) == (
         "77", "CC BY-SA 4.0", "https://en.wikipedia.org/w/index.php?oldid=77",
@@ -164,7 +166,7 @@ def test_archive_is_streamed_and_nothing_leaves_the_folder(here: Path) -> None:
         member = tarfile.TarInfo("../../evil_0.ndjson")
         member.size = len(DUMP)
         archive.addfile(member, BytesIO(DUMP))
-    assert len(crawl(from_dump=["dump.tar.gz"], titles=["Glossary_of_boats"]).entries) == 2
+    assert len(crawl(CrawlOptions(from_dump=["dump.tar.gz"], titles=["Glossary_of_boats"])).entries) == 2
     assert sorted(p.name for p in here.iterdir()) == ["data", "dump.tar.gz"]
     assert not list(here.parent.parent.glob("evil*"))
 
@@ -172,19 +174,19 @@ def test_archive_is_streamed_and_nothing_leaves_the_folder(here: Path) -> None:
 def test_dump_that_is_cut_off_or_broken_is_an_error(here: Path) -> None:
     (here / "bad.ndjson").write_bytes(DUMP + b"{not json\n")
     with pytest.raises(UserError, match=r"not JSON"):
-        crawl(from_dump=["bad.ndjson"])
+        crawl(CrawlOptions(from_dump=["bad.ndjson"]))
     with tarfile.open(here / "cut.tar.gz", "w:gz") as archive:
         member = tarfile.TarInfo("a.ndjson")
         member.size = len(DUMP)
         archive.addfile(member, BytesIO(DUMP))
     (here / "cut.tar.gz").write_bytes((here / "cut.tar.gz").read_bytes()[:-60])
     with pytest.raises(UserError, match="cannot be read to its end"):
-        crawl(from_dump=["cut.tar.gz"])
+        crawl(CrawlOptions(from_dump=["cut.tar.gz"]))
     with pytest.raises(UserError, match="ZIM"):
-        crawl(from_dump=["wiki.zim"])
+        crawl(CrawlOptions(from_dump=["wiki.zim"]))
     (here / "dump.ndjson").write_bytes(DUMP)
     with pytest.raises(UserError, match="has no page 'Nope'"):
-        crawl(from_dump=["dump.ndjson"], titles=["Nope"])
+        crawl(CrawlOptions(from_dump=["dump.ndjson"], titles=["Nope"]))
 
 
 def _slow_site(site: Site) -> list[str]:
@@ -223,16 +225,16 @@ def test_time_of_the_bytes_stays_when_the_server_says_unchanged(site: Site, here
         )
 
     site.routes["/g.html"] = answer
-    first = crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK).outputs[0].read_bytes()
+    first = crawl(CrawlOptions(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK)).outputs[0].read_bytes()
     time.sleep(1.1)
-    again = crawl(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK)
+    again = crawl(CrawlOptions(urls=[f"{site.url}/g.html"], allow_private=LOOPBACK))
     assert again.outputs[0].read_bytes() == first
-    assert again.sources[0].from_cache
+    assert again.pages[0].document.from_cache
 
 
 def test_hosts_are_asked_side_by_side(here: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = _slow_site(site)[:4]
     addresses += [a.replace("127.0.0.1", "localhost") for a in addresses]
     started = time.monotonic()
-    crawl(urls=addresses, allow_private=["127.0.0.1", "localhost"])
+    crawl(CrawlOptions(urls=addresses, allow_private=["127.0.0.1", "localhost"]))
     assert time.monotonic() - started < 8 * 0.15

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from embedkit.crawler.extract.markdown import markdown_to_html
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
-from embedkit.crawler.sources.sources import to_html
+from embedkit.crawler.sources.markup import to_html
 from embedkit.errors import UserError
 
 P = "A rope, a sail or some other thing that does its work on a boat."

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.output.align import by_anchor
-from embedkit.crawler.run.crawl import crawl
-from embedkit.crawler.sources.documents import Document, Source
+from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.errors import AnswerNoError, UserError
 
 from .conftest import Reply, Site
@@ -96,7 +97,7 @@ def wiki(site: Site) -> Wiki:
 
 
 def _crawl(wiki: Wiki, **options: Any) -> Any:
-    return crawl(api=wiki.api, allow_private=LOOPBACK, **options)
+    return crawl(CrawlOptions(api=wiki.api, allow_private=LOOPBACK, **options))
 
 
 def test_unchanged_crawl_of_fifty_titles_costs_one_request(wiki: Wiki, here: Path) -> None:
@@ -114,7 +115,7 @@ def test_page_with_a_new_revision_is_fetched_again(wiki: Wiki, here: Path) -> No
     _crawl(wiki, titles=titles)
     wiki.revisions[titles[1]] = 2
     wiki.asked.clear()
-    assert _crawl(wiki, titles=titles).sources[1].revision == "2"
+    assert _crawl(wiki, titles=titles).pages[1].document.revision == "2"
     assert wiki.asked == ["revisions", "parse"]
 
 
@@ -122,7 +123,7 @@ def test_category_goes_on_to_its_last_page(wiki: Wiki, here: Path) -> None:
     for title in list(wiki.revisions)[5:]:
         del wiki.revisions[title]
     result = _crawl(wiki, categories=["Category:Glossaries of things"])
-    assert [s.name for s in result.sources] == [f"127.0.0.1:Subject {n}" for n in range(5)]
+    assert [s.name for s in result.pages] == [f"127.0.0.1:Subject {n}" for n in range(5)]
     assert wiki.asked.count("categorymembers") == 3
 
 
@@ -140,7 +141,7 @@ def test_licence_of_another_wiki_comes_from_its_siteinfo(wiki: Wiki, here: Path)
 
 
 def test_links_between_languages_give_translations(wiki: Wiki, here: Path) -> None:
-    result = _crawl(wiki, titles=["Subject 1"], align_pages=True)
+    result = _crawl(wiki, titles=["Subject 1"], align=True)
     assert [(t.term, t.translation, t.evidence) for t in result.translations] == [
         ("Keel", "용골", "langlink")
     ]
@@ -150,14 +151,14 @@ def test_links_between_languages_give_translations(wiki: Wiki, here: Path) -> No
 
 def test_nothing_to_align_is_said_and_nothing_written(here: Path) -> None:
     (here / "g.html").write_text(f"<title>Glossary</title>{ROWS}")
-    with pytest.raises(AnswerNoError, match="nothing to align"):
-        crawl(from_file=["g.html"], align_pages=True)
+    with pytest.raises(AnswerNoError, match="found no translations"):
+        crawl(CrawlOptions(from_file=["g.html"], align=True))
     assert not list(here.glob("data/*"))
 
 
-def _page(name: str, lang: str, html: str) -> tuple[Document, Any]:
-    source = Source(kind="file", name=name, title=name, request=name)
-    return Document(source=source, html=html, sha256=""), extract(html, lang=lang)
+def _page(name: str, lang: str, html: str) -> CrawledPage:
+    source = PageSource(kind="file", name=name, title=name, request=name)
+    return CrawledPage(Document(source=source, html=html, sha256=""), extract(html, lang=lang))
 
 
 def test_same_anchors_pair_two_languages(shared: Path) -> None:

@@ -14,10 +14,10 @@ import pytest
 from starlette.applications import Starlette
 
 from embedkit.models.resolve import Role
-from embedkit.serving.app import Served, make_app
+from embedkit.serving.app import ServedModel, make_app
 from embedkit.serving.batcher import Encoded
 
-SERVED = Served(name="m", dimensions=1, max_tokens=None)
+SERVED = ServedModel(name="m", dimensions=1, max_tokens=None)
 
 
 class Client:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embedkit.models.resolve import Role
-from embedkit.serving.batcher import Batcher, Encoded, TooMany
+from embedkit.serving.batcher import Batcher, Encoded, QueueFullError
 
 
 class Model:
@@ -119,7 +119,7 @@ def test_beyond_what_may_wait_a_request_is_refused_but_never_when_it_is_alone() 
         await until_encoding(model)
         second = asyncio.create_task(batcher.encode(["a"] * 2, "document"))
         await asyncio.sleep(0)
-        with pytest.raises(TooMany):
+        with pytest.raises(QueueFullError):
             await batcher.encode(["a"] * 2, "document")
         third = asyncio.create_task(batcher.encode(["a"], "document"))
         model.gate.set()
@@ -149,7 +149,7 @@ def test_nobody_computes_for_a_client_that_left() -> None:
     assert [texts for texts, _ in model.batches] == [["first"], ["stays"]]
 
 
-def test_a_failure_is_told_to_those_in_the_batch_and_the_next_goes_on() -> None:
+def test_a_failure_reaches_the_requests_of_the_batch_and_the_next_goes_on() -> None:
     model = Model()
     batcher = made(model)
 

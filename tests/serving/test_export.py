@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embedkit.errors import UserError
 from embedkit.models import backends
-from embedkit.serving.export import export
+from embedkit.serving import ExportOptions, export
 
 TEXTS = ["a diode", "다이오드", "pulse width modulation of a motor " * 30, "op"]
 Load = Callable[[Path], Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]]
@@ -65,7 +65,7 @@ def test_the_graph_gives_the_models_vectors_without_us(
     from sentence_transformers import SentenceTransformer
 
     need(*modules)
-    folder = export(str(tiny_model), to=[target], output=tmp_path / "out")
+    folder = export(ExportOptions(model=str(tiny_model), to=[target], output=tmp_path / "out"))
     wanted = SentenceTransformer(str(tiny_model), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(pooled(folder, graph, load), wanted, atol=atol)
     again = SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
@@ -90,7 +90,7 @@ def test_the_configs_are_those_that_other_runtimes_parse(tiny_model: Path, tmp_p
     model.max_seq_length = 16
     model.save_pretrained(str(tmp_path / "model"), create_model_card=False)
     (tmp_path / "model" / "LICENSE.txt").write_text("mine", encoding="utf-8")
-    folder = export(str(tmp_path / "model"), to=["onnx"], output=tmp_path / "out")
+    folder = export(ExportOptions(model=str(tmp_path / "model"), to=["onnx"], output=tmp_path / "out"))
 
     def read(name: str) -> Any:
         return json.loads((folder / name).read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def test_a_graph_that_does_not_agree_leaves_nothing(
     need("onnx", "onnxruntime")
     monkeypatch.setattr(backends, "LEAST_COSINE", {"onnx": 0.9, "onnx-int8": 1.01})
     with pytest.raises(UserError, match="onnx-int8 does not agree with torch"):
-        export(str(tiny_model), to=["onnx", "onnx-int8"], output=tmp_path / "a" / "out")
+        export(ExportOptions(model=str(tiny_model), to=["onnx", "onnx-int8"], output=tmp_path / "a" / "out"))
     assert not list((tmp_path / "a").iterdir())
 
 
@@ -130,19 +130,19 @@ def test_an_export_is_replaced_only_when_asked_and_nothing_else_ever(
     need("onnx", "onnxruntime")
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_model, tmp_path / "runs" / "mine" / "model")
-    folder = export(None, to=["onnx"], output=None)
+    folder = export(ExportOptions(to=["onnx"]))
     assert folder == Path("exports/mine")
     assert capsys.readouterr().out == f"{folder}\n"
     with pytest.raises(UserError, match="already exists and is kept"):
-        export(None, to=["onnx"], output=None)
+        export(ExportOptions(to=["onnx"]))
     (folder / "onnx" / "old").touch()
-    export(None, to=["onnx"], output=None, force=True, as_json=True)
+    export(ExportOptions(to=["onnx"], force=True, as_json=True))
     assert not (folder / "onnx" / "old").exists()
     assert json.loads(capsys.readouterr().out)["output"] == str(folder)
-    with pytest.raises(UserError, match="is no export, so it is kept"):
-        export(None, to=["onnx"], output=tmp_path / "runs", force=True)
+    with pytest.raises(UserError, match="is not an export, so it is kept"):
+        export(ExportOptions(to=["onnx"], output=tmp_path / "runs", force=True))
     with pytest.raises(UserError, match="is an input"):
-        export(str(folder), to=["onnx"], output=folder, force=True)
+        export(ExportOptions(model=str(folder), to=["onnx"], output=folder, force=True))
 
 
 def test_a_model_without_a_transformer_is_refused(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_model_without_a_transformer_is_refused(tmp_path: Path) -> None:
     static = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=4)], device="cpu")
     static.save_pretrained(str(tmp_path / "static"), create_model_card=False)
     with pytest.raises(UserError, match="no transformer"):
-        export(str(tmp_path / "static"), to=["onnx"], output=tmp_path / "out")
+        export(ExportOptions(model=str(tmp_path / "static"), to=["onnx"], output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -175,6 +175,6 @@ def test_a_graph_too_large_for_one_file_comes_with_its_weights(
 
     monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(backends, "_trace", spread)
-    folder = export(str(tiny_model), to=["onnx"], output=tmp_path / "out")
+    folder = export(ExportOptions(model=str(tiny_model), to=["onnx"], output=tmp_path / "out"))
     assert {path.name for path in (folder / "onnx").iterdir()} == {"model.onnx", "model.onnx_data"}
     assert pooled(folder, "onnx/model.onnx", onnx).shape == (4, 32)

@@ -127,9 +127,9 @@ def test_texts_that_were_cut_are_named(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "message"),
     [
-        (b"{", 400, "the body is no JSON"),
+        (b"{", 400, "the body is not JSON"),
         (b"[]", 400, "valid dictionary"),
         ({}, 400, "input: Field required"),
         ({"input": []}, 400, "input: List should have at least 1 item"),
@@ -142,12 +142,14 @@ def test_texts_that_were_cut_are_named(service: Service) -> None:
         ({"input": "a", "model": "gpt"}, 404, "'gpt' is not served here; 'terms' is"),
     ],
 )
-def test_a_mistake_is_told_in_openais_form(body: Any, status: int, told: str, service: Service) -> None:
+def test_a_mistake_is_an_error_in_openais_form(
+    body: Any, status: int, message: str, service: Service
+) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = requests.post(f"{service.url}/v1/embeddings", data=raw, timeout=30)
     error = answer.json()["error"]
     assert answer.status_code == status
-    assert told in error["message"]
+    assert message in error["message"]
     assert error["type"] == "invalid_request_error"
 
 
@@ -199,11 +201,11 @@ def test_a_stop_answers_what_was_asked_before(number: int, code: int, tiny_model
 
 
 def _encoding(service: Service) -> bool:
-    told = requests.get(f"{service.url}/metrics", timeout=10).text
-    return "embedkit_waiting_texts 0" not in told and "embedkit_batch_texts_count" in told
+    metrics = requests.get(f"{service.url}/metrics", timeout=10).text
+    return "embedkit_waiting_texts 0" not in metrics and "embedkit_batch_texts_count" in metrics
 
 
-def test_a_port_that_is_taken_is_told_before_a_model_is_loaded(tiny_model: Path) -> None:
+def test_a_port_that_is_taken_is_an_error_before_a_model_is_loaded(tiny_model: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "embedkit", "serve", "--model", str(tiny_model), "--port", port]
@@ -218,4 +220,4 @@ def test_an_open_address_without_a_key_is_warned_about(tiny_model: Path) -> None
     with served(tiny_model, "--host", "0.0.0.0") as service:
         service.process.terminate()
         assert service.process.stderr is not None
-        assert "warning: who reaches 0.0.0.0 can use the model" in service.process.stderr.read()
+        assert "warning: anyone who can reach 0.0.0.0 can use this model" in service.process.stderr.read()

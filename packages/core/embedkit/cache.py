@@ -1,4 +1,4 @@
-"""The one cache folder for pages, vectors and converted models: `EMBEDKIT_CACHE`, else the platform's own place."""
+"""The cache folder for pages, vectors and converted models: `EMBEDKIT_CACHE`, else the platform's cache folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from embedkit.errors import UserError
 from embedkit.files import share_lock
 
 Room = Literal["http", "vectors", "models"]
-BUSY_SECONDS = 120.0  # that long one process waits for another that writes to the same SQLite file
-_held: dict[Path, int | None] = {}  # rooms this process uses, each with the descriptor that holds its lock
+BUSY_SECONDS = 120.0  # how long a process waits for another that writes to the same SQLite file
+_held: dict[Path, int | None] = {}  # the rooms this process uses, with the descriptor of each lock
 
 
 def cache_root() -> Path:
-    """The folder that the rooms lie in; it need not be there."""
+    """The folder of all rooms; it may not exist yet."""
     root = os.environ.get("EMBEDKIT_CACHE")
     if root:
         return Path(root)
@@ -28,7 +28,7 @@ def cache_root() -> Path:
 
 
 def cache_dir(room: Room) -> Path:
-    """The folder that `room` may fill; it is created, and kept from `cache clear` until this process ends.
+    """The folder of one room; it is created, and `cache clear` keeps it until this process ends.
 
     Raises:
         UserError: it cannot be created.
@@ -50,7 +50,7 @@ def cache_dir(room: Room) -> Path:
 
 @contextmanager
 def readable_cache(path: Path) -> Iterator[None]:
-    """Around work with a cache's SQLite file: one that is damaged or cannot be written is a `UserError`."""
+    """Wraps work with a SQLite file of the cache: a damaged or read-only one is a `UserError`."""
     try:
         yield
     except sqlite3.Error as error:

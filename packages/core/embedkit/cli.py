@@ -1,20 +1,19 @@
-"""The command `embedkit`: collects each room's signatures and turns errors into messages and exit codes.
+"""The command `embedkit`: it collects each room's commands and turns errors into messages and exit codes.
 
-Starts in little more than the time of `import typer`: nothing heavy is imported before a command's body runs. Modules
-of signatures have no `from __future__ import annotations`: Typer would evaluate each annotation's text twice.
+Start-up is little more than `import typer`: nothing heavy is imported before a command's body runs. Modules of command
+signatures have no `from __future__ import annotations`: Typer would evaluate the text of each annotation twice.
 """
 
 import importlib
 import os
 import signal
 import sys
-from enum import StrEnum
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ToldInterrupt
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
@@ -27,14 +26,6 @@ app = typer.Typer(
     add_completion=False,
 )
 cache_app = typer.Typer(name="cache", help="See what the cache holds, and clear it.", no_args_is_help=True)
-
-
-class CacheRoom(StrEnum):
-    """The rooms of the cache."""
-
-    HTTP = "http"
-    VECTORS = "vectors"
-    MODELS = "models"
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,10 +48,8 @@ def root(
 
 
 @app.command()
-def doctor(
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Say what works on this machine: versions, extras, devices, models, folders."""
+def doctor(json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Check this machine: versions, extras, devices, models, folders."""
     from embedkit.commands.doctor import doctor as run
 
     run(as_json=json_)
@@ -70,17 +59,15 @@ def doctor(
 def demo(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Glossary pages to a better model, offline, with verdict and report, under runs/demo/."""
+    """Run the whole path on shipped pages, offline: crawl, compose, train, evaluate, search."""
     from embedkit.commands.demo import demo as run
 
     run(as_json=json_)
 
 
 @cache_app.command("info")
-def cache_info(
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Say where the cache lies and what each room of it holds."""
+def cache_info(json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Print the cache's folder, and the files and size of each room in it."""
     from embedkit.commands.cache import cache_info as run
 
     run(as_json=json_)
@@ -88,17 +75,19 @@ def cache_info(
 
 @cache_app.command("clear")
 def cache_clear(
-    room: Annotated[CacheRoom | None, typer.Argument(help="One room; by default all of them.")] = None,
+    room: Annotated[
+        Literal["http", "vectors", "models"] | None, typer.Argument(help="One room. Default: all of them.")
+    ] = None,
     older_than: Annotated[
-        float, typer.Option(metavar="DAYS", min=0, help="Keep what was written in the last DAYS days.")
+        float, typer.Option(metavar="DAYS", min=0, help="Keep files of the last DAYS days.")
     ] = 0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Remove fetched pages, vectors and converted models; what another embedkit works with is kept."""
+    """Remove fetched pages, vectors and converted models, but none that another embedkit is using."""
     from embedkit.commands.cache import cache_clear as run
 
-    run(room.value if room else None, older_than=older_than, yes=yes, as_json=json_)
+    run(room, older_than=older_than, yes=yes, as_json=json_)
 
 
 app.add_typer(cache_app)
@@ -120,7 +109,7 @@ def main() -> None:
         say("{error}", error=error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our stdout has left (`| head`): nothing is wrong, and nothing more can be said there.
+        # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (KeyboardInterrupt, SystemExit) as left:
@@ -129,13 +118,13 @@ def main() -> None:
         from embedkit.console import say
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if not _told(left):
+        if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _told(left: BaseException | None) -> bool:
-    """Whether a Ctrl-C that Typer turned into an exit was told of where it arrived."""
-    while left is not None and not isinstance(left, ToldInterrupt):
+def _was_reported(left: BaseException | None) -> bool:
+    """Whether a message about this Ctrl-C, which Typer turned into an exit, was already printed."""
+    while left is not None and not isinstance(left, ReportedInterrupt):
         left = left.__cause__ or left.__context__
     return left is not None

@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, everything else to stderr, nothing that a terminal would obey."""
+"""Output: data to stdout, messages to stderr, never a control character."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _hushed = False
 
 
 def hush(yes: bool) -> None:
-    """Let this process be silent, or speak again: of several that work together one speaks."""
+    """Turn this process's output off or on: of several ranks, one prints."""
     global _hushed
     _hushed = yes
 
@@ -32,7 +32,7 @@ def out_json(value: Any) -> None:
 
 
 def _write(line: str) -> None:
-    if _hushed or sys.stdout is None:  # closed by who started us (`>&-`): nobody wants the data
+    if _hushed or sys.stdout is None:  # closed by the caller (`>&-`)
         return
     try:
         sys.stdout.write(line + "\n")
@@ -40,13 +40,13 @@ def _write(line: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        with suppress(OSError):  # what is left in the buffer would be a second error at the end
+        with suppress(OSError):  # the rest of the buffer would be a second error at exit
             sys.stdout.close()
         raise UserError("cannot be written ({reason})", place="stdout", reason=error.strerror) from error
 
 
 def say(template: str, **fields: object) -> None:
-    """One message for the person on stderr, in their language (`EMBEDKIT_LANG`)."""
+    """One message on stderr, in the user's language (`EMBEDKIT_LANG`)."""
     if _hushed or sys.stderr is None:
         return
     sys.stderr.write(printable(tr(template, **fields)) + "\n")
@@ -54,10 +54,10 @@ def say(template: str, **fields: object) -> None:
 
 
 def warn(template: str, **fields: object) -> None:
-    """A message that something deserves a look."""
+    """One warning on stderr."""
     say("warning: {text}", text=tr(template, **fields))
 
 
 def debug_wanted() -> bool:
-    """Whether `EMBEDKIT_DEBUG` asks for tracebacks even where the mistake is the person's."""
+    """Whether `EMBEDKIT_DEBUG` asks for a traceback with every error."""
     return os.environ.get("EMBEDKIT_DEBUG", "") not in ("", "0")

@@ -1,4 +1,4 @@
-"""The errors a person can meet: each is one to three lines (place, problem, next step) and knows its exit code."""
+"""Errors for the user: each is one to three lines (place, problem, next step) and has an exit code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ EXIT_TERMINATED = 143
 class EmbedkitError(Exception):
     """Base of every error that is a message and not a bug.
 
-    `problem` and `hint` are templates where `fields` fill them in, and are shown in the person's language; without
-    fields they are taken as they are. In a template a brace that is no field is doubled, as `str.format` wants it.
+    `problem` and `hint` are templates that `fields` fill in, and are shown in the user's language; without `fields`
+    they are plain text. In a template, a brace that is no field is doubled, as `str.format` requires.
     """
 
     exit_code = EXIT_USAGE
@@ -56,5 +56,5 @@ class TerminatedError(EmbedkitError):
     exit_code = EXIT_TERMINATED
 
 
-class ToldInterrupt(KeyboardInterrupt):
-    """Ctrl-C, of which the person was told what is kept and how it goes on."""
+class ReportedInterrupt(KeyboardInterrupt):
+    """Ctrl-C after a message that said what is kept and how to go on: no second message is needed."""

@@ -1,4 +1,4 @@
-"""Optional dependencies: a missing one is a single line naming the command that installs it."""
+"""Optional dependencies: a missing one is an error of one line, with the command that installs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DISTRIBUTION = "embedkit-toolkit"
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import `module`, or raise `UserError` naming the extra that carries it."""
+    """Import `module`, or raise `UserError` with the extra to install."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

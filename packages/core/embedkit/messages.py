@@ -1,4 +1,4 @@
-"""What a person reads, in English or (`EMBEDKIT_LANG=ko`) Korean: the English template is the key."""
+"""Messages in English or (`EMBEDKIT_LANG=ko`) Korean: the English template is the key of its translation."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def language() -> str:
 
 @cache
 def _korean() -> dict[str, str]:
-    import json  # a tenth of the time that --help takes, which needs none of it
+    import json  # 10 % of the time of --help, which does not need it
 
     files = sorted(data_path("messages").glob("*.ko.json"))
     return {key: text for path in files for key, text in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 class Phrase(str):
-    """A template that is filled in, English where it is written down, and that `tr` can still translate.
+    """A filled-in template: English text that `tr` can still translate.
 
-    For what travels before it is told: the words of a `ValueError`, the reason for a rejected row.
+    For text that is stored or raised before it is shown: the message of a `ValueError`, the reason of a rejected row.
     """
 
     template: str
@@ -39,12 +39,12 @@ class Phrase(str):
         return phrase
 
     def __str__(self) -> Self:
-        """Itself, so that the `str` of an exception that was made of it is still a phrase."""
+        """Itself: so `str(ValueError(phrase))` is still a phrase."""
         return self
 
 
 def tr(template: str, **fields: object) -> str:
-    """Fill in `template`, translated where a translation is shipped; Korean particles follow what is filled in."""
+    """Fill in `template`, translated if there is a translation; Korean particles follow the filled-in words."""
     if isinstance(template, Phrase):
         return tr(template.template, **template.fields)
     if language() != "ko":

@@ -1,4 +1,4 @@
-"""Progress of anything long: a bar on a terminal once two seconds have passed, a plain line every 30 s elsewhere."""
+"""Progress: on a terminal a bar after two seconds, elsewhere a line every 30 seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_SECONDS = 30.0
 
 
 def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items`, telling on stderr how far they have got."""
+    """Yield `items` and report the progress on stderr."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -28,7 +28,7 @@ def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterat
 
 
 class Ticker:
-    """Says `label: 120 of 600` at most every `LINE_SECONDS`."""
+    """Prints `label: 120 of 600` at most every `LINE_SECONDS`."""
 
     def __init__(self, label: str, total: int | None = None) -> None:
         self.label = label
@@ -36,7 +36,7 @@ class Ticker:
         self._due = time.monotonic() + LINE_SECONDS
 
     def at(self, done: int) -> None:
-        """Report that `done` items are finished, if it is time for a line."""
+        """Print that `done` items are finished, if a line is due."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + LINE_SECONDS

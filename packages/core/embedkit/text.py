@@ -1,4 +1,4 @@
-"""What is done to text everywhere: clean it, fold it for comparison, tell its language by its script."""
+"""Text for every room: clean it, fold it for comparison, detect its language by script, fit it to columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clean(text: str) -> str:
 
 
 def writable(text: str) -> str:
-    """`text` with � for every half character: a file name in another encoding has some, and no file can hold them."""
+    """`text` with � for each lone surrogate: file names in another encoding have some, and UTF-8 has none."""
     return text if text.isascii() else _SURROGATES.sub("�", text)
 
 
@@ -43,14 +43,14 @@ def fold(text: str) -> str:
 
 
 def hash64(text: str) -> int:
-    """64 bits that stand for a text; among a million texts two share them once in 30 million runs."""
+    """A 64-bit hash of a text; the chance of a collision among a million texts is 1 in 37 million."""
     return int.from_bytes(
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
     )
 
 
 def language_of(text: str, *, fallback: str = "en") -> str:
-    """The language its script shows: a tenth of the letters decides, so Korean prose full of Latin terms is Korean."""
+    """The language of a text by its script: a tenth of the letters decides, so Korean with Latin terms is Korean."""
     if text.isascii():
         known = fallback in _OTHER_SCRIPT and any(map(str.isalpha, text))
         return "en" if known else fallback
@@ -83,7 +83,7 @@ def _is_acronym_token(token: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """`text` without what a terminal would obey (escape sequences, control characters)."""
+    """`text` with � for each control character: a terminal would obey them."""
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
 
 
@@ -112,7 +112,7 @@ def shorten(text: str, columns: int) -> str:
 
 
 def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns filled to their widest cell, counted in terminal columns."""
+    """Rows as lines, each column padded to its widest cell in terminal columns."""
     widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(pad(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()

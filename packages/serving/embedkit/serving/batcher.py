@@ -1,7 +1,7 @@
-"""Requests of many clients, encoded together: what waits when the model is free becomes the next batch.
+"""Dynamic batching: the texts that wait when the model is free become the next batch.
 
-No timer: alone, a request is encoded at once; under load the batches fill themselves. Requests take turns text by text,
-so a long one does not keep a short one waiting.
+No timer: a single request is encoded at once, and under load the batches fill up. Requests take turns text by text, so
+a long one does not delay a short one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from embedkit.models.resolve import Role
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Unit vectors `(B, D)`, and of each text its tokens as encoded and whether it was cut."""
+    """Unit vectors `(B, D)`; the token count of each text as encoded, and whether the text was truncated."""
 
     vectors: NDArray[np.float32]
     tokens: Sequence[int]
@@ -30,8 +30,8 @@ class Encoded:
 Encode = Callable[[Sequence[str], Role], Encoded]
 
 
-class TooMany(Exception):  # noqa: N818  (not a failure: the client comes back later)
-    """No more texts may wait."""
+class QueueFullError(Exception):
+    """The queue has no room for these texts; the client may try again later."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class _Request:
 
     @property
     def left(self) -> int:
-        """How many texts no batch has taken; none where nobody waits for the answer."""
+        """How many texts no batch has taken yet; 0 when the client is gone."""
         return 0 if self.answer.done() else len(self.texts) - self.started
 
     def put(self, place: int, encoded: Encoded, at: int) -> None:
@@ -55,7 +55,7 @@ class _Request:
 
 
 class Batcher:
-    """A model that many wait for. `run` works until it is cancelled; `encode` asks it."""
+    """Queue of texts for one model. `run` encodes until it is cancelled; `encode` waits for its texts."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Batcher:
         max_waiting: int,
         on_batch: Callable[[Encoded], None] = lambda encoded: None,
     ) -> None:
-        """`on_batch` hears of each batch."""
+        """`on_batch` is called with each encoded batch."""
         self._encode, self._batch_size, self._max_waiting = encode, batch_size, max_waiting
         self._on_batch = on_batch
         self._requests: deque[_Request] = deque()
@@ -77,21 +77,21 @@ class Batcher:
         return sum(request.left for request in self._requests)
 
     async def encode(self, texts: Sequence[str], role: Role) -> Encoded:
-        """The texts' vectors. Who is cancelled while waiting leaves the queue.
+        """The texts' vectors. A cancelled call leaves the queue.
 
         Raises:
-            TooMany: others wait, and there is no room beside them. A request alone is never too many.
+            QueueFullError: other texts wait and these do not fit beside them. A request alone always fits.
         """
         waiting = self.waiting
         if waiting and waiting + len(texts) > self._max_waiting:
-            raise TooMany
+            raise QueueFullError
         request = _Request(texts, role, asyncio.get_running_loop().create_future())
         self._requests.append(request)
         self._wake.set()
         return await request.answer
 
     async def run(self) -> None:
-        """Encode what waits, batch after batch, in a thread of its own."""
+        """Encode the waiting texts batch after batch, in a thread of its own."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="encode") as thread:
             while True:
@@ -103,7 +103,7 @@ class Batcher:
                 texts = [request.texts[place] for request, place in batch]
                 try:
                     encoded = await loop.run_in_executor(thread, self._encode, texts, batch[0][0].role)
-                except Exception as error:  # noqa: BLE001  (told to those who wait; the others go on)
+                except Exception as error:  # noqa: BLE001  (raised in the requests of this batch; the others go on)
                     _fail(batch, error)
                     continue
                 self._on_batch(encoded)

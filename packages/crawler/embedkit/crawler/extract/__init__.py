@@ -1,1 +1,1 @@
-"""The extractor: one module per structure in which pages pair terms with definitions."""
+"""From the bytes of a page to its terms: decode, parse, find the structures, let the gate judge, fold aliases."""

@@ -1,4 +1,4 @@
-"""Pages that would take a parser minutes or gigabytes, told from their text before they are parsed; 1 µs a tag."""
+"""Detects pages that would take a parser minutes or gigabytes, before they are parsed; 1 µs per tag."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMAT = re.compile(r"<(/?)(?:b|big|code|em|font|i|s|small|strike|strong|tt|u)\
 
 
 def refusal(html: str) -> str:
-    """Why a page is not parsed, in a few words; empty where it is."""
+    """Why a page must not be parsed, in a few words; empty for a safe page."""
     tags = html.count("<") - html.count("</")
     if tags > MAX_TAGS:
         tags = len(_TAG.findall(html))
@@ -30,7 +30,7 @@ def refusal(html: str) -> str:
     if tags * tags > 2 * MAX_NESTING_WORK and sum(_depths(_NESTED.findall(html))) > MAX_NESTING_WORK:
         return "its elements are nested too deep"
     if tags * tags > MAX_REOPENED and tags * max(_depths(_FORMAT.findall(html))) > MAX_REOPENED:
-        return "its markup is never closed"
+        return "its tags are not closed"
     return ""
 
 

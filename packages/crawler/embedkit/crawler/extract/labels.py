@@ -1,4 +1,4 @@
-"""What a headword and its surroundings say: the term itself, its other names, and pointers to other terms."""
+"""Headwords and definitions as text: the term, its other names, and references to other terms."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_label(text: str) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether `text` is written as in programs: a path, option, signature, dotted or under_scored name."""
+    """Whether `text` is program code: a path, option, signature, dotted or under_scored name."""
     return bool(_CODE.match(text))
 
 
@@ -107,7 +107,7 @@ def _inside(term: str, inside: str) -> Iterator[Alias]:
 
 
 def name_in_parenthesis(term: str, part: str) -> Alias | None:
-    """The alias that `part`, standing in brackets after `term`, is; None for a qualifier or a remark."""
+    """The alias in `part`, which stands in brackets after `term`; None for a qualifier or a remark."""
     text = part.strip().strip(_QUOTES).strip()
     plural = words.PLURAL.match(text)
     if plural and text[plural.end() :]:
@@ -135,7 +135,7 @@ def _translation(term: str, text: str) -> Alias | None:
 
 
 def alias_kind(text: str, term: str = "") -> AliasKind:
-    """What a second headword of the same entry is."""
+    """The kind of a second headword of the same entry."""
     if term and fold(text) in (f"{fold(term)}s", f"{fold(term)}es"):
         return "plural"
     return "abbreviation" if is_acronym(text) and not is_acronym(term) else "synonym"

@@ -1,4 +1,4 @@
-"""Markdown to HTML by markdown-it, with tables and the definition lists of Markdown Extra."""
+"""Markdown to HTML by markdown-it, with tables and Markdown Extra's definition lists."""
 
 from __future__ import annotations
 

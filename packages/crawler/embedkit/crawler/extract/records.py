@@ -1,4 +1,4 @@
-"""What the extractor finds and gives: frozen records, from the raw finding to the folded extraction."""
+"""Records of extraction, from the raw entry of a structure to the folded terms of a page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from embedkit.data.entries import Alias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One entry as its page shows it: its headwords in order, its senses with a line a block."""
+class RawEntry:
+    """One entry as its page shows it: headwords in order; senses, each with one line per block."""
 
     heads: tuple[str, ...]
     senses: tuple[str, ...] = ()
@@ -18,20 +18,20 @@ class Found:
     anchors: tuple[str, ...] = ()
     fragment: str = ""
     line: int = 0
-    counted: bool = True
+    counted: bool = True  # whether its headwords count as terms of the page
     link: str = ""  # the wiki page that the headword links to
     evidence: str = ""  # what `aliases` were read from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The entries that one structure gave; `refused` says why they are none, `node_id` is its element."""
+    """The entries of one structure. `refused`: why they are no terms; `node_id`: the structure's element."""
 
     structure: str
-    found: tuple[Found, ...]
+    found: tuple[RawEntry, ...]
     refused: str = ""
     node_id: int = 0
-    marked: bool = False  # the markup itself says glossary
+    marked: bool = False  # its markup says that it is a glossary
 
     @property
     def terms(self) -> int:
@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One entry: its name, a definition a sense, its other names, and the page's anchor for it."""
+    """One term: its name, a definition per sense, its other names, and its anchor on the page."""
 
     term: str
     senses: tuple[str, ...]
@@ -52,7 +52,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a page is a glossary, and the evidence in one sentence."""
+    """Whether a page is a glossary, and why."""
 
     is_glossary: bool
     reason: str
@@ -60,7 +60,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """All that a page gave. `terms` counts headwords before redirects and synonyms are folded."""
+    """The terms of a page. `terms` counts headwords before redirects and synonyms are folded."""
 
     terms: int = 0
     entries: tuple[Term, ...] = ()

@@ -1,4 +1,7 @@
-"""The user's own CSS selectors for terms and definitions, through BeautifulSoup, which knows all of CSS."""
+"""The user's own CSS selectors for terms and definitions, by BeautifulSoup, which knows nearly all of CSS.
+
+BeautifulSoup is given the page as lexbor builds it, so that a selector matches what a browser's inspector shows.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from collections.abc import Iterator
 
 from bs4 import BeautifulSoup
 from bs4.element import Tag
+from selectolax.lexbor import LexborHTMLParser
 from soupsieve import SelectorSyntaxError
 
+from embedkit.crawler.extract.fold import fold_groups
 from embedkit.crawler.extract.guard import refusal
 from embedkit.crawler.extract.labels import label
-from embedkit.crawler.extract.page import fold_groups
-from embedkit.crawler.extract.records import Extraction, Found, Group, Verdict
+from embedkit.crawler.extract.records import Extraction, Group, RawEntry, Verdict
 from embedkit.errors import UserError
 from embedkit.text import clean
 
@@ -21,7 +25,7 @@ def extract_selected(html: str, *, term: str, definition: str, lang: str = "") -
     unsafe = refusal(html)
     if unsafe:
         return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
-    soup = BeautifulSoup(html, "lxml")
+    soup = BeautifulSoup(LexborHTMLParser(html).html or "", "html.parser")
     terms, definitions = _ids(soup, term, "--select-term"), _ids(soup, definition, "--select-definition")
     found = tuple(_found(soup, terms, definitions))
     title = clean(soup.title.get_text()) if soup.title else ""
@@ -35,13 +39,11 @@ def _ids(soup: BeautifulSoup, selector: str, option: str) -> frozenset[int]:
         return frozenset(id(element) for element in soup.select(selector))
     except (SelectorSyntaxError, ValueError, NotImplementedError) as error:
         raise UserError(
-            "not a CSS selector: {reason}",
-            place=f"{option} {selector!r}",
-            reason=str(error).splitlines()[0],
+            "not a CSS selector: {reason}", place=f"{option} {selector!r}", reason=str(error).splitlines()[0]
         ) from None
 
 
-def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[int]) -> Iterator[Found]:
+def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[int]) -> Iterator[RawEntry]:
     heads: list[str] = []
     senses: list[str] = []
     anchors: list[str] = []
@@ -50,11 +52,11 @@ def _found(soup: BeautifulSoup, terms: frozenset[int], definitions: frozenset[in
             continue
         if id(element) in terms:
             if senses:
-                yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
+                yield RawEntry(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
                 heads, senses, anchors = [], [], []
             heads += [name for name in [label(clean(element.get_text()))] if name]
             anchors += [str(element["id"])] if element.get("id") else []
         elif id(element) in definitions and heads:
             senses += [text for text in [clean(element.get_text())] if text]
     if heads:
-        yield Found(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))
+        yield RawEntry(heads=tuple(heads), senses=tuple(senses), anchors=tuple(anchors))

@@ -1,4 +1,4 @@
-"""A page as a browser would build it (lexbor, 20 ms for 838 KB), without what is no text, and as lines."""
+"""A page as a browser builds it, by selectolax (20 ms for 838 KB): without noise, and as lines of text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _DISPLAYSTYLE = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _XREF = re.compile(r"\[=\s*([^=\]|]+?)\s*(?:\|[^\]]*)?=\]|\[\[!?([\w-]+)\]\]")
 
 
-# Makers of manuals: those that know glossaries mark them, and their other lists describe options and parameters.
+# Generators of manuals mark their glossaries; their other lists describe options and parameters.
 _MANUAL = re.compile(
     r"docbook|sphinx|docutils|texi2|texinfo|makeinfo|asciidoc|doxygen|javadoc|latex2html|tex4ht|lwarp|hevea|groff",
     re.IGNORECASE,
@@ -69,8 +69,8 @@ _TAGS = re.compile(r"</?[a-z][^>\"]*(?:\"[^\"]*\"[^>\"]*)*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line as a reader sees it: `lead` stands out at its start, by `mark` (dfn, b, a, i, code)."""
+class PageLine:
+    """One line as a reader sees it. `lead` is its start if that is marked up, by `mark` (dfn, b, a, i, code)."""
 
     kind: Kind
     text: str = ""
@@ -99,14 +99,14 @@ class Page:
 
 
 def parse(html: str, *, lang: str = "") -> Page | None:
-    """Parse and clean a page; None when nothing is in it. `lang` overrides what the page says of itself."""
+    """Parse and clean a page; None when it is empty. `lang` overrides the language that the page declares."""
     parser = LexborHTMLParser(html)
     body = parser.body
     if body is None:
         return None
     title_node = parser.css_first("head > title")
     title = clean(title_node.text()) if title_node else ""
-    said = _language(parser, body)
+    declared = _language(parser, body)
     respec = parser.css_first("script[src*=respec]") is not None
     maker = _maker(parser, html)
     _math(body)
@@ -115,7 +115,7 @@ def parse(html: str, *, lang: str = "") -> Page | None:
     heading = text_of(first).replace("\n", " ") if first else ""
     return Page(
         body=body,
-        lang=lang or said,
+        lang=lang or declared,
         title=title,
         heading=heading,
         respec=respec,
@@ -125,9 +125,9 @@ def parse(html: str, *, lang: str = "") -> Page | None:
 
 
 def _maker(parser: LexborHTMLParser, html: str) -> Maker:
-    """What made the page, as far as that says how it marks glossaries."""
-    told = parser.css_first("meta[name=generator], meta[name=Generator], meta[name=GENERATOR]")
-    generator = attribute(told, "content") if told else ""
+    """The kind of software that made the page, as far as that decides how it marks glossaries."""
+    meta = parser.css_first("meta[name=generator], meta[name=Generator], meta[name=GENERATOR]")
+    generator = attribute(meta, "content") if meta else ""
     if _MANUAL.search(generator) or _MANUAL_MARK.search(html):
         return "manual"
     return "wiki" if "mediawiki" in generator.lower() or _WIKI.search(html) else ""
@@ -149,7 +149,7 @@ def attribute(node: LexborNode, name: str) -> str:
 
 
 def _inner_first(body: LexborNode, selector: str) -> list[LexborNode]:
-    """The matches, each once and the inner ones first, so that taking one out never takes another with it."""
+    """The matches, each once and inner ones first: removing one never removes another with it."""
     found = {node.mem_id: node for node in body.css(selector) if node.tag != "body"}
     return list(found.values())[::-1]
 
@@ -188,9 +188,9 @@ def _prune(body: LexborNode) -> None:
         # LibreOffice help hides both wordings of a switch and shows one by script: the default one.
         if not attribute(node, "id").startswith("default"):
             node.decompose()
-    told = {node.mem_id for node in body.css("main aside, article aside, dd aside, li aside")}
+    kept = {node.mem_id for node in body.css("main aside, article aside, dd aside, li aside")}
     for node in _inner_first(body, "aside"):
-        if node.mem_id not in told:
+        if node.mem_id not in kept:
             node.decompose()
 
 
@@ -205,9 +205,9 @@ def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
 
 
 def walk(root: LexborNode, *, closed: frozenset[int] = frozenset()) -> Iterator[tuple[bool, LexborNode]]:
-    """Yield `(entering, node)` for all below `root` in document order, but for nothing below those in `closed`.
+    """Yield `(entering, node)` for all nodes below `root` in document order, but none below those in `closed`.
 
-    No recursion: pages are nested as deep as their makers like.
+    No recursion: pages can be nested deeper than Python's stack.
     """
     node = root.child
     for _ in range(MAX_NODES):
@@ -264,12 +264,12 @@ def tidy(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """ReSpec's source markup as its readers see it: `[=term=]` is term."""
+    """Text with ReSpec's markup resolved: `[=term=]` becomes `term`."""
     return _XREF.sub(lambda m: m[1] or f"[{m[2]}]", text)
 
 
-class _Draft:
-    """A line being read: its pieces with their marks."""
+class _LineDraft:
+    """A line while it is read: its pieces of text, each with its mark."""
 
     def __init__(self) -> None:
         self.pieces: list[tuple[str, str, LexborNode | None]] = []
@@ -293,9 +293,9 @@ class _Draft:
         return clean("".join(lead)), "", mark, at
 
 
-def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator[Line]:
+def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator[PageLine]:
     """The page as lines in reading order; each subtree in `groups` is one line of the kind "group"."""
-    draft = _Draft()
+    draft = _LineDraft()
     blocks: list[LexborNode] = [body]
     marks: list[tuple[int, str, LexborNode]] = []
     keywords: list[str] = []
@@ -311,20 +311,20 @@ def lines(body: LexborNode, *, groups: frozenset[int] = frozenset()) -> Iterator
         if node.mem_id in groups:
             if entering:
                 yield from _flush(draft, blocks, keywords)
-                yield Line(kind="group", node=node)
-            draft = _Draft()
+                yield PageLine(kind="group", node=node)
+            draft = _LineDraft()
         elif tag == "meta":
             if entering and attribute(node, "itemprop") == "keywords":
                 keywords.append(attribute(node, "content"))
         elif tag in _BLOCKS or tag == "br":
             yield from _flush(draft, blocks, keywords)
-            draft = _Draft()
+            draft = _LineDraft()
             if entering and tag != "br":
                 blocks.append(node)
             elif tag != "br":
                 blocks.pop()
                 if tag == "details":
-                    yield Line(kind="end")
+                    yield PageLine(kind="end")
         elif entering:
             mark = _mark(node, marks[-1][1] if marks else "")
             if mark:
@@ -348,7 +348,7 @@ def _mark(node: LexborNode, outer: str) -> str:
     return outer or _SOFT.get(tag, "")
 
 
-def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iterator[Line]:
+def _flush(draft: _LineDraft, blocks: list[LexborNode], keywords: list[str]) -> Iterator[PageLine]:
     text = clean("".join(t for t, _, _ in draft.pieces))
     if not text:
         return
@@ -358,7 +358,7 @@ def _flush(draft: _Draft, blocks: list[LexborNode], keywords: list[str]) -> Iter
     lead, rest, mark, at = draft.split()
     kind: Kind = "heading" if heading else "td" if node.tag in ("td", "th") else "li" if item else "p"
     owner = item.parent.mem_id if item is not None and item.parent is not None else node.mem_id
-    yield Line(
+    yield PageLine(
         kind=kind,
         text=text,
         level=_HEADINGS[heading.tag or ""] if heading else 0,

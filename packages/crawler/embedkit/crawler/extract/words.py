@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (Hangul and Han count twice in a line)
-"""The words by which pages in many languages say term, definition, see, also, see also and glossary."""
+"""Words for term, definition, glossary, see, also and see also in many languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 _I = re.IGNORECASE
 
-# A page's title, first heading or first sentence that says what it is.
+# In a title, first heading or first sentence: the page is a glossary.
 GLOSSARY = re.compile(
     r"glossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
     r"|\bwoordenlijst\w*|\bbegriffs\w*|\blexi(?:con|que|kon)\b|\bterminolog\w+|\bvocabular(?:y|ies)\b|\bthesaurus\b"
@@ -19,7 +19,7 @@ GLOSSARY = re.compile(
     _I,
 )
 
-# A page that lists where words stand in a book: names and places, no definitions.
+# The index of a book: names and page numbers, no definitions.
 INDEX = re.compile(
     r"^(?:(?:general|full|concept|subject|function) )?index$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
     _I,
@@ -41,7 +41,7 @@ END_SECTION = re.compile(
     _I,
 )
 
-# Headings that introduce rather than name a term.
+# Headings that are no terms.
 NOT_A_TERM = re.compile(
     r"^(?:introduction|overview|contents?|table of contents|about(?: .*)?|summary|preface|foreword|abstract|purpose"
     r"|scope|background|how to .*|using this .*|on this page|in this (?:article|page|section)|navigation|menu|search"
@@ -80,7 +80,7 @@ TERM_HEADERS = (
         r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I
     ),
 )
-# What programs have: on a page that calls itself no glossary a table of these documents a program.
+# On a page that does not call itself a glossary, a table of these documents a program.
 PROGRAM_HEADER = re.compile(
     r"^(?:parameters?|fields?|attributes?|variables?|commands?|functions?|options?|methods?|codes?|keys?|propert(?:y|ies))$",
     _I,
@@ -96,7 +96,7 @@ DEFINITION_HEADERS = (
         r"|определение|описание|значение|definicja|opis|znaczenie|definitie|betekenis|omschrijving)(?:\s*\(.*\))?$",
         _I,
     ),
-    # Weaker: only on a page that says it is a glossary, or where the header has nothing better.
+    # Weaker: only on a page that calls itself a glossary.
     re.compile(
         r"^(?:notes?|comments?|remarks?|details?|information|info|full form|full name|expansion|stands for|long form"
         r"|usage|비고|원어|본말|전체 ?이름|備考|正式名称|全称|备注|備註|bemerkung(?:en)?|anmerkung(?:en)?|remarques?|notas?"

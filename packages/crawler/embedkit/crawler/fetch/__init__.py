@@ -1,1 +1,1 @@
-"""Fetching: HTTP with caps, pace, robots.txt and a cache."""
+"""Fetching: HTTP by requests, with limits, pace, robots.txt and a cache."""

@@ -1,43 +1,41 @@
-"""An answer's body, decoded while it streams: counted, complete, and never more encodings than five."""
+"""The body of an answer, decompressed while it streams, with limits on its size and encodings."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
 
+from embedkit.crawler.fetch.config import MEBIBYTE
 from embedkit.errors import UserError
 from embedkit.messages import Phrase
 
-MEBIBYTE = 1024 * 1024
 MAX_ENCODINGS = 5
 BLOCK_BYTES = 64 * 1024
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
 class BrokenBodyError(Exception):
-    """The body ends early or is not what its headers say; the same request may do better."""
+    """The body ends early or is not what its headers say; the request may be tried again."""
 
 
 def encodings(header: str) -> tuple[str, ...]:
-    """The names in a `Content-Encoding` header, in the order they were applied. Raises `UserError` at six."""
+    """The names in a `Content-Encoding` header, in order. Raises `UserError` for an unknown one or too many."""
     names = tuple(n for part in header.split(",") if (n := part.strip().lower()) not in ("", "identity"))
     if len(names) > MAX_ENCODINGS:
         raise UserError(
-            "packed {times} times over; {most} are read",
-            times=len(names),
-            most=MAX_ENCODINGS,
+            "compressed {times} times; at most {most} are allowed", times=len(names), most=MAX_ENCODINGS
         )
     for name in names:
         if name not in ("gzip", "x-gzip", "deflate"):
-            raise UserError("packed as {name!r}, which was not asked for", name=name)
+            raise UserError("compressed as {name!r}, which was not requested", name=name)
     return names
 
 
 def decoded(blocks: Iterable[bytes], header: str, *, max_bytes: int) -> bytes:
-    """The whole body. Raises `UserError` over `max_bytes` decoded, `BrokenBodyError` when cut short."""
+    """The whole body. Raises `UserError` over `max_bytes` decompressed, `BrokenBodyError` when it ends early."""
     stream = iter(blocks)
     for name in reversed(encodings(header)):
-        stream = _inflated(stream, gzip=name != "deflate")
+        stream = _decompressed(stream, gzip=name != "deflate")
     parts: list[bytes] = []
     size = 0
     for part in stream:
@@ -52,8 +50,8 @@ def decoded(blocks: Iterable[bytes], header: str, *, max_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _inflated(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
-    """Unpack in blocks of bounded size, so that a bomb is counted before it is whole."""
+def _decompressed(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
+    """Decompress in blocks of bounded size, so that a bomb reaches the limit before it fills the memory."""
     engine = zlib.decompressobj(_GZIP) if gzip else None
     for block in blocks:
         data = block
@@ -63,7 +61,7 @@ def _inflated(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
             try:
                 out = engine.decompress(data, BLOCK_BYTES)
             except zlib.error as error:
-                raise BrokenBodyError(Phrase("cannot be unpacked ({error})", error=error)) from None
+                raise BrokenBodyError(Phrase("cannot be decompressed ({error})", error=error)) from None
             if out:
                 yield out
             data = engine.unconsumed_tail
@@ -75,5 +73,5 @@ def _inflated(blocks: Iterator[bytes], *, gzip: bool) -> Iterator[bytes]:
     while engine is not None and not engine.eof:
         out = engine.decompress(engine.unconsumed_tail, BLOCK_BYTES)
         if not out:
-            raise BrokenBodyError(Phrase("packed, and its end is missing"))
+            raise BrokenBodyError(Phrase("compressed data ends too early"))
         yield out

@@ -1,4 +1,4 @@
-"""Every answer that was fetched, in one SQLite file: for revalidation and for `--offline`."""
+"""The HTTP cache: every answer in one SQLite file, for revalidation and for `--offline`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _local = threading.local()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer. Header names are lower case; times are UTC, as 2026-11-24T08:15:00Z.
 
-    `fetched_at`: when the bytes came; `checked_at`: when the server last said that they are still right.
+    `fetched_at`: when the bytes came; `checked_at`: when the server last confirmed them.
     """
 
     url: str
@@ -45,12 +45,12 @@ class Answer:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the server last stood by the bytes."""
+        """Seconds since the server last confirmed the bytes."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.checked_at)).total_seconds()
 
 
 def now() -> str:
-    """The time of day in UTC, to the second."""
+    """The time in UTC, to the second."""
     return datetime.now(UTC).strftime(_TIME)
 
 
@@ -70,7 +70,7 @@ def _connection(path: Path) -> sqlite3.Connection:
     _log_ahead(db)
     db.execute("PRAGMA synchronous = NORMAL")
     with db:
-        db.execute("BEGIN IMMEDIATE")  # of several that find the file empty, one makes the tables
+        db.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
         if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             for table, columns in _TABLES.items():
                 db.execute(f"DROP TABLE IF EXISTS {table}")
@@ -81,7 +81,7 @@ def _connection(path: Path) -> sqlite3.Connection:
 
 
 def _log_ahead(db: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on. SQLite does not wait here for others that have the file open, so this does."""
+    """Turn the write-ahead log on. SQLite does not wait for other processes here, so this does."""
     patience = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -101,14 +101,14 @@ def close() -> None:
     _local.path = _local.db = None
 
 
-def lookup(url: str) -> Answer | None:
+def lookup(url: str) -> HttpAnswer | None:
     """The stored answer for `url`."""
     with _transaction() as db:
         row = db.execute(f"SELECT {_COLUMNS} FROM answers WHERE url = ?", (url,)).fetchone()
     if row is None:
         return None
     status, final_url, headers, body, fetched_at, checked_at = row
-    return Answer(
+    return HttpAnswer(
         url=url,
         final_url=final_url,
         status=status,
@@ -120,8 +120,8 @@ def lookup(url: str) -> Answer | None:
     )
 
 
-def store(answer: Answer) -> None:
-    """Keep an answer, in place of an earlier one of the same address; it survives a kill right after."""
+def store(answer: HttpAnswer) -> None:
+    """Store an answer in place of an earlier one of the same address; it survives a kill right after."""
     row = (
         answer.url,
         answer.status,
@@ -136,7 +136,7 @@ def store(answer: Answer) -> None:
 
 
 def begin(key: str) -> str:
-    """Note that a crawl starts. When its last run was cut off less than a day ago, that run's start, else ""."""
+    """Record that a crawl starts; the start of its last run, if that was cut off less than a day ago, else ""."""
     day_ago = (datetime.now(UTC) - timedelta(days=1)).strftime(_TIME)
     with _transaction() as db:
         db.execute("DELETE FROM crawls WHERE began_at < ?", (day_ago,))
@@ -147,6 +147,6 @@ def begin(key: str) -> str:
 
 
 def finish(key: str) -> None:
-    """Note that a crawl came to its end: its next run asks every server again."""
+    """Record that a crawl ended: its next run asks every server again."""
     with _transaction() as db:
         db.execute("DELETE FROM crawls WHERE key = ?", (key,))

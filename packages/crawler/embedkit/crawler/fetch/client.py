@@ -1,4 +1,4 @@
-"""One polite request at a time for each host: identified, paced, capped, backed off, revalidated."""
+"""HTTP with manners: one request at a time for each host, paced, limited, retried, revalidated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from embedkit.console import say
 from embedkit.crawler.fetch import body, cache, urls
-from embedkit.crawler.fetch.cache import Answer
+from embedkit.crawler.fetch.cache import HttpAnswer
 from embedkit.crawler.fetch.config import WIKIMEDIA_AT_ONCE, FetchSettings
 from embedkit.crawler.fetch.network import Wire, session
 from embedkit.errors import UserError
@@ -30,12 +30,12 @@ GONE = frozenset((404, 410))
 RETRIED = frozenset((429, 500, 502, 503, 504))
 WEB_PORTS = (80, 443)
 _KEPT_HEADERS = ("content-type", "etag", "last-modified", "content-language", "link", "retry-after")
-_SAID_FROM_S = 3.0
+_MESSAGE_FROM_S = 3.0
 _WIKIMEDIA = "wikimedia"
 
 
 class RetryError(Exception):
-    """An answer or a broken connection after which the same request is worth another try."""
+    """An answer or a broken connection after which the request is tried again."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
@@ -44,7 +44,7 @@ class RetryError(Exception):
 
 @dataclass(slots=True)
 class _Host:
-    """A host's connection; whoever holds the lock may ask."""
+    """A host's connection; its lock is held during a request."""
 
     wire: Wire
     session: requests.Session
@@ -53,9 +53,9 @@ class _Host:
 
 @dataclass(slots=True)
 class Fetcher:
-    """Fetches for several threads, one request at a time a host and three at a time for Wikimedia.
+    """Fetches for several threads: one request at a time per host, three at a time for all of Wikimedia.
 
-    `since`: an interrupted crawl's start; what was checked after it is not asked for again.
+    `since`: the start of an interrupted crawl; answers checked after it are not requested again.
     """
 
     settings: FetchSettings
@@ -73,36 +73,36 @@ class Fetcher:
         *,
         pace_s: float | None = None,
         fresh_s: float = 0.0,
-        check: Callable[[Answer], None] | None = None,
-    ) -> Answer:
-        """Fetch `url`, or take it from the cache when younger than `fresh_s` or, the server says, unchanged.
+        check: Callable[[HttpAnswer], None] | None = None,
+    ) -> HttpAnswer:
+        """Fetch `url`, or take it from the cache if younger than `fresh_s` or unchanged on the server.
 
-        `check` may refuse an answer before it is kept: by `UserError`, or by `RetryError` for another try.
+        `check` may refuse an answer before it is stored: by `UserError`, or by `RetryError` for another try.
 
         Raises:
-            UserError: the network, the server or the answer is at fault; offline and not in the cache.
+            UserError: no answer, a refused answer, or offline and not in the cache.
         """
         known = cache.lookup(url)
         if known is not None and (self.settings.offline or self._fresh(known, fresh_s)):
             return known
         if self.settings.offline:
             raise UserError(
-                "not in the cache, and --offline fetches nothing",
+                "not in the cache, and --offline allows no network",
                 place=url,
                 hint="run once without --offline",
             )
-        answer = self._persist(url, known, self.settings.pace_s if pace_s is None else pace_s, check)
+        answer = self._try_repeatedly(url, known, self.settings.pace_s if pace_s is None else pace_s, check)
         if answer.status < 400 or answer.status in GONE:
             cache.store(answer)
         return answer
 
-    def _fresh(self, known: Answer, fresh_s: float) -> bool:
+    def _fresh(self, known: HttpAnswer, fresh_s: float) -> bool:
         return known.age_s < fresh_s or bool(self.since and known.checked_at >= self.since)
 
-    def _persist(
-        self, url: str, known: Answer | None, pace_s: float, check: Callable[[Answer], None] | None
-    ) -> Answer:
-        """Try until `attempts` are used up, waiting as long as the server asks or twice as long each time."""
+    def _try_repeatedly(
+        self, url: str, known: HttpAnswer | None, pace_s: float, check: Callable[[HttpAnswer], None] | None
+    ) -> HttpAnswer:
+        """Try up to `attempts` times, waiting as long as the server asks, or twice as long each time."""
         for attempt in range(1, self.settings.attempts + 1):
             try:
                 answer = self._follow(url, known, pace_s)
@@ -116,13 +116,13 @@ class Fetcher:
                 if attempt == self.settings.attempts or wait_s > self.settings.max_wait_s:
                     asked = wait_s > self.settings.max_wait_s
                     raise UserError(
-                        "{reason}; it asks to wait {seconds:.0f} s" if asked else "{reason}",
+                        "{reason}; the server asks to wait {seconds:.0f} s" if asked else "{reason}",
                         place=url,
                         hint="try again later; what was fetched is kept",
                         reason=str(error),
                         seconds=wait_s,
                     ) from None
-                if wait_s >= _SAID_FROM_S:
+                if wait_s >= _MESSAGE_FROM_S:
                     say(
                         "{url}: {reason}, waiting {seconds} s",
                         url=url,
@@ -138,8 +138,8 @@ class Fetcher:
         doubled = self.settings.backoff_s * 2.0 ** (attempt - 1)
         return float(min(doubled * random.uniform(1.0, 1.5), self.settings.max_wait_s))
 
-    def _follow(self, url: str, known: Answer | None, pace_s: float) -> Answer:
-        """Follow redirects by hand: each hop is checked like the first address."""
+    def _follow(self, url: str, known: HttpAnswer | None, pace_s: float) -> HttpAnswer:
+        """Follow redirects here and not in requests: each hop is checked like the first address."""
         at = url
         for _ in range(self.settings.max_redirects + 1):
             self._require_port(at)
@@ -153,15 +153,15 @@ class Fetcher:
         host, port = urls.host_of(url), urls.port_of(url)
         if port not in WEB_PORTS and (host, port) not in self.settings.permitted:
             raise UserError(
-                "port {port} is not asked",
+                "port {port} is not allowed",
                 place=url,
-                hint="--allow-private {host}:{port} asks it all the same",
+                hint="--allow-private {host}:{port} allows it",
                 port=port,
                 host=host,
             )
 
-    def _exchange(self, url: str, at: str, known: Answer | None, pace_s: float) -> Answer | str:
-        """One request and its answer, or the place that it redirects to."""
+    def _exchange(self, url: str, at: str, known: HttpAnswer | None, pace_s: float) -> HttpAnswer | str:
+        """One request: its answer, or the address that it redirects to."""
         with self._turn(at, pace_s) as host:
             total_s = self.settings.total_timeout_s
             try:
@@ -174,11 +174,11 @@ class Fetcher:
                 if error.place.startswith(("http:", "https:")):
                     raise
                 raise UserError(error.problem, place=at, hint=error.hint) from None
-        if host.wire.cut:  # a body without a length ends where it is cut
-            raise UserError("not finished after {total_s:g} s", place=at, total_s=total_s)
+        if host.wire.cut:  # a body without a length looks complete when it is cut
+            raise UserError("the answer took more than {total_s:g} s", place=at, total_s=total_s)
         return answer
 
-    def _ask(self, host: _Host, url: str, known: Answer | None) -> requests.Response:
+    def _ask(self, host: _Host, url: str, known: HttpAnswer | None) -> requests.Response:
         headers = {}
         if known is not None and known.headers.get("etag"):
             headers["If-None-Match"] = known.headers["etag"]
@@ -194,7 +194,7 @@ class Fetcher:
 
     @contextmanager
     def _turn(self, url: str, pace_s: float) -> Iterator[_Host]:
-        """Wait until the host may be asked again; hosts that were allowed by name are not paced."""
+        """Wait until the next request to the host is due; hosts of --allow-private are not paced."""
         name, wikimedia = urls.host_of(url), urls.is_wikimedia(url)
         with self._lock:
             host = self._hosts.get(name)
@@ -214,7 +214,7 @@ class Fetcher:
         return _Host(wire, session(agent, wire, use_proxy=self.settings.use_proxy))
 
     def _wait_for(self, key: str, pace_s: float) -> float:
-        """Book the next free moment of `key` and return the seconds until it."""
+        """Reserve the next free moment of `key` and return the seconds until it."""
         with self._lock:
             now = time.monotonic()
             begin = max(now, self._free_at.get(key, 0.0))
@@ -222,7 +222,7 @@ class Fetcher:
             self.requests_made += 1
             return begin - now
 
-    def _answer(self, url: str, at: str, response: requests.Response) -> Answer | str:
+    def _answer(self, url: str, at: str, response: requests.Response) -> HttpAnswer | str:
         status = response.status_code
         if status in REDIRECTS and "location" in response.headers:
             return response.headers["location"]
@@ -232,7 +232,7 @@ class Fetcher:
         kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         data = b"" if status in (204, 304) else self._body(response)
         now = cache.now()
-        return Answer(
+        return HttpAnswer(
             url=url, final_url=at, status=status, headers=kept, body=data, fetched_at=now, checked_at=now
         )
 
@@ -241,11 +241,11 @@ class Fetcher:
             header = response.headers.get("content-encoding", "")
             return body.decoded(_blocks(response), header, max_bytes=self.settings.max_bytes)
         except (HTTPError, OSError, body.BrokenBodyError) as error:
-            raise RetryError(Phrase("the answer broke off ({reason})", reason=_reason(error))) from None
+            raise RetryError(Phrase("the answer was cut off ({reason})", reason=_reason(error))) from None
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """The bytes as they arrive, still packed."""
+    """The bytes as they arrive, still compressed."""
     while block := response.raw.read1(body.BLOCK_BYTES, decode_content=False):
         yield block
 
@@ -272,7 +272,7 @@ def retry_after_s(header: str) -> float | None:
 
 
 def user_agent(contact: str) -> str:
-    """Who asks, in the form that Wikimedia's User-Agent policy wants: tool, operator's contact, library."""
+    """The User-Agent in the form of Wikimedia's policy: tool, operator's contact, library."""
     version = metadata.version(DISTRIBUTION)
     operator = f" ({contact})" if contact else ""
     return f"embedkit/{version}{operator} python-requests/{requests.__version__}"

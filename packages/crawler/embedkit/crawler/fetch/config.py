@@ -1,4 +1,4 @@
-"""The crawler's settings, frozen: how to fetch, and how politely."""
+"""Settings of fetching."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCES = (WIKIPEDIA, CUSTOM_URLS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSettings:
-    """Limits and manners of one crawl. `contact` is the operator's."""
+    """Contact, limits and pace of one crawl. `_s` is in seconds; `fresh_s` is how old a cached page may be."""
 
     contact: str = ""
     permitted: Allowed = field(default_factory=Allowed)
@@ -37,5 +37,5 @@ class FetchSettings:
 
     @property
     def wikimedia_per_minute(self) -> int:
-        """Requests a minute that Wikimedia's robot policy grants to us."""
+        """Requests a minute that Wikimedia's robot policy allows, with or without a contact."""
         return WIKIMEDIA_PER_MINUTE_IDENTIFIED if self.contact else WIKIMEDIA_PER_MINUTE

@@ -1,4 +1,4 @@
-"""Connections that go where they were checked to go: a name is looked up once, and that address is dialled."""
+"""Connections to checked addresses only: a name is resolved once, and that address is connected to."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_global(text: str) -> bool:
-    """Whether an address, and every IPv4 address wrapped in it, is one of the public internet."""
+    """Whether an address, and every IPv4 address embedded in it, is public."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    return all(a.is_global and not a.is_multicast for a in _wrapped(address))
+    return all(a.is_global and not a.is_multicast for a in _embedded(address))
 
 
-def _wrapped(address: Address) -> Iterator[Address]:
-    """The addresses that a packet may end at: mapped, NAT64, 6to4 and Teredo hide an IPv4 address."""
+def _embedded(address: Address) -> Iterator[Address]:
+    """The addresses that a packet may reach: mapped, NAT64, 6to4 and Teredo addresses embed IPv4 ones."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
         return
@@ -52,7 +52,7 @@ def _wrapped(address: Address) -> Iterator[Address]:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What `--allow-private HOST[:PORT]` lets through although its address is private or its port unusual."""
+    """Hosts and ports of `--allow-private HOST[:PORT]`: allowed although private or unusual."""
 
     hosts: frozenset[str] = frozenset()
     ports: frozenset[tuple[str, int]] = frozenset()
@@ -85,13 +85,13 @@ def allowed(values: Iterable[str]) -> Allowed:
 
 
 def addresses(host: str, port: int, permitted: Allowed) -> tuple[str, ...]:
-    """Look `host` up, once. Raises `UserError` unless it was allowed by name or all its addresses are public."""
+    """Resolve `host`. Raises `UserError` unless all its addresses are public or `permitted` has the host."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", "") or error
         raise UserError(
-            "no address is known for {host} ({reason})",
+            "cannot resolve {host} ({reason})",
             place=host,
             hint="check the name and the network; --offline uses the cache",
             host=host,
@@ -103,7 +103,7 @@ def addresses(host: str, port: int, permitted: Allowed) -> tuple[str, ...]:
         raise UserError(
             "{host} is not on the public internet ({address})",
             place=host,
-            hint="--allow-private {host} fetches it all the same",
+            hint="--allow-private {host} allows it",
             host=host,
             address=inner[0],
         )
@@ -112,7 +112,7 @@ def addresses(host: str, port: int, permitted: Allowed) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Wire:
-    """The one connection of a host, and the alarm that cuts it at a deadline."""
+    """The connection of one host, which can be cut at a deadline."""
 
     permitted: Allowed
     sock: socket.socket | None = None
@@ -137,8 +137,8 @@ class Wire:
                 self.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _dial(connection: HTTPConnection, wire: Wire) -> socket.socket:
-    """Connect to an address that was just checked; no second look-up happens on the way."""
+def _connect(connection: HTTPConnection, wire: Wire) -> socket.socket:
+    """Connect to an address that was just checked, without resolving the name again."""
     failure: OSError | None = None
     timeout = connection.timeout if isinstance(connection.timeout, int | float) else None
     for number in addresses(connection.host.strip("[]").lower(), connection.port or 80, wire.permitted):
@@ -163,16 +163,16 @@ class PinnedAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        """Make the pools open their connections by `_dial`."""
+        """Make the pools open their connections by `_connect`."""
         wire = self.wire
 
         class Plain(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return _dial(self, wire)
+                return _connect(self, wire)
 
         class Secure(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return _dial(self, wire)
+                return _connect(self, wire)
 
             def connect(self) -> None:
                 super().connect()
@@ -189,7 +189,7 @@ class PinnedAdapter(HTTPAdapter):
 
 
 def session(agent: str, wire: Wire, *, use_proxy: bool) -> requests.Session:
-    """A session whose connections are pinned; with a proxy, the proxy looks names up and is trusted to."""
+    """A session with pinned connections; a proxy resolves names itself and is trusted."""
     made = requests.Session()
     made.trust_env = use_proxy
     made.headers["User-Agent"] = agent

@@ -1,4 +1,4 @@
-"""robots.txt: asked once per host with our own name, kept in the cache for a day (RFC 9309)."""
+"""robots.txt (RFC 9309): fetched once per host, cached for a day."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def robots_url(url: str) -> str:
 
 
 def ask(url: str, fetcher: Fetcher) -> RobotsVerdict:
-    """The verdict for `url`; its rules are fetched when not in the cache. No rules allow everything."""
+    """The verdict for `url`; its rules are fetched unless cached. Without rules everything is allowed."""
     try:
         answer = fetcher.get(robots_url(url), fresh_s=FRESH_S)
     except UserError as error:
         raise UserError(
-            "its robots.txt cannot be read: {reason}",
+            "cannot fetch robots.txt: {reason}",
             place=url,
             hint="{then}",
             then=error.hint,
@@ -46,7 +46,7 @@ def ask(url: str, fetcher: Fetcher) -> RobotsVerdict:
 
 
 def known(url: str) -> RobotsVerdict | None:
-    """The verdict by the cached rules; None when they were never fetched."""
+    """The verdict by cached rules; None when they were never fetched."""
     answer = cache.lookup(robots_url(url))
     return _verdict(url, answer.status, answer.body) if answer is not None else None
 

@@ -1,4 +1,4 @@
-"""Addresses: what the user typed or listed, checked; and hosts that may be asked."""
+"""Addresses: reading and checking those that the user gives; their hosts and ports."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def checked(url: str, *, place: str = "") -> str:
     if parts.scheme not in PORTS or not parts.hostname or not port_ok:
         raise UserError("only http and https addresses are fetched", place=place or url)
     if parts.username or parts.password:
-        raise UserError("an address with a user name or password in it is not fetched", place=place or url)
+        raise UserError("an address may not contain a user name or a password", place=place or url)
     return parts._replace(fragment="").geturl()
 
 

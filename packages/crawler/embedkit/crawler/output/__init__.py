@@ -1,1 +1,1 @@
-"""What a crawl writes: rows, files, translations, differences, proofs of completeness."""
+"""Output of a crawl: rows, files, translations, differences, the check for completeness."""

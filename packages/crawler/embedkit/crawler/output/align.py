@@ -1,4 +1,4 @@
-"""Language versions laid side by side: the same anchors on both pages, or Wikipedia's links between languages."""
+"""Translations from language versions: by equal anchors of two pages, or by Wikipedia's language links."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from embedkit.crawler.extract.records import Extraction, Term
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.fetch.config import WIKIPEDIA
 from embedkit.crawler.fetch.urls import with_anchor
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.sources import mediawiki
-from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Alias, Entry, entry_id
 from embedkit.files import atomic
 from embedkit.text import fold
 
 MIN_SHARED = 3
-Page = tuple[Document, Extraction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """A row of `translations.csv`: two names of one concept, and what says so (anchor or langlink)."""
+    """A row of `translations.csv`: two names of one concept, and the evidence (anchor or langlink)."""
 
     term: str
     lang: str
@@ -37,16 +36,18 @@ class Translation:
     translation_entry_id: str = ""
 
 
-def align(pages: Sequence[Page], fetcher: Fetcher, *, to: Sequence[str]) -> list[Translation]:
-    """The translations that the crawled pages show. `to`: the languages to ask Wikipedia for."""
+def align(pages: Sequence[CrawledPage], fetcher: Fetcher, *, to: Sequence[str]) -> list[Translation]:
+    """The translations among the crawled pages. `to`: the languages of the Wikipedia links to follow."""
     found = [t for a, b in combinations(pages, 2) for t in by_anchor(a, b)]
-    found += [t for page in pages if page[0].source.kind == WIKIPEDIA for t in _by_links(page, fetcher, to)]
+    found += [
+        t for page in pages if page.document.source.kind == WIKIPEDIA for t in _by_links(page, fetcher, to)
+    ]
     return list(dict.fromkeys(found))
 
 
-def by_anchor(first: Page, second: Page) -> Iterator[Translation]:
+def by_anchor(first: CrawledPage, second: CrawledPage) -> Iterator[Translation]:
     """Pair entries of two pages in different languages when half of the anchors of one are on the other."""
-    (one, left), (two, right) = first, second
+    left, right = first.extraction, second.extraction
     if left.lang == right.lang:
         return
     ours, theirs = _anchored(left), _anchored(right)
@@ -61,20 +62,20 @@ def by_anchor(first: Page, second: Page) -> Iterator[Translation]:
             translation=b.term,
             translation_lang=right.lang,
             evidence="anchor",
-            source_url=with_anchor(one.url, anchor),
-            translation_url=with_anchor(two.url, anchor),
-            entry_id=entry_id(one.source.name, a.term),
-            translation_entry_id=entry_id(two.source.name, b.term),
+            source_url=with_anchor(first.document.url, anchor),
+            translation_url=with_anchor(second.document.url, anchor),
+            entry_id=entry_id(first.name, a.term),
+            translation_entry_id=entry_id(second.name, b.term),
         )
 
 
-def _anchored(page: Extraction) -> Mapping[str, Term]:
-    return {t.anchor: t for t in page.entries if t.anchor}
+def _anchored(extraction: Extraction) -> Mapping[str, Term]:
+    return {t.anchor: t for t in extraction.entries if t.anchor}
 
 
-def _by_links(page: Page, fetcher: Fetcher, to: Sequence[str]) -> Iterator[Translation]:
-    """The titles that the articles of linked terms have in other languages."""
-    document, found = page
+def _by_links(page: CrawledPage, fetcher: Fetcher, to: Sequence[str]) -> Iterator[Translation]:
+    """The titles in other languages of the articles that terms link to."""
+    document, found = page.document, page.extraction
     linked = {t.link: t for t in found.entries if t.link}
     endpoint = document.source.request.partition("?")[0]
     for lang in to or (("en",) if found.lang == "ko" else ("ko",)):
@@ -95,7 +96,7 @@ def _by_links(page: Page, fetcher: Fetcher, to: Sequence[str]) -> Iterator[Trans
 
 
 def with_translations(entries: Sequence[Entry], found: Sequence[Translation]) -> tuple[Entry, ...]:
-    """The rows with their translations among their other names."""
+    """The rows with their translations added to their other names."""
     names: dict[str, list[Alias]] = {}
     for t in found:
         names.setdefault(t.entry_id, []).append(Alias(t.translation, "translation", t.translation_lang))

@@ -14,19 +14,15 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Terms, in the order of the file they stand in."""
+    """Terms, in the order of their file."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
 
-    def to_object(self) -> dict[str, list[str]]:
-        """The JSON form."""
-        return {"added": list(self.added), "changed": list(self.changed), "removed": list(self.removed)}
-
 
 def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
-    """Compare by language and folded term; a term is changed when its definitions or names are others."""
+    """Compare by language and folded term; a term is changed when its definitions or names differ."""
     before, after = _by_term(old), _by_term(new)
     return Difference(
         added=tuple(rows[0].term for key, rows in after.items() if key not in before),

@@ -1,14 +1,16 @@
-"""What a crawl leaves: rows as CSV, JSON lines or pairs, the notice that licences ask for, the manifest."""
+"""Files of a crawl: rows as CSV, JSON lines or pairs; the notice that licences require; the manifest."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from embedkit.crawler.output.align import Translation, write_translations
+from embedkit.crawler.output.difference import Difference
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, write_glossary
 from embedkit.data.jsonl import write_objects
@@ -39,8 +41,21 @@ _RUN_BY_SPREADSHEETS = re.compile(r"^[=+\-@\t\r]")
 _CELLS = tuple(f.name for f in fields(Entry) if f.name != "aliases")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlResult:
+    """The result of a crawl: the rows as written, the pages, and the written files."""
+
+    entries: tuple[Entry, ...] = ()
+    pages: tuple[CrawledPage, ...] = ()
+    outputs: tuple[Path, ...] = ()
+    requests: int = 0
+    translations: tuple[Translation, ...] = ()
+    difference: Difference | None = None
+    risky_cells: int = 0
+
+
 def refuse_foreign(output: Path | str, *, force: bool) -> None:
-    """Keep what is not an earlier crawl's own output, before anything is fetched."""
+    """Raise `UserError` for an output that no crawl wrote, unless `force`."""
     if str(output) == STDIO:
         return
     path = Path(output)
@@ -50,11 +65,11 @@ def refuse_foreign(output: Path | str, *, force: bool) -> None:
     require_writable(path.parent)
 
 
-def write_rows(output: Path | str, entries: Iterable[Entry], *, form: str) -> None:
+def write_rows(output: Path | str, entries: Iterable[Entry], *, format: str) -> None:
     """Write the rows in one of `FORMATS`."""
-    if form == "csv":
+    if format == "csv":
         write_glossary(output, entries)
-    elif form == "jsonl":
+    elif format == "jsonl":
         write_objects(output, map(_object, entries))
     else:
         write_pairs(output, map(_pair, entries))
@@ -92,7 +107,7 @@ def spreadsheet_safe(entry: Entry) -> Entry:
     return replace(entry, **risky) if risky else entry
 
 
-def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:
+def refuse_shrunk(output: Path | str, pages: Sequence[CrawledPage], *, limit: int | None) -> None:
     """Raise `AnswerNoError` when a source has lost over a fifth of the terms that it had in the last crawl."""
     if str(output) == STDIO or not wrote(Path(output), step=STEP):
         return
@@ -103,15 +118,15 @@ def refuse_shrunk(output: Path | str, sources: Sequence[Mapping[str, Any]], *, l
     lost = [
         tr(
             "{name}: {terms} terms, {before} in the last crawl",
-            name=s["name"],
-            terms=s["terms"],
-            before=before[s["name"]],
+            name=page.name,
+            terms=page.extraction.terms,
+            before=before[page.name],
         )
-        for s in sources
-        if s["terms"] < SHRUNK * (before.get(s["name"]) or 0)
+        for page in pages
+        if page.extraction.terms < SHRUNK * (before.get(page.name) or 0)
     ]
     if lost:
-        raise AnswerNoError("\n".join(lost[:2]), hint="look at the page; --force takes it as it is")
+        raise AnswerNoError("\n".join(lost[:2]), hint="check the page; --force accepts the loss")
 
 
 def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
@@ -128,39 +143,36 @@ def refuse_lost(output: Path | str, names: Iterable[str]) -> None:
         )
 
 
-def write_all(
-    output: Path | str,
-    entries: Sequence[Entry],
-    documents: Sequence[Document],
-    translations: Sequence[Translation] = (),
-    *,
-    form: str,
-    settings: Mapping[str, Any],
-    counts: Mapping[str, Any],
+def write_output(
+    output: Path | str, result: CrawlResult, *, format: str, settings: Mapping[str, Any]
 ) -> tuple[Path, ...]:
-    """Write rows, translations, notice and manifest; the names beside the output are fixed, whatever a page is called.
+    """Write rows, translations, notice and manifest, and return their paths.
 
-    What the last crawl into it left beside it and this one does not make is removed.
+    Files of the last crawl into the same output that this one does not write are removed.
     """
     if str(output) == STDIO:
-        write_rows(output, entries, form=form)
+        write_rows(output, result.entries, format=format)
         return ()
     path = Path(output)
     own = _own(path)
     made = [path]
-    write_rows(path, entries, form=form)
-    if translations:
+    write_rows(path, result.entries, format=format)
+    if result.translations:
         made.append(_beside(path, TRANSLATIONS, own))
-        write_translations(made[-1], translations)
-    if text := notice_text(path.name, documents):
+        write_translations(made[-1], result.translations)
+    if text := notice_text(path.name, [page.document for page in result.pages]):
         made.append(_beside(path, NOTICE, own))
         write_text(made[-1], text)
     manifest = Manifest(
         step=STEP,
-        inputs={d.source.name: d.sha256 for d in documents},
+        inputs={page.name: page.document.sha256 for page in result.pages},
         outputs=hashes(made),
         settings=settings,
-        counts=counts,
+        counts={
+            "rows": len(result.entries),
+            "translations": len(result.translations),
+            "sources": [page.to_object() for page in result.pages],
+        },
         versions=versions(),
     )
     stale = own - {file.name for file in made} if path.name in own else ()
@@ -171,7 +183,7 @@ def write_all(
 
 
 def _own(output: Path) -> set[str]:
-    """The names of what the last crawl wrote here and nobody has touched since."""
+    """The names of files that the last crawl wrote here and nobody changed since."""
     try:
         last = read_manifest(manifest_path(output))
     except UserError:
@@ -183,13 +195,13 @@ def _own(output: Path) -> set[str]:
 
 
 def _beside(output: Path, name: str, own: Collection[str]) -> Path:
-    """`NOTICE.md` beside the output; `NAME.NOTICE.md` where another's notice has that place."""
+    """`NOTICE.md` beside the output; `NAME.NOTICE.md` if another notice has that name."""
     path = output.with_name(name)
     return path if name in own or not path.exists() else output.with_name(f"{output.stem}.{name}")
 
 
 def notice_text(name: str, documents: Iterable[Document]) -> str:
-    """The attribution that CC licences ask for: title, authors, source, licence, and what was changed."""
+    """The attribution that CC licences require: title, authors, source, licence and changes."""
     lines = list(_credits(documents))
     if not lines:
         return ""

@@ -1,4 +1,4 @@
-"""A page's entries as rows of the glossary, with ids that stay the same when the page is crawled again."""
+"""Terms of a page as rows of the glossary."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from embedkit.crawler.extract.records import Extraction, Term
+from embedkit.crawler.extract.records import Term
 from embedkit.crawler.fetch.urls import with_anchor
-from embedkit.crawler.sources.documents import Document
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.data.entries import Entry, entry_id
 from embedkit.text import clean, fold, language_of
 
@@ -25,33 +25,32 @@ _DOMAIN = (
 )  # fmt: skip
 
 
-def rows(document: Document, extraction: Extraction) -> Iterator[Entry]:
-    """The CSV rows of a page: a row a sense, with ids that stay the same when the page is crawled again."""
-    domain = domain_of(document.title or extraction.title)
+def rows(page: CrawledPage) -> Iterator[Entry]:
+    """The rows of a page, one per sense, with ids that stay the same when the page is crawled again."""
+    domain = domain_of(page.title)
     senses: Counter[str] = Counter()
-    for term in extraction.entries:
+    for term in page.extraction.entries:
         for definition in term.senses:
             key = fold(term.term)
-            yield _row(document, extraction, term, definition, domain=domain, sense=senses[key])
+            yield _row(page, term, definition, domain=domain, sense=senses[key])
             senses[key] += 1
 
 
-def _row(
-    document: Document, extraction: Extraction, term: Term, definition: str, *, domain: str, sense: int
-) -> Entry:
+def _row(page: CrawledPage, term: Term, definition: str, *, domain: str, sense: int) -> Entry:
+    document = page.document
     return Entry(
         term=term.term,
         definition=definition,
         aliases=term.aliases,
-        lang=language_of(definition, fallback=extraction.lang or document.lang or "en"),
+        lang=language_of(definition, fallback=page.extraction.lang or document.lang or "en"),
         domain=domain,
-        source=document.source.name,
+        source=page.name,
         source_url=with_anchor(document.url, term.anchor),
         permalink=document.permalink,
         revision=document.revision,
         license=document.license,
         retrieved_at=document.retrieved_at,
-        entry_id=entry_id(document.source.name, term.term, sense),
+        entry_id=entry_id(page.name, term.term, sense),
     )
 
 

@@ -1,1 +1,1 @@
-"""One run of crawl, and its forecast."""
+"""One run of crawl: options, plan, dry run, the crawl itself, and its report."""

@@ -1,73 +1,33 @@
-"""What a crawl tells: a report a source, on stderr for people or as one JSON object."""
+"""The report of a crawl: a few lines per source on stderr, or one JSON object on stdout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.crawler.output.difference import Difference
-from embedkit.crawler.output.proof import Proof
+from embedkit.crawler.output.files import CrawlResult
+from embedkit.crawler.output.pages import CrawledPage
 from embedkit.files import STDIO
-
-if TYPE_CHECKING:
-    from embedkit.crawler.run.crawl import CrawlResult
 
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
-    """What one source gave. `senses` are its rows in the CSV, `evidence` says how other names were known."""
-
-    name: str
-    title: str
-    url: str
-    terms: int
-    entries: int
-    redirects: int
-    aliases: int
-    senses: int
-    dropped: Mapping[str, int]
-    reason: str
-    evidence: Mapping[str, int] = field(default_factory=dict)
-    revision: str = ""
-    license: str = ""
-    retrieved_at: str = ""
-    from_cache: bool = False
-    proof: Proof | None = None
-
-    def to_object(self) -> dict[str, Any]:
-        """The JSON form that `--json` prints and the manifest carries."""
-        proof = self.proof and {
-            "by": self.proof.kind,
-            "expected": self.proof.expected,
-            "found": self.proof.found,
-            "missing": list(self.proof.missing),
-        }
-        return {
-            "name": self.name, "title": self.title, "url": self.url, "terms": self.terms,
-            "entries": self.entries, "redirects": self.redirects, "aliases": self.aliases,
-            "senses": self.senses, "dropped": dict(self.dropped), "alias_evidence": dict(self.evidence),
-            "reason": self.reason, "revision": self.revision, "license": self.license, "proof": proof,
-        }  # fmt: skip
-
-
-def tell(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
-    """Report a finished crawl."""
+def print_report(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
+    """Print the report of a finished crawl."""
     if as_json and str(output) != STDIO:
         out_json(_object(result))
-    for report in result.sources:
-        _tell_source(report)
+    for page in result.pages:
+        _print_page(page)
     if result.difference is not None and not as_json:
-        _tell_difference(result.difference, output)
+        _print_difference(result.difference, output)
     if result.translations:
-        say("{count} translations aligned", count=len(result.translations))
+        say("{count} translations paired", count=len(result.translations))
     if result.risky_cells:
         warn(
-            "{count} cells would be run by a spreadsheet; --spreadsheet-safe puts an apostrophe before them",
+            "a spreadsheet would run {count} cells as formulas; --spreadsheet-safe puts an apostrophe before them",
             count=result.risky_cells,
         )
     for path in result.outputs[:1]:
@@ -77,44 +37,49 @@ def tell(result: CrawlResult, output: Path | str, *, as_json: bool) -> None:
 def _object(result: CrawlResult) -> dict[str, Any]:
     return {
         "sources": [
-            {**r.to_object(), "retrieved_at": r.retrieved_at, "from_cache": r.from_cache}
-            for r in result.sources
+            {
+                **page.to_object(),
+                "retrieved_at": page.document.retrieved_at,
+                "from_cache": page.document.from_cache,
+            }
+            for page in result.pages
         ],
         "rows": len(result.entries),
         "requests": result.requests,
         "outputs": [str(p) for p in result.outputs],
         "translations": len(result.translations),
         "spreadsheet_cells": result.risky_cells,
-        "diff": result.difference.to_object() if result.difference is not None else None,
+        "diff": asdict(result.difference) if result.difference is not None else None,
     }
 
 
-def _tell_source(report: SourceReport) -> None:
+def _print_page(page: CrawledPage) -> None:
+    found, proof = page.extraction, page.completeness
     say(
         "{name}: {terms} terms → {entries} entries, {senses} definitions, {aliases} other names,"
         " {redirects} redirects folded",
-        name=report.title or report.name,
-        terms=report.terms,
-        entries=report.entries,
-        senses=report.senses,
-        aliases=report.aliases,
-        redirects=report.redirects,
+        name=page.title or page.name,
+        terms=found.terms,
+        entries=len(found.entries),
+        senses=found.senses,
+        aliases=found.aliases,
+        redirects=found.redirects,
     )
-    if report.proof is not None:
+    if proof is not None:
         say(
-            "  {found} of {expected} terms, {redirects} redirects folded (proof: {kind})",
-            found=report.proof.found,
-            expected=report.proof.expected,
-            redirects=report.redirects,
-            kind=report.proof.kind,
+            "  {found} of {expected} terms, {redirects} redirects folded (checked against {kind})",
+            found=proof.found,
+            expected=proof.expected,
+            redirects=found.redirects,
+            kind=proof.kind,
         )
-        if report.proof.missing:
-            warn("not found: {terms}", terms=", ".join(report.proof.missing[:_SHOWN]))
-    for reason, count in report.dropped.items():
+        if proof.missing:
+            warn("not found: {terms}", terms=", ".join(proof.missing[:_SHOWN]))
+    for reason, count in found.dropped.items():
         say("  {count} dropped: {reason}", count=count, reason=reason)
 
 
-def _tell_difference(found: Difference, output: Path | str) -> None:
+def _print_difference(found: Difference, output: Path | str) -> None:
     for sign, terms in (("+", found.added), ("~", found.changed), ("-", found.removed)):
         for term in terms:
             if str(output) == STDIO:

@@ -1,4 +1,4 @@
-"""What is crawled and what it becomes: a source is a page to come, a document is its HTML with its origin."""
+"""Records of crawling: a source is a page to read, a document is its HTML with its origin."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LICENCE_LINK = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One page to come: entry ids are made from `name`; `request` is the address or path that is read."""
+class PageSource:
+    """One page to read. `name` is part of its entry ids; `request` is the address or path that is read."""
 
     kind: Kind
     name: str
@@ -29,16 +29,16 @@ class Source:
     page_url: str = ""
     lang: str = ""
     license: str = ""
-    revision: str = ""  # the newest, where the wiki was asked for it
-    titles: tuple[str, ...] = ()  # the pages wanted of a dump; none: all that look like glossaries
-    optional: bool = False  # one of a folder's files: passed over, and said, when it is no glossary
+    revision: str = ""  # the newest one, if the wiki gave it
+    titles: tuple[str, ...] = ()  # pages of a dump; empty: all that look like glossaries
+    optional: bool = False  # one of many: skipped with a warning when it is not a glossary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A page's HTML and where, when and under which licence it was had."""
+    """The HTML of a page, and its address, revision, licence and time."""
 
-    source: Source
+    source: PageSource
     html: str
     sha256: str
     title: str = ""
@@ -49,11 +49,11 @@ class Document:
     lang: str = ""
     retrieved_at: str = ""
     from_cache: bool = False
-    inventory: bytes = b""  # Sphinx's objects.inv, where the page has one
+    inventory: bytes = b""  # Sphinx's objects.inv, if the page has one
 
 
 def licence_of(html: str) -> str:
-    """The licence that a page's own `rel=license` link names; empty where there is none that we know."""
+    """The licence of a page's `rel=license` link; empty without a link or for an unknown licence."""
     for link in _LICENCE_LINK.finditer(html):
         for pattern, name in _LICENCES:
             match = pattern.search(link.group())

@@ -1,4 +1,4 @@
-"""Dumps of wikis: Wikimedia Enterprise's NDJSON, one article a line, plain, gzipped or in a `.tar.gz`, streamed."""
+"""Dumps of wikis: Wikimedia Enterprise's NDJSON (one article per line; plain, `.gz` or `.tar.gz`), streamed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from embedkit.crawler.extract.headings import names_glossary
-from embedkit.crawler.sources.documents import CC_BY_SA, Document, Source, licence_of, sha256
+from embedkit.crawler.extract.structures.headings import names_glossary
+from embedkit.crawler.fetch.client import Fetcher
+from embedkit.crawler.sources.documents import CC_BY_SA, Document, PageSource, licence_of, sha256
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 
@@ -21,7 +22,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 _MARKED = ('class="glossary', "class='glossary", '"wt":"glossary', "{{glossary")
 
 
-def dump_source(path: Path, titles: tuple[str, ...]) -> Source:
+def dump_source(path: Path, titles: tuple[str, ...]) -> PageSource:
     """A dump to read; only the pages named by `titles`, where there are any."""
     if path.suffix.lower() == ".zim":
         raise UserError(
@@ -31,20 +32,20 @@ def dump_source(path: Path, titles: tuple[str, ...]) -> Source:
         )
     if not path.is_file():
         read_bytes(path)
-    return Source(
+    return PageSource(
         kind="dump", name=path.name, title=path.name, request=str(path), titles=titles, optional=True
     )
 
 
-def documents(source: Source) -> Iterator[Document]:
+def load(source: PageSource, _: Fetcher | None = None) -> Iterator[Document]:
     """The dump's pages that can be glossaries: named by `--title`, or by their own title or markup.
 
     Raises:
-        UserError: a line that is no article, or an archive that is cut off: nothing is passed over in silence.
+        UserError: a line that is not an article, or a damaged archive.
     """
     wanted = {t.replace("_", " ") for t in source.titles}
     try:
-        for place, line in _lines(Path(source.request)):
+        for place, line in _numbered_lines(Path(source.request)):
             article = _article(line, place)
             title = str(article.get("name") or "")
             html = _html(article)
@@ -61,8 +62,13 @@ def documents(source: Source) -> Iterator[Document]:
         )
 
 
-def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """`(file:line, line)` of every line; an archive's members are read one after another, never unpacked to disk."""
+def sample(source: PageSource) -> Document | None:
+    """The first page of the dump that can be a glossary, for a dry run."""
+    return next(load(source), None)
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """`(file:line, line)` of every line; the members of an archive are read one after another, not extracted."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -93,7 +99,7 @@ def _article(line: bytes, place: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError("not JSON: {error}", place=place, error=error) from None
     if not isinstance(value, dict):
-        raise UserError("expected an article's object", place=place)
+        raise UserError("not an article's object", place=place)
     return value
 
 
@@ -107,7 +113,7 @@ def _glossary_like(title: str, html: str) -> bool:
     return names_glossary(title) or any(mark in html for mark in _MARKED)
 
 
-def _document(source: Source, article: dict[str, Any], *, title: str, html: str) -> Document:
+def _document(source: PageSource, article: dict[str, Any], *, title: str, html: str) -> Document:
     lang = _inner(article, "in_language", "identifier")
     url = str(article.get("url") or "")
     revision = _inner(article, "version", "identifier")

@@ -1,4 +1,4 @@
-"""MediaWiki's API, of Wikipedia and any other wiki: pages by `action=parse`, all else fifty titles a request."""
+"""Pages of Wikipedia and other MediaWikis: `action=parse` per page, all other requests for fifty titles at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode
 
 from embedkit.console import warn
 from embedkit.crawler.fetch import cache, urls
-from embedkit.crawler.fetch.cache import Answer
+from embedkit.crawler.fetch.cache import HttpAnswer
 from embedkit.crawler.fetch.client import Fetcher, RetryError, retry_after_s
 from embedkit.crawler.fetch.config import DEFAULT_TITLE, WIKIPEDIA
-from embedkit.crawler.sources.documents import CC_BY_SA, Document, Source, licence_of, sha256
+from embedkit.crawler.sources.documents import CC_BY_SA, Document, PageSource, licence_of, sha256
 from embedkit.errors import UserError
 from embedkit.messages import Phrase
 
@@ -22,7 +22,7 @@ MAX_TITLE_CHARS = 255
 BATCH_TITLES = 50
 MAX_LAG_S = 5
 _BATCH_CHARS = 6000  # servers refuse addresses over 8 KB
-_MAX_PAGES = 1000  # of a continued answer: no API needs more, one that loops would
+_MAX_PAGES = 1000  # limit of continued answers, against an API that loops
 _SITE_FRESH_S = 7 * 24 * 3600.0
 _BUSY = frozenset(("maxlag", "ratelimited", "readonly"))
 _NOT_IN_TITLES = re.compile(r"[\[\]{}|<>\n]")
@@ -33,11 +33,11 @@ def endpoint_of(lang: str, api: str) -> str:
     return urls.checked(api, place="--api") if api else f"https://{lang}.wikipedia.org/w/api.php"
 
 
-def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
+def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[PageSource]:
     """Pages by title; without any, English Wikipedia's glossary of video games."""
     if not titles and (api or lang != "en"):
         raise UserError(
-            "the page that is read without --title is in the English Wikipedia",
+            "the default page is in the English Wikipedia",
             place="--api" if api else f"--lang {lang}",
             hint="--title names a page of this wiki, --category a category of pages",
         )
@@ -46,8 +46,8 @@ def page_sources(titles: Sequence[str], *, lang: str, api: str) -> Iterator[Sour
         yield _source(endpoint, title, lang=lang, api=api, option="--title")
 
 
-def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[Source]:
-    """Categories, whose pages are asked for when the crawl starts."""
+def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[PageSource]:
+    """Categories; their pages are listed when the crawl starts."""
     endpoint = endpoint_of(lang, api)
     for name in dict.fromkeys(n.strip().replace("_", " ") for n in names):
         title = name if ":" in name else f"Category:{name}"
@@ -55,10 +55,10 @@ def category_sources(names: Sequence[str], *, lang: str, api: str) -> Iterator[S
         yield replace(page, kind="wiki_category", request=_category_request(endpoint, title))
 
 
-def _source(endpoint: str, title: str, *, lang: str, api: str, option: str) -> Source:
+def _source(endpoint: str, title: str, *, lang: str, api: str, option: str) -> PageSource:
     if not title or len(title.encode()) > MAX_TITLE_CHARS or _NOT_IN_TITLES.search(title):
         raise UserError("not a title that a wiki page can have", place=f"{option} {title!r}")
-    return Source(
+    return PageSource(
         kind="wikipedia_glossary",
         name=f"{urls.host_of(endpoint)}:{title}" if api else f"{lang}.wikipedia.org:{title}",
         title=title,
@@ -95,7 +95,7 @@ def _address(endpoint: str, query: Mapping[str, str]) -> str:
 
 
 def page_url(endpoint: str, title: str) -> str:
-    """Where people read the page."""
+    """The address of the page for readers."""
     path = quote(title.replace(" ", "_"), safe="/:()',!*@;~-._")
     if urls.is_wikimedia(endpoint):
         return f"https://{urls.host_of(endpoint)}/wiki/{path}"
@@ -106,19 +106,19 @@ def _index(endpoint: str) -> str:
     return re.sub(r"api\.php$", "index.php", endpoint)
 
 
-def _endpoint(source: Source) -> str:
+def _endpoint(source: PageSource) -> str:
     return source.request.partition("?")[0]
 
 
 def pace_s(url: str, fetcher: Fetcher) -> float:
-    """Seconds between requests to a host: Wikimedia's rate for who we say we are, else our own."""
+    """Seconds between requests to a host: Wikimedia's limit with or without a contact, else the setting."""
     if urls.is_wikimedia(url):
         return 60.0 / fetcher.settings.wikimedia_per_minute
     return fetcher.settings.pace_s
 
 
-def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
-    """The pages of a category; the default page under its name in the wiki's language; any other as it is."""
+def expand(source: PageSource, fetcher: Fetcher) -> Iterator[PageSource]:
+    """The pages of a category; the default page's version in the wiki's language; another source unchanged."""
     endpoint = _endpoint(source)
     if source.kind == "wiki_category":
         for title in _category_titles(endpoint, source, fetcher):
@@ -143,7 +143,7 @@ def expand(source: Source, fetcher: Fetcher) -> Iterator[Source]:
         yield source
 
 
-def _category_titles(endpoint: str, source: Source, fetcher: Fetcher) -> list[str]:
+def _category_titles(endpoint: str, source: PageSource, fetcher: Fetcher) -> list[str]:
     pages = list(_query(endpoint, _members(source.title), fetcher))
     titles = [m["title"] for page in pages for m in _dicts(page.get("categorymembers")) if m.get("ns") == 0]
     if not titles:
@@ -153,8 +153,8 @@ def _category_titles(endpoint: str, source: Source, fetcher: Fetcher) -> list[st
     return titles
 
 
-def with_latest(sources: Sequence[Source], fetcher: Fetcher) -> list[Source]:
-    """Ask for the newest revisions of the pages that the cache has, so that unchanged ones are not fetched."""
+def with_latest(sources: Sequence[PageSource], fetcher: Fetcher) -> list[PageSource]:
+    """Add the newest revisions of cached pages, so that unchanged pages are not fetched."""
     known = [s for s in sources if s.kind == WIKIPEDIA and cache.lookup(s.request) is not None]
     if not known or fetcher.settings.offline:
         return list(sources)
@@ -243,23 +243,27 @@ def _dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _json(answer: Answer) -> dict[str, Any]:
+def _json(answer: HttpAnswer) -> dict[str, Any]:
+    return _json_object(answer.body, place=answer.url.partition("?")[0], status=answer.status)
+
+
+def _json_object(body: bytes, *, place: str, status: int) -> dict[str, Any]:
     try:
-        value = json.loads(answer.body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise UserError(
-            "the API answers {status} with something that is not JSON",
-            place=answer.url.partition("?")[0],
-            hint="is --api the address of an api.php?",
-            status=answer.status,
+            "the API answers {status} with something that is not a JSON object",
+            place=place,
+            hint="--api has to be the address of an api.php",
+            status=status,
         )
     return value
 
 
-def _refuse_error(answer: Answer) -> None:
-    """Raise for an error, which comes with HTTP 200: another try when the servers are busy, else the API's words."""
+def _refuse_error(answer: HttpAnswer) -> None:
+    """Raise an API error, which comes with HTTP 200: `RetryError` for busy servers, else `UserError`."""
     error = _json(answer).get("error")
     if not isinstance(error, dict):
         return
@@ -274,7 +278,7 @@ def _refuse_error(answer: Answer) -> None:
 
 
 def rights(endpoint: str, fetcher: Fetcher) -> str:
-    """The licence that a wiki names for its texts; asked once a week."""
+    """The licence of a wiki's texts; fetched once a week."""
     if fetcher.settings.offline and cache.lookup(_rights_request(endpoint)) is None:
         return ""
     try:
@@ -285,7 +289,7 @@ def rights(endpoint: str, fetcher: Fetcher) -> str:
             check=_refuse_error,
         )
     except UserError as error:
-        warn("{endpoint}: its licence is not known ({problem})", endpoint=endpoint, problem=error.problem)
+        warn("{endpoint}: licence unknown ({problem})", endpoint=endpoint, problem=error.problem)
         return ""
     query = _json(answer).get("query")
     info = query.get("rightsinfo") if isinstance(query, dict) else None
@@ -298,17 +302,23 @@ def _rights_request(endpoint: str) -> str:
     return _address(endpoint, {"action": "query", "meta": "siteinfo", "siprop": "rightsinfo"})
 
 
-def load(source: Source, fetcher: Fetcher) -> Document:
-    """The page: from the cache when its newest revision lies there, else fetched."""
+def load(source: PageSource, fetcher: Fetcher) -> Iterator[Document]:
+    """Yield the page: from the cache if that has the newest revision, else fetched."""
     known = cache.lookup(source.request)
     if known is None or not source.revision or revision_of(known) != source.revision:
         known = _fetch(source, fetcher)
     if not source.license:
         source = replace(source, license=rights(_endpoint(source), fetcher))
-    return document(source, known)
+    yield document(source, known)
 
 
-def _fetch(source: Source, fetcher: Fetcher) -> Answer:
+def sample(source: PageSource) -> Document | None:
+    """The page as it was last fetched, for a dry run; None where it never was."""
+    answer = cache.lookup(source.request)
+    return document(source, answer) if answer is not None and answer.status < 400 else None
+
+
+def _fetch(source: PageSource, fetcher: Fetcher) -> HttpAnswer:
     try:
         pace = pace_s(source.request, fetcher)
         return fetcher.get(source.request, pace_s=pace, check=lambda a: _refuse_page(a, source.page_url))
@@ -316,12 +326,12 @@ def _fetch(source: Source, fetcher: Fetcher) -> Answer:
         raise UserError(error.problem, place=source.page_url, hint=error.hint) from None
 
 
-def _refuse_page(answer: Answer, place: str) -> None:
+def _refuse_page(answer: HttpAnswer, place: str) -> None:
     _refuse_error(answer)
     parse_answer(answer.body, place=place, status=answer.status)
 
 
-def revision_of(answer: Answer) -> str:
+def revision_of(answer: HttpAnswer) -> str:
     """The revision that a stored `action=parse` answer shows."""
     try:
         return str(parse_answer(answer.body, place=answer.url).get("revid") or "")
@@ -329,7 +339,7 @@ def revision_of(answer: Answer) -> str:
         return ""
 
 
-def document(source: Source, answer: Answer) -> Document:
+def document(source: PageSource, answer: HttpAnswer) -> Document:
     """The document in an `action=parse` answer."""
     parsed = parse_answer(answer.body, place=source.page_url, status=answer.status)
     title = str(parsed.get("title") or source.title)
@@ -354,28 +364,20 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
     """The `parse` object of an `action=parse` answer with `text` a string, in either format version.
 
     Raises:
-        UserError: the API's own error (a missing page is HTTP 200 with one), or an answer that is none.
+        UserError: an error of the API (a missing page is HTTP 200 with one), or another kind of answer.
     """
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UserError(
-            "the API answers {status} with something that is not JSON",
-            place=place,
-            hint="is --api the address of an api.php?",
-            status=status,
-        ) from None
-    error = value.get("error") if isinstance(value, dict) else None
+    value = _json_object(body, place=place, status=status)
+    error = value.get("error")
     if isinstance(error, dict):
         raise UserError(
             str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
         )
-    parsed = value.get("parse") if isinstance(value, dict) else None
+    parsed = value.get("parse")
     text = parsed.get("text") if isinstance(parsed, dict) else None
     if isinstance(text, dict):
         text = text.get("*")
     if not isinstance(parsed, dict) or not isinstance(text, str):
         raise UserError(
-            "JSON without a parsed page (parse.text)", place=place, hint="is it an answer of action=parse?"
+            "JSON without a parsed page (parse.text)", place=place, hint="save an answer of action=parse"
         )
     return {**parsed, "text": text}

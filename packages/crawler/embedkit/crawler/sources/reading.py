@@ -1,4 +1,4 @@
-"""Every source to its documents, in order: hosts side by side, the pages of one host one after another."""
+"""Sources to documents, in order: hosts in parallel, the pages of one host one after another."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from collections.abc import Iterator, Sequence
 from embedkit.console import warn
 from embedkit.crawler.fetch import cache, urls
 from embedkit.crawler.fetch.client import Fetcher
-from embedkit.crawler.sources import mediawiki, sources
-from embedkit.crawler.sources.documents import Document, Source
+from embedkit.crawler.sources import mediawiki
+from embedkit.crawler.sources.documents import Document, PageSource
+from embedkit.crawler.sources.kinds import kind_of
 from embedkit.errors import UserError
 
-LOCAL = frozenset(("file", "dump"))
 _Result = tuple[int, list[Document] | BaseException]
 
 
-def documents(planned: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]:
-    """Yield the pages in order. A run that was cut off goes on: what it had checked is not asked for again.
+def documents(planned: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Document]:
+    """Yield the pages in order. An interrupted run continues: pages it had checked are not requested again.
 
     Raises:
-        UserError: a page that cannot be had, unless it is one of many that were not asked for by name.
+        UserError: a page that cannot be read, unless it is one of a folder or category.
     """
     key = hashlib.sha256("\n".join(sorted(s.request for s in planned)).encode()).hexdigest()
-    online = any(s.kind not in LOCAL for s in planned)
+    online = not all(kind_of(s).local for s in planned)
     if online:
         fetcher.since = cache.begin(key)
     wanted = [page for source in planned for page in mediawiki.expand(source, fetcher)]
@@ -39,12 +39,12 @@ def documents(planned: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]
         cache.finish(key)
 
 
-def _in_order(wanted: Sequence[Source], fetcher: Fetcher) -> Iterator[Document]:
-    fetched = _fetched([(i, s) for i, s in enumerate(wanted) if s.kind not in LOCAL], fetcher)
+def _in_order(wanted: Sequence[PageSource], fetcher: Fetcher) -> Iterator[Document]:
+    fetched = _fetched([(i, s) for i, s in enumerate(wanted) if not kind_of(s).local], fetcher)
     early: dict[int, list[Document] | BaseException] = {}
     for index, source in enumerate(wanted):
-        if source.kind in LOCAL:
-            yield from _tolerant(source, sources.load(source, fetcher))
+        if kind_of(source).local:
+            yield from _tolerant(source, kind_of(source).load(source, fetcher))
             continue
         while index not in early:
             number, result = next(fetched)
@@ -58,7 +58,7 @@ def _opened(result: list[Document] | BaseException) -> Iterator[Document]:
     yield from result
 
 
-def _tolerant(source: Source, pages: Iterator[Document]) -> Iterator[Document]:
+def _tolerant(source: PageSource, pages: Iterator[Document]) -> Iterator[Document]:
     try:
         yield from pages
     except UserError as error:
@@ -67,9 +67,9 @@ def _tolerant(source: Source, pages: Iterator[Document]) -> Iterator[Document]:
         warn("{error}", error=error)
 
 
-def _fetched(pages: Sequence[tuple[int, Source]], fetcher: Fetcher) -> Iterator[_Result]:
-    """Results as they come, a thread a host. The threads die with the process: Ctrl-C waits for none."""
-    hosts: dict[str, list[tuple[int, Source]]] = defaultdict(list)
+def _fetched(pages: Sequence[tuple[int, PageSource]], fetcher: Fetcher) -> Iterator[_Result]:
+    """Results as they arrive, one thread per host. Daemon threads: Ctrl-C does not wait for them."""
+    hosts: dict[str, list[tuple[int, PageSource]]] = defaultdict(list)
     for index, source in pages:
         hosts[urls.host_of(source.request)].append((index, source))
     results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
@@ -80,17 +80,17 @@ def _fetched(pages: Sequence[tuple[int, Source]], fetcher: Fetcher) -> Iterator[
 
 
 def _ask_host(
-    pages: Sequence[tuple[int, Source]], fetcher: Fetcher, results: queue.SimpleQueue[_Result]
+    pages: Sequence[tuple[int, PageSource]], fetcher: Fetcher, results: queue.SimpleQueue[_Result]
 ) -> None:
     failed: BaseException | None = None
-    current: list[Source] = []
+    current: list[PageSource] = []
     try:
         current = mediawiki.with_latest([s for _, s in pages], fetcher)
     except Exception as error:  # noqa: BLE001 (raised again where the results are read)
         failed = error
     for position, (index, _) in enumerate(pages):
         try:
-            results.put((index, failed or list(sources.load(current[position], fetcher))))
+            results.put((index, failed or list(kind_of(current[position]).load(current[position], fetcher))))
         except Exception as error:  # noqa: BLE001 (raised again where the results are read)
             results.put((index, error))
     cache.close()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.console import out_json, say
 from embedkit.data import run_folder
-from embedkit.errors import TerminatedError, ToldInterrupt
+from embedkit.errors import ReportedInterrupt, TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer.config import RunConfig
@@ -140,7 +140,7 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
             return _execute(ready, checkpoint)
     except KeyboardInterrupt:
         if is_first() and _interrupted(ready.folder):
-            raise ToldInterrupt from None
+            raise ReportedInterrupt from None
         raise
     except BaseException as error:
         full = full_error(ready.folder) if is_full(error) else None

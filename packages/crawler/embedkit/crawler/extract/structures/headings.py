@@ -1,4 +1,4 @@
-"""Headings that are terms, with the text down to the next heading; `details/summary`; one-term pages."""
+"""Headings that are terms, defined by the text below them; `details/summary`; pages of one term."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.leads import Numbered
-from embedkit.crawler.extract.records import Found, Group
-from embedkit.crawler.extract.tree import Line, Page
+from embedkit.crawler.extract.records import Group, RawEntry
+from embedkit.crawler.extract.structures.leads import Numbered
+from embedkit.crawler.extract.tree import Page, PageLine
 from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
@@ -24,14 +24,14 @@ class Section:
     """A heading, the lines down to the next one, and whether it stands under a letter ("A", "ㄱ")."""
 
     number: int
-    heading: Line
-    body: tuple[Line, ...]
+    heading: PageLine
+    body: tuple[PageLine, ...]
     lettered: bool
     container: bool
 
 
 def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
-    """The lines where terms may stand: none under "See also"; on other pages only those under "Glossary"."""
+    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary"."""
     kept: list[Numbered] = []
     ended, inside = 0, 0
     for n, line in lines:
@@ -85,7 +85,7 @@ def _below(lines: Sequence[Numbered], starts: Sequence[int], level: int) -> int:
     return count
 
 
-def _is_name(heading: Line) -> bool:
+def _is_name(heading: PageLine) -> bool:
     text = labels.trim(heading.text)
     return (
         labels.is_label(text)
@@ -97,7 +97,7 @@ def _is_name(heading: Line) -> bool:
 
 
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
-    """Headings that are terms. `others`: the number of terms by other structures, to be outnumbered."""
+    """Headings that are terms. `others`: how many terms other structures gave; headings have to give more."""
     cut = list(sections(lines))
     top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
     good = [s for s in cut if _is_entry(s, top=top)]
@@ -121,9 +121,9 @@ def _is_entry(section: Section, *, top: bool) -> bool:
     return "p" in kinds or ("li" in kinds and "group" not in kinds)
 
 
-def _found(section: Section) -> Found:
+def _found(section: Section) -> RawEntry:
     term = labels.label(_SECTION_NUMBER.sub("", section.heading.text))
-    return Found(
+    return RawEntry(
         heads=(term,),
         senses=("\n".join(line.text for line in section.body if line.kind in ("p", "li")),),
         aliases=tuple(_keywords(term, section.heading.keywords)),
@@ -144,10 +144,17 @@ def _keywords(term: str, keywords: Sequence[str]) -> Iterator[Alias]:
 
 
 def one_term_page(page: Page, lines: Sequence[Numbered], *, url: str) -> Group | None:
-    """A page about one term of a glossary: its title or address says so, its h1 is the term."""
+    """A page about one term of a glossary: its title or address says glossary, its h1 is the term."""
     title_parts = words.TITLE_BREAK.split(page.title)
-    says = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(words.GLOSSARY_PATH.search(url))
-    if not says or not page.heading or names_glossary(page.heading) or not labels.is_label(page.heading):
+    is_glossary = any(words.GLOSSARY.search(p) for p in title_parts[1:]) or bool(
+        words.GLOSSARY_PATH.search(url)
+    )
+    if (
+        not is_glossary
+        or not page.heading
+        or names_glossary(page.heading)
+        or not labels.is_label(page.heading)
+    ):
         return None
     for section in sections(lines):
         if section.heading.level == 1 and labels.trim(section.heading.text) == labels.trim(page.heading):

@@ -1,4 +1,4 @@
-"""Pairs that their markup names: schema.org DefinedTerm, and classes like term and definition."""
+"""Terms and definitions marked as such: schema.org DefinedTerm, and classes like term and definition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels
-from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 
 _OWN = r"(?:gloss(?:ary)?|term|dictionary|lexicon|vocab(?:ulary)?)(?:[-_]*(?:item|entry|card|list))?[-_]*"
@@ -36,7 +36,7 @@ def marked_pairs(page: Page) -> Group | None:
     return Group(structure="marked pair", found=found) if len(found) >= 2 else None
 
 
-def _pairs(page: Page) -> Iterator[Found]:
+def _pairs(page: Page) -> Iterator[RawEntry]:
     head, senses, anchors = "", list[str](), tuple[str, ...]()
     for node in page.body.css(_MARKED):
         role = _role(node)
@@ -44,7 +44,7 @@ def _pairs(page: Page) -> Iterator[Found]:
             continue
         if role == "term":
             if head:
-                yield Found(heads=(head,), senses=tuple(senses), anchors=anchors)
+                yield RawEntry(heads=(head,), senses=tuple(senses), anchors=anchors)
             head, senses = labels.label(text_of(node).replace("\n", " ")), []
             anchors = tuple(a for a in (attribute(node, "id"),) if a)
         elif role == "definition" and head:
@@ -52,7 +52,7 @@ def _pairs(page: Page) -> Iterator[Found]:
             if text and text not in senses:
                 senses.append(text)
     if head:
-        yield Found(heads=(head,), senses=tuple(senses), anchors=anchors)
+        yield RawEntry(heads=(head,), senses=tuple(senses), anchors=anchors)
 
 
 def _role(node: LexborNode) -> str:

@@ -1,9 +1,10 @@
-"""Load a model, listen, and answer until told to stop; what was asked before a stop is still answered."""
+"""`embedkit serve`: load a model, listen, and answer until Ctrl-C or SIGTERM; open requests are still answered."""
 
 from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from embedkit.console import out, say, warn
 from embedkit.data.jsonl import read_objects
 from embedkit.data.shipped import data_path
-from embedkit.errors import ToldInterrupt, UserError
+from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
 from embedkit.models.backends import check_backend
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
@@ -27,45 +28,55 @@ _PACKAGES = ("orjson", "prometheus_client", "starlette", "uvicorn")
 _WARM_UP_TEXTS = 32
 
 
-def serve(
-    model: str | None,
-    *,
-    name: str,
-    host: str,
-    port: int,
-    batch_size: int,
-    max_waiting: int,
-    backend: str,
-) -> None:
-    """Serve `model` on `host`:`port`; see the command.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """The options of `embedkit serve`; its help describes each. Without `model`, the newest run in `runs/`."""
+
+    model: str | None = None
+    name: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    batch_size: int = 32
+    max_waiting: int = 4096
+    backend: str = "torch"
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve a model over HTTP until Ctrl-C or SIGTERM.
 
     Raises:
         UserError: there is no such model, it cannot be loaded, or the address cannot be listened on.
     """
     for package in _PACKAGES:
         require(package, extra="serve")
-    engine = check_backend(backend)
-    source = resolve_model(model or newest_run())
-    with _bound(host, port) as listening:  # a port that is taken is told before a model is loaded
-        encoder = Encoder(source, cached=False, backend=engine)
-        app = _app(encoder, name or name_of(source), batch_size=batch_size, max_waiting=max_waiting)
+    backend = check_backend(options.backend)
+    source = resolve_model(options.model or newest_run())
+    with _listen(
+        options.host, options.port
+    ) as listening:  # before the model is loaded: the port may be taken
+        app = _load_app(Encoder(source, cached=False, backend=backend), options)
         if not os.environ.get(API_KEY) and not _is_loopback(listening):
-            warn("who reaches {host} can use the model; {key} asks for a key", host=host, key=API_KEY)
-        _answer(app, listening)
+            warn(
+                "anyone who can reach {host} can use this model; set {key} to require a key",
+                host=options.host,
+                key=API_KEY,
+            )
+        _run(app, listening)
 
 
-def _app(encoder: Encoder, name: str, *, batch_size: int, max_waiting: int) -> Starlette:
-    from embedkit.serving.app import Served, make_app
-    from embedkit.serving.encode import Encoding
+def _load_app(encoder: Encoder, options: ServeOptions) -> Starlette:
+    from embedkit.serving.app import ServedModel, make_app
+    from embedkit.serving.encoder import CountingEncoder
 
-    encode = Encoding(encoder, batch_size=batch_size)
-    # The first texts load the model, convert it for the backend and hold it against torch.
+    encode = CountingEncoder(encoder, batch_size=options.batch_size)
+    # The first texts load the model, convert it for the backend and compare it with torch.
     texts = [
         str(row["sentence1"])
         for _, row in islice(read_objects(data_path("similarity.jsonl")), _WARM_UP_TEXTS)
     ]
     dimensions = encode(texts, "document").vectors.shape[1]
-    served = Served(name=name, dimensions=dimensions, max_tokens=encode.max_tokens)
+    name = options.name or name_of(encoder.source)
+    served = ServedModel(name=name, dimensions=dimensions, max_tokens=encode.max_tokens)
     say(
         "model: {model}, called {name}; {dimensions} dimensions, {tokens} tokens",
         model=encoder.source,
@@ -73,11 +84,16 @@ def _app(encoder: Encoder, name: str, *, batch_size: int, max_waiting: int) -> S
         dimensions=dimensions,
         tokens=served.max_tokens or "∞",
     )
-    key = os.environ.get(API_KEY, "")
-    return make_app(encode, served, batch_size=batch_size, max_waiting=max_waiting, api_key=key)
+    return make_app(
+        encode,
+        served,
+        batch_size=options.batch_size,
+        max_waiting=options.max_waiting,
+        api_key=os.environ.get(API_KEY, ""),
+    )
 
 
-def _answer(app: Starlette, listening: socket.socket) -> None:
+def _run(app: Starlette, listening: socket.socket) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -92,12 +108,12 @@ def _answer(app: Starlette, listening: socket.socket) -> None:
     try:
         Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
-        say("stopped; what was asked before is answered")
-        raise ToldInterrupt from None
+        say("stopped; every open request was answered")
+        raise ReportedInterrupt from None
 
 
 def name_of(source: ModelSource) -> str:
-    """What clients call a model: a hub id as it is, of a run or folder the last part."""
+    """What clients call a model: a hub id as it is; for a run or folder, its last part."""
     return (
         source.requested
         if source.origin in ("hub", "hub cache", "wheel")
@@ -105,7 +121,7 @@ def name_of(source: ModelSource) -> str:
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,7 +1,7 @@
-"""`embedkit export`: a model as a folder that other runtimes load: its plain files and the transformer as a graph.
+"""`embedkit export`: a model as a folder that other runtimes load: its plain files, and its transformer as a graph.
 
-The graph ends at `last_hidden_state`: pooling and normalisation are left to the runtime, as those that read such
-folders expect. What it has to do is in the folder's configs, and once more in `export.json`.
+The graph ends at `last_hidden_state`; pooling and normalisation are the runtime's work, as runtimes that read such
+folders expect. The folder's configs describe that work, and so does `export.json`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from embedkit.files import atomic_folder, refuse_inputs, require_writable, sha25
 from embedkit.models.backends import GRAPHS, SAMPLE_TEXTS, Backend, check_backend, make_graph, run_graph
 from embedkit.models.resolve import LoadOptions, newest_run, quiet_loading, resolve_model
 from embedkit.models.vectors import Encoder
-from embedkit.serving.serve import name_of
+from embedkit.serving.server import name_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -43,20 +44,29 @@ _POOLING = {
 _LONG_TEXT = 20  # sentences
 
 
-def export(
-    model: str | None, *, to: Sequence[str], output: Path | None, force: bool = False, as_json: bool = False
-) -> Path:
-    """Write the folder, whole or not at all, and give its path.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """The options of `embedkit export`; its help describes each. Without `model`, the newest run in `runs/`."""
+
+    model: str | None = None
+    to: Sequence[str] = ("onnx",)
+    output: Path | None = None
+    force: bool = False
+    as_json: bool = False
+
+
+def export(options: ExportOptions) -> Path:
+    """Write the folder, whole or not at all, and return its path.
 
     Raises:
-        UserError: there is no such model, it cannot be converted, a graph does not agree with torch, or the folder
-            is there and may not be replaced.
+        UserError: there is no such model, it cannot be converted, a graph disagrees with torch, or the folder
+            exists and may not be replaced.
     """
-    backends = tuple(dict.fromkeys(check_backend(name) for name in to))
-    source = resolve_model(model or newest_run())
-    target = output or Path(EXPORTS) / Path(name_of(source)).name
+    backends = tuple(dict.fromkeys(check_backend(name) for name in options.to))
+    source = resolve_model(options.model or newest_run())
+    target = options.output or Path(EXPORTS) / Path(name_of(source)).name
     refuse_inputs([target], [source.path])
-    _refuse_others(target, force=force)
+    _refuse_others(target, force=options.force)
     require_writable(target.parent)
     encoder = Encoder(source, options=LoadOptions(device="cpu"), cached=False)
     with atomic_folder(target) as folder:
@@ -69,7 +79,7 @@ def export(
             "versions": versions(*_LIBRARIES),
         }
         write_text(folder / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
-    if as_json:
+    if options.as_json:
         out_json({"output": str(target), **record})
     else:
         out(str(target))
@@ -77,12 +87,12 @@ def export(
 
 
 def _refuse_others(target: Path, *, force: bool) -> None:
-    """Only an export is ever replaced, and only when asked: a folder may hold anything."""
+    """Only an export is replaced, and only with `--force`: another folder may hold anything."""
     if not target.exists():
         return
     if not (target / RECORD).is_file():
         raise UserError(
-            "is there and is no export, so it is kept",
+            "already exists and is not an export, so it is kept",
             place=str(target),
             hint="--output names another folder",
         )
@@ -137,11 +147,11 @@ def _older_pooling(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe(model: SentenceTransformer) -> dict[str, Any]:
-    """What a runtime does around the graph; tells of steps that most do not know."""
+    """What a runtime does around the graph. Warns of modules that many runtimes do not support."""
     names = [type(module).__name__ for module in model]
     unusual = [name for name in names[1:] if name not in ("Pooling", "Normalize")]
     if unusual:
-        warn("vectors also go through {modules}, which not every runtime knows", modules=", ".join(unusual))
+        warn("the model also has {modules}, which some runtimes do not support", modules=", ".join(unusual))
     pooling = next((module.pooling_mode for module in model if hasattr(module, "pooling_mode")), None)
     return {
         "dimensions": model.get_embedding_dimension(),
@@ -156,7 +166,7 @@ def _recipe(model: SentenceTransformer) -> dict[str, Any]:
 def _write_graphs(
     model: SentenceTransformer, backends: Sequence[Backend], folder: Path, *, weights: str
 ) -> dict[str, Any]:
-    """Put each graph into the folder, and hold the file there against torch."""
+    """Write each graph into the folder, and compare it with torch."""
     cached = {backend: make_graph(model, backend, weights=weights) for backend in backends}
     sample = _sample()
     expected = model.encode(sample, show_progress_bar=False)
@@ -171,7 +181,7 @@ def _write_graphs(
         agreement = run_graph(model, backend, path, sample=sample, expected=expected)
         size, speed = sum(file.stat().st_size for file in files), _texts_per_s(model, sample[:-1])
         say(
-            "{backend}: {mb:.1f} MB, {speed:.0f} texts/s where torch makes {torch:.0f} (one measurement)",
+            "{backend}: {mb:.1f} MB, {speed:.0f} texts/s; torch: {torch:.0f} texts/s (one measurement)",
             backend=backend,
             mb=size / 1e6,
             speed=speed,

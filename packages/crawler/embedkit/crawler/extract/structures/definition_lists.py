@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.records import Found, Group
+from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 from embedkit.data.entries import Alias
 
@@ -47,12 +47,14 @@ class _Open:
 def definition_lists(
     page: Page, *, named: bool, inside: frozenset[int] = frozenset()
 ) -> tuple[list[Group], frozenset[int]]:
-    """The page's definition lists, good and refused, and the ids of all `dl` nodes.
+    """The page's definition lists, accepted and refused, and the ids of all `dl` nodes.
 
     `named`: the page calls itself a glossary; `inside`: the nodes under a heading that does.
     """
     lists = [
-        dl for dl in page.body.css(_DL) if not _nested(dl) or (page.maker == "manual" and _own_glossary(dl))
+        dl
+        for dl in page.body.css(_DL)
+        if not within(dl, (_DD, _DT)) or (page.maker == "manual" and _is_sphinx_glossary(dl))
     ]
     read = [(dl, tuple(_entries(dl))) for dl in lists]
     groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
@@ -67,7 +69,7 @@ def definition_lists(
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
-    """Refuse a list that nothing calls a glossary, where the page's maker or its other text speaks against it."""
+    """Refuse an unmarked list if the page is a manual or mostly other text."""
     if group.refused or group.marked or page.maker == "wiki":
         return group
     if page.maker == "manual":
@@ -81,22 +83,12 @@ def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
     return group
 
 
-def _own_glossary(dl: LexborNode) -> bool:
-    """Whether a list in another list's definition is a glossary all the same: Sphinx registers its terms."""
+def _is_sphinx_glossary(dl: LexborNode) -> bool:
+    """Whether a list is Sphinx's glossary, also inside another list's definition."""
     return "glossary" in attribute(dl, "class").split()
 
 
-def _nested(dl: LexborNode) -> bool:
-    """Whether a list lies in another list's definition."""
-    parent = dl.parent
-    while parent is not None:
-        if parent.tag in (_DD, _DT):
-            return True
-        parent = parent.parent
-    return False
-
-
-def _entries(dl: LexborNode) -> Iterator[Found]:
+def _entries(dl: LexborNode) -> Iterator[RawEntry]:
     for entry in _runs(_parts(dl)):
         found = _found(entry)
         if found is not None:
@@ -137,7 +129,7 @@ def _runs(parts: Iterable[LexborNode]) -> Iterator[_Open]:
         yield current
 
 
-def _found(entry: _Open) -> Found | None:
+def _found(entry: _Open) -> RawEntry | None:
     heads, lead_in = _heads(entry.dts)
     if not heads:
         return None
@@ -155,7 +147,7 @@ def _found(entry: _Open) -> Found | None:
         link = dd.css_first("a[href*='#']")
         fragment = fragment or (attribute(link, "href").partition("#")[2] if link else "")
         senses = [f"{lead_in} {text}"] if senses == [lead_in] else [*senses, text]
-    return Found(
+    return RawEntry(
         heads=tuple(heads),
         senses=tuple(senses),
         aliases=tuple(aliases),
@@ -212,23 +204,22 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
     )
 
 
-def _judged(dl: LexborNode, found: tuple[Found, ...], *, named: bool) -> Group:
-    refused = _refusal(dl, found, marked=_marked(dl), named=named)
-    return Group(
-        structure="definition list", found=found, refused=refused, node_id=dl.mem_id, marked=_marked(dl)
-    )
+def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool) -> Group:
+    marked = _marked(dl)
+    refused = _refusal(dl, found, marked=marked, named=named)
+    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id, marked=marked)
 
 
 def _marked(dl: LexborNode) -> bool:
-    """Whether the markup itself says that a list is a glossary."""
+    """Whether the markup of a list says that it is a glossary."""
     return (
         bool(_GLOSSARY_CLASS.search(attribute(dl, "class")))
         or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
     )
 
 
-def _refusal(dl: LexborNode, found: tuple[Found, ...], *, marked: bool, named: bool) -> str:
-    """Why a list is no glossary, or nothing. One that is marked as such needs only terms and definitions."""
+def _refusal(dl: LexborNode, found: tuple[RawEntry, ...], *, marked: bool, named: bool) -> str:
+    """Why a list is not a glossary; empty if it is. A marked one only needs terms and definitions."""
     defined = [f for f in found if f.senses or f.aliases]
     if not defined:
         return _BARE

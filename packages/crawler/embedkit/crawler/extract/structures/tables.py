@@ -10,8 +10,8 @@ from statistics import median
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.records import Found, Group
-from embedkit.crawler.extract.tree import Page, attribute, text_of
+from embedkit.crawler.extract.records import Group, RawEntry
+from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
 
@@ -42,16 +42,16 @@ class _Columns:
 def tables(
     page: Page, *, named: bool, inside: frozenset[int] = frozenset()
 ) -> tuple[list[Group], frozenset[int]]:
-    """The page's glossary tables and the ids of their nodes, for the line reader to pass over."""
+    """The page's glossary tables, and the ids of all tables that the readers of lines must skip."""
     groups: list[Group] = []
     taken: set[int] = set()
     for table in page.body.css("table"):
-        if len(table.css("table")) > 1 or _inside_definition(table):
+        if len(table.css("table")) > 1 or within(table, ("dd", "dt")):
             continue
         rows = _grid(table)
-        said = named or table.mem_id in inside
-        group = _read(rows, table, named=said)
-        if group is not None and page.maker == "manual" and not said and not _says_term(rows):
+        known = named or table.mem_id in inside
+        group = _read(rows, table, named=known)
+        if group is not None and page.maker == "manual" and not known and not _has_term_header(rows):
             group = replace(
                 group, refused=group.refused or "a table of a manual that nothing calls a glossary"
             )
@@ -62,19 +62,10 @@ def tables(
     return groups, frozenset(taken)
 
 
-def _says_term(rows: Sequence[Sequence[_Cell | None]]) -> bool:
-    """Whether a header names terms outright, and not names or objects."""
+def _has_term_header(rows: Sequence[Sequence[_Cell | None]]) -> bool:
+    """Whether a header says term, and not only name or object."""
     at = _header_row(rows)
     return at is not None and any(words.TERM_HEADERS[0].match(_title(c)) for c in rows[at])
-
-
-def _inside_definition(table: LexborNode) -> bool:
-    parent = table.parent
-    while parent is not None:
-        if parent.tag in ("dd", "dt"):
-            return True
-        parent = parent.parent
-    return False
 
 
 def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
@@ -131,11 +122,11 @@ def _span(node: LexborNode, name: str, limit: int) -> int:
 
 
 def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> Group | None:
-    """The group that a table makes; None when its header names no terms."""
+    """The entries of a table; None when it has no column of terms."""
     at = _header_row(rows)
     header = [_title(c) for c in rows[at]] if at is not None else []
     body = rows[at + 1 :] if at is not None else rows
-    found: list[Found] = []
+    found: list[RawEntry] = []
     for start, end in _repeats(header):
         columns = _columns(header[start:end], [r[start:end] for r in body], named=named)
         if columns is not None:
@@ -172,7 +163,7 @@ def _title(cell: _Cell | None) -> str:
 
 
 def _repeats(header: list[str]) -> list[tuple[int, int]]:
-    """The column groups of a header that says the same things several times over in one row."""
+    """The column groups of a header that repeats its titles: "Term | Definition | Term | Definition"."""
     for size in range(2, len(header) // 2 + 1):
         if len(header) % size == 0 and header == header[:size] * (len(header) // size):
             return [(start, start + size) for start in range(0, len(header), size)]
@@ -232,7 +223,7 @@ def _other(title: str) -> str:
     return next((lang for lang, p in words.LANGUAGE_HEADERS.items() if p.match(title)), "")
 
 
-def _entries(body: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+def _entries(body: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[RawEntry]:
     """One entry a term cell: the rows that one cell spans, and rows that leave it empty, are its senses."""
     pending: list[Sequence[_Cell | None]] = []
     for row in body:
@@ -257,7 +248,7 @@ def _at(row: Sequence[_Cell | None], column: int) -> _Cell | None:
     return row[column] if column < len(row) else None
 
 
-def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[Found]:
+def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterator[RawEntry]:
     cell = _at(rows[0], columns.term) if rows else None
     if cell is None or not cell.text or cell.id == getattr(_at(rows[0], columns.definition), "id", None):
         return
@@ -266,7 +257,7 @@ def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterato
     heads = _heads(cell)
     if not heads:
         return
-    yield Found(
+    yield RawEntry(
         heads=heads,
         senses=tuple(dict.fromkeys(senses)),
         aliases=tuple(dict.fromkeys(aliases)),
@@ -308,8 +299,8 @@ def _lang(name: str, column: str) -> str:
     return column if shown == "en" else shown
 
 
-def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
-    """Two columns without a header on a page that says it is a glossary."""
+def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[RawEntry]:
+    """Two columns without a header, on a page that calls itself a glossary."""
     pairs = [r for r in rows if len(r) == 2 and r[0] is not None and r[1] is not None and r[0].id != r[1].id]
     full = [r for r in pairs if r[0] and r[1] and r[0].text and r[1].text]
     if len(full) < 3 or not _has_names(full, 0):
@@ -321,7 +312,7 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[Found]:
         yield from _entries(pairs, _Columns(0, 1, ()))
 
 
-def _refusal(found: Sequence[Found], table: LexborNode, *, named: bool) -> str:
+def _refusal(found: Sequence[RawEntry], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
         return "terms without definitions"

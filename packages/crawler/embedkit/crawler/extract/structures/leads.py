@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.records import Found, Group
-from embedkit.crawler.extract.tree import Line, attribute, plain
+from embedkit.crawler.extract.records import Group, RawEntry
+from embedkit.crawler.extract.tree import PageLine, attribute, plain
 from embedkit.data.entries import Alias
 
-Numbered = tuple[int, Line]
+Numbered = tuple[int, PageLine]
 _SEPARATOR = re.compile(r"^\s*(?:[(（][^()（）]{1,80}[)）]\s*)?(?:[:：=,，.。;]|[–—―]|-{1,2}(?=\s|$)|→)\s*")
 _BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
 _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
@@ -28,13 +28,13 @@ def dfn_leads(lines: Sequence[Numbered], *, respec: bool) -> Group | None:
     led = [(n, line) for n, line in lines if line.kind in ("p", "li") and line.mark == "dfn" and line.lead]
     if len(led) < _MIN_LINES:
         return None
-    pointing = [(n, line) for n, line in lines if line.mark == "b" and _points(line, respec=respec)]
+    pointing = [(n, line) for n, line in lines if line.mark == "b" and _is_redirect(line, respec=respec)]
     found = [_found(n, line, (), respec=respec) for n, line in led]
     found += [_found(n, line, (), respec=respec, counted=False) for n, line in pointing]
     return Group(structure="dfn paragraph", found=tuple(found))
 
 
-def _points(line: Line, *, respec: bool) -> bool:
+def _is_redirect(line: PageLine, *, respec: bool) -> bool:
     rest = plain(line.rest) if respec else line.rest
     return labels.is_label(line.lead) and bool(labels.see_target(_SEPARATOR.sub("", rest, count=1)))
 
@@ -50,13 +50,13 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
     return Group(structure="bullet", found=tuple(found)) if found else None
 
 
-def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[Found]:
+def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     """A list's terms; none where its items are the translations of one term."""
-    found = _list(rows, named=named)
+    found = _list_entries(rows, named=named)
     return [] if labels.language_codes([h for f in found for h in f.heads]) else found
 
 
-def _list(rows: Sequence[Numbered], *, named: bool) -> list[Found]:
+def _list_entries(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     items: dict[int, list[Numbered]] = defaultdict(list)
     for n, line in rows:
         items[line.item].append((n, line))
@@ -69,14 +69,14 @@ def _list(rows: Sequence[Numbered], *, named: bool) -> list[Found]:
     return _plain_list(list(items.values())) if named else []
 
 
-def _plain_list(items: Sequence[Sequence[Numbered]]) -> list[Found]:
+def _plain_list(items: Sequence[Sequence[Numbered]]) -> list[RawEntry]:
     """A list of "term – text" or "term: text" without any markup of the term."""
     matches = [_PLAIN_LEAD.match(lines[0][1].text) for lines in items]
     led = [(m, lines) for m, lines in zip(matches, items, strict=True) if m and labels.is_label(m["lead"])]
     if len(items) < _PLAIN_LINES or len(led) * 5 < len(items) * 4:
         return []
     return [
-        Found(
+        RawEntry(
             heads=(labels.label(match["lead"]),),
             senses=("\n".join([match["rest"], *(line.text for _, line in lines[1:])]),),
             anchors=_anchors(lines[0][1]),
@@ -86,7 +86,7 @@ def _plain_list(items: Sequence[Sequence[Numbered]]) -> list[Found]:
     ]
 
 
-def _bold_lead(line: Line) -> bool:
+def _bold_lead(line: PageLine) -> bool:
     lead = line.lead.strip()
     return (
         line.mark in ("b", "dfn")
@@ -96,7 +96,7 @@ def _bold_lead(line: Line) -> bool:
     )
 
 
-def _soft_lead(line: Line) -> bool:
+def _soft_lead(line: PageLine) -> bool:
     """A lead that is a link, italics or code: a term only where a separator and a text follow."""
     separated = _SEPARATOR.match(line.rest) or _LEAD_END.search(line.lead)
     return (
@@ -105,7 +105,7 @@ def _soft_lead(line: Line) -> bool:
     )
 
 
-def _certain(firsts: Sequence[Line]) -> bool:
+def _certain(firsts: Sequence[PageLine]) -> bool:
     """Whether a list on a page that does not call itself a glossary is one nevertheless."""
     led = [
         line
@@ -120,7 +120,7 @@ def _certain(firsts: Sequence[Line]) -> bool:
     return distinct == len(led) and median(len(line.rest.split()) for line in led) >= 5
 
 
-def _item(lines: Sequence[Numbered]) -> Found:
+def _item(lines: Sequence[Numbered]) -> RawEntry:
     n, first = lines[0]
     return _found(n, first, [line.text for _, line in lines[1:]])
 
@@ -140,7 +140,7 @@ def paragraph_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
     return Group(structure="bold paragraph", found=found)
 
 
-def _paragraph_lead(line: Line) -> bool:
+def _paragraph_lead(line: PageLine) -> bool:
     if line.kind != "p" or line.mark != "b" or not _bold_lead(line):
         return False
     lead = labels.trim(line.lead)
@@ -148,7 +148,7 @@ def _paragraph_lead(line: Line) -> bool:
     return not words.GLOSSARY.search(lead) and not any(p.match(lead) for p in other)
 
 
-def _paragraph(flow: Sequence[Numbered], index: int) -> Found:
+def _paragraph(flow: Sequence[Numbered], index: int) -> RawEntry:
     n, line = flow[index]
     more: list[str] = []
     for _, after in flow[index + 1 :]:
@@ -159,8 +159,8 @@ def _paragraph(flow: Sequence[Numbered], index: int) -> Found:
 
 
 def _found(
-    number: int, line: Line, more: Iterable[str], *, respec: bool = False, counted: bool = True
-) -> Found:
+    number: int, line: PageLine, more: Iterable[str], *, respec: bool = False, counted: bool = True
+) -> RawEntry:
     rest, aliases = _or_name(*_after_bracket(line))
     separated = _SEPARATOR.match(rest)
     if separated:
@@ -168,7 +168,7 @@ def _found(
     elif rest and not _LEAD_END.search(line.lead) and line.mark != "dfn":
         rest = f"{line.lead} {rest}"  # "**Deck** is a stack of cards": the sentence needs its subject
     sense = "\n".join(t for t in (rest, *more) if t)
-    return Found(
+    return RawEntry(
         heads=(labels.label(line.lead),),
         senses=(plain(sense) if respec else sense,) if sense else (),
         aliases=(*aliases, *_data_lt(line)),
@@ -179,7 +179,7 @@ def _found(
     )
 
 
-def _after_bracket(line: Line) -> tuple[str, tuple[Alias, ...]]:
+def _after_bracket(line: PageLine) -> tuple[str, tuple[Alias, ...]]:
     """What follows the lead, and the names in a bracket right after it: "**난수**(亂數, random): …"."""
     match = _BRACKET.match(line.rest)
     if not match:
@@ -196,7 +196,7 @@ def _or_name(rest: str, aliases: tuple[Alias, ...]) -> tuple[str, tuple[Alias, .
     return rest[match.end() :], (*aliases, Alias(match["name"], labels.alias_kind(match["name"])))
 
 
-def _data_lt(line: Line) -> Iterator[Alias]:
+def _data_lt(line: PageLine) -> Iterator[Alias]:
     """The other texts by which ReSpec links to a `<dfn>`."""
     if line.mark != "dfn" or line.node is None:
         return
@@ -208,6 +208,6 @@ def _data_lt(line: Line) -> Iterator[Alias]:
             yield Alias(name.strip(), "plural")
 
 
-def _anchors(line: Line) -> tuple[str, ...]:
+def _anchors(line: PageLine) -> tuple[str, ...]:
     own = attribute(line.node, "id") if line.node is not None else ""
     return tuple(dict.fromkeys(a for a in (own, line.anchor) if a))

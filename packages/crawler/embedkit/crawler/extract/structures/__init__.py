@@ -1,0 +1,1 @@
+"""How pages pair terms with definitions: one module per structure, each from the page to a `Group` of entries."""
