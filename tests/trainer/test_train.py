@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from embedkit.cli import app
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.run import prepare
 from embedkit.trainer.run.train import TrainResult, plan_training, run_training, train
 
 Values = Callable[..., dict[str, Any]]
@@ -379,6 +380,48 @@ def test_nothing_goes_to_stdout_without_json(
     assert "{'" not in told.err
 
 
+class Tracker:
+    """Stands for one of accelerate's trackers."""
+
+    def __init__(self, name: str, logging_dir: Path) -> None:
+        self.place = logging_dir / name
+        self.lines: list[tuple[int, dict[str, float]]] = []
+        self.state = "new"
+        Tracker.last = self
+
+    last: Tracker
+
+    def start(self) -> None:
+        self.state = "started"
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.lines.append((step, values))
+
+    def finish(self) -> None:
+        self.state = "finished"
+
+
+def test_a_tracker_gets_the_numbers_of_metrics_jsonl(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "find_spec", lambda _: True)
+    monkeypatch.setattr("accelerate.tracking.LOGGER_TYPE_TO_CLASS", {"tensorboard": Tracker})
+    done = run(config_values(train={"epochs": 1}, output={"report_to": ["tensorboard"]}))
+    assert Tracker.last.state == "finished"
+    assert Tracker.last.place == done.run / "checkpoints" / "tensorboard"
+    rows = metrics(done.run)
+    assert [step for step, _ in Tracker.last.lines] == [row["step"] for row in rows]
+    for row, (_, values) in zip(rows, Tracker.last.lines, strict=True):
+        head, name = ("eval", "dev_loss") if "dev_loss" in row else ("train", "loss")
+        assert values[f"{head}/loss"] == row[name]
+    assert Tracker.last.lines[1][1].keys() == {
+        "train/loss",
+        "train/learning_rate",
+        "train/grad_norm",
+        "train/epoch",
+    }
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model_id": "nobody/nothing"}, "no model 'nobody/nothing' was found"),
     ({"model_id": "."}, "holds no model"),
@@ -413,12 +456,12 @@ def test_a_model_without_a_weight_that_may_change_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from embedkit.trainer.model import load as encoder
-    from embedkit.trainer.run import plan
+    from embedkit.trainer.run import prepare as preparation
 
     def frozen(*args: Any, **kwargs: Any) -> SentenceTransformer:
         return encoder.prepare_model(*args, **kwargs).requires_grad_(False)
 
-    monkeypatch.setattr(plan, "prepare_model", frozen)
+    monkeypatch.setattr(preparation, "prepare_model", frozen)
     with pytest.raises(UserError, match="nothing would be trained"):
         run(config_values())
     assert not Path("runs").exists()
