@@ -21,7 +21,6 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
-from embedkit.files import sole_use
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.run.train import TrainResult, run_training
 from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
@@ -377,19 +376,29 @@ def test_a_checkpoint_of_another_version_is_refused(workplace: Path, config_valu
         run(values, resume=True)
 
 
+FORKED = """
+import os, sys
+from pathlib import Path
+alive, tell = os.pipe()
+hold, end = os.pipe()
+with sole_use(Path(sys.argv[1])) as alone:
+    assert alone
+    worker = os.fork()
+    if not worker:  # outlives the lock of its parent, as a worker that tokenises does for some seconds
+        os.close(end)
+        os.write(tell, b"1")
+        os.read(hold, 1)
+        os._exit(0)
+    os.read(alive, 1)
+with sole_use(Path(sys.argv[1])) as alone:
+    print(alone)
+os.close(end)
+os.waitpid(worker, 0)
+"""
+
+
 def test_a_worker_of_a_killed_run_does_not_hold_it(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    with sole_use(tmp_path) as alone:
-        assert alone
-        worker = os.fork()
-        if not worker:  # outlives the lock of its parent, as a tokenising worker does for some seconds
-            os.close(writing)
-            os.read(reading, 1)
-            os._exit(0)
-    try:
-        with sole_use(tmp_path) as alone:
-            assert alone
-    finally:
-        os.close(writing)
-        os.close(reading)
-        os.waitpid(worker, 0)
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

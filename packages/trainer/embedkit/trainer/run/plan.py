@@ -1,4 +1,4 @@
-"""What a run would do, in numbers: told before it starts, and by the dry run."""
+"""What a run would do, in numbers: printed before it starts, and by the dry run."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def make_plan(
 
 
 def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float | None:
-    """Mean number of texts of other concepts, or labels, that an anchor of the batch is told apart from; None where
-    the loss takes each row alone.
+    """Mean number of texts of other concepts, or labels, that are negatives of an anchor of the batch; None where
+    the loss compares no anchor with a batch.
     """
     source = inputs.rows.sources[plan.source]
     if isinstance(plan, BatchPlan):

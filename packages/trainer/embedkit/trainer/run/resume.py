@@ -91,12 +91,12 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
     changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
     if changed:
-        told = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
+        changes = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
         raise UserError(
-            "cannot go on with another config: {told}",
+            "cannot go on with another config: {changes}",
             place=str(path),
             hint="set it back, choose another output.save_name, or start anew with --force",
-            told=told,
+            changes=changes,
         )
 
 

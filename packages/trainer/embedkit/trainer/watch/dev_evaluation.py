@@ -140,15 +140,15 @@ class DevEvaluation:
 
     def _read_best(self, best: DevResult, metric: str) -> float:
         step = int(read_weights(self._evaluator.loss, self._best_path)["step"])
-        told, found = best.value(metric), self._evaluator.measure().measured().get(metric, float("nan"))
-        if step != best.step or not abs(told - found) <= _TOLERANCE:
+        wanted, found = best.value(metric), self._evaluator.measure().measured().get(metric, float("nan"))
+        if step != best.step or not abs(wanted - found) <= _TOLERANCE:
             raise UserError(
-                "the best weights (step {saved}, {metric} {told:.4f}) were not read back: step {step}, {found:.4f}",
+                "the best weights (step {saved}, {metric} {wanted:.4f}) were not read back: step {step}, {found:.4f}",
                 place=str(self._best_path),
                 hint="--resume trains on from the last checkpoint",
                 saved=best.step,
                 metric=metric,
-                told=told,
+                wanted=wanted,
                 step=step,
                 found=found,
             )
