@@ -207,11 +207,12 @@ def _load(found: _Found, folder: Path) -> PreparedRun:
 
 
 def _collator(config: RunConfig, rows: Mixture, loss: BatchLoss) -> MixedCollator:
-    share = (processes.rank(), processes.world_size())
-    options = {"prompts": prompts_of(loss.model), "pad_to_multiple_of": config.train.pad_to_multiple_of}
-    return MixedCollator(
-        rows, [make_collator(loss.model, source.rows, **options, share=share) for source in rows.sources]
-    )
+    options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
+    return MixedCollator(rows, [make_collator(loss.model, source.rows, **options) for source in rows.sources])
+
+
+def _options(config: RunConfig, loss: BatchLoss) -> dict[str, Any]:
+    return {"prompts": prompts_of(loss.model), "pad_to_multiple_of": config.train.pad_to_multiple_of}
 
 
 def _loss_in(loss: BatchLoss, groups: list[Features], plan: Plan, dtype: DTypeName) -> float:
@@ -228,10 +229,7 @@ def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAvera
     rows, number = found.dev_rows, found.dev_source
     if rows is None:
         return None
-    options: dict[str, Any] = {
-        "prompts": prompts_of(loss.model),
-        "pad_to_multiple_of": config.train.pad_to_multiple_of,
-    }
+    options = _options(config, loss)
     if rows.labels and number is not None:  # the classes keep the numbers that they have in training
         options["labels"] = found.rows.sources[number].rows.labels
     return DevEvaluator(
