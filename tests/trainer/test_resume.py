@@ -379,6 +379,7 @@ def test_a_checkpoint_of_another_version_is_refused(workplace: Path, config_valu
 FORKED = """
 import os, sys
 from pathlib import Path
+from embedkit.files import sole_use
 alive, tell = os.pipe()
 hold, end = os.pipe()
 with sole_use(Path(sys.argv[1])) as alone:
