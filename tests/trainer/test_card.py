@@ -23,7 +23,7 @@ def card(result: TrainResult) -> str:
     return (result.run / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_kept_look_and_the_early_stop_are_told(
+def test_the_kept_evaluation_and_the_early_stop_are_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted(monkeypatch, [0.1, 0.5, 0.4, 0.3])
@@ -33,14 +33,14 @@ def test_the_kept_look_and_the_early_stop_are_told(
     assert (done.kept.epoch, done.kept.step, done.steps) == (1, 5, 15)
     told = card(done)
     assert "The model is that of epoch 1 (step 5), the best by nDCG@10" in told
-    assert "Training stopped early, at step 15: 2 looks had been no better." in told
+    assert "Training stopped early, at step 15: 2 evaluations had been no better." in told
     assert "| 1 (kept) | 0.5000 |" in told
     assert told.count("(kept)") == 1
     assert "| epochs, steps | 9, 15 of 45 |" in told
     assert (done.model / "README.md").read_text(encoding="utf-8").count("(kept)") == 1
 
 
-def test_a_best_look_below_the_base_model_is_told(
+def test_a_best_evaluation_below_the_base_model_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted(monkeypatch, [0.6, 0.5, 0.4])
@@ -104,3 +104,12 @@ def test_evaluate_fills_in_before_and_after_once(workplace: Path, config_values:
         assert found.sentence in text
         assert "file `pairs.test.jsonl`" in text
         assert text.index("## Before and after") < text.index("## Use")
+
+
+def test_a_comma_in_a_files_name_is_part_of_it(workplace: Path, config_values: Values) -> None:
+    names = ["rock, paper.jsonl", "scissors.jsonl"]
+    for name in names:
+        write_rows(workplace / name, topic_rows(stop=4))
+    done = run(config_values(data={"sources": [{"path": name} for name in names]}))
+    assert "- File: `rock, paper.jsonl`, `scissors.jsonl`, SHA-256" in card(done)
+    assert json.loads((done.run / "environment.json").read_text())["data"]["paths"] == names

@@ -1,4 +1,4 @@
-"""`embedkit train --dry-run` tells cost and traps before anything is spent, and says no when it cannot fit."""
+"""`embedkit train --dry-run` tells cost and mistakes before anything is spent, and says no when it cannot fit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from tests.trainer.conftest import topic_rows, write_rows
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.trainer.rows.lengths import length_histogram
-from embedkit.trainer.run import preflight as traps
-from embedkit.trainer.run import probe
+from embedkit.trainer.model.lengths import length_histogram
+from embedkit.trainer.run import preflight, probe
 from embedkit.trainer.run.dry_run import DryRun
 from embedkit.trainer.run.train import train
 
@@ -75,7 +74,7 @@ def test_each_trap_is_named(workplace: Path, config_values: Values) -> None:
 def test_a_vocabulary_that_is_most_of_the_model_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traps, "VOCABULARY_SHARE", 0.1)  # the tiny model has a vocabulary to match
+    monkeypatch.setattr(preflight, "VOCABULARY_SHARE", 0.1)  # the tiny model has a vocabulary to match
     told = next(check for check in dry(config_values()).checks if check.name == "vocabulary")
     assert (told.level, told.text.split(" % ")[0].isdigit()) == ("note", True)
     assert "vocabulary" not in levels(dry(config_values(train={"freeze_embeddings": True})))
@@ -117,7 +116,9 @@ def test_a_cached_loss_computes_texts_again_already(
     assert done.fits
 
 
-def test_looks_and_checkpoints_need_not_fall_on_the_same_step(workplace: Path, config_values: Values) -> None:
+def test_evaluations_and_checkpoints_need_not_fall_on_the_same_step(
+    workplace: Path, config_values: Values
+) -> None:
     train = {"eval_steps": 3, "best_metric": "loss"}
     done = dry(config_values(train=train, output={"checkpoint_steps": 4}))
     assert levels(done)["rhythm"] == "ok"

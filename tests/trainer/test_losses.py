@@ -20,9 +20,8 @@ from torch.nn import functional as F
 from embedkit.trainer.config import DataSection, TrainSection
 from embedkit.trainer.losses.build import ranking_loss
 from embedkit.trainer.rows.store import Rows, read_rows
-from embedkit.trainer.step.batch import PairCollator, cut_points, split_by_length
+from embedkit.trainer.step.batch import PairCollator, cut_points, features_of, split_by_length
 from embedkit.trainer.step.forward import encode_batch
-from embedkit.trainer.watch.dev_metrics import features_of
 
 Row = dict[str, Any]
 

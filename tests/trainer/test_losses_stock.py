@@ -22,8 +22,8 @@ from embedkit.trainer.losses.second_model import SecondModel
 from embedkit.trainer.rows.sampling import label_order
 from embedkit.trainer.rows.sources import Mixture, Source
 from embedkit.trainer.rows.store import Rows, read_rows
-from embedkit.trainer.step.batch import PairCollator, make_collator
-from embedkit.trainer.watch.dev_metrics import features_of, label_accuracy
+from embedkit.trainer.step.batch import PairCollator, features_of, make_collator
+from embedkit.trainer.watch.dev_metrics import label_accuracy
 
 Row = dict[str, Any]
 

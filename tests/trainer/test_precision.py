@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.trainer.test_train import same, weights
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
@@ -19,9 +20,9 @@ from embedkit.trainer.model.precision import (
     cpu_has_bfloat16,
     native_dtype,
 )
-from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.run.prepare import prepare
 from embedkit.trainer.run.train import run_training
-from embedkit.trainer.step.loop import training_arguments
+from embedkit.trainer.step.forward import encode_batch
 
 Values = Callable[..., dict[str, Any]]
 
@@ -92,34 +93,43 @@ def test_auto_asks_the_loss_of_a_batch(
     monkeypatch.setattr(precision, "PROBE_TOLERANCE", tolerance)
     config = RunConfig.model_validate(config_values(dtype="auto"))
     ready = prepare(config, resume=False, force=False)
-    assert (ready.precision.dtype, ready.config.dtype) == (dtype, dtype)
-    assert told in ready.precision.reason
+    assert (ready.plan.dtype, ready.config.dtype) == (dtype, dtype)
+    assert told in ready.plan.dtype_reason
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_a_gpu_trains_in_the_format_asked_for(dtype: Any, config_values: Values) -> None:
-    chosen = choose_precision(dtype, device="cuda", loss=None, features=(), plan=None)  # type: ignore[arg-type]
+    chosen = choose_precision(dtype, device="cuda", first_loss=lambda _: 0.0)
     assert chosen == Precision(dtype=dtype, reason="as configured")
 
 
-@pytest.mark.parametrize(
-    ("dtype", "device", "mixed"),
-    [("float32", "cpu", "no"), ("bfloat16", "cpu", "bf16"), ("float16", "cuda", "fp16")],
-)
 def test_the_config_and_not_accelerates_says_the_format(
-    dtype: Any,
-    device: str,
-    mixed: str,
-    config_values: Values,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    config = RunConfig.model_validate(config_values())
-    made = training_arguments(config, run=tmp_path, device=device, dtype=dtype, steps=10)
-    assert made.mixed_precision == mixed
-    assert (made.bf16, made.fp16) == (dtype == "bfloat16", dtype == "float16")
-    assert made.n_gpu <= 1
+    formats: list[torch.dtype] = []
+    run_training(RunConfig.model_validate(config_values(output={"save_name": "plain"})))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setattr(
+        "embedkit.trainer.losses.base.encode_batch", lambda *a, **b: _seen(formats, encode_batch(*a, **b))
+    )
+    run_training(RunConfig.model_validate(config_values()))
+    assert set(formats) == {torch.float32}
+    assert same(weights(Path("runs/run")), weights(Path("runs/plain")))
+
+
+def _seen(formats: list[torch.dtype], vectors: torch.Tensor) -> torch.Tensor:
+    formats.append(vectors.dtype)
+    return vectors
+
+
+@pytest.mark.parametrize(
+    ("dtype", "inside"),
+    [("float32", None), ("bfloat16", torch.bfloat16), ("float16", torch.float16)],
+)
+def test_a_pass_is_computed_in_the_format_of_the_run(dtype: str, inside: torch.dtype | None) -> None:
+    with precision.autocast("cpu", dtype):
+        assert torch.is_autocast_enabled("cpu") == (inside is not None)
+        assert inside is None or torch.get_autocast_dtype("cpu") == inside
 
 
 SHORT: dict[str, dict[str, Any]] = {

@@ -20,9 +20,9 @@ from tests.trainer.test_train import metrics, run, same, weights
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.rows.fit import EATS
-from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.run.prepare import prepare
 from embedkit.trainer.run.train import plan_training, run_training
-from embedkit.trainer.watch.dev_metrics import features_of
+from embedkit.trainer.step.batch import features_of
 
 Row = dict[str, Any]
 Values = Callable[..., dict[str, Any]]
@@ -142,9 +142,9 @@ MISFITS = [
 def test_a_misfit_is_told_before_the_model_loads(
     shape: str, loss: str, fits: str, workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedkit.trainer.run import plan
+    from embedkit.trainer.run import prepare as preparation
 
-    monkeypatch.setattr(plan, "prepare_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(preparation, "prepare_model", lambda *_, **__: pytest.fail("the model was loaded"))
     write_rows(workplace / "pairs.jsonl", ROWS[shape]())
     with pytest.raises(UserError, match=f"{loss} cannot train on") as caught:
         run(config_values(train={"loss": loss}, **ALONE))
@@ -226,7 +226,7 @@ def test_the_cached_form_has_the_gradients_of_the_loss_itself(
 ) -> None:
     write_rows(workplace / "pairs.jsonl", pair_rows())
     config = config_values(train=recipe("cached_gist", tiny_model), **ALONE)
-    ready = prepare(RunConfig.model_validate(config), resume=False, force=False)
+    ready = prepare(RunConfig.model_validate(config), resume=False, force=False).inputs
     assert ready.loss.texts_at_once == 32
     groups, plan = features_of(ready.collator(range(8)))
     found = []
@@ -234,7 +234,7 @@ def test_the_cached_form_has_the_gradients_of_the_loss_itself(
         ready.loss.eval().zero_grad()
         ready.loss.texts_at_once = at_once
         ready.loss([dict(group) for group in groups], plan).backward()
-        found.append([p.grad.clone() for p in ready.model.parameters() if p.grad is not None])
+        found.append([p.grad.clone() for p in ready.loss.model.parameters() if p.grad is not None])
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
 
 
@@ -284,7 +284,7 @@ def test_a_wrapper_under_no_grad_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from embedkit.trainer.model import load as encoder
-    from embedkit.trainer.run import plan
+    from embedkit.trainer.run import prepare as preparation
 
     def wrapped(*args: Any, **kwargs: Any) -> SentenceTransformer:
         model = encoder.prepare_model(*args, **kwargs)
@@ -292,7 +292,7 @@ def test_a_wrapper_under_no_grad_is_told(
         model[0].forward = torch.no_grad()(forward)
         return model
 
-    monkeypatch.setattr(plan, "prepare_model", wrapped)
+    monkeypatch.setattr(preparation, "prepare_model", wrapped)
     with pytest.raises(UserError, match="the gradient reaches 0 of") as caught:
         run(config_values())
     assert "no_grad" in caught.value.hint

@@ -22,11 +22,9 @@ from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.run import resume as runs
-from embedkit.trainer.run.plan import Ready
 from embedkit.trainer.run.train import TrainResult, run_training
-from embedkit.trainer.watch import dev_evaluation as looks
-from embedkit.trainer.watch.dev_metrics import DevMetrics
+from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
+from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics
 
 Values = Callable[..., dict[str, Any]]
 SOURCES = [
@@ -39,7 +37,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "accumulated": {"train": {"grad_accum_steps": 2, "epochs": 3}},
     "walking": {"train": {"steps_per_epoch": 3, "epochs": 3}},
     "lora": {"lora": {"r": 2, "dropout": 0.2}},
-    "blended": {"train": {"base_share": 0.3}},
+    "averaged": {"train": {"base_share": 0.3}},
     "bfloat16": {"dtype": "bfloat16"},
     "streamed": {"data": {"stream": True}},
     "several files": {"data": {"sources": SOURCES, "use_dev": False}},
@@ -71,7 +69,7 @@ def cut_off(finished: Path, *, after: int, copy: Path) -> None:
     shutil.rmtree(copy / "model")
     (copy / "README.md").unlink()
     for path in (copy / "checkpoints").iterdir():
-        if runs.checkpoint_step(path) > after:
+        if checkpoint_step(path) > after:
             shutil.rmtree(path)
 
 
@@ -86,7 +84,7 @@ def test_every_checkpoint_leads_to_the_same_weights(
         return config_values(**RECIPES[recipe], output=output)
 
     whole = run(values("whole"))
-    steps = sorted(runs.checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
+    steps = sorted(checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
     assert len(steps) >= 5
     for step in (1, 4, 5, 8) if recipe == "plain" else (steps[0], steps[-1]):
         cut_off(whole.run, after=step, copy=Path(f"runs/cut{step}"))
@@ -110,17 +108,17 @@ def test_metrics_are_those_of_an_uninterrupted_run(workplace: Path, config_value
 
 def test_an_unmarked_checkpoint_does_not_count(workplace: Path, config_values: Values) -> None:
     whole = run(config_values(output={"checkpoint_steps": 2, "checkpoint_keep": 99}))
-    newest = runs.last_checkpoint(whole.run)
+    newest = last_checkpoint(whole.run)
     assert newest is not None
     (newest / "complete").unlink()
-    older = runs.last_checkpoint(whole.run)
+    older = last_checkpoint(whole.run)
     assert older is not None
-    assert runs.checkpoint_step(older) < runs.checkpoint_step(newest)
+    assert checkpoint_step(older) < checkpoint_step(newest)
 
 
 def test_only_the_newest_checkpoints_are_kept(workplace: Path, config_values: Values) -> None:
     whole = run(config_values(output={"checkpoint_steps": 1, "checkpoint_keep": 2}))
-    steps = sorted(runs.checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
+    steps = sorted(checkpoint_step(path) for path in (whole.run / "checkpoints").iterdir())
     assert steps == [8, 9]
 
 
@@ -176,7 +174,7 @@ def test_resume_and_force_exclude_each_other(workplace: Path, config_values: Val
 def wait_for_checkpoint(run_folder: Path, *, after: int = 0, seconds: float = 60) -> None:
     """Wait until there is a whole checkpoint beyond step `after`."""
     end = time.monotonic() + seconds
-    while (found := runs.last_checkpoint(run_folder)) is None or runs.checkpoint_step(found) <= after:
+    while (found := last_checkpoint(run_folder)) is None or checkpoint_step(found) <= after:
         assert time.monotonic() < end, "no checkpoint came"
         time.sleep(0.005)
 
@@ -230,15 +228,15 @@ def test_sigterm_writes_a_checkpoint_and_resume_ends_the_same(
 def test_sigterm_after_the_last_step_lets_the_run_end(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured, seen = looks.measure, list[Ready]()
+    measured, seen = DevEvaluator.measure, list[DevEvaluator]()
 
-    def measure(ready: Ready) -> DevMetrics | None:
-        seen.append(ready)
-        if len(seen) == 2:  # the base model was looked at before the first step
+    def measure(evaluator: DevEvaluator) -> DevMetrics:
+        seen.append(evaluator)
+        if len(seen) == 2:  # the base model was measured before the first step
             os.kill(os.getpid(), signal.SIGTERM)
-        return measured(ready)
+        return measured(evaluator)
 
-    monkeypatch.setattr(looks, "measure", measure)
+    monkeypatch.setattr(DevEvaluator, "measure", measure)
     done = run(config_values(train={"epochs": 1}))
     assert done.steps == 5
     assert (done.model / "model.safetensors").is_file()
@@ -295,9 +293,9 @@ def test_kill_9_again_and_again_loses_nothing(workplace: Path, config_values: Va
         wait_for_checkpoint(Path("runs/cut"), after=done[-1])
         process.kill()
         process.communicate()
-        checkpoint = runs.last_checkpoint(Path("runs/cut"))
+        checkpoint = last_checkpoint(Path("runs/cut"))
         assert checkpoint is not None
-        done.append(runs.checkpoint_step(checkpoint))
+        done.append(checkpoint_step(checkpoint))
     assert not Path("runs/cut/model").exists()
     resumed = run(values("cut"), resume=True)
     assert 0 < done[1] < done[2] <= resumed.resumed_from_step
@@ -316,7 +314,7 @@ def test_ctrl_c_exits_130_keeps_the_checkpoint_and_names_resume(
     assert out == ""
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("runs/cut: stopped; --resume goes on from the checkpoint at step ")
-    assert runs.last_checkpoint(Path("runs/cut")) is not None
+    assert last_checkpoint(Path("runs/cut")) is not None
 
 
 def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
@@ -325,7 +323,7 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_nothing(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevLooks._look", interrupt)
+    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevEvaluation._evaluate", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(config_values())
     assert not Path("runs/run").exists()
@@ -337,7 +335,7 @@ def test_a_model_that_is_saved_is_kept_whatever_comes_after(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevLooks.forget_best", interrupt)
+    monkeypatch.setattr("embedkit.trainer.watch.dev_evaluation.DevEvaluation.forget_best", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(config_values(train={"epochs": 1}))
     assert Path("runs/run/model/model.safetensors").is_file()
@@ -362,6 +360,46 @@ def test_other_dev_rows_may_not_choose_the_weights(workplace: Path, config_value
 
 def test_checkpoint_weights_hold_only_what_is_trained(workplace: Path, config_values: Values) -> None:
     whole = run(config_values(lora={"r": 2}, output={"checkpoint_steps": 1}))
-    newest = runs.last_checkpoint(whole.run)
+    newest = last_checkpoint(whole.run)
     assert newest is not None
     assert all("lora_" in name for name in load_file(newest / "weights.safetensors"))
+
+
+def test_a_checkpoint_of_another_version_is_refused(workplace: Path, config_values: Values) -> None:
+    values = config_values(output={"checkpoint_steps": 1})
+    whole = run(values)
+    shutil.rmtree(whole.model)
+    newest = last_checkpoint(whole.run)
+    assert newest is not None
+    (newest / "training.pt").unlink()
+    with pytest.raises(UserError, match="another version of embedkit wrote this checkpoint"):
+        run(values, resume=True)
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from embedkit.files import sole_use
+alive, tell = os.pipe()
+hold, end = os.pipe()
+with sole_use(Path(sys.argv[1])) as alone:
+    assert alone
+    worker = os.fork()
+    if not worker:  # outlives the lock of its parent, as a worker that tokenises does for some seconds
+        os.close(end)
+        os.write(tell, b"1")
+        os.read(hold, 1)
+        os._exit(0)
+    os.read(alive, 1)
+with sole_use(Path(sys.argv[1])) as alone:
+    print(alone)
+os.close(end)
+os.waitpid(worker, 0)
+"""
+
+
+def test_a_worker_of_a_killed_run_does_not_hold_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

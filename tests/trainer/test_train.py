@@ -5,10 +5,12 @@ does what it says.
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -22,8 +24,11 @@ from typer.testing import CliRunner
 
 from embedkit.cli import app
 from embedkit.errors import UserError
-from embedkit.trainer.config import RunConfig
+from embedkit.trainer.config import OptimSection, RunConfig
+from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.run import prepare
 from embedkit.trainer.run.train import TrainResult, plan_training, run_training, train
+from embedkit.trainer.step.optimiser import make_optimiser
 
 Values = Callable[..., dict[str, Any]]
 TEXTS = ["resistor", "저항", "stores charge between two plates"]
@@ -379,6 +384,81 @@ def test_nothing_goes_to_stdout_without_json(
     assert "{'" not in told.err
 
 
+class Tracker:
+    """Stands for one of accelerate's trackers."""
+
+    def __init__(self, name: str, logging_dir: Path) -> None:
+        self.place = logging_dir / name
+        self.lines: list[tuple[int, dict[str, float]]] = []
+        self.state = "new"
+        Tracker.last = self
+
+    last: Tracker
+
+    def start(self) -> None:
+        self.state = "started"
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.lines.append((step, values))
+
+    def finish(self) -> None:
+        self.state = "finished"
+
+
+def test_a_tracker_gets_the_numbers_of_metrics_jsonl(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "find_spec", lambda _: True)
+    monkeypatch.setattr("accelerate.tracking.LOGGER_TYPE_TO_CLASS", {"tensorboard": Tracker})
+    done = run(config_values(train={"epochs": 1}, output={"report_to": ["tensorboard"]}))
+    assert Tracker.last.state == "finished"
+    assert Tracker.last.place == done.run / "checkpoints" / "tensorboard"
+    rows = metrics(done.run)
+    assert [step for step, _ in Tracker.last.lines] == [row["step"] for row in rows]
+    for row, (_, values) in zip(rows, Tracker.last.lines, strict=True):
+        head, name = ("eval", "dev_loss") if "dev_loss" in row else ("train", "loss")
+        assert values[f"{head}/loss"] == row[name]
+    assert Tracker.last.lines[1][1].keys() == {
+        "train/loss",
+        "train/learning_rate",
+        "train/grad_norm",
+        "train/epoch",
+    }
+
+
+def test_biases_and_normalisation_are_not_decayed(tiny_model: Path) -> None:
+    loss = BatchLoss(SentenceTransformer(str(tiny_model), device="cpu"))
+    optimiser = make_optimiser(loss, OptimSection(weight_decay=0.1))
+    decays = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    for name, parameter in loss.named_parameters():
+        plain = name.endswith("bias") or "LayerNorm" in name
+        assert decays[id(parameter)] == (0.0 if plain else 0.1), name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "options"),
+    [
+        ("adamw_8bit", "AdamW", {"optim_bits": 8}),
+        ("paged_adamw_8bit", "AdamW", {"optim_bits": 8, "is_paged": True}),
+        ("lion_8bit", "Lion", {"optim_bits": 8, "betas": (0.9, 0.999)}),
+    ],
+)
+def test_an_8_bit_optimiser_keeps_embeddings_exact(
+    name: Any, kind: str, options: dict[str, Any], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bitsandbytes needs a GPU: a stand-in notes what it is asked for."""
+    package = mock.MagicMock()
+    monkeypatch.setitem(sys.modules, "bitsandbytes", package)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", package.optim)
+    loss = BatchLoss(SentenceTransformer(str(tiny_model), device="cpu"))
+    make_optimiser(loss, OptimSection(name=name))
+    asked = getattr(package.optim, kind).call_args.kwargs
+    assert asked == {"lr": OptimSection().lr, **options}
+    exact = package.optim.GlobalOptimManager.get_instance.return_value.register_module_override
+    embeddings = [module for module in loss.modules() if isinstance(module, torch.nn.Embedding)]
+    assert [call.args[0] for call in exact.call_args_list] == embeddings
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model_id": "nobody/nothing"}, "no model 'nobody/nothing' was found"),
     ({"model_id": "."}, "holds no model"),
@@ -413,12 +493,12 @@ def test_a_model_without_a_weight_that_may_change_is_told(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from embedkit.trainer.model import load as encoder
-    from embedkit.trainer.run import plan
+    from embedkit.trainer.run import prepare as preparation
 
     def frozen(*args: Any, **kwargs: Any) -> SentenceTransformer:
         return encoder.prepare_model(*args, **kwargs).requires_grad_(False)
 
-    monkeypatch.setattr(plan, "prepare_model", frozen)
+    monkeypatch.setattr(preparation, "prepare_model", frozen)
     with pytest.raises(UserError, match="nothing would be trained"):
         run(config_values())
     assert not Path("runs").exists()

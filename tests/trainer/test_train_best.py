@@ -1,11 +1,10 @@
-"""The weights that are kept: the best look's, read back and proved; and when a run stops early."""
+"""The weights that are kept: those of the best dev evaluation, read back and proved; and when a run stops early."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,24 @@ from sentence_transformers import SentenceTransformer
 from tests.trainer.test_train import metrics, run, same, weights
 
 from embedkit.errors import UserError
-from embedkit.trainer.watch import dev_evaluation as looks
-from embedkit.trainer.watch.dev_evaluation import Look, best_look
-from embedkit.trainer.watch.dev_metrics import DevMetrics
+from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult, best_result
+from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics
 
 Values = Callable[..., dict[str, Any]]
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
-    """Dev rows that say these values of nDCG@10, look after look, the best one again when it is read back."""
-    monkeypatch.setattr(looks, "measure", partial(next_of, iter([*values, max(values[1:])])))
+    """Dev rows that give these values of nDCG@10 one after another, the best one again when it is read back."""
+    answers = iter([*values, max(values[1:])])
+    monkeypatch.setattr(DevEvaluator, "measure", lambda _: next_of(answers))
 
 
-def next_of(told: Iterator[float], _: Any) -> DevMetrics:
-    value = next(told)
+def next_of(answers: Iterator[float]) -> DevMetrics:
+    value = next(answers)
     return DevMetrics(loss=1 - value, ndcg_at_10=value, mrr_at_10=0.0, recall_at_1=0.0, recall_at_10=0.0)
 
 
-def test_the_best_look_is_kept_not_the_last(
+def test_the_best_evaluation_is_kept_not_the_last(
     workplace: Path,
     config_values: Values,
     monkeypatch: pytest.MonkeyPatch,
@@ -56,11 +55,11 @@ def test_patience_ends_the_run(
     done = run(config_values(train={"epochs": 9, "early_stopping_patience": 2}))
     told = capsys.readouterr().err
     assert [epoch for epoch, _ in done.dev] == [0, 1, 2, 3, 4]
-    assert "stopped early: nDCG@10 has not been better than 0.4000 (epoch 2) for 2 looks" in told
-    assert "no look at the dev rows was better than the base model" in told
+    assert "stopped early: nDCG@10 has not been better than 0.4000 (epoch 2) in 2 evaluations" in told
+    assert "no evaluation on the dev rows was better than the base model" in told
 
 
-def test_a_resumed_run_knows_the_looks_before(
+def test_a_resumed_run_knows_the_evaluations_before(
     workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def values(name: str) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def test_a_resumed_run_knows_the_looks_before(
 
     whole = run(values("whole"))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(looks.DevLooks, "take_best", interrupt)
+        patch.setattr(DevEvaluation, "take_best", interrupt)
         run(values("cut"))
     for step in (16, 15, 12):
         shutil.rmtree(f"runs/cut/checkpoints/checkpoint-{step}", ignore_errors=True)
@@ -118,13 +117,14 @@ def test_a_run_that_stopped_early_and_died_stops_there_again(
     scripted(monkeypatch, [0.1, 0.5, 0.3])
     interrupted_while_saving(values("cut"), monkeypatch)
     # The second epoch again, and the best weights read back.
-    monkeypatch.setattr(looks, "measure", partial(next_of, iter([0.3, 0.5])))
+    answers = iter([0.3, 0.5])
+    monkeypatch.setattr(DevEvaluator, "measure", lambda _: next_of(answers))
     resumed = run(values("cut"), resume=True)
     assert (resumed.steps, resumed.stopped_early, resumed.kept) == (whole.steps, True, whole.kept)
     assert same(weights(resumed.run), weights(whole.run))
 
 
-def test_eval_steps_look_between_epochs_and_at_the_end(workplace: Path, config_values: Values) -> None:
+def test_eval_steps_evaluate_between_epochs_and_at_the_end(workplace: Path, config_values: Values) -> None:
     done = run(config_values(train={"epochs": 1, "eval_steps": 2}))
     rows = [row for row in metrics(done.run) if "dev_loss" in row]
     assert [row["step"] for row in rows] == [0, 2, 4, 5]
@@ -151,7 +151,7 @@ def test_best_weights_that_do_not_measure_as_they_did_are_an_error(
 ) -> None:
     told = iter([0.1, 0.4, 0.3, 0.2])
     monkeypatch.setattr(
-        looks,
+        DevEvaluator,
         "measure",
         lambda _: DevMetrics(loss=1, ndcg_at_10=next(told), mrr_at_10=0, recall_at_1=0, recall_at_10=0),
     )
@@ -159,12 +159,12 @@ def test_best_weights_that_do_not_measure_as_they_did_are_an_error(
         run(config_values(train={"epochs": 2, "best_metric": "ndcg_at_10"}))
 
 
-def test_the_best_look_is_the_first_of_equals_and_a_number() -> None:
-    def look(step: int, loss: float) -> Look:
+def test_the_best_result_is_the_first_of_equals_and_a_number() -> None:
+    def result(step: int, loss: float) -> DevResult:
         metrics = DevMetrics(loss=loss, ndcg_at_10=0, mrr_at_10=0, recall_at_1=0, recall_at_10=0)
-        return Look(step=step, epoch=step, metrics=metrics)
+        return DevResult(step=step, epoch=step, metrics=metrics)
 
-    found = best_look([look(1, float("nan")), look(2, 0.5), look(3, 0.5), look(4, 0.9)], "loss")
+    found = best_result([result(1, float("nan")), result(2, 0.5), result(3, 0.5), result(4, 0.9)], "loss")
     assert found is not None
     assert found.step == 2
 

@@ -15,9 +15,8 @@ from tests.trainer.test_train import metrics, run, same, weights
 from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import UserError
-from embedkit.trainer.run import card
-from embedkit.trainer.step import forward as passes
-from embedkit.trainer.step import loop
+from embedkit.trainer.run import environment
+from embedkit.trainer.step import checkpoint, forward
 from embedkit.trainer.step.batch import Features, Plan
 
 Values = Callable[..., dict[str, Any]]
@@ -95,13 +94,13 @@ def test_out_of_memory_halves_the_texts_at_once_and_keeps_the_loss(
 
 def test_every_process_hears_of_any_kind_of_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
-    monkeypatch.setattr(passes, "any_of", lambda failed: told.append(failed) or failed)
+    monkeypatch.setattr(forward, "any_of", lambda failed: told.append(failed) or failed)
 
     def encoder(features: Features) -> Features:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
     with pytest.raises(RuntimeError, match="can't allocate"):
-        passes.encode_batch(encoder, [{"input_ids": torch.ones(1, 2)}], Plan(rows=(0,)))
+        forward.encode_batch(encoder, [{"input_ids": torch.ones(1, 2)}], Plan(rows=(0,)))
     assert told == [True]
 
 
@@ -138,7 +137,7 @@ def test_a_resumed_run_remembers_how_many_texts_fit(
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, *, after: int, how: BaseException) -> None:
     """From the save after `after` whole ones on, weights cannot be written."""
-    save, count = loop.save_file, [0]
+    save, count = checkpoint.save_file, [0]
 
     def failing(tensors: Any, path: Path, **options: Any) -> None:
         count[0] += 1
@@ -147,7 +146,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, *, after: int, how: BaseException
             raise how
         save(tensors, path, **options)
 
-    monkeypatch.setattr(loop, "save_file", failing)
+    monkeypatch.setattr(checkpoint, "save_file", failing)
 
 
 FULL = [
@@ -187,7 +186,7 @@ def test_a_disk_too_full_to_open_the_run_leaves_nothing(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(card, "write_environment", full)
+    monkeypatch.setattr(environment, "write_environment", full)
     with pytest.raises(UserError, match="the disk is full"):
         run(config_values())
     assert not Path("runs/run").exists()
@@ -199,6 +198,6 @@ def test_metrics_are_lost_to_a_full_disk_with_a_message(
     def full(self: Any, row: dict[str, Any]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("embedkit.trainer.watch.callbacks.MetricsLog.write", full)
+    monkeypatch.setattr("embedkit.trainer.watch.metrics_log.MetricsLog.write", full)
     with pytest.raises(UserError, match="the disk is full"):
         run(config_values())

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.trainer.test_train import run, weights
 from torch import nn
 
-from embedkit.trainer.model.weight_average import Blend
+from embedkit.trainer.model.weight_average import WeightAverage
 
 Values = Callable[..., dict[str, Any]]
 
@@ -25,19 +25,19 @@ def test_the_saved_weights_lie_between(
     extra = {"lora": lora} if lora else {}
     steady = {"warmup_ratio": 0.0, "lr": 1e-2}
     trained = weights(run(config_values(optim=steady, output={"save_name": "whole"}, **extra)).run)
-    blended = run(
+    averaged = run(
         config_values(optim=steady, train={"base_share": 0.25}, output={"save_name": "part"}, **extra)
     )
     base = load_file(tiny_model / "model.safetensors")
     moved = 0
-    for name, value in weights(blended.run).items():
+    for name, value in weights(averaged.run).items():
         torch.testing.assert_close(value, torch.lerp(trained[name], base[name], 0.25), rtol=1e-5, atol=1e-6)
         moved += not torch.equal(value, trained[name])
     assert moved
-    assert "75% trained, 25% the base model's" in (blended.model / "README.md").read_text(encoding="utf-8")
+    assert "75% trained, 25% the base model's" in (averaged.model / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_dev_rows_measure_the_blend_and_the_best_one_is_read_back(
+def test_the_dev_rows_measure_the_mean_and_the_best_one_is_read_back(
     workplace: Path, config_values: Values, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = {"epochs": 2, "best_metric": "loss"}
@@ -52,11 +52,11 @@ def test_the_dev_rows_measure_the_blend_and_the_best_one_is_read_back(
 
 def test_the_trained_weights_come_back_bit_for_bit() -> None:
     layer = nn.Linear(3, 2)
-    blend = Blend(layer, 0.5)
+    average = WeightAverage(layer, 0.5)
     base = layer.weight.detach().clone()
     with torch.no_grad():
         layer.weight += 1 / 3
     trained = layer.weight.detach().clone()
-    with blend.applied():
+    with average.applied():
         torch.testing.assert_close(layer.weight.detach(), (base + trained) / 2)
     assert torch.equal(layer.weight, trained)

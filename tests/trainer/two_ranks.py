@@ -10,16 +10,16 @@ from safetensors.torch import save_file
 
 from embedkit.models.quiet import quiet_libraries
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.run.plan import prepare
+from embedkit.trainer.run.prepare import prepare
 from embedkit.trainer.step import distributed, processes, sharding
-from embedkit.trainer.watch.dev_metrics import features_of
+from embedkit.trainer.step.batch import features_of
 
 
 def write_gradients(config: Path, out: Path) -> None:
     """Write OUT/NAME.safetensors: `loss`, and the gradient of every parameter that has one."""
     settings = RunConfig.model_validate(json.loads(config.read_text()))
     with quiet_libraries():
-        ready = prepare(settings, resume=False, force=False)
+        ready = prepare(settings, resume=False, force=False).inputs
     batches = ready.rows.batches(settings.train, seed=settings.seed, devices=processes.world_size())
     groups, plan = features_of(ready.collator(next(iter(batches))))
     ready.loss.train().zero_grad()

@@ -26,6 +26,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed: tha
     fcntl = None  # type: ignore[assignment]
 
 STDIO = "-"
+_SOLE: set[int] = set()  # what `sole_use` holds in this process
 
 
 def refuse_existing(path: Path | str, *, force: bool) -> None:
@@ -242,10 +243,28 @@ def sole_use(folder: Path) -> Iterator[bool]:
         yield True
         return
     descriptor = os.open(folder, os.O_RDONLY)
+    _SOLE.add(descriptor)
     try:
-        yield _locked(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        alone = True
+    except OSError as error:
+        alone = not isinstance(error, BlockingIOError)
+    try:
+        yield alone
     finally:
+        _SOLE.discard(descriptor)
         os.close(descriptor)
+
+
+def _close_in_child() -> None:
+    """A lock is its process's: a worker that is forked off must not keep it when that process is killed."""
+    for descriptor in _SOLE:
+        os.close(descriptor)
+    _SOLE.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 def write_text(path: Path | str, text: str) -> None:

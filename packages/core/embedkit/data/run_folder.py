@@ -24,7 +24,7 @@ CARD = "README.md"
 COMPARED = "compared.json"
 # What an evaluation adds to a run: it belongs to the model that was there.
 EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
-OURS = (MODEL, f"{MODEL}.part", CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, *EVALUATED)
+OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, *EVALUATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

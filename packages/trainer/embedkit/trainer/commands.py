@@ -33,7 +33,8 @@ def train(
         bool,
         typer.Option(
             "--dry-run",
-            help="Try ten steps, say what the run would take and its traps; write nothing. Exit 1: it cannot fit.",
+            help="Try ten steps, say what the run would take and what is wrong with it; write nothing. Exit 1: it "
+            "cannot fit.",
         ),
     ] = False,
     json_: JsonOption = False,

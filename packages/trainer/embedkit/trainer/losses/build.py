@@ -44,7 +44,7 @@ def _require_scores(mixture: Mixture) -> None:
         if lacking is not False and lacking is not None:
             raise UserError(
                 "row {number} has no teacher's scores of a positive and a hard negative",
-                place=rows.summary.path,
+                place=rows.summary.paths[0],
                 hint='distill needs them ("scores": [positive, negative, …]), or set train.teacher_model',
                 number=lacking + 1,
             )

@@ -4,17 +4,15 @@ plain folder after.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.data.run_folder import CARD
 from embedkit.errors import UserError
 from embedkit.extras import require
-from embedkit.files import write_text
+from embedkit.files import atomic_folder, write_text
 from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
-from embedkit.trainer.step.sharding import is_split, put, whole
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -75,28 +73,14 @@ def whole_width(model: SentenceTransformer) -> int:
         return model.get_embedding_dimension() or 0
 
 
-def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTransformer:
-    """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
-    if not is_split(model):
-        return model
-    fresh = prepare_model(config, find_model(config), device="cpu")
-    parameters = dict(fresh.named_parameters())
-    for name, trained in model.named_parameters():
-        put(parameters[name], whole(trained).cpu())
-    return fresh
-
-
 def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
     """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA is merged into the
     weights (in place).
     """
     _merge_lora(model)
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(str(part), create_model_card=False)
-    write_text(part / CARD, card)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    with atomic_folder(folder) as new:
+        model.save_pretrained(str(new), create_model_card=False)
+        write_text(new / CARD, card)
 
 
 def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import torch
 
 from embedkit.errors import UserError
 from embedkit.messages import Phrase
-from embedkit.trainer.step.batch import Features
-
-if TYPE_CHECKING:
-    from embedkit.trainer.losses.base import BatchLoss
-    from embedkit.trainer.step.batch import Plan
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 # The loss of one batch in bfloat16 may differ from float32 by this share of it before float32 is kept.
@@ -72,10 +67,13 @@ def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return any(flag in flags.split() for flag in _CPU_FLAGS)
 
 
-def choose_precision(
-    wanted: str, *, device: str, loss: BatchLoss, features: Sequence[Features], plan: Plan
-) -> Precision:
-    """The format asked for; for `auto` the native one if the loss of this batch agrees with float32.
+def autocast(device: str, dtype: str) -> Any:
+    """A context in which matrices are multiplied in `dtype`; the weights stay float32."""
+    return torch.autocast(device, dtype=getattr(torch, dtype), enabled=dtype != "float32")
+
+
+def choose_precision(wanted: str, *, device: str, first_loss: Callable[[DTypeName], float]) -> Precision:
+    """The format asked for; for `auto` the native one if `first_loss`, the loss of a batch, agrees with float32.
 
     Raises:
         UserError: float16 on a device whose loss scaling does not work.
@@ -91,7 +89,7 @@ def choose_precision(
         return Precision(
             dtype="float32", reason=Phrase("{device} computes no shorter format faster", device=device)
         )
-    exact, short = (_probe(loss, features, plan, device, dtype) for dtype in ("float32", native))
+    exact, short = first_loss("float32"), first_loss(native)
     agrees = abs(exact - short) <= PROBE_TOLERANCE * max(1.0, abs(exact))
     losses = {"exact": f"{exact:.4f}", "short": f"{short:.4f}", "native": native}
     if agrees:
@@ -103,13 +101,3 @@ def choose_precision(
 
 def _named(name: str) -> DTypeName:
     return "float16" if name == "float16" else "bfloat16" if name == "bfloat16" else "float32"
-
-
-def _probe(loss: BatchLoss, features: Sequence[Features], plan: Plan, device: str, dtype: DTypeName) -> float:
-    was_training = loss.training
-    loss.eval()
-    copies = [dict(group) for group in features]
-    with torch.no_grad(), torch.autocast(device, dtype=getattr(torch, dtype), enabled=dtype != "float32"):
-        value = float(loss(copies, plan))
-    loss.train(was_training)
-    return value

@@ -1,7 +1,7 @@
-"""The saved model between the base model and the trained one.
+"""WiSE-FT weight averaging (Wortsman et al. 2022): what is saved is a mean of the base model's weights and the trained.
 
-A mean of the weights before and after tuning is often better than either on what was not trained on, and forgets
-less (WiSE-FT, Wortsman et al. 2022). It costs nothing while training: only what is measured and saved is blended.
+Such a mean is often better than either on texts that were not trained on, and forgets less. Training itself is as
+without it: only the weights that are measured and saved are averaged.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 # The factors of LoRA are multiplied: with the base's zeros in B a share of B is that share of their product.
-_NOT_BLENDED = "lora_A"
+_NOT_AVERAGED = "lora_A"
 
 
-class Blend:
+class WeightAverage:
     """Weights of `share` parts the base model, as `model` is now, and the rest what it is trained to be."""
 
     def __init__(self, model: nn.Module, share: float) -> None:
@@ -25,18 +25,18 @@ class Blend:
         self._pairs: list[tuple[nn.Parameter, Tensor]] = [
             (parameter, parameter.detach().clone())
             for name, parameter in model.named_parameters()
-            if share and parameter.requires_grad and _NOT_BLENDED not in name
+            if share and parameter.requires_grad and _NOT_AVERAGED not in name
         ]
 
     def apply(self) -> None:
-        """Blend for good."""
+        """Average for good."""
         with torch.no_grad():
             for parameter, base in self._pairs:
                 parameter.lerp_(base, self._share)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Blend for a while; the trained weights come back as they were, bit for bit."""
+        """Average while the block runs; the trained weights come back as they were, bit for bit."""
         trained = [parameter.detach().clone() for parameter, _ in self._pairs]
         self.apply()
         try:

@@ -152,7 +152,7 @@ def _joined_summary(parts: Sequence[RowSummary]) -> RowSummary:
         return parts[0]
     hashes = "".join(part.sha256 for part in parts)
     return RowSummary(
-        path=", ".join(part.path for part in parts),
+        paths=tuple(path for part in parts for path in part.paths),
         sha256=hashlib.sha256(hashes.encode()).hexdigest(),
         rows=sum(part.rows for part in parts),
         concepts=sum(part.concepts for part in parts),

@@ -43,7 +43,7 @@ class RowStore(Protocol):
 class RowSummary:
     """What the rows are, for the dry run and the model card; `dropped` counts those left out by reason."""
 
-    path: str
+    paths: tuple[str, ...]
     sha256: str
     rows: int
     concepts: int
@@ -221,7 +221,7 @@ def _rows(store: RowStore, shape: Shape, index: _Index, *, path: str, dropped: M
         raise UserError("no row is left to train on: {told}", place=path, told=told)
     concepts = ConceptIndex(index.keys, index.texts)
     summary = RowSummary(
-        path=path,
+        paths=(path,),
         sha256="" if path == STDIO else sha256_file(Path(path)),
         rows=index.rows,
         concepts=concepts.count,

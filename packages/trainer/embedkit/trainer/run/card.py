@@ -1,29 +1,20 @@
-"""What a run says about itself: the model card, and the environment it ran in."""
+"""The model card: what the model is for, what it was trained on and how, and what the dev rows gave."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from embedkit.data.manifest import versions
-from embedkit.data.run_folder import CARD, ENVIRONMENT, UNMEASURED
+from embedkit.data.run_folder import CARD, UNMEASURED
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.model.precision import Precision, device_name
 from embedkit.trainer.rows.store import RowSummary
-from embedkit.trainer.step.processes import world_size
-from embedkit.trainer.watch.dev_evaluation import Look, best_metric, is_better
-from embedkit.trainer.watch.dev_metrics import DevMetrics, label
+from embedkit.trainer.watch.dev_evaluation import DevResult, best_metric, is_better
+from embedkit.trainer.watch.dev_metrics import label
 
 if TYPE_CHECKING:
     from embedkit.trainer.run.plan import TrainPlan
@@ -54,67 +45,21 @@ texts are biased towards.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
-    """What the card tells. `dev` holds (epoch, metrics) of each look at the dev rows, `kept` is the one whose
-    weights the model has (None: it has the last ones).
+    """What the card is written from. `kept` is the one of the results on the `dev` rows whose weights the model has;
+    None: it has those of the last step.
     """
 
     config: RunConfig
     plan: TrainPlan
     rows: RowSummary
-    dev: Sequence[tuple[float, DevMetrics]]
-    kept: Look | None
+    dev: Sequence[DevResult]
+    kept: DevResult | None
     stopped_early: bool
     steps: int
     seconds: float
-    precision: Precision
     example: tuple[str, str]
     dimensions: int
     max_length: float
-
-
-def write_environment(
-    run: Path, *, device: str, precision: Precision, rows: RowSummary, config: RunConfig, base_weights: str
-) -> None:
-    """Write environment.json: versions, machine, number format, and the hashes of what is trained on what."""
-    value = {
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
-        "platform": platform.platform(),
-        "device": device,
-        "device_name": device_name(device),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "processes": world_size(),
-        "dtype": precision.dtype,
-        "dtype_reason": precision.reason,
-        "seed": config.seed,
-        "base_weights": base_weights,
-        "data": {"path": rows.path, "sha256": rows.sha256, "rows": rows.rows},
-    }
-    write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a run began with: hashes of its rows and of its base model, processes; empty where that is not known."""
-
-    rows: str = ""
-    base_weights: str = ""
-    processes: int = 0
-
-
-def start_of(run: Path) -> Start:
-    """What the run's environment.json says that it began with."""
-    path = run / ENVIRONMENT
-    if not path.is_file():
-        return Start()
-    told = json.loads(path.read_text(encoding="utf-8"))
-    data = told.get("data") or {}
-    return Start(
-        rows=str(data.get("sha256") or ""),
-        base_weights=str(told.get("base_weights") or ""),
-        processes=int(told.get("processes") or 0),
-    )
 
 
 def write_card(run: Path, facts: CardFacts) -> str:
@@ -133,7 +78,7 @@ def card_text(facts: CardFacts) -> str:
         _head(facts),
         *_data(facts.rows),
         _recipe(facts),
-        *_looks(facts),
+        *_dev_table(facts),
         UNMEASURED,
     )
     query, document = (text.replace("\\", "\\\\").replace('"', '\\"') for text in facts.example)
@@ -176,7 +121,7 @@ def _length(most: float) -> str:
 
 def _data(rows: RowSummary) -> Iterator[str]:
     lines = [
-        f"- File: {_names(rows.path)}" + (f", SHA-256 `{rows.sha256}`" if rows.sha256 else ""),
+        f"- File: {_names(rows.paths)}" + (f", SHA-256 `{rows.sha256}`" if rows.sha256 else ""),
         f"- Rows: {rows.rows}, hard negatives: {rows.hard_negatives}",
     ]
     counts = (
@@ -193,8 +138,8 @@ def _data(rows: RowSummary) -> Iterator[str]:
         yield f"{some} no licence: find out before you publish the model.\n"
 
 
-def _names(paths: str) -> str:
-    return ", ".join(f"`{Path(path).name}`" for path in paths.split(", "))
+def _names(paths: Sequence[str]) -> str:
+    return ", ".join(f"`{Path(path).name}`" for path in paths)
 
 
 def _counted(values: Mapping[str, int]) -> str:
@@ -204,15 +149,14 @@ def _counted(values: Mapping[str, int]) -> str:
 def _recipe(facts: CardFacts) -> str:
     config, plan = facts.config, facts.plan
     train, optim = config.train, config.optim
-    losses = plan.loss.split(", ")
-    warm = f", temperature {train.temperature}" if set(losses) & set(_WITH_TEMPERATURE) else ""
+    warm = f", temperature {train.temperature}" if set(plan.losses) & set(_WITH_TEMPERATURE) else ""
     rows = {
         "loss": plan.loss + warm,
         "batch": f"{train.batch_size} rows, {plan.effective_batch_size} a step",
         "epochs, steps": f"{train.epochs}, {facts.steps} of {plan.steps}",
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
         "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
-        "format": facts.precision.dtype,
+        "format": plan.dtype,
         "weights": f"{1 - train.base_share:.0%} trained, {train.base_share:.0%} the base model's"
         if train.base_share
         else "trained",
@@ -225,18 +169,18 @@ def _recipe(facts: CardFacts) -> str:
     return f"## Training\n\n| | |\n|---|---|\n{table}\n\n`config.json` of the run holds every setting.\n"
 
 
-def _looks(facts: CardFacts) -> Iterator[str]:
-    """The dev rows at each look, and whose weights the model has."""
+def _dev_table(facts: CardFacts) -> Iterator[str]:
+    """The metrics of the dev rows, and whose weights the model has."""
     if not facts.dev:
         return
-    looks = [(epoch, metrics.measured()) for epoch, metrics in facts.dev]
-    names = list(dict.fromkeys(name for _, values in looks for name in values))
-    kept = facts.kept.epoch if facts.kept else looks[-1][0]
+    names = list(dict.fromkeys(name for result in facts.dev for name in result.metrics.measured()))
+    kept = facts.kept.epoch if facts.kept else facts.dev[-1].epoch
     lines = "\n".join(
-        f"| {epoch:g}{' (kept)' if epoch == kept else ''} | "
+        f"| {result.epoch:g}{' (kept)' if result.epoch == kept else ''} | "
         + " | ".join(f"{values[n]:.4f}" if n in values else "" for n in names)
         + " |"
-        for epoch, values in looks
+        for result in facts.dev
+        for values in [result.metrics.measured()]
     )
     head = f"| epoch | {' | '.join(map(label, names))} |\n|---|{'---|' * len(names)}"
     yield f"## Dev rows\n\nEpoch 0 is the base model. {_kept(facts)}\n\n{head}\n{lines}\n"
@@ -246,14 +190,14 @@ def _kept(facts: CardFacts) -> str:
     if facts.kept is None:
         return f"The model is that after the last step, {facts.steps}."
     metric = best_metric(facts.config.train) or "loss"
-    told = (
+    text = (
         f"The model is that of epoch {facts.kept.epoch:g} (step {facts.kept.step}), the best by {label(metric)} "
-        f"of the looks at these rows, so its numbers here flatter it a little."
+        f"of the evaluations on these rows, so its numbers here flatter it a little."
     )
-    base = next((metrics.measured()[metric] for epoch, metrics in facts.dev if epoch == 0), None)
-    if base is not None and not is_better(facts.kept.metrics.measured()[metric], base, metric):
-        told += " None was better than the base model."
+    base = next((result for result in facts.dev if result.epoch == 0), None)
+    if base is not None and not is_better(facts.kept.value(metric), base.value(metric), metric):
+        text += " None was better than the base model."
     if facts.stopped_early:
         patience = facts.config.train.early_stopping_patience
-        told += f" Training stopped early, at step {facts.steps}: {patience} looks had been no better."
-    return told
+        text += f" Training stopped early, at step {facts.steps}: {patience} evaluations had been no better."
+    return text

@@ -69,8 +69,8 @@ def compare(
     """Train with each of `losses` (names with commas between) and print a line for each, the base model first.
 
     Raises:
-        UserError: config, rows or names are not right, or there is nothing to measure with; told before the
-            first run begins.
+        UserError: config, rows or names are not right, or there is nothing to measure with; raised before
+            the first run begins.
     """
     path = find_config(config)
     settings = named(load_run_config(path, sets=sets).config, path)

@@ -6,7 +6,8 @@ import errno
 from pathlib import Path
 
 from embedkit.errors import UserError
-from embedkit.trainer.run import resume as runs
+from embedkit.trainer.run.resume import drop_leftovers
+from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 # Writers in Rust and C++ lose the number of the error and keep its text, or only that a write failed.
@@ -33,11 +34,11 @@ def is_full(error: BaseException | None) -> bool:
 
 def full_error(run: Path) -> UserError:
     """What to tell the person; what an interrupted save left is deleted, whole checkpoints stay."""
-    runs.drop_partial(run)
-    checkpoint = runs.last_checkpoint(run)
+    drop_leftovers(run)
+    checkpoint = last_checkpoint(run)
     if checkpoint is None:
         return UserError("the disk is full", place=str(run), hint="make room and start again")
-    step = runs.checkpoint_step(checkpoint)
+    step = checkpoint_step(checkpoint)
     return UserError(
         "the disk is full; the checkpoint at step {step} is whole and kept",
         place=str(run),

@@ -1,4 +1,4 @@
-"""`embedkit train --dry-run`: what a run would do, take and step into, told before it spends anything."""
+"""`embedkit train --dry-run`: what a run would do and take, and what is wrong with it, before it spends anything."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 from embedkit.console import say
 from embedkit.errors import AnswerNoError
 from embedkit.models.quiet import quiet_libraries
-from embedkit.trainer.run.plan import Ready, TrainPlan
-from embedkit.trainer.run.preflight import Check, check_traps
+from embedkit.trainer.run.plan import TrainPlan
+from embedkit.trainer.run.preflight import Check, check_run
+from embedkit.trainer.run.prepare import PreparedRun
 from embedkit.trainer.run.probe import Cost, probe
-from embedkit.trainer.watch.callbacks import duration
+from embedkit.trainer.watch.progress import duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What a run would do, what it would take, and which traps lie in its way."""
+    """What a run would do, what it would take, and what was checked."""
 
     plan: TrainPlan
     cost: Cost
@@ -31,18 +32,18 @@ class DryRun:
     def to_object(self) -> dict[str, Any]:
         """The JSON form: the plan's keys, and beside them what was found."""
         checks = [{"name": c.name, "level": c.level, "text": c.text} for c in self.checks]
-        return {**asdict(self.plan), "cost": asdict(self.cost), "checks": checks, "fits": self.fits}
+        return {**self.plan.to_object(), "cost": asdict(self.cost), "checks": checks, "fits": self.fits}
 
 
-def forecast(ready: Ready) -> DryRun:
+def forecast(run: PreparedRun) -> DryRun:
     """Try the run's first steps, in memory only."""
     with quiet_libraries():
-        cost, metrics = probe(ready)
-        return DryRun(plan=ready.plan, cost=cost, checks=check_traps(ready, metrics))
+        cost, metrics = probe(run)
+        return DryRun(plan=run.plan, cost=cost, checks=check_run(run, metrics))
 
 
-def tell_cost(done: DryRun) -> None:
-    """Say on stderr what the run would take, and a line for each trap."""
+def print_cost(done: DryRun) -> None:
+    """Say on stderr what the run would take, and a line for each check."""
     cost = done.cost
     if cost.steps:
         say(

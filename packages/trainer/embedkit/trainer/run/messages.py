@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
-from embedkit.trainer.watch.callbacks import duration
+from embedkit.trainer.watch.progress import duration
 
 if TYPE_CHECKING:
     from embedkit.trainer.run.plan import TrainPlan
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MANY_CUT = 0.1
 
 
-def tell_plan(plan: TrainPlan) -> None:
-    """What a run would do, in the terms a person would check it by."""
+def print_plan(plan: TrainPlan) -> None:
+    """What a run would do: model, device, rows, batches, lengths and steps."""
     say(
         "model: {model}, {trained} of {all} parameters trained",
         model=plan.model,
@@ -26,20 +26,20 @@ def tell_plan(plan: TrainPlan) -> None:
     say(
         "device: {device}, {dtype} ({reason})", device=plan.device, dtype=plan.dtype, reason=plan.dtype_reason
     )
-    told = (
+    template = (
         "rows: {rows}; dev rows: {dev}"
         if plan.negatives_per_anchor is None
         else "rows: {rows} of {concepts} concepts, {negatives} hard negatives; dev rows: {dev}"
     )
     say(
-        told,
+        template,
         rows=plan.rows,
         concepts=plan.concepts,
         negatives=plan.hard_negatives,
         dev=plan.dev_rows,
     )
-    _tell_batch(plan)
-    _tell_lengths(plan)
+    _print_batch(plan)
+    _print_lengths(plan)
     say(
         "steps: {steps} ({epochs} × {each}); output: {run}",
         steps=plan.steps,
@@ -49,7 +49,7 @@ def tell_plan(plan: TrainPlan) -> None:
     )
 
 
-def _tell_batch(plan: TrainPlan) -> None:
+def _print_batch(plan: TrainPlan) -> None:
     for reason, count in plan.dropped.items():
         say("  {count} rejected: {reason}", count=count, reason=reason)
     if plan.negatives_per_anchor is None:
@@ -83,7 +83,7 @@ def _tell_batch(plan: TrainPlan) -> None:
         )
 
 
-def _tell_lengths(plan: TrainPlan) -> None:
+def _print_lengths(plan: TrainPlan) -> None:
     lengths = plan.lengths
     if lengths is None:
         return
@@ -105,7 +105,7 @@ def _tell_lengths(plan: TrainPlan) -> None:
         )
 
 
-def tell_result(result: TrainResult) -> None:
+def print_result(result: TrainResult) -> None:
     """How a run went, and what comes next."""
     say(
         "trained {steps} steps in {time}, {rate} samples/s, mean loss {loss}",

@@ -1,4 +1,4 @@
-"""The known traps of training embeddings, each checked before anything is spent."""
+"""The known mistakes in training embeddings, each checked before anything is spent."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from embedkit.data.shapes import read_own_objects
 from embedkit.files import STDIO
 from embedkit.messages import tr
 from embedkit.ranking.leak import TestRow, find_leaks
-from embedkit.trainer.config import TrainSection
+from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.step import processes
 from embedkit.trainer.watch.dev_evaluation import best_metric
 from embedkit.trainer.watch.dev_metrics import DevMetrics
 
 if TYPE_CHECKING:
-    from embedkit.trainer.run.plan import Ready
+    from sentence_transformers import SentenceTransformer
+
+    from embedkit.trainer.run.plan import TrainPlan
+    from embedkit.trainer.run.prepare import PreparedRun
 
 Level = Literal["ok", "note", "warning", "error"]
 VOCABULARY_SHARE = 0.6
@@ -43,7 +47,7 @@ _LOOKED_AT: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One trap, and whether the run would step into it. An error is one that the run would end with."""
+    """What was found about one known mistake. An error is one that the run would end with."""
 
     name: str
     level: Level
@@ -56,15 +60,24 @@ class Check:
         return tr(self.template, **self.fields)
 
 
-def check_traps(ready: Ready, metrics: DevMetrics | None) -> list[Check]:
-    """All traps, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
-    checks = (_idle, _negatives, _accumulation, _recomputing, _vocabulary, _rhythm, _processes)
-    found = [check for find in checks for check in find(ready)]
-    return [*found, *_metric(ready, metrics), *_leak(ready)]
+def check_run(run: PreparedRun, metrics: DevMetrics | None) -> list[Check]:
+    """All checks, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
+    config, plan = run.config, run.plan
+    return [
+        *_idle(run),
+        *_negatives(plan),
+        *_accumulation(config.train),
+        *_recomputing(config.train, plan),
+        *_vocabulary(run.inputs.loss.model, plan),
+        *_evaluations(config.train, plan),
+        *_processes(),
+        *_metric(config.train, metrics),
+        *_leak(config, run.inputs.rows),
+    ]
 
 
-def _idle(ready: Ready) -> Iterator[Check]:
-    train, losses = ready.config.train, {source.loss for source in ready.rows.sources}
+def _idle(run: PreparedRun) -> Iterator[Check]:
+    train, losses = run.config.train, set(run.plan.losses)
     idle = [
         f"train.{name}"
         for name, looking in _LOOKED_AT.items()
@@ -72,12 +85,11 @@ def _idle(ready: Ready) -> Iterator[Check]:
     ]
     if idle:
         text = "the loss {loss} does not look at {names}"
-        fields = {"loss": ready.plan.loss, "names": ", ".join(idle)}
+        fields = {"loss": run.plan.loss, "names": ", ".join(idle)}
         yield Check(name="settings", level="note", template=text, fields=fields)
 
 
-def _negatives(ready: Ready) -> Iterator[Check]:
-    plan = ready.plan
+def _negatives(plan: TrainPlan) -> Iterator[Check]:
     if plan.negatives_per_anchor is not None and plan.negatives_per_anchor < 1:
         text = (
             "a batch has no negatives, so nothing can be learnt: raise train.batch_size or add hard negatives"
@@ -89,8 +101,8 @@ def _negatives(ready: Ready) -> Iterator[Check]:
         yield Check(name="negatives", level="ok", template=text, fields=count)
 
 
-def _accumulation(ready: Ready) -> Iterator[Check]:
-    if ready.config.train.grad_accum_steps > 1:
+def _accumulation(train: TrainSection) -> Iterator[Check]:
+    if train.grad_accum_steps > 1:
         text = (
             "train.grad_accum_steps gives no anchor more negatives: train.batch_size does, and "
             "train.micro_batch_size makes it fit"
@@ -98,9 +110,8 @@ def _accumulation(ready: Ready) -> Iterator[Check]:
         yield Check(name="accumulation", level="note", template=text)
 
 
-def _recomputing(ready: Ready) -> Iterator[Check]:
-    train = ready.config.train
-    cached = train.micro_batch_size is not None or "cached_" in ready.plan.loss
+def _recomputing(train: TrainSection, plan: TrainPlan) -> Iterator[Check]:
+    cached = train.micro_batch_size is not None or any(loss.startswith("cached_") for loss in plan.losses)
     both = cached and train.grad_checkpointing
     text = (
         "texts that take turns are computed again anyway, and train.grad_checkpointing does it once more: set it "
@@ -111,12 +122,12 @@ def _recomputing(ready: Ready) -> Iterator[Check]:
     yield Check(name="recomputing", level="warning" if both else "ok", template=text)
 
 
-def _vocabulary(ready: Ready) -> Iterator[Check]:
+def _vocabulary(model: SentenceTransformer, plan: TrainPlan) -> Iterator[Check]:
     """Of a multilingual model with 250,000 tokens most of what is trained is its token embeddings."""
-    encoder = ready.model.transformers_model
+    encoder = model.transformers_model
     table = None if encoder is None else encoder.get_input_embeddings()
     trained = 0 if table is None else sum(p.numel() for p in table.parameters() if p.requires_grad)
-    share = trained / max(1, ready.plan.trained_parameters)
+    share = trained / max(1, plan.trained_parameters)
     if share > VOCABULARY_SHARE:
         text = (
             "{percent} % of what is trained are token embeddings: train.freeze_embeddings leaves them, for less "
@@ -125,18 +136,18 @@ def _vocabulary(ready: Ready) -> Iterator[Check]:
         yield Check(name="vocabulary", level="note", template=text, fields={"percent": round(100 * share)})
 
 
-def _rhythm(ready: Ready) -> Iterator[Check]:
-    every, steps = ready.config.train.eval_steps, ready.plan.steps
+def _evaluations(train: TrainSection, plan: TrainPlan) -> Iterator[Check]:
+    every, steps = train.eval_steps, plan.steps
     if every and every > steps:
         text = "train.eval_steps is {every}, the run has {steps} steps: the dev rows are measured at its end only"
         fields = {"every": every, "steps": steps}
         yield Check(name="rhythm", level="warning", template=text, fields=fields)
     else:
-        text = "looks at the dev rows keep the best weights themselves: checkpoints need not fall on the same step"
+        text = "dev evaluations keep the best weights themselves: checkpoints need not fall on the same step"
         yield Check(name="rhythm", level="ok", template=text)
 
 
-def _processes(ready: Ready) -> Iterator[Check]:
+def _processes() -> Iterator[Check]:
     text = (
         "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
         "them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: offloading"
@@ -145,8 +156,8 @@ def _processes(ready: Ready) -> Iterator[Check]:
     yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
 
 
-def _metric(ready: Ready, metrics: DevMetrics | None) -> Iterator[Check]:
-    wanted = best_metric(ready.config.train)
+def _metric(train: TrainSection, metrics: DevMetrics | None) -> Iterator[Check]:
+    wanted = best_metric(train)
     if wanted is None or metrics is None:
         return
     there = [name for name, value in asdict(metrics).items() if value is not None]
@@ -158,16 +169,16 @@ def _metric(ready: Ready, metrics: DevMetrics | None) -> Iterator[Check]:
         yield Check(name="metric", level="error", template=text, fields=fields)
 
 
-def _leak(ready: Ready) -> Iterator[Check]:
-    trained = [source.rows.summary.path for source in ready.rows.sources]
-    if ready.dev is None or ready.config.data.dev_path is None or STDIO in trained:
+def _leak(config: RunConfig, rows: Mixture) -> Iterator[Check]:
+    trained = rows.summary.paths
+    if config.data.dev_path is None or STDIO in trained:
         return
-    objects = read_own_objects(ready.config.data.dev_path)
-    rows = [
+    objects = read_own_objects(config.data.dev_path)
+    tested = [
         TestRow(tuple(str(row[k]) for k in _KEYS if row.get(k)), str(row.get("group") or ""))
         for row in objects
     ]
-    leak = find_leaks(rows, train=[Path(path) for path in trained], side="model")
+    leak = find_leaks(tested, train=[Path(path) for path in trained], side="model")
     fields = {"count": leak.total, "rows": leak.rows, "example": (*leak.examples, "")[0]}
     if leak.total:
         text = (

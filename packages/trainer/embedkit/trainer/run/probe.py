@@ -9,22 +9,20 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import torch
 
-from embedkit.trainer.step import distributed, processes
-from embedkit.trainer.step.memory import fitting, texts_in
-from embedkit.trainer.watch.dev_evaluation import best_metric, measure
-from embedkit.trainer.watch.dev_metrics import DevMetrics, features_of, on_device
-
-if TYPE_CHECKING:
-    from embedkit.trainer.run.plan import Ready
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.run.prepare import PreparedRun
+from embedkit.trainer.step import processes
+from embedkit.trainer.step.batch import LossModule, StepInputs, features_of
+from embedkit.trainer.step.loop import TrainingLoop
+from embedkit.trainer.watch.dev_evaluation import best_metric
+from embedkit.trainer.watch.dev_metrics import DevMetrics
 
 STEPS = 10
 # Steps whose time does not count: kernels are chosen, memory is asked for.
@@ -58,91 +56,69 @@ class Cost:
         return self.memory_bytes <= self.memory_free_bytes and self.disk_bytes <= self.disk_free_bytes
 
 
-def probe(ready: Ready) -> tuple[Cost, DevMetrics | None]:
-    """Try the first steps of the run, and one look at the dev rows.
+def probe(run: PreparedRun) -> tuple[Cost, DevMetrics | None]:
+    """Try the first steps of the run, and measure the dev rows once.
 
     Raises:
         UserError: memory runs out with one text at a time.
     """
-    train, plan = ready.config.train, ready.plan
-    batches = ready.rows.batches(train, seed=ready.config.seed, devices=processes.world_size())
-    numbers = list(islice(iter(batches), STEPS))
-    memory = expected_memory(ready, numbers[0])
-    free = free_memory(ready.config.device)
-    seconds, metrics, look_seconds = [math.nan], None, 0.0
+    config, plan, loss = run.config, run.plan, run.inputs.loss
+    accumulated = config.train.grad_accum_steps
+    numbers = run.inputs.rows.batches(config.train, seed=config.seed, devices=processes.world_size())
+    memory = expected_memory(run.inputs, next(iter(numbers)), device=config.device)
+    free = free_memory(config.device)
+    seconds, metrics, dev_seconds, tried = [math.nan], None, 0.0, 0
     if memory <= free:
-        step = _stepper(ready)
-        seconds = [_timed(lambda batch=batch: step(batch)) for batch in numbers]  # type: ignore[misc]
+        seconds = list(_step_seconds(run, steps=min(STEPS, len(numbers))))
+        tried = len(seconds)
         started = time.monotonic()
-        metrics = measure(ready)
-        look_seconds = time.monotonic() - started
-        memory = peak_memory(ready.config.device)
-    each = sum(seconds[_WARM_UP:] or seconds) / len(seconds[_WARM_UP:] or seconds)
-    looks = 1 + (plan.steps // train.eval_steps if train.eval_steps else train.epochs)
+        metrics = run.dev.measure() if run.dev else None
+        dev_seconds = time.monotonic() - started
+        memory = peak_memory(config.device)
+    each = accumulated * sum(seconds[_WARM_UP:] or seconds) / len(seconds[_WARM_UP:] or seconds)
+    evaluations = 1 + (plan.steps // config.train.eval_steps if config.train.eval_steps else plan.epochs)
+    at_once = loss.texts_at_once
     cost = Cost(
-        steps=len(numbers) if memory <= free else 0,
-        seconds_per_step=each * train.grad_accum_steps,
-        seconds=each * train.grad_accum_steps * plan.steps + look_seconds * looks,
-        samples_per_second=plan.rows_per_step / train.grad_accum_steps / each,
+        steps=tried,
+        seconds_per_step=each,
+        seconds=each * plan.steps + dev_seconds * evaluations,
+        samples_per_second=plan.rows_per_step / each,
         memory_bytes=memory,
         memory_free_bytes=free,
-        disk_bytes=disk_needed(ready),
-        disk_free_bytes=free_disk(ready.folder),
-        texts_at_once=None
-        if ready.loss.texts_at_once == train.micro_batch_size
-        else ready.loss.texts_at_once,
+        disk_bytes=disk_needed(config, loss),
+        disk_free_bytes=free_disk(run.folder),
+        texts_at_once=None if at_once == config.train.micro_batch_size else at_once,
     )
     return cost, metrics
 
 
-def _stepper(ready: Ready) -> Callable[[list[int]], None]:
-    """A function that does one step of training as the run would."""
-    loss, device = ready.loss, ready.model.device
-    trained = [parameter for parameter in loss.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=1e-9)
-    dtype = getattr(torch, ready.precision.dtype)
-
-    def forget() -> None:
-        optimiser.zero_grad(set_to_none=True)
-
-    def step(numbers: list[int]) -> None:
-        groups, plan = features_of(on_device(ready.collator(numbers), device))
-
-        def forward_and_backward() -> None:
-            with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-                value = loss([dict(group) for group in groups], plan)
-            value.backward()
-
-        fitting(loss, texts_in(groups), forward_and_backward, undo=forget)
-        distributed.average_gradients(trained)
-        optimiser.step()
-        forget()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    loss.train()
-    return step
-
-
-def _timed(work: Callable[[], None]) -> float:
+def _step_seconds(run: PreparedRun, *, steps: int) -> Iterator[float]:
+    """The time of each of the first steps: of one batch each, at a learning rate that changes nothing."""
+    train = run.config.train.model_copy(update={"grad_accum_steps": 1, "num_workers": 0})
+    optim = run.config.optim.model_copy(update={"lr": 1e-9})
+    config = run.config.model_copy(update={"train": train, "optim": optim})
+    loop = TrainingLoop(run.inputs, config, total=steps)
     started = time.monotonic()
-    work()
-    return time.monotonic() - started
+    for _ in loop.steps():
+        if run.config.device == "cuda":
+            torch.cuda.synchronize()
+        yield time.monotonic() - started
+        started = time.monotonic()
 
 
-def expected_memory(ready: Ready, numbers: list[int]) -> int:
+def expected_memory(inputs: StepInputs, numbers: list[int], *, device: str) -> int:
     """Bytes at the peak, from a part of a batch; on a GPU what the weights alone need: there running out is
     an error and not the end of the machine.
     """
-    sizes = [int(p.numel()) for p in ready.loss.parameters() if p.requires_grad]
-    now, training = peak_memory(ready.config.device), 12 * sum(sizes)  # gradients, two moments of Adam
-    if ready.config.device != "cpu" or len(numbers) < 2 * _FIRST_PART or ready.loss.texts_at_once:
+    loss = inputs.loss
+    sizes = [int(p.numel()) for p in loss.parameters() if p.requires_grad]
+    now, training = peak_memory(device), 12 * sum(sizes)  # gradients, two moments of Adam
+    if device != "cpu" or len(numbers) < 2 * _FIRST_PART or loss.texts_at_once:
         return now + training
-    part = numbers[: len(numbers) // _FIRST_PART]
-    groups, plan = features_of(ready.collator(part))
-    ready.loss.train()
-    ready.loss([dict(group) for group in groups], plan).backward()
-    for parameter in ready.loss.parameters():
+    groups, plan = features_of(inputs.collator(numbers[: len(numbers) // _FIRST_PART]))
+    loss.train()
+    loss([dict(group) for group in groups], plan).backward()
+    for parameter in loss.parameters():
         parameter.grad = None
     return now + training + _FIRST_PART * max(0, peak_memory("cpu") - now - 4 * sum(sizes))
 
@@ -170,14 +146,14 @@ def free_memory(device: str) -> int:
     return int(min([there, *limits]))
 
 
-def disk_needed(ready: Ready) -> int:
+def disk_needed(config: RunConfig, loss: LossModule) -> int:
     """Bytes of the saved model and of the most checkpoints that lie side by side: those kept and a new one."""
-    weights = list(ready.loss.parameters())
+    weights = list(loss.parameters())
     model = sum(int(p.numel() * p.element_size()) for p in weights)
     trained = sum(int(p.numel() * p.element_size()) for p in weights if p.requires_grad)
-    best = trained if best_metric(ready.config.train) else 0
+    best = trained if best_metric(config.train) else 0
     # A checkpoint holds the trained weights and two moments of the optimiser for each.
-    return model + 3 * trained * (ready.config.output.checkpoint_keep + 1) + best
+    return model + 3 * trained * (config.output.checkpoint_keep + 1) + best
 
 
 def free_disk(folder: Path) -> int:

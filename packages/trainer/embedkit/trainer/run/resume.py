@@ -1,28 +1,21 @@
-"""Checkpoints that count only when whole, and what may change before a run goes on from one."""
+"""A run's folder before training: held by one process, cleared, or gone on with under the same config."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from embedkit.data.run_folder import CHECKPOINTS, CONFIG, METRICS, MODEL, OURS
+from embedkit.data.run_folder import CONFIG, METRICS, MODEL, OURS
 from embedkit.errors import UserError
-from embedkit.files import read_bytes, write_text
+from embedkit.files import read_bytes, remove_leftovers, sole_use, write_text
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.step.checkpoint import drop_partial, last_checkpoint
 from embedkit.trainer.step.processes import is_first
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-_MARK = "complete"
-_PREFIX = "checkpoint-"
 # What may differ between the two halves of a run without changing its weights.
 _FREE = (
     "output.",
@@ -37,92 +30,26 @@ _DEV = ("data.use_dev", "data.dev_path")  # where the dev rows choose no weights
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """While the block runs, no other process may go on with the run or replace it; the lock ends with the process."""
-    if not is_first():
+    """While the block runs, no other process may go on with the run or replace it; the lock ends with the process.
+
+    Raises:
+        UserError: another process is training the run.
+    """
+    if not (is_first() and run.is_dir()):
         yield
         return
-    with (run / CONFIG).open("r+b") as handle:
-        _lock(handle)
-        yield
-
-
-def require_unheld(run: Path) -> None:
-    """Raise `UserError` when another process is training the run."""
-    if not (is_first() and (run / CONFIG).is_file()):
-        return
-    with (run / CONFIG).open("r+b") as handle:
-        if not _lock(handle):
+    with sole_use(run) as alone:
+        if not alone:
             raise UserError(
                 "another process is training this run", place=str(run), hint="wait for it, or end it first"
             )
+        yield
 
 
-def _lock(handle: IO[bytes]) -> bool:
-    """Lock a file for this process, not for those that it forks; whether no other has it (as far as can be known)."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
-def mark_complete(checkpoint: Path) -> None:
-    """Push every byte of the checkpoint to the disk, then say that it is whole."""
-    for path in checkpoint.rglob("*"):
-        if path.is_file():
-            _sync(path)
-    write_text(checkpoint / _MARK, "")
-    _sync(checkpoint)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:  # some systems cannot sync a folder or a file opened for reading
-        pass
-    finally:
-        os.close(handle)
-
-
-def keep_newest(run: Path, *, keep: int) -> None:
-    """Delete all but the `keep` newest whole checkpoints, and what an interrupted save left."""
-    whole = _complete(run)
-    for checkpoint in _all(run):
-        if checkpoint not in whole[-keep:]:
-            shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def drop_partial(run: Path) -> None:
+def drop_leftovers(run: Path) -> None:
     """Delete what interrupted saves left, which takes room and counts for nothing."""
-    whole = _complete(run)
-    for checkpoint in [path for path in _all(run) if path not in whole]:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    shutil.rmtree(run / f"{MODEL}.part", ignore_errors=True)
-
-
-def last_checkpoint(run: Path) -> Path | None:
-    """The newest whole checkpoint of a run."""
-    return next(iter(reversed(_complete(run))), None)
-
-
-def checkpoint_step(checkpoint: Path) -> int:
-    """How many optimiser steps a checkpoint has behind it."""
-    return int(checkpoint.name.removeprefix(_PREFIX))
-
-
-def _all(run: Path) -> Iterator[Path]:
-    folder = run / CHECKPOINTS
-    found = folder.glob(f"{_PREFIX}*") if folder.is_dir() else ()
-    yield from (path for path in found if path.name.removeprefix(_PREFIX).isdigit())
-
-
-def _complete(run: Path) -> list[Path]:
-    return sorted((path for path in _all(run) if (path / _MARK).is_file()), key=checkpoint_step)
+    drop_partial(run)
+    remove_leftovers(run / MODEL)
 
 
 def exists(run: Path) -> bool:
@@ -132,6 +59,7 @@ def exists(run: Path) -> bool:
 
 def clear(run: Path) -> None:
     """Delete what training wrote; anything else in the folder stays, and the folder with it."""
+    remove_leftovers(run / MODEL)
     for name in OURS:
         path = run / name
         if path.is_dir():
@@ -163,12 +91,12 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
     changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
     if changed:
-        told = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
+        changes = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)
         raise UserError(
-            "cannot go on with another config: {told}",
+            "cannot go on with another config: {changes}",
             place=str(path),
             hint="set it back, choose another output.save_name, or start anew with --force",
-            told=told,
+            changes=changes,
         )
 
 

@@ -12,40 +12,42 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embedkit.console import out_json, say
 from embedkit.data import run_folder
-from embedkit.errors import ReportedInterrupt, TerminatedError
+from embedkit.errors import TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.run import resume as runs
-from embedkit.trainer.run.disk import full_error, is_full
 from embedkit.trainer.settings import find_config, load_run_config
 from embedkit.trainer.step.processes import is_first, one_voice
 
 if TYPE_CHECKING:
     from embedkit.trainer.run.dry_run import DryRun
-    from embedkit.trainer.run.plan import Ready, TrainPlan
-    from embedkit.trainer.step.loop import PairTrainer
-    from embedkit.trainer.watch.callbacks import MetricsLog, StopFlag
-    from embedkit.trainer.watch.dev_evaluation import DevLooks, Look
+    from embedkit.trainer.run.plan import TrainPlan
+    from embedkit.trainer.run.prepare import PreparedRun
+    from embedkit.trainer.step.loop import TrainingLoop
+    from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult
     from embedkit.trainer.watch.dev_metrics import DevMetrics
+    from embedkit.trainer.watch.metrics_log import MetricsLog
+    from embedkit.trainer.watch.stop import StopFlag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
     """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the
-    base model. `kept` is the look at them whose weights the model has; None: it has those of the last step.
+    base model. `kept` is the result on the dev rows whose weights the model has; None: it has those of the last step.
     """
 
     run: Path
     model: Path
     steps: int
-    kept: Look | None
+    kept: DevResult | None
     stopped_early: bool
     loss: float
     dev: tuple[tuple[float, DevMetrics], ...]
@@ -86,22 +88,22 @@ def train(
 
 def _run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> TrainResult:
     done = run_training(config, resume=resume, force=force)
-    from embedkit.trainer.run.messages import tell_result
+    from embedkit.trainer.run.messages import print_result
 
-    tell_result(done)
+    print_result(done)
     if as_json:
         out_json(json.loads(json.dumps(asdict(done), default=str)))
     return done
 
 
 def _dry_run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> DryRun:
-    ready = _prepare(config, resume=resume, force=force)
-    from embedkit.trainer.run.dry_run import forecast, require_fit, tell_cost
-    from embedkit.trainer.run.messages import tell_plan
+    run = _prepare(config, resume=resume, force=force)
+    from embedkit.trainer.run.dry_run import forecast, print_cost, require_fit
+    from embedkit.trainer.run.messages import print_plan
 
-    tell_plan(ready.plan)
-    done = forecast(ready)
-    tell_cost(done)
+    print_plan(run.plan)
+    done = forecast(run)
+    print_cost(done)
     if as_json:
         out_json(done.to_object())
     require_fit(done)
@@ -127,183 +129,201 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     would have had; a run that is not there, or has no checkpoint yet, starts. With `force` an earlier run
     is replaced.
     """
-    ready = _prepare(config, resume=resume, force=force)
-    from embedkit.trainer.run.messages import tell_plan
+    run = _prepare(config, resume=resume, force=force)
+    from embedkit.trainer.run.disk import full_error, is_full
+    from embedkit.trainer.run.messages import print_plan
+    from embedkit.trainer.step.checkpoint import last_checkpoint
 
-    tell_plan(ready.plan)
-    checkpoint = runs.last_checkpoint(ready.folder) if resume else None
+    print_plan(run.plan)
+    checkpoint = last_checkpoint(run.folder) if resume else None
     if resume and checkpoint is None:
         say("there is no checkpoint to go on from: the run starts at the beginning")
     try:
-        _open_run(ready, checkpoint)
-        with runs.held(ready.folder):
-            return _execute(ready, checkpoint)
+        _open_folder(run, checkpoint)
+        with runs.held(run.folder):
+            return _train_and_save(run, checkpoint)
     except KeyboardInterrupt:
-        if is_first() and _interrupted(ready.folder):
+        if is_first() and _interrupted(run.folder):
             raise ReportedInterrupt from None
         raise
     except BaseException as error:
-        full = full_error(ready.folder) if is_full(error) else None
+        full = full_error(run.folder) if is_full(error) else None
         if is_first():
-            runs.clear_hopeless(ready.folder)
+            runs.clear_hopeless(run.folder)
         if full is not None:
             raise full from error
         raise
 
 
-def _prepare(config: RunConfig, *, resume: bool, force: bool) -> Ready:
+def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
     from embedkit.models.quiet import quiet_libraries
-    from embedkit.trainer.run.plan import prepare
+    from embedkit.trainer.run.prepare import prepare
 
     with quiet_libraries():
         return prepare(config, resume=resume, force=force)
 
 
-def _open_run(ready: Ready, checkpoint: Path | None) -> None:
+def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
     """Make the folder what a run of this config looks like at its first, or at the checkpoint's, step."""
+    from embedkit.trainer.run.environment import write_environment
+    from embedkit.trainer.step.checkpoint import checkpoint_step
     from embedkit.trainer.step.distributed import wait
 
     wait()
     if is_first():
-        require_writable(ready.folder)
+        require_writable(run.folder)
         if checkpoint is not None:
-            runs.cut_metrics(ready.folder, step=runs.checkpoint_step(checkpoint))
+            runs.cut_metrics(run.folder, step=checkpoint_step(checkpoint))
         else:
-            runs.clear(ready.folder)
-            _describe_run(ready)
+            runs.clear(run.folder)
+            values = json.dumps(run.config.model_dump(mode="json"), ensure_ascii=False, indent=2)
+            write_text(run.folder / run_folder.CONFIG, values + "\n")
+            rows = run.inputs.rows.summary
+            write_environment(run.folder, run.config, run.plan, rows=rows, base_weights=run.base_weights)
     wait()
 
 
-def _describe_run(ready: Ready) -> None:
-    from embedkit.trainer.run.card import write_environment
-
-    values = ready.config.model_dump(mode="json")
-    write_text(ready.folder / run_folder.CONFIG, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
-    write_environment(
-        ready.folder,
-        device=ready.config.device,
-        precision=ready.precision,
-        rows=ready.rows.summary,
-        config=ready.config,
-        base_weights=ready.base_weights,
-    )
-
-
-def _execute(ready: Ready, checkpoint: Path | None) -> TrainResult:
+def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.models.quiet import quiet_libraries
-    from embedkit.trainer.model.load import in_one_piece, save_model
+    from embedkit.trainer.model.load import save_model
     from embedkit.trainer.step.distributed import wait
-    from embedkit.trainer.watch.callbacks import MetricsLog, Progress, StopFlag
+    from embedkit.trainer.step.loop import TrainingLoop
+    from embedkit.trainer.step.sharding import in_one_piece
+    from embedkit.trainer.watch.dev_evaluation import DevEvaluation
+    from embedkit.trainer.watch.metrics_log import MetricsLog
+    from embedkit.trainer.watch.stop import StopFlag
 
-    stop, rows_per_step = StopFlag(), ready.plan.rows_per_step
-    progress = Progress(rows_per_step=rows_per_step)
-    log = MetricsLog(ready.folder, rows_per_step=rows_per_step) if ready.config.output.save_metrics else None
-    first = runs.checkpoint_step(checkpoint) if checkpoint else 0
-    started = time.monotonic()
+    started, stop, config = time.monotonic(), StopFlag(), run.config
     with quiet_libraries(), stop.on_sigterm():
-        trainer, dev = _trainer(ready, stop, log, progress)
-        try:
-            outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        finally:
-            progress.close()
-        if stop.raised:
-            raise _terminated(ready.folder)
-        kept, steps = dev.take_best(), trainer.state.global_step
-        ready.blend.apply()
-        trained_seconds = max(float(outcome.metrics["train_runtime"]), 1e-9)
+        loop = TrainingLoop(run.inputs, config, total=run.plan.steps)
+        if checkpoint is not None:
+            loop.load(checkpoint)
+        first, rows = loop.step, run.plan.rows_per_step
+        log = MetricsLog(run.folder, config.output, start=first, total=loop.total, rows_per_step=rows)
+        with closing(log):
+            dev = DevEvaluation(run.dev, config.train, run=run.folder, log=log) if run.dev else None
+            if dev is not None and checkpoint is not None:
+                dev.load(checkpoint)
+            losses, seconds = _train(run, loop, dev, log, stop)
+        kept = dev.take_best() if dev else None
+        run.average.apply()
         result = TrainResult(
-            run=ready.folder,
-            model=ready.folder / run_folder.MODEL,
-            steps=steps,
+            run=run.folder,
+            model=run.folder / run_folder.MODEL,
+            steps=loop.step,
             kept=kept,
-            stopped_early=dev.stopped_early,
-            loss=outcome.training_loss,
-            dev=tuple((look.epoch, look.metrics) for look in dev.looks),
+            stopped_early=dev is not None and dev.stopped_early,
+            loss=sum(losses) / max(len(losses), 1),
+            dev=tuple((done.epoch, done.metrics) for done in (dev.results if dev else ())),
             seconds=time.monotonic() - started,
-            samples_per_second=(steps - first) * rows_per_step / trained_seconds,
-            device=ready.config.device,
-            dtype=ready.precision.dtype,
+            samples_per_second=len(losses) * rows / max(seconds, 1e-9),
+            device=config.device,
+            dtype=config.dtype,
             resumed_from_step=first,
-            shape=ready.rows.sources[0].rows.shape,
+            shape=run.inputs.rows.sources[0].rows.shape,
         )
-        whole = in_one_piece(ready.model, ready.config)
+        whole = in_one_piece(run.inputs.loss.model, config)
         if is_first():
-            save_model(whole, result.model, card=_write_card(ready, result))
-            dev.forget_best()
+            save_model(whole, result.model, card=_write_card(run, result, dev))
+            if dev is not None:
+                dev.forget_best()
     wait()
     return result
 
 
-def _trainer(
-    ready: Ready, stop: StopFlag, log: MetricsLog | None, progress: Any
-) -> tuple[PairTrainer, DevLooks]:
-    from embedkit.trainer.step.loop import PairTrainer, training_arguments
-    from embedkit.trainer.watch.callbacks import Checkpoints, StepSeed
-    from embedkit.trainer.watch.dev_evaluation import DevLooks
+def _train(
+    run: PreparedRun, loop: TrainingLoop, dev: DevEvaluation | None, log: MetricsLog, stop: StopFlag
+) -> tuple[list[float], float]:
+    """Do the steps that are left, and what is due between them: log, dev evaluation, checkpoint. The losses of the
+    steps, and the seconds that all took.
 
-    config = ready.config
-    dev = DevLooks(ready, stop)
-    callbacks = [stop, StepSeed(config.seed), dev, Checkpoints(ready.folder, config.output, stop), progress]
-    trainer = PairTrainer(
-        model=ready.model,
-        loss=ready.loss,
-        rows=ready.rows,
-        collator=ready.collator,
-        config=config,
-        args=training_arguments(
-            config,
-            run=ready.folder,
-            device=config.device,
-            dtype=ready.precision.dtype,
-            steps=ready.plan.steps,
-        ),
-        callbacks=[*callbacks, log] if log else callbacks,
-        on_loss=progress.saw_loss,
-    )
-    dev.trainer = trainer
-    return trainer, dev
+    Raises:
+        TerminatedError: SIGTERM came; the checkpoint is written.
+    """
+    from embedkit.trainer.watch.progress import Progress
+
+    started, losses, output = time.monotonic(), list[float](), run.config.output
+    if dev is not None:
+        dev.before_steps(loop)
+    progress = Progress(start=loop.step, total=loop.total, rows_per_step=run.plan.rows_per_step)
+    with closing(progress):
+        for done in loop.steps():
+            losses.append(done.loss)
+            stop.after_step()
+            progress.after_step(done)
+            log.after_step(done)
+            if dev is not None and not stop.raised:
+                dev.after_step(loop)
+            if dev is not None and dev.stopped_early:
+                break
+            every = output.checkpoint_steps
+            due = loop.ends_epoch or (every is not None and done.step % every == 0)
+            if stop.raised or (due and done.step < loop.total):
+                _save_checkpoint(run, loop, dev)
+            if stop.raised:
+                raise _terminated(run.folder)
+    return losses, time.monotonic() - started
 
 
-def _write_card(ready: Ready, result: TrainResult) -> str:
+def _save_checkpoint(run: PreparedRun, loop: TrainingLoop, dev: DevEvaluation | None) -> None:
+    """Write a checkpoint, let it count when the files of all processes are there, and keep the newest."""
+    from embedkit.trainer.step.checkpoint import checkpoint_path, keep_newest, mark_complete
+    from embedkit.trainer.step.distributed import wait
+
+    folder = checkpoint_path(run.folder, loop.step)
+    loop.save(folder)
+    if dev is not None:
+        dev.save(folder)
+    wait()
+    if is_first():
+        mark_complete(folder)
+        keep_newest(run.folder, keep=run.config.output.checkpoint_keep)
+
+
+def _write_card(run: PreparedRun, result: TrainResult, dev: DevEvaluation | None) -> str:
     """Write the run's card; return that of its model folder."""
     from embedkit.data.records import texts_of
     from embedkit.trainer.run.card import CardFacts, write_card
 
-    example = texts_of(ready.rows.store[0])
+    rows, model = run.inputs.rows, run.inputs.loss.model
+    example = texts_of(rows.store[0])
     facts = CardFacts(
-        config=ready.config,
-        plan=ready.plan,
-        rows=ready.rows.summary,
-        dev=result.dev,
+        config=run.config,
+        plan=run.plan,
+        rows=rows.summary,
+        dev=dev.results if dev else (),
         kept=result.kept,
         stopped_early=result.stopped_early,
         steps=result.steps,
         seconds=result.seconds,
-        precision=ready.precision,
         example=(example[0], example[1 % len(example)]),
-        dimensions=ready.model.get_embedding_dimension() or 0,
-        max_length=ready.model.max_seq_length or math.inf,
+        dimensions=model.get_embedding_dimension() or 0,
+        max_length=model.max_seq_length or math.inf,
     )
-    return write_card(ready.folder, facts)
+    return write_card(run.folder, facts)
 
 
 def _terminated(run: Path) -> TerminatedError:
-    checkpoint = runs.last_checkpoint(run)
-    step = runs.checkpoint_step(checkpoint) if checkpoint else 0
+    from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
+
+    checkpoint = last_checkpoint(run)
+    step = checkpoint_step(checkpoint) if checkpoint else 0
     return TerminatedError(
         "stopped by SIGTERM at step {step}", place=str(run), hint="--resume goes on from there", step=step
     )
 
 
 def _interrupted(run: Path) -> bool:
-    """Tell what is left of a run, and whether there was anything to tell."""
+    """Say what is left of a run; false where there is nothing to say."""
+    from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
+
     if runs.clear_hopeless(run):
         say("{run}: stopped before the first checkpoint; nothing is kept", run=run)
         return True
-    if (checkpoint := runs.last_checkpoint(run)) and not (run / run_folder.MODEL).is_dir():
-        step = runs.checkpoint_step(checkpoint)
+    if (checkpoint := last_checkpoint(run)) and not (run / run_folder.MODEL).is_dir():
+        step = checkpoint_step(checkpoint)
         say("{run}: stopped; --resume goes on from the checkpoint at step {step}", run=run, step=step)
         return True
     return False

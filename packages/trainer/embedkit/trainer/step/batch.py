@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -86,10 +86,30 @@ class ColumnPlan(Plan):
     labels: torch.Tensor
 
 
+class LossModule(Protocol):
+    """What a step needs of a loss: an `nn.Module` around the model, called with length groups and their plan.
+
+    `texts_at_once` of a batch's texts are in memory together (None: all of them).
+    """
+
+    model: Any
+    texts_at_once: int | None
+
+    def __call__(self, groups: Sequence[Features], plan: Any) -> torch.Tensor: ...
+
+    def train(self, mode: bool = True) -> Any: ...
+
+    def modules(self) -> Iterable[Any]: ...
+
+    def named_modules(self) -> Iterable[tuple[str, Any]]: ...
+
+    def parameters(self) -> Iterable[Any]: ...
+
+    def named_parameters(self) -> Iterable[tuple[str, Any]]: ...
+
+
 class RowCollator:
     """Row numbers to length groups of features (`g0_input_ids`, …) and, as `label`, the plan."""
-
-    valid_label_columns = ("label",)
 
     def __init__(
         self,
@@ -244,8 +264,6 @@ class ColumnCollator(RowCollator):
 class MixedCollator:
     """Batches of a run's rows: each is put together as its source's rows are."""
 
-    valid_label_columns = ("label",)
-
     def __init__(self, mixture: Mixture, parts: Sequence[RowCollator]) -> None:
         self._mixture = mixture
         self._parts = parts
@@ -257,10 +275,40 @@ class MixedCollator:
         return batch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInputs:
+    """What steps are made of: the rows, how a batch of them is put together, and the loss around the model."""
+
+    rows: Mixture
+    collator: MixedCollator
+    loss: LossModule
+
+
 def make_collator(model: SentenceTransformer, rows: Rows, **options: Any) -> RowCollator:
     """The collator of one file's rows."""
     kind = PairCollator if rows.shape == "pairs" else ColumnCollator
     return kind(model, rows, **options)
+
+
+def features_of(batch: Features) -> tuple[list[Features], Any]:
+    """The length groups and the plan of a collated batch."""
+    count = len({key.partition("_")[0] for key in batch if key != "label"})
+    groups = [
+        {key[len(head) :]: value for key, value in batch.items() if key.startswith(head)}
+        for head in (f"g{i}_" for i in range(count))
+    ]
+    plan: Plan = batch["label"]
+    return groups, plan
+
+
+def on_device(batch: Features, device: torch.device) -> Features:
+    """The batch with its tensors moved."""
+    return {key: value.to(device) if hasattr(value, "to") else value for key, value in batch.items()}
+
+
+def texts_in(groups: Iterable[Features]) -> int:
+    """How many texts the length groups of a batch hold."""
+    return sum(len(next(iter(group.values()))) for group in groups)
 
 
 def deal(keys: Sequence[TextKey], size: int) -> list[list[TextKey]]:

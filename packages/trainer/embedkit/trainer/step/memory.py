@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
 from embedkit.console import say
 from embedkit.errors import UserError
-from embedkit.trainer.step.batch import Features
+from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.distributed import any_of, from_first
 from embedkit.trainer.step.sharding import is_split
-
-if TYPE_CHECKING:
-    from embedkit.trainer.losses.base import BatchLoss
 
 T = TypeVar("T")
 # What the allocators say that have no error class of their own: the CPU's and MPS'.
@@ -27,7 +24,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def fitting(
-    loss: BatchLoss, texts: int, work: Callable[[], T], *, undo: Callable[[], None] = lambda: None
+    loss: LossModule, texts: int, work: Callable[[], T], *, undo: Callable[[], None] = lambda: None
 ) -> T:
     """Do `work` on a batch of `texts` distinct texts; where memory runs out, `undo` and do it with half of
     them at once, and so on. The loss remembers how many fit.
@@ -35,29 +32,41 @@ def fitting(
     Raises:
         UserError: memory runs out with a single text, or with split weights.
     """
-    while True:
-        failed: RuntimeError | None = None
-        try:
-            done = work()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            if is_split(loss):  # the others wait for this process's part in the middle of a pass
-                raise UserError(
-                    "out of memory, and weights that are split cannot take smaller turns by themselves",
-                    hint="set or lower train.micro_batch_size: the batch and its loss stay the same",
-                ) from error
-            # Without its frames, which hold on to the tensors that did not fit.
-            failed = error.with_traceback(None)
-        if not any_of(failed is not None):
-            return done
+    while (done := attempt(loss, texts, work)) is None:
         undo()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        loss.texts_at_once = _half(loss, texts, failed)
+    return done[0]
 
 
-def _half(loss: BatchLoss, texts: int, error: RuntimeError | None) -> int:
+def attempt(loss: LossModule, texts: int, work: Callable[[], T]) -> tuple[T] | None:
+    """The result of `work` on a batch of `texts` distinct texts; None where memory ran out in any process, and the
+    loss will take half of the texts at once from now on.
+
+    Raises:
+        UserError: memory runs out with a single text, or with split weights.
+    """
+    failed: RuntimeError | None = None
+    done: tuple[T] | None = None
+    try:
+        done = (work(),)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if is_split(loss):  # the others wait for this process's part in the middle of a pass
+            raise UserError(
+                "out of memory, and weights that are split cannot take smaller turns by themselves",
+                hint="set or lower train.micro_batch_size: the batch and its loss stay the same",
+            ) from error
+        # Without its frames, which hold on to the tensors that did not fit.
+        failed = error.with_traceback(None)
+    if not any_of(failed is not None):
+        return done
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    loss.texts_at_once = _half(loss, texts, failed)
+    return None
+
+
+def _half(loss: LossModule, texts: int, error: RuntimeError | None) -> int:
     now = from_first(min(loss.texts_at_once or texts, texts))
     if now <= 1:
         raise UserError(
@@ -71,8 +80,3 @@ def _half(loss: BatchLoss, texts: int, error: RuntimeError | None) -> int:
         texts=texts,
     )
     return int(now // 2)
-
-
-def texts_in(groups: Iterable[Features]) -> int:
-    """How many texts the length groups of a batch hold."""
-    return sum(len(next(iter(group.values()))) for group in groups)

@@ -19,10 +19,13 @@ from torch import Tensor, distributed, nn
 
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.model.load import find_model, prepare_model
+from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.processes import world_size
 
 if TYPE_CHECKING:
-    from embedkit.trainer.losses.base import BatchLoss
+    from sentence_transformers import SentenceTransformer
 
 # What accelerate's config may ask for that is not done: the variable it sets, and what to write instead.
 _NOT_DONE = {
@@ -108,7 +111,7 @@ def wanted() -> bool:
     return asked() is not None and world_size() > 1
 
 
-def split(loss: BatchLoss, layers: list[nn.Module], device: str) -> None:
+def split(loss: LossModule, layers: list[nn.Module], device: str) -> None:
     """Split the loss's model, its `layers` one by one, and the loss's own parameters.
 
     Raises:
@@ -160,6 +163,17 @@ def put(parameter: Tensor, value: Tensor) -> None:
     """Set a parameter, which may be split, to a whole value; in every process at the same place."""
     with torch.no_grad():
         parameter.copy_(part_of(value, like=parameter))
+
+
+def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTransformer:
+    """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
+    if not is_split(model):
+        return model
+    fresh = prepare_model(config, find_model(config), device="cpu")
+    parameters = dict(fresh.named_parameters())
+    for name, trained in model.named_parameters():
+        put(parameters[name], whole(trained).cpu())
+    return fresh
 
 
 def part_of(value: Tensor, *, like: Tensor) -> Tensor:

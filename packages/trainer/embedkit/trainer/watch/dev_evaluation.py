@@ -1,194 +1,168 @@
-"""Looks at the dev rows while training: when, the best weights so far, and when more training is no use."""
+"""Evaluation on the dev rows while training: when, the best weights so far, and when to stop early."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from safetensors import safe_open
-from safetensors.torch import save_file
-from transformers import TrainerCallback
 
 from embedkit.console import say, warn
 from embedkit.data.run_folder import CHECKPOINTS
 from embedkit.errors import UserError
+from embedkit.files import write_text
 from embedkit.trainer.config import TrainSection
+from embedkit.trainer.step.checkpoint import read_weights, write_weights
 from embedkit.trainer.step.distributed import from_first, wait
-from embedkit.trainer.step.memory import is_out_of_memory
+from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.step.processes import is_first
-from embedkit.trainer.step.sharding import is_split, put
-from embedkit.trainer.watch.callbacks import StopFlag
-from embedkit.trainer.watch.dev_metrics import DevMetrics, evaluate_dev, label
-
-if TYPE_CHECKING:
-    from embedkit.trainer.run.plan import Ready
-    from embedkit.trainer.step.loop import PairTrainer
+from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics, label
+from embedkit.trainer.watch.metrics_log import MetricsLog
 
 _BEST = "best.safetensors"
-# How far the best weights, read back, may measure from what they did: the order of sums on a GPU is not fixed.
+_RESULTS = "dev.json"
+# How far the metric of the best weights, read back, may be from what it was: the order of sums on a GPU is not fixed.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What the dev rows said after a step; step 0 is the base model."""
+class DevResult:
+    """The metrics of the dev rows after a step; step 0 is the base model."""
 
     step: int
     epoch: float
     metrics: DevMetrics
 
+    def value(self, metric: str) -> float:
+        """One metric; NaN where these rows do not give it."""
+        return self.metrics.measured().get(metric, float("nan"))
 
-class DevLooks(TrainerCallback):  # type: ignore[misc]
+
+class DevEvaluation:
     """Measures the dev rows before the first step and then every `train.eval_steps` or epoch.
 
-    What was seen travels in the trainer's state, so that a resumed run knows it too.
+    Keeps the weights of the best result, where `train.best_metric` or `train.early_stopping_patience` is set. Results
+    are saved with each checkpoint, so that a resumed run knows them.
     """
 
-    trainer: PairTrainer  # set when there is one
-
-    def __init__(self, ready: Ready, stop: StopFlag) -> None:
-        self._ready = ready
-        self._stop = stop
-        self._train = ready.config.train
-        self._metric = best_metric(self._train)
-        self.looks: list[Look] = []
+    def __init__(self, evaluator: DevEvaluator, train: TrainSection, *, run: Path, log: MetricsLog) -> None:
+        self.results: list[DevResult] = []
         self.stopped_early = False
+        self._evaluator = evaluator
+        self._train = train
+        self._metric = best_metric(train)
+        self._best_path = run / CHECKPOINTS / _BEST
+        self._log = log
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Remember, and make up for a look that a signal came before."""
-        self.looks = looks_in(state.log_history)
-        if self._due(state) and state.global_step not in [look.step for look in self.looks]:
-            self._look(state, control)
+    def before_steps(self, loop: TrainingLoop) -> None:
+        """Measure the base model, or what a checkpoint was written before."""
+        if self._due(loop) and loop.step not in [result.step for result in self.results]:
+            self._evaluate(loop)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look when it is time, unless the run is about to stop."""
-        last = state.global_step == state.max_steps
-        if self._train.eval_steps and (self._due(state) or last) and not self._stop.raised:
-            self._look(state, control)
+    def after_step(self, loop: TrainingLoop) -> None:
+        """Measure when it is time, and after the last step."""
+        if self._due(loop) or loop.step == loop.total:
+            self._evaluate(loop)
 
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look, unless the run is about to stop."""
-        if not self._train.eval_steps and not self._stop.raised:
-            self._look(state, control)
-
-    def _due(self, state: Any) -> bool:
+    def _due(self, loop: TrainingLoop) -> bool:
         every = self._train.eval_steps
-        return bool(state.global_step % every == 0 if every else float(state.epoch or 0).is_integer())
+        return loop.step % every == 0 if every else loop.ends_epoch
 
-    def _look(self, state: Any, control: Any) -> None:
-        metrics = from_first(measure(self._ready))
-        if metrics is None:
-            return
-        look = Look(step=state.global_step, epoch=round(state.epoch or 0, 4), metrics=metrics)
-        self.looks.append(look)
-        self.trainer.log({f"eval_{name}": value for name, value in metrics.measured().items()})
+    def _evaluate(self, loop: TrainingLoop) -> None:
+        metrics: DevMetrics = from_first(self._evaluator.measure())
+        result = DevResult(step=loop.step, epoch=round(loop.epoch, 4), metrics=metrics)
+        self.results.append(result)
+        self._log.after_evaluation(result.step, result.epoch, metrics.measured())
         shown = (f"{label(name)} {value:.4f}" for name, value in metrics.measured().items())
-        say("dev after epoch {epoch}: {metrics}", epoch=f"{look.epoch:g}", metrics=", ".join(shown))
+        say("dev after epoch {epoch}: {metrics}", epoch=f"{result.epoch:g}", metrics=", ".join(shown))
         if self._metric is not None:
-            self._compare(look, self._metric, control)
+            self._compare(result, self._metric)
 
-    def _compare(self, look: Look, metric: str, control: Any) -> None:
-        """Keep the weights of a look that is the best so far; stop when the best one lies too far back."""
-        if metric not in look.metrics.measured():
+    def _compare(self, result: DevResult, metric: str) -> None:
+        """Keep the weights of the best result so far; stop early when it lies too far back."""
+        if metric not in result.metrics.measured():
             raise UserError(
                 "train.best_metric is {metric}, which these dev rows do not give",
                 hint="take one of: {names}",
                 metric=metric,
-                names=", ".join(look.metrics.measured()),
+                names=", ".join(result.metrics.measured()),
             )
-        trained = [look for look in self.looks if look.step > 0]
-        best = best_look(trained, metric)
-        if best is look:
-            self._save()
+        trained = self._trained()
+        best = best_result(trained, metric)
+        if best is result:
+            self._write_best(result)
         patience = self._train.early_stopping_patience
         if best is not None and patience and len(trained) - 1 - trained.index(best) >= patience:
-            control.should_training_stop = self.stopped_early = True
+            self.stopped_early = True
             say(
-                "stopped early: {metric} has not been better than {value} (epoch {epoch}) for {patience} looks",
+                "stopped early: {metric} has not been better than {value} (epoch {epoch}) in {patience} evaluations",
                 metric=label(metric),
-                value=f"{best.metrics.measured()[metric]:.4f}",
+                value=f"{best.value(metric):.4f}",
                 epoch=f"{best.epoch:g}",
                 patience=patience,
             )
 
-    def _save(self) -> None:
-        weights = self.trainer.whole_weights()
-        if not is_first():
-            return
-        path = self._path()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{_BEST}.part")
-        save_file(weights, part, metadata={"step": str(self.looks[-1].step)})
-        part.replace(path)
+    def _trained(self) -> list[DevResult]:
+        return [result for result in self.results if result.step > 0]
 
-    def take_best(self) -> Look | None:
-        """Put the weights of the best look into the model, and prove that they are those; None: the last are kept.
+    def _write_best(self, result: DevResult) -> None:
+        part = self._best_path.with_name(f"{_BEST}.part")
+        write_weights(self._evaluator.loss, part, metadata={"step": str(result.step)})
+        if is_first():
+            part.replace(self._best_path)
+
+    def take_best(self) -> DevResult | None:
+        """Put the weights of the best result into the model, and prove that they are those; None: the last are kept.
 
         Raises:
             UserError: they are another step's, or do not measure as they did.
         """
-        best = best_look([look for look in self.looks if look.step > 0], self._metric or "loss")
+        best = best_result(self._trained(), self._metric or "loss")
         if self._metric is None or best is None:
             return None
         wait()
-        found = self._read_back(best, self._metric)
+        found = self._read_best(best, self._metric)
         say(
             "the model is that of epoch {epoch}: {metric} {value}",
             epoch=f"{best.epoch:g}",
             metric=label(self._metric),
             value=f"{found:.4f}",
         )
-        base = next((look for look in self.looks if look.step == 0), None)
-        if base is not None and not is_better(found, base.metrics.measured()[self._metric], self._metric):
-            warn("no look at the dev rows was better than the base model")
+        base = next((result for result in self.results if result.step == 0), None)
+        if base is not None and not is_better(found, base.value(self._metric), self._metric):
+            warn("no evaluation on the dev rows was better than the base model")
         return best
 
     def forget_best(self) -> None:
-        """Delete the best look's weights: they are the saved model now."""
+        """Delete the best weights: they are the saved model now."""
         if is_first():
-            self._path().unlink(missing_ok=True)
+            self._best_path.unlink(missing_ok=True)
 
-    def _read_back(self, best: Look, metric: str) -> float:
-        with safe_open(self._path(), framework="pt") as saved:
-            step = int((saved.metadata() or {})["step"])
-            for name, parameter in self.trainer.trained():
-                put(parameter, saved.get_tensor(name))
-        now = measure(self._ready)
-        told, found = best.metrics.measured()[metric], now.measured()[metric] if now else math.nan
-        if step != best.step or not abs(told - found) <= _TOLERANCE:
+    def _read_best(self, best: DevResult, metric: str) -> float:
+        step = int(read_weights(self._evaluator.loss, self._best_path)["step"])
+        wanted, found = best.value(metric), self._evaluator.measure().measured().get(metric, float("nan"))
+        if step != best.step or not abs(wanted - found) <= _TOLERANCE:
             raise UserError(
-                "the best weights (step {saved}, {metric} {told:.4f}) were not read back: step {step}, {found:.4f}",
-                place=str(self._path()),
+                "the best weights (step {saved}, {metric} {wanted:.4f}) were not read back: step {step}, {found:.4f}",
+                place=str(self._best_path),
                 hint="--resume trains on from the last checkpoint",
                 saved=best.step,
                 metric=metric,
-                told=told,
+                wanted=wanted,
                 step=step,
                 found=found,
             )
         return found
 
-    def _path(self) -> Path:
-        return self._ready.folder / CHECKPOINTS / _BEST
+    def save(self, checkpoint: Path) -> None:
+        """Write the results so far beside a checkpoint's weights."""
+        if is_first():
+            write_text(checkpoint / _RESULTS, json.dumps([asdict(result) for result in self.results]))
 
-
-def measure(ready: Ready) -> DevMetrics | None:
-    """The dev rows' metrics with the weights that would be saved, with fewer texts at once where memory runs out:
-    the vectors are the same.
-    """
-    size = ready.config.train.batch_size
-    while ready.dev is not None and ready.dev_collator is not None:
-        try:
-            with ready.blend.applied():
-                return evaluate_dev(ready.model, ready.loss, ready.dev_collator, ready.dev, batch_size=size)
-        except RuntimeError as error:
-            if size == 1 or not is_out_of_memory(error) or is_split(ready.model):
-                raise
-        size //= 2
-    return None
+    def load(self, checkpoint: Path) -> None:
+        """Read the results that `save` wrote."""
+        for value in json.loads((checkpoint / _RESULTS).read_text(encoding="utf-8")):
+            self.results.append(DevResult(**value | {"metrics": DevMetrics(**value["metrics"])}))
 
 
 def best_metric(train: TrainSection) -> str | None:
@@ -197,31 +171,15 @@ def best_metric(train: TrainSection) -> str | None:
 
 
 def is_better(one: float, other: float, metric: str) -> bool:
-    """Whether a value of the metric beats another; what is no number beats nothing."""
+    """Whether a value of the metric beats another; NaN beats nothing."""
     return one < other if metric == "loss" else one > other
 
 
-def best_look(looks: Sequence[Look], metric: str) -> Look | None:
-    """The first of the best looks."""
-    best: Look | None = None
-    for look in looks:
-        value = look.metrics.measured().get(metric, math.nan)
-        if not math.isnan(value) and (
-            best is None or is_better(value, best.metrics.measured()[metric], metric)
-        ):
-            best = look
+def best_result(results: Sequence[DevResult], metric: str) -> DevResult | None:
+    """The first of the best results."""
+    best: DevResult | None = None
+    for result in results:
+        value = result.value(metric)
+        if value == value and (best is None or is_better(value, best.value(metric), metric)):
+            best = result
     return best
-
-
-def looks_in(history: Sequence[Mapping[str, Any]]) -> list[Look]:
-    """The looks that a trainer's log holds."""
-    names = [field.name for field in fields(DevMetrics)]
-    return [
-        Look(
-            step=int(entry["step"]),
-            epoch=round(entry.get("epoch") or 0, 4),
-            metrics=DevMetrics(**{n: entry[f"eval_{n}"] for n in names if f"eval_{n}" in entry}),
-        )
-        for entry in history
-        if any(f"eval_{name}" in entry for name in names)
-    ]

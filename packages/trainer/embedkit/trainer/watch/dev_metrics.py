@@ -1,4 +1,4 @@
-"""The quick look at the dev rows: their loss, and how well the vectors do what the rows are for."""
+"""The metrics of the dev rows: their loss, and how well the vectors do what the rows are for."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
 from embedkit.ranking.queries import Query, queries_over
 from embedkit.ranking.retrieval import CosineScorer, rank
 from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.model.precision import autocast
+from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import CLASS_SCORES
 from embedkit.trainer.rows.sampling import label_order, sample_rows
 from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.rows.store import Rows
-from embedkit.trainer.step.batch import Features, Plan, RowCollator, TextKey
+from embedkit.trainer.step.batch import RowCollator, TextKey
+from embedkit.trainer.step.memory import is_out_of_memory
+from embedkit.trainer.step.sharding import is_split
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -81,13 +85,38 @@ def make_dev_set(dev: Rows, train: Mixture, *, source: int | None, seed: int) ->
     return DevSet(rows=dev, source=source, queries=queries, corpus=corpus)
 
 
-def evaluate_dev(
-    model: SentenceTransformer, loss: BatchLoss, collator: RowCollator, dev: DevSet, *, batch_size: int
-) -> DevMetrics:
-    """Measure the model as it is, each distinct text encoded once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevEvaluator:
+    """All that measuring the dev rows takes: rows, collator, loss around the model, and the weights that count.
 
-    Nothing random is drawn, so training goes on as if nobody had looked.
+    `batch_size` texts are encoded at once, in the number format `dtype`.
     """
+
+    dev: DevSet
+    collator: RowCollator
+    loss: BatchLoss
+    average: WeightAverage
+    batch_size: int
+    dtype: str
+
+    def measure(self) -> DevMetrics:
+        """The metrics with the weights that would be saved, with fewer texts at once where memory runs out: the
+        vectors are the same.
+        """
+        size = self.batch_size
+        while True:
+            try:
+                with self.average.applied(), autocast(self.loss.model.device.type, self.dtype):
+                    return evaluate_dev(self.loss, self.collator, self.dev, batch_size=size)
+            except RuntimeError as error:
+                if size == 1 or not is_out_of_memory(error) or is_split(self.loss.model):
+                    raise
+            size //= 2
+
+
+def evaluate_dev(loss: BatchLoss, collator: RowCollator, dev: DevSet, *, batch_size: int) -> DevMetrics:
+    """Measure the model of `loss` as it is, each distinct text encoded once. Nothing random is drawn."""
+    model = loss.model
     query, document = collator.prompts
     keys = [
         *collator.distinct(range(len(dev.rows))),
@@ -163,22 +192,6 @@ def label_accuracy(unit: NDArray[np.float32], labels: NDArray[np.float32]) -> fl
         right += int(np.searchsorted(others, cosines[same]).sum())
         total += int(same.sum()) * len(others)
     return right / max(total, 1)
-
-
-def features_of(batch: Features) -> tuple[list[Features], Any]:
-    """The groups and the plan of a collated batch."""
-    count = len({key.partition("_")[0] for key in batch if key != "label"})
-    groups = [
-        {key[len(head) :]: value for key, value in batch.items() if key.startswith(head)}
-        for head in (f"g{i}_" for i in range(count))
-    ]
-    plan: Plan = batch["label"]
-    return groups, plan
-
-
-def on_device(batch: Features, device: torch.device) -> Features:
-    """The batch with its tensors moved."""
-    return {key: value.to(device) if hasattr(value, "to") else value for key, value in batch.items()}
 
 
 def _encode(

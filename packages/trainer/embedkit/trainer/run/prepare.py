@@ -1,0 +1,278 @@
+"""Everything before the first byte is written: config, rows and model checked, loaded and counted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import set_seed
+
+from embedkit.data import run_folder
+from embedkit.errors import UserError
+from embedkit.models.resolve import ModelSource, weights_hash
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.losses.build import build_loss, require_settings
+from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
+from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
+from embedkit.trainer.model.weight_average import WeightAverage
+from embedkit.trainer.rows.fit import losses_for
+from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
+from embedkit.trainer.rows.store import Rows, find_dev, read_rows
+from embedkit.trainer.run import resume as runs
+from embedkit.trainer.run.environment import require_same_start
+from embedkit.trainer.run.plan import Negatives, TrainPlan, count_negatives, make_plan, run_path
+from embedkit.trainer.step import distributed, processes, sharding
+from embedkit.trainer.step.batch import (
+    Features,
+    MixedCollator,
+    Plan,
+    StepInputs,
+    features_of,
+    make_collator,
+    on_device,
+    texts_in,
+)
+from embedkit.trainer.step.forward import encode_batch
+from embedkit.trainer.step.memory import fitting
+from embedkit.trainer.step.optimiser import NEEDS_BITSANDBYTES
+from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRun:
+    """A run loaded and checked. `config` has its automatic values filled in; `base_weights` is their hash."""
+
+    config: RunConfig
+    folder: Path
+    plan: TrainPlan
+    inputs: StepInputs
+    average: WeightAverage
+    dev: DevEvaluator | None
+    base_weights: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the config names: `dev_source` is the number of the source whose loss the dev rows are measured with."""
+
+    config: RunConfig
+    source: ModelSource
+    rows: Mixture
+    dev_rows: Rows | None
+    dev_source: int | None
+
+
+def prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
+    """Check and load a run; nothing is written.
+
+    Raises:
+        UserError: whatever is wrong, the cheapest to find first.
+    """
+    folder = run_path(config)
+    _require_free(folder, resume=resume, force=force)
+    found = _find_inputs(config)
+    run = _load(found, folder)
+    if resume:
+        runs.require_same_config(folder, run.config)
+        require_same_start(folder, run.config, rows=found.rows.summary, base_weights=run.base_weights)
+    return run
+
+
+def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
+    if resume and force:
+        raise UserError("--resume goes on with a run, --force replaces it", hint="give one of them")
+    if resume and (folder / run_folder.MODEL).is_dir():
+        raise UserError("the run is complete already", place=str(folder), hint="--force starts it anew")
+    if not (resume or force) and runs.exists(folder):
+        raise UserError(
+            "there is a run here already",
+            place=str(folder),
+            hint="--resume goes on with it, --force replaces it",
+        )
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
+    with runs.held(folder):
+        pass
+
+
+def _find_inputs(config: RunConfig) -> _Found:
+    _require_packages(config)
+    device = choose_device(config.device)
+    distributed.join(device)
+    source = find_model(config)
+    rows = read_mixture(config)
+    require_settings(config, rows)
+    pairs_path = None if config.data.sources else find_sources(config)[0][0]
+    dev_path = find_dev(config.data, pairs_path)
+    _require_dev_rows(config, dev_path)
+    dev_rows, dev_source = _read_dev(config, dev_path, rows) if dev_path else (None, None)
+    data = config.data.model_copy(update={"pairs_path": pairs_path, "dev_path": dev_path})
+    return _Found(
+        config=config.model_copy(update={"data": data, "device": device}),
+        source=source,
+        rows=rows,
+        dev_rows=dev_rows,
+        dev_source=dev_source,
+    )
+
+
+def _require_packages(config: RunConfig) -> None:
+    """Raise `UserError` when a tracker or an optimiser that the config names is not installed."""
+    wanted: dict[str, str] = {name: f"output.report_to {name}" for name in config.output.report_to}
+    if config.optim.name in NEEDS_BITSANDBYTES:
+        wanted["bitsandbytes"] = f"optim.name {config.optim.name}"
+    for package, setting in wanted.items():
+        if find_spec(package) is None:
+            raise UserError(
+                "{setting} needs the package {package!r}, which is not installed",
+                hint="pip install {package}, or change {key}",
+                setting=setting,
+                package=package,
+                key=setting.split()[0],
+            )
+
+
+def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
+    for name in ("best_metric", "early_stopping_patience", "eval_steps"):
+        if dev_path is None and getattr(config.train, name) is not None:
+            raise UserError(
+                "train.{name} needs dev rows, and there are none",
+                hint="embedkit compose --split writes pairs.dev.jsonl; or set data.dev_path",
+                name=name,
+            )
+
+
+def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | None]:
+    """The dev rows as the first loss that fits them wants them, and the number of its source."""
+    whole = config.data.model_copy(update={"stream": False, "max_rows": None})
+    shape = read_rows(path, whole.model_copy(update={"max_rows": 1}), check=False).shape
+    fitting = (n for n, source in enumerate(rows.sources) if source.loss in losses_for(shape))
+    number = next(fitting, None)
+    if number is None:
+        return read_rows(path, whole, check=False), None
+    source = rows.sources[number]
+    read = read_rows(path, whole, loss=source.loss, check=False)
+    if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
+        raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
+    if source.loss == "distill" and config.train.teacher_model is None:
+        return read, None
+    return read, number
+
+
+def _load(found: _Found, folder: Path) -> PreparedRun:
+    config, rows = found.config, found.rows
+    set_seed(config.seed)
+    model = prepare_model(config, found.source, device=config.device)
+    loss: BatchLoss = build_loss(model, config, rows).to(model.device)
+    distributed.same_weights(loss.parameters())
+    inputs = StepInputs(rows=rows, collator=_collator(config, rows, loss), loss=loss)
+    numbers = next(iter(rows.batches(config.train, seed=config.seed, devices=processes.world_size())))
+    groups, first = features_of(on_device(inputs.collator(numbers), model.device))
+    fitting(loss, texts_in(groups), lambda: _require_gradients(loss, groups, first))
+    probe = partial(_loss_in, loss, groups, first)
+    precision = fitting(
+        loss, texts_in(groups), lambda: choose_precision(config.dtype, device=config.device, first_loss=probe)
+    )
+    if sharding.wanted():
+        _split(loss, config.device, precision)
+    config = config.model_copy(update={"dtype": precision.dtype})
+    alone = features_of(inputs.collator(numbers[: config.train.batch_size]))[1]
+    average = WeightAverage(model, config.train.base_share)
+    plan = make_plan(
+        config,
+        inputs,
+        model=str(found.source),
+        precision=precision,
+        negatives=Negatives(
+            together=count_negatives(first, config, inputs), alone=count_negatives(alone, config, inputs)
+        ),
+        dev_rows=len(found.dev_rows) if found.dev_rows else 0,
+    )
+    return PreparedRun(
+        config=config,
+        folder=folder,
+        plan=plan,
+        inputs=inputs,
+        average=average,
+        dev=_dev(found, config, loss, average),
+        base_weights=weights_hash(found.source.path),
+    )
+
+
+def _collator(config: RunConfig, rows: Mixture, loss: BatchLoss) -> MixedCollator:
+    options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
+    return MixedCollator(rows, [make_collator(loss.model, source.rows, **options) for source in rows.sources])
+
+
+def _options(config: RunConfig, loss: BatchLoss) -> dict[str, Any]:
+    return {"prompts": prompts_of(loss.model), "pad_to_multiple_of": config.train.pad_to_multiple_of}
+
+
+def _loss_in(loss: BatchLoss, groups: list[Features], plan: Plan, dtype: DTypeName) -> float:
+    """The loss of a batch when the forward pass is computed in `dtype`."""
+    was_training = loss.training
+    loss.eval()
+    with torch.no_grad(), autocast(loss.model.device.type, dtype):
+        value = float(loss([dict(group) for group in groups], plan))
+    loss.train(was_training)
+    return value
+
+
+def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage) -> DevEvaluator | None:
+    rows, number = found.dev_rows, found.dev_source
+    if rows is None:
+        return None
+    options = _options(config, loss)
+    if rows.labels and number is not None:  # the classes keep the numbers that they have in training
+        options["labels"] = found.rows.sources[number].rows.labels
+    return DevEvaluator(
+        dev=make_dev_set(rows, found.rows, source=number, seed=config.seed),
+        collator=make_collator(loss.model, rows, **options),
+        loss=loss,
+        average=average,
+        batch_size=config.train.batch_size,
+        dtype=config.dtype,
+    )
+
+
+def _split(loss: BatchLoss, device: str, precision: Precision) -> None:
+    if precision.dtype == "float16":
+        raise UserError(
+            "float16 is not trained with split weights (FSDP)", hint="set dtype to float32 or bfloat16"
+        )
+    sharding.split(loss, layers_of(loss.model), device)
+
+
+def _require_gradients(loss: BatchLoss, groups: list[Features], plan: Plan) -> None:
+    """A model that is frozen, or runs under no_grad, would train for hours and learn nothing."""
+    trained = [parameter for parameter in loss.model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise UserError(
+            "nothing would be trained: every weight of the model is frozen",
+            hint="check train.freeze_layers; or the model's own code freezes its weights",
+        )
+    loss.train()
+    with torch.enable_grad():
+        copies = [dict(group) for group in groups]
+        vectors = encode_batch(loss.model, copies, plan, at_once=loss.texts_at_once)
+        found = (
+            torch.autograd.grad(vectors.float().sum(), trained, allow_unused=True)
+            if vectors.requires_grad
+            else [None] * len(trained)
+        )
+    reached = sum(p.numel() for p, gradient in zip(trained, found, strict=True) if gradient is not None)
+    if 2 * reached < sum(p.numel() for p in trained):
+        raise UserError(
+            "the gradient reaches {reached} of {all} weights: the rest would never learn",
+            hint="the model's own code runs its encoder under no_grad: take it without a wrapper; or lower "
+            "train.freeze_layers",
+            reached=f"{reached:,}",
+            all=f"{sum(p.numel() for p in trained):,}",
+        )

@@ -1,0 +1,93 @@
+"""metrics.jsonl and the trackers: loss, learning rate, gradient norm and speed, and the metrics of the dev rows."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embedkit.data.jsonl import dumps
+from embedkit.data.run_folder import CHECKPOINTS, METRICS
+from embedkit.trainer.config import OutputSection
+from embedkit.trainer.step.loop import StepResult
+from embedkit.trainer.step.processes import is_first
+
+_PROJECT = "embedkit"
+
+
+class MetricsLog:
+    """Writes a line every `log_steps` steps, after the last step, and after each dev evaluation."""
+
+    def __init__(
+        self, run: Path, output: OutputSection, *, start: int, total: int, rows_per_step: float
+    ) -> None:
+        """`start` of `total` steps are done already."""
+        self._path = run / METRICS if output.save_metrics else None
+        self._trackers = start_trackers(output.report_to, run) if is_first() else []
+        self._every, self._total, self._rows = output.log_steps, total, rows_per_step
+        self._last = (time.monotonic(), start)
+        self._losses: list[float] = []
+
+    def after_step(self, done: StepResult) -> None:
+        """Write the means since the last line, when a line is due."""
+        self._losses.append(done.loss)
+        if done.step % self._every and done.step != self._total:
+            return
+        now, (then, before) = time.monotonic(), self._last
+        numbers = {
+            "loss": sum(self._losses) / len(self._losses),
+            "learning_rate": done.learning_rate,
+            "grad_norm": done.grad_norm,
+        }
+        speed = (done.step - before) * self._rows / max(now - then, 1e-9)
+        self._last, self._losses = (now, done.step), []
+        epoch = round(done.epoch, 4)
+        self.write({"step": done.step, "epoch": epoch, **numbers, "samples_per_second": speed})
+        self._track(
+            done.step, {f"train/{name}": value for name, value in numbers.items()} | {"train/epoch": epoch}
+        )
+
+    def after_evaluation(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
+        """Write what the dev rows gave."""
+        self.write({"step": step, "epoch": epoch} | {f"dev_{name}": value for name, value in metrics.items()})
+        self._track(step, {f"eval/{name}": value for name, value in metrics.items()})
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one line and let it reach the file at once; what is not a finite number becomes null."""
+        if self._path is None or not is_first():
+            return
+        row = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
+        with self._path.open("a", encoding="utf-8") as handle:
+            handle.write(dumps(row) + "\n")
+
+    def _track(self, step: int, values: dict[str, float]) -> None:
+        for tracker in self._trackers:
+            tracker.log(values, step=step)
+
+    def close(self) -> None:
+        """Tell the trackers that nothing more comes."""
+        for tracker in self._trackers:
+            tracker.finish()
+
+
+def start_trackers(names: Sequence[str], run: Path) -> list[Any]:
+    """accelerate's trackers by name. `WANDB_PROJECT`, `TRACKIO_PROJECT` and MLflow's own variables count."""
+    if not names:
+        return []
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    trackers = []
+    for name in names:
+        kind = LOGGER_TYPE_TO_CLASS[name]
+        if name == "tensorboard":
+            tracker = kind(name, run / CHECKPOINTS)
+        elif name == "mlflow":
+            tracker = kind(_PROJECT, run_name=run.name)
+        else:
+            tracker = kind(os.environ.get(f"{name.upper()}_PROJECT", _PROJECT), name=run.name)
+        tracker.start()
+        trackers.append(tracker)
+    return trackers
