@@ -125,7 +125,7 @@ def test_the_config_and_not_accelerates_says_the_format(
 SHORT: dict[str, dict[str, Any]] = {
     "masked": {"train": {"micro_batch_size": 2}},
     "cached": {"train": {"loss": "cached_mnrl", "micro_batch_size": 2}},
-    "matryoshka": {"train": {"matryoshka_dims": [16, 8]}},
+    "matryoshka": {"loss": {"matryoshka_dims": [16, 8]}},
     "lora": {"lora": {"r": 4, "target_modules": "all-linear"}},
 }
 

@@ -16,6 +16,7 @@ from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
+from embedkit.trainer.losses.sections import DistillSection
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import Precision, choose_device, choose_precision
 from embedkit.trainer.model.weight_average import Blend
@@ -206,9 +207,14 @@ def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | 
     read = read_rows(path, whole, loss=source.loss, check=False)
     if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
         raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
-    if source.loss == "distill" and config.train.teacher_model is None:
+    if _learns_own_scores(config, number):
         return read, None
     return read, number
+
+
+def _learns_own_scores(config: RunConfig, number: int) -> bool:
+    settings = config.losses[number]
+    return isinstance(settings, DistillSection) and settings.teacher_model is None
 
 
 def _load(inputs: _Inputs, folder: Path) -> Ready:
@@ -269,7 +275,7 @@ def _negatives(plan: Plan, config: RunConfig, rows: Mixture) -> float | None:
     source = rows.sources[plan.source]
     if isinstance(plan, BatchPlan):
         apart = ~plan.same_concept
-        if source.loss == "distill" and config.train.teacher_model is None:
+        if _learns_own_scores(config, plan.source):
             apart = apart & plan.own
     elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
         apart = plan.labels[:, None] != plan.labels[None, :]

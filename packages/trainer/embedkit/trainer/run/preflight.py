@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from embedkit.data.jsonl import read_objects
 from embedkit.files import STDIO
 from embedkit.messages import tr
 from embedkit.ranking.leak import TestRow, find_leaks
-from embedkit.trainer.config import TrainSection
+from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.step import processes
 from embedkit.trainer.watch.dev_evaluation import best_metric
 from embedkit.trainer.watch.dev_metrics import DevMetrics
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 Level = Literal["ok", "note", "warning", "error"]
 VOCABULARY_SHARE = 0.6
 _KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
-_RANKING = ("masked_mnrl", "mnrl", "cached_mnrl")
-_GUIDED = ("gist", "cached_gist")
-_TRIPLETS = ("batch_all_triplet", "batch_hard_triplet", "batch_semi_hard_triplet", "triplet")
-# The settings of section train that only some losses look at.
-_LOOKED_AT: Mapping[str, Sequence[str]] = {
-    "temperature": (*_RANKING, *_GUIDED, "distill"),
-    "symmetric": _RANKING,
-    "hardness": _RANKING,
-    "same_concept": ("masked_mnrl",),
-    "false_negative_margin": ("masked_mnrl",),
-    "guide_model": _GUIDED,
-    "guide_margin": _GUIDED,
-    "teacher_model": ("distill",),
-    "triplet_distance": _TRIPLETS,
-    "triplet_margin": _TRIPLETS,
-    "score_scale": ("cosent", "angle"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +41,9 @@ class Check:
 
 def check_traps(ready: Ready, metrics: DevMetrics | None) -> list[Check]:
     """All traps, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
-    checks = (_idle, _negatives, _accumulation, _recomputing, _vocabulary, _rhythm, _processes)
+    checks = (_negatives, _accumulation, _recomputing, _vocabulary, _rhythm, _processes)
     found = [check for find in checks for check in find(ready)]
     return [*found, *_metric(ready, metrics), *_leak(ready)]
-
-
-def _idle(ready: Ready) -> Iterator[Check]:
-    train, losses = ready.config.train, {source.loss for source in ready.rows.sources}
-    idle = [
-        f"train.{name}"
-        for name, looking in _LOOKED_AT.items()
-        if losses.isdisjoint(looking) and getattr(train, name) != TrainSection.model_fields[name].default
-    ]
-    if idle:
-        text = "the loss {loss} does not look at {names}"
-        fields = {"loss": ready.plan.loss, "names": ", ".join(idle)}
-        yield Check(name="settings", level="note", template=text, fields=fields)
 
 
 def _negatives(ready: Ready) -> Iterator[Check]:
@@ -100,8 +70,10 @@ def _accumulation(ready: Ready) -> Iterator[Check]:
 
 def _recomputing(ready: Ready) -> Iterator[Check]:
     train = ready.config.train
-    cached = train.micro_batch_size is not None or "cached_" in ready.plan.loss
-    both = cached and train.grad_checkpointing
+    in_turns = train.micro_batch_size is not None or any(
+        LOSSES[source.loss].in_turns for source in ready.rows.sources
+    )
+    both = in_turns and train.grad_checkpointing
     text = (
         "texts that take turns are computed again anyway, and train.grad_checkpointing does it once more: set it "
         "to false"

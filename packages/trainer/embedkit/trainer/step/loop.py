@@ -193,7 +193,7 @@ class PairTrainer(SentenceTransformerTrainer):  # type: ignore[misc]
                 "the weights are sound, {dtype} is too short for them: set dtype to float32",
                 dtype=self._config.dtype,
             )
-        return "the weights are sound: look at these rows, and raise train.temperature"
+        return "the weights are sound: look at these rows, and raise loss.temperature"
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """A checkpoint's weights: everything that is trained, the loss's own parameters too."""
