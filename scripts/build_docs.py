@@ -43,9 +43,9 @@ LOSSES_HEAD = """
 ## Losses
 
 `{{"loss": {{"name": "mnrl", "temperature": 0.1}}}}` in cfg.json, `--set loss.name=mnrl --set loss.temperature=0.1`, or
-`EMBEDKIT_LOSS__NAME=mnrl`. The name alone may also stand as `{{"loss": "mnrl"}}` or `{{"train": {{"loss": "mnrl"}}}}`. A setting
-that the loss does not have is an error. Until the next release the settings are read from section `train` too, where they stood
-before: {old}.
+`EMBEDKIT_LOSS__NAME=mnrl`. The name alone may also stand as `{{"loss": "mnrl"}}` or `{{"train": {{"loss": "mnrl"}}}}`.
+A setting that the loss does not have is an error. This release also reads the settings where they stood before, in section
+`train`, with a note: {old}, the others under the same names.
 
 | loss | rows | settings | what it does |
 |---|---|---|---|
@@ -119,7 +119,7 @@ def _losses() -> str:
     renamed = [
         (old, new) for old, new in RunConfig.OLD_KEYS.items() if old.split(".")[1] != new.split(".")[1]
     ]
-    old = ", ".join(f"`{old}` is `{new}` now" for old, new in renamed)
+    old = ", ".join(f"`{old}` is now `{new}`" for old, new in renamed)
     lines = []
     for name, loss in LOSSES.items():
         rows = ", ".join(NAMES[shape] for shape in NAMES if name in losses_for(shape))
@@ -135,12 +135,12 @@ def _table(model: type[BaseModel]) -> str:
 
 def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in schema["properties"].items():
-        variants = list(_variants(field))
-        if variants:
-            if not field.get("oneOf"):
-                yield f"`{prefix}{name}`", "name or object", "`null`", field["description"]
-                continue
-            yield from _settings([whole["$defs"][v] for v in variants], f"{prefix}{name}.")
+        kinds = [whole["$defs"][reference] for reference in _references(field)]
+        if len(kinds) > 1 and prefix:
+            yield f"`{prefix}{name}`", "string \\| section loss \\| null", "`null`", field["description"]
+            continue
+        if kinds[1:]:
+            yield from _settings(kinds, f"{prefix}{name}.")
             continue
         reference = next((r for r in _references(field)), None)
         if reference:
@@ -154,18 +154,11 @@ def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterato
             yield from _keys(whole["$defs"][item], whole, f"{prefix}{name}[].")
 
 
-def _variants(field: dict[str, Any]) -> Iterator[str]:
-    """The classes that a section may be of."""
-    for option in (field, *field.get("anyOf", ())):
-        for one in option.get("oneOf", ()):
-            yield from _references(one)
-
-
 def _settings(kinds: list[dict[str, Any]], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    """A row for the name that says which class a section is of, and one for each setting with the names that have it."""
+    """A row for the name of the loss, and one for each setting with the losses that have it."""
     names = [kind["properties"]["name"]["const"] for kind in kinds]
-    meaning = "Which loss; each is described below."
-    yield f"`{prefix}name`", " \\| ".join(f"`{name}`" for name in names), f'`"{names[0]}"`', meaning
+    default = f'`"{names[0]}"`'
+    yield f"`{prefix}name`", " \\| ".join(f"`{name}`" for name in names), default, "The loss: see below."
     for key in dict.fromkeys(key for kind in kinds for key in kind["properties"] if key != "name"):
         having = [kind for kind in kinds if key in kind["properties"]]
         field = having[0]["properties"][key]
@@ -192,8 +185,6 @@ def _type(field: dict[str, Any]) -> str:
         return "object"
     if "enum" in field:
         return " \\| ".join(f"`{value}`" for value in field["enum"])
-    if "const" in field:
-        return f"`{field['const']}`"
     if "anyOf" in field:
         return " \\| ".join(_type(option) for option in field["anyOf"])
     if field.get("type") == "array":

@@ -16,10 +16,20 @@ from embedkit.trainer.losses.sections import LossSection
 # From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
 ROWS_OF_A_CONCEPT = 3
 DEFAULT_LOSS = next(iter(LOSSES))
+
+
+def _name_alone_is_enough(schema: dict[str, Any]) -> None:
+    schema.pop("discriminator")
+    schema["anyOf"] = [*schema.pop("oneOf"), {"enum": list(LOSSES)}]
+
+
 if TYPE_CHECKING:
     AnyLoss = LossSection
 else:
-    AnyLoss = Annotated[Union[tuple(SECTIONS.values())], Field(discriminator="name")]  # noqa: UP007 (made at run time)
+    AnyLoss = Annotated[
+        Union[tuple(SECTIONS.values())],  # noqa: UP007 (made at run time)
+        Field(discriminator="name", json_schema_extra=_name_alone_is_enough),
+    ]
 MetricName = Literal[
     "loss", "ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "pearson", "spearman", "accuracy"
 ]

@@ -167,7 +167,7 @@ def _section(loss: Loss) -> type[LossSection]:
     """Section `loss` of cfg.json where `name` is this loss's."""
     title = "".join(word.title() for word in loss.name.split("_"))
     name: Any = (Literal[loss.name], Field(default=loss.name, description="The loss."))
-    return create_model(f"{title}Section", __base__=loss.settings, __doc__=loss.summary, name=name)
+    return create_model(f"{title}Settings", __base__=loss.settings, __doc__=loss.summary, name=name)
 
 
 SECTIONS: Mapping[str, type[LossSection]] = {loss.name: _section(loss) for loss in _LOSSES}
