@@ -44,8 +44,8 @@ LOSSES_HEAD = """
 
 `{{"loss": {{"name": "mnrl", "temperature": 0.1}}}}` in cfg.json, `--set loss.name=mnrl --set loss.temperature=0.1`, or
 `EMBEDKIT_LOSS__NAME=mnrl`. The name alone may also stand as `{{"loss": "mnrl"}}` or `{{"train": {{"loss": "mnrl"}}}}`.
-A setting that the loss does not have is an error. This release also reads the settings where they stood before, in section
-`train`, with a note: {old}, the others under the same names.
+A setting that the loss does not have is an error. This release also reads the settings where they stood before, in
+section `train`, with a note: {old}, the others under the same names.
 
 | loss | rows | settings | what it does |
 |---|---|---|---|

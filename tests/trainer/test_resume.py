@@ -352,7 +352,7 @@ def test_other_dev_rows_may_not_choose_the_weights(workplace: Path, config_value
         )
         whole = run(values)
         shutil.rmtree(whole.model)
-        values["data"] = {"dev_path": "other.jsonl"}
+        values["data"]["dev_path"] = "other.jsonl"
         if refused:
             with pytest.raises(UserError, match=r"data.dev_path was 'pairs.dev.jsonl', is 'other.jsonl'"):
                 run(values, resume=True)

@@ -62,8 +62,8 @@ class TrainSection(ConfigSection):
     max_length: int | None = Field(
         default=128,
         ge=4,
-        description="Tokens per text; longer texts are cut. It is saved as the model's max_seq_length. "
-        "null: the model's own.",
+        description="Tokens per text; longer texts are cut. It is saved as the model's max_seq_length. By default "
+        "no more than the model reads. null: the model's own.",
     )
     grad_accum_steps: int = Field(
         default=1,
