@@ -45,7 +45,7 @@ def values(place: Path, *, name: str, batch_size: int) -> dict[str, Any]:
         "dtype": "float32",
         "train": {"batch_size": batch_size, "epochs": 2, "grad_accum_steps": 2},
         "optim": {"lr": 0.003},
-        "data": {"pairs_path": str(place / "pairs.jsonl")},
+        "data": {"max_hard_negatives": None, "pairs_path": str(place / "pairs.jsonl")},
         "output": {"save_dir": str(place / "runs"), "save_name": name, "log_steps": 1, **CHECKPOINTS},
     }
 
