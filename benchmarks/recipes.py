@@ -76,14 +76,14 @@ class Trained:
 
 # What decides about the pace of an arm; those alike in it are measured once.
 PACE_KEYS = (
-    "train.batch_size", "train.batching", "train.symmetric", "train.max_length", "train.freeze_embeddings",
+    "train.batch_size", "train.batching", "loss.symmetric", "train.max_length", "train.freeze_embeddings",
     "data.max_hard_negatives", "data.pairs_path",
 )  # fmt: skip
 
 # Each arm is stock sentence-transformers (None) or embedkit with these settings over what `config init` writes.
 RECIPE = {
-    "train.batching": "random", "train.batch_size": "64", "train.max_length": "128", "train.symmetric": "true",
-    "train.temperature": "0.05", "optim.lr": "2e-4", "data.max_hard_negatives": "0",
+    "train.batching": "random", "train.batch_size": "64", "train.max_length": "128", "loss.symmetric": "true",
+    "loss.temperature": "0.05", "optim.lr": "2e-4", "data.max_hard_negatives": "0",
 }  # fmt: skip
 ARMS: dict[str, dict[str, str] | None] = {
     "stock": None,
@@ -95,10 +95,10 @@ ARMS: dict[str, dict[str, str] | None] = {
     "k=1": {"data.max_hard_negatives": "1"},
     "k=2": {"data.max_hard_negatives": "2"},
     "k=3": {"data.max_hard_negatives": "3"},
-    "one direction": {"train.symmetric": "false"},
+    "one direction": {"loss.symmetric": "false"},
     "no alias pairs": {"data.pairs_path": "pairs.terms.jsonl"},
     "definition→term pairs too": {"data.pairs_path": "pairs.reversed.jsonl"},
-    "temperature 0.1": {"train.temperature": "0.1"},
+    "temperature 0.1": {"loss.temperature": "0.1"},
     "lr 1e-4": {"optim.lr": "1e-4"},
     "lr 4e-4": {"optim.lr": "4e-4"},
     "batch 128": {"train.batch_size": "128"},

@@ -151,15 +151,16 @@ def train_ours(job: Job, folder: Path) -> tuple[Any, float]:
         "device": "cpu",
         "dtype": job.dtype,
         "seed": job.seed,
+        "loss": {"name": loss, "temperature": job.temperature, "symmetric": False},
         "train": {
-            "loss": loss,
+            "epochs": 1,
             "batching": batching[0] if batching else "auto",
             "batch_size": job.batch_size,
             "steps_per_epoch": job.steps,
-            "temperature": job.temperature,
+            "max_length": None,
         },
         "optim": {"lr": job.lr},
-        "data": {"pairs_path": job.train, "use_dev": False},
+        "data": {"pairs_path": job.train, "use_dev": False, "max_hard_negatives": None},
         "output": {"save_dir": str(folder), "save_name": "run", "checkpoint_steps": None},
     }
     result = run_training(RunConfig.model_validate(values))

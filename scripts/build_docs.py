@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 
 from embedkit.cli import app
 from embedkit.crawler.run.settings import CrawlConfig
-from embedkit.data.shapes import FOLDER, FORMATS, row_schema
+from embedkit.data.shapes import FOLDER, FORMATS, NAMES, row_schema
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.registry import LOSSES, SECTIONS
+from embedkit.trainer.rows.fit import losses_for
 
 ROOT = Path(__file__).resolve().parents[1]
 CLI_HEAD = """# Commands
@@ -34,6 +36,17 @@ Generated from the configuration classes by `make docs`. Every key is optional; 
 default. `embedkit config show --origin` says which won.
 
 | key | type | default | meaning |
+|---|---|---|---|
+"""
+LOSSES_HEAD = """
+## Losses
+
+`{{"loss": {{"name": "mnrl", "temperature": 0.1}}}}` in cfg.json, `--set loss.name=mnrl --set loss.temperature=0.1`, or
+`EMBEDKIT_LOSS__NAME=mnrl`. The name alone may also stand as `{{"loss": "mnrl"}}` or `{{"train": {{"loss": "mnrl"}}}}`.
+A setting that the loss does not have is an error. This release also reads the settings where they stood before, in
+section `train`, with a note: {old}, the others under the same names.
+
+| loss | rows | settings | what it does |
 |---|---|---|---|
 """
 CRAWL_HEAD = """
@@ -97,7 +110,21 @@ def _commands(group: Any, words: list[str]) -> Iterator[list[str]]:
 
 def configuration_page() -> str:
     """One table row per key, in the order of the classes."""
-    return CONFIG_HEAD + _table(RunConfig) + CRAWL_HEAD + _table(CrawlConfig)
+    return CONFIG_HEAD + _table(RunConfig) + _losses() + CRAWL_HEAD + _table(CrawlConfig)
+
+
+def _losses() -> str:
+    """One table row per loss, and every loss that fits each shape of rows."""
+    renamed = [
+        (old, new) for old, new in RunConfig.OLD_KEYS.items() if old.split(".")[1] != new.split(".")[1]
+    ]
+    old = ", ".join(f"`{old}` is now `{new}`" for old, new in renamed)
+    lines = []
+    for name, loss in LOSSES.items():
+        rows = ", ".join(NAMES[shape] for shape in NAMES if name in losses_for(shape))
+        settings = ", ".join(f"`{key}`" for key in SECTIONS[name].model_fields if key != "name") or "none"
+        lines.append(f"| `{name}` | {rows} | {settings} | {loss.summary} |\n")
+    return LOSSES_HEAD.format(old=old) + "".join(lines)
 
 
 def _table(model: type[BaseModel]) -> str:
@@ -107,6 +134,13 @@ def _table(model: type[BaseModel]) -> str:
 
 def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in schema["properties"].items():
+        kinds = [whole["$defs"][reference] for reference in _references(field)]
+        if len(kinds) > 1 and prefix:
+            yield f"`{prefix}{name}`", "string \\| section loss \\| null", "`null`", field["description"]
+            continue
+        if kinds[1:]:
+            yield from _settings(kinds, f"{prefix}{name}.")
+            continue
         reference = next((r for r in _references(field)), None)
         if reference:
             yield from _keys(whole["$defs"][reference], whole, f"{prefix}{name}.")
@@ -117,6 +151,21 @@ def _keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str) -> Iterato
         yield f"`{prefix}{name}`", _type(field), f"`{default}`" if default else "", meaning
         if item:
             yield from _keys(whole["$defs"][item], whole, f"{prefix}{name}[].")
+
+
+def _settings(kinds: list[dict[str, Any]], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """A row for the name of the loss, and one for each setting with the losses that have it."""
+    names = [kind["properties"]["name"]["const"] for kind in kinds]
+    default = f'`"{names[0]}"`'
+    yield f"`{prefix}name`", " \\| ".join(f"`{name}`" for name in names), default, "The loss: see below."
+    for key in dict.fromkeys(key for kind in kinds for key in kind["properties"] if key != "name"):
+        having = [kind for kind in kinds if key in kind["properties"]]
+        field = having[0]["properties"][key]
+        losses = ", ".join(kind["properties"]["name"]["const"] for kind in having)
+        everywhere = "Every loss but " + ", ".join(sorted(set(names) - set(losses.split(", "))))
+        where = everywhere if len(having) > len(names) / 2 else losses
+        default = f"`{json.dumps(field['default'], ensure_ascii=False)}`" if "default" in field else ""
+        yield f"`{prefix}{key}`", _type(field), default, f"{where}: {field['description']}"
 
 
 def _references(field: dict[str, Any]) -> Iterator[str]:

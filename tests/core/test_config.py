@@ -2,15 +2,16 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from embedkit.config import ConfigError, load_config
+from embedkit.config import ConfigError, ConfigSection, load_config
 from embedkit.errors import UserError
 
 
@@ -104,6 +105,51 @@ def test_a_typo_in_one_of_several_words_is_told() -> None:
     with pytest.raises(ConfigError) as far:
         load_config(Chosen, None, sets=["device=99"])
     assert "did you mean" not in str(far.value)
+
+
+def test_a_key_of_another_section_is_told_by_its_full_name() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key 'epochs'; did you mean 'train\.epochs'"):
+        load_config(Config, None, sets=["epochs=2"])
+
+
+class Circle(ConfigSection):
+    name: Literal["circle"] = "circle"
+    radius: float = 1.0
+
+
+class Square(ConfigSection):
+    name: Literal["square"] = "square"
+    side: float = 2.0
+
+
+class Drawing(ConfigSection):
+    SHORT_FORMS: ClassVar[Mapping[str, str]] = {"figure": "figure.name"}
+    OLD_KEYS: ClassVar[Mapping[str, str]] = {"size.radius": "figure.radius", "size.edge": "figure.side"}
+    figure: Annotated[Circle | Square, Field(discriminator="name")] = Circle()
+    size: dict[str, float] = Field(default_factory=dict)
+
+
+def test_a_section_is_of_the_class_that_its_name_says(tmp_path: Path) -> None:
+    found = load_config(Drawing, write(tmp_path, '{"figure": "square"}'), sets=["figure.side=3"])
+    assert found.config.figure == Square(side=3)
+    assert found.origins == {"figure.name": "file", "figure.side": "flag --set", "size": "default"}
+
+
+def test_a_setting_of_another_class_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Drawing, write(tmp_path, '{"figure": {"name": "square",\n "radius": 2, "sidde": 1}}'))
+    assert [problem.removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+        "cfg.json:2:2: 'figure.radius' is ignored by square; it is a setting of circle",
+        "cfg.json:2:15: unknown key 'figure.sidde'; did you mean 'side'?",
+    ]
+
+
+def test_an_old_key_is_read_with_a_note_and_is_dropped_where_it_says_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, '{"size": {"radius": 1.0, "edge": 4}, "figure": "square"}')
+    assert load_config(Drawing, path).config.figure == Square(side=4)
+    assert "size.radius → figure.radius, size.edge → figure.side" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"seed": 1,}', '{"seed": 1, "seed": 2}', '{"seed": NaN}'])

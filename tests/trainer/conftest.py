@@ -75,8 +75,9 @@ def config_values(tiny_model: Path) -> Callable[..., dict[str, Any]]:
             "model_id": str(tiny_model),
             "device": "cpu",
             "dtype": "float32",
-            "train": {"batch_size": 4, "epochs": 2},
+            "train": {"batch_size": 4, "epochs": 2, "max_length": None},
             "optim": {"lr": 0.003},
+            "data": {"max_hard_negatives": None},
             "output": {"save_name": "run", "log_steps": 1},
         }
         for name, value in sections.items():

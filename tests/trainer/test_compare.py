@@ -90,7 +90,7 @@ def test_pairs_are_measured_by_their_dev_rows(workplace: Path, config_values: Va
         ("cosin", "sts.jsonl", "did you mean 'cosine'"),
         (" , ", "sts.jsonl", "names no loss"),
         ("cosine,batch_all_triplet", "sts.jsonl", "cannot train on sentence pairs with a class"),
-        ("cosine,gist", "sts.jsonl", "train.guide_model"),
+        ("cosine,gist", "sts.jsonl", "loss.guide_model"),
         ("cosine", "pairs.jsonl", "no graded sentence pairs"),
         ("cosine", None, "nothing to measure with"),
     ],

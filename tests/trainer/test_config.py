@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +16,9 @@ from typer.testing import CliRunner
 from embedkit.cli import app
 from embedkit.config import ConfigError, load_config
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.trainer.config import RunConfig
+from embedkit.trainer.config import DEFAULT_LOSS, RunConfig
+from embedkit.trainer.losses import registry
+from embedkit.trainer.rows.store import read_rows
 from embedkit.trainer.settings import (
     config_init,
     config_show,
@@ -63,6 +66,14 @@ def test_a_typo_is_met_with_the_key_that_was_meant(workplace: Path) -> None:
         '{"train": {"epochs": true}}',
         '{"train": {"epochs": 1.5}}',
         '{"train": {"loss": "mnlr"}}',
+        '{"loss": "mnlr"}',
+        '{"loss": {"name": 5}}',
+        '{"loss": ["mnrl"]}',
+        '{"loss": {"name": "gist"}}',
+        '{"loss": {"name": "softmax", "temperature": 0.1}}',
+        '{"loss": {"name": "softmax", "matryoshka_dims": [16]}}',
+        '{"loss": {"hardness_strength": 9}}',
+        '{"loss": {"name": "distill", "teacher_temperature": 1}}',
         '{"optim": {"lr": NaN}}',
         '{"optim": {"warmup_ratio": 1}}',
         '{"output": {"save_name": "../elsewhere"}}',
@@ -111,15 +122,170 @@ def test_every_field_is_described() -> None:
         for name, info in model.model_fields.items()
         if not info.description
     ]
-    sections = [
+    sections: list[Any] = [
         info.annotation
         for info in RunConfig.model_fields.values()
         if hasattr(info.annotation, "model_fields")
     ]
+    sections += registry.SECTIONS.values()
     bare += [
         name for section in sections for name, info in section.model_fields.items() if not info.description
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize("name", registry.LOSSES)
+def test_a_setting_that_the_loss_ignores_is_told_with_the_losses_that_have_it(
+    name: str, workplace: Path
+) -> None:
+    own = set(registry.SECTIONS[name].model_fields)
+    foreign = sorted({field for kind in registry.SECTIONS.values() for field in kind.model_fields} - own)
+    needed = {"guide_model": "m"} if "guide_model" in own else {}
+    loss = {"name": name, **needed, **dict.fromkeys(foreign, 1)}
+    (workplace / "cfg.json").write_text(json.dumps({"loss": loss}, indent=1))
+    told = problems(Path("cfg.json"))
+    assert len(told) == len(foreign)
+    for number, key in enumerate(foreign, start=4 + len(needed)):
+        having = ", ".join(n for n, kind in registry.SECTIONS.items() if key in kind.model_fields)
+        assert f"cfg.json:{number}:3: 'loss.{key}' is ignored by {name}; it is a setting of {having}" in told
+
+
+def test_every_problem_of_a_loss_is_told_at_its_key(workplace: Path) -> None:
+    (workplace / "cfg.json").write_text(
+        '{"loss": {"name": "mnrl", "temprature": 1, "symmetric": 1, "scale": 2},\n'
+        ' "train": {"lr": 1, "loss": "mnrl"}, "epochs": 2,\n'
+        ' "data": {"sources": [{"path": "a", "loss": "mnlr"}, {"path": "b", "loss": {"name": "mnrl", "margin": 1}}]}}'
+    )
+    assert sorted(problems(Path("cfg.json"))) == [
+        "cfg.json:1:27: unknown key 'loss.temprature'; did you mean 'temperature'?",
+        "cfg.json:1:44: loss.symmetric: Input should be a valid boolean, found 1",
+        "cfg.json:1:60: 'loss.scale' is ignored by mnrl; it is a setting of cosent, angle",
+        "cfg.json:2:12: unknown key 'train.lr'; did you mean 'optim.lr'?",
+        "cfg.json:2:21: 'train.loss' and 'loss.name' are one setting; remove one of them",
+        "cfg.json:2:38: unknown key 'epochs'; did you mean 'train.epochs'?",
+        "cfg.json:3:37: data.sources.0.loss.name: Input should be one of "
+        f"{' | '.join(registry.LOSSES)}, found \"mnlr\"; did you mean 'mnrl'?",
+        "cfg.json:3:93: 'data.sources.1.loss.margin' is ignored by mnrl; it is a setting of "
+        "batch_all_triplet, batch_hard_triplet, batch_semi_hard_triplet, triplet",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"train": {"loss": "mnrl"}}', '{"loss": "mnrl"}', '{"loss": {"name": "mnrl"}}']
+)
+def test_a_loss_may_be_a_name_alone(text: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workplace / "cfg.json").write_text(text)
+    loaded = load_run_config(None)
+    assert (loaded.config.loss.name, loaded.origins["loss.name"]) == ("mnrl", "file")
+    assert loaded.config == RunConfig.model_validate({"loss": {"name": "mnrl"}})
+    assert capsys.readouterr().err == ""
+
+
+def test_old_names_of_settings_are_read_with_one_note(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "cfg.json").write_text('{"train": {"temperature": 0.2, "symmetric": false}}')
+    monkeypatch.setenv("EMBEDKIT_TRAIN__TEMPERATURE", "0.3")
+    loaded = load_run_config(None, sets=["train.false_negative_margin=0.1"])
+    loss = loaded.config.loss.model_dump()
+    assert (loss["temperature"], loss["symmetric"], loss["false_negative_margin"]) == (0.3, False, 0.1)
+    assert loaded.origins["loss.temperature"] == "environment EMBEDKIT_TRAIN__TEMPERATURE"
+    assert loaded.origins["loss.symmetric"] == "file"
+    assert loaded.origins["loss.false_negative_margin"] == "flag --set"
+    assert capsys.readouterr().err == (
+        "old names of settings, read in this release only: train.temperature → loss.temperature, "
+        "train.symmetric → loss.symmetric, train.false_negative_margin → loss.false_negative_margin\n"
+    )
+
+
+def test_old_names_are_told_as_they_were_written(workplace: Path) -> None:
+    (workplace / "cfg.json").write_text(
+        '{"train": {"loss": "mnrl", "triplet_margin": 2, "temperature": "x", "score_scale": 20.0}}'
+    )
+    assert problems(Path("cfg.json")) == (  # score_scale is at its default, as a run's config.json has it
+        'cfg.json:1:49: train.temperature: Input should be a valid number, found "x"',
+        "cfg.json:1:28: 'train.triplet_margin' is ignored by mnrl; it is a setting of "
+        "batch_all_triplet, batch_hard_triplet, batch_semi_hard_triplet, triplet",
+    )
+
+
+def test_variables_and_flags_reach_a_loss_of_any_name(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDKIT_LOSS", "gist")
+    monkeypatch.setenv("EMBEDKIT_LOSS__GUIDE_MODEL", "2026")
+    loaded = load_run_config(None, sets=["loss.temperature=0.1"])
+    assert loaded.config.loss.model_dump(exclude_unset=True) == {
+        "name": "gist",
+        "guide_model": "2026",
+        "temperature": 0.1,
+    }
+    assert load_run_config(None, sets=["train.loss=cached_gist"]).config.loss.name == "cached_gist"
+
+
+def test_a_source_named_alone_shares_the_settings_of_the_loss() -> None:
+    sources = [
+        {"path": "a", "loss": "mnrl"},
+        {"path": "b", "loss": "cosent"},
+        {"path": "c", "loss": {"name": "mnrl", "temperature": 0.5}},
+        {"path": "d"},
+    ]
+    loss = {"temperature": 0.2, "same_concept": "positive"}
+    config = RunConfig.model_validate({"loss": loss, "data": {"sources": sources}})
+    assert [one.model_dump(exclude_unset=True) for one in config.losses] == [
+        {"name": "mnrl", "temperature": 0.2},
+        {"name": "cosent"},
+        {"name": "mnrl", "temperature": 0.5},
+        {"name": "masked_mnrl", **loss},
+    ]
+
+
+def test_a_setting_of_a_loss_that_no_source_has_is_told() -> None:
+    values = {"loss": {"temperature": 0.2}, "data": {"sources": [{"path": "a", "loss": "softmax"}]}}
+    with pytest.raises(ValueError, match="so a setting of section loss is ignored"):
+        RunConfig.model_validate(values)
+
+
+def test_a_written_config_is_read_back_as_it_was() -> None:
+    for name in registry.LOSSES:
+        needed = {"guide_model": "m"} if "gist" in name else {}
+        config = RunConfig.model_validate({"loss": {"name": name, **needed}})
+        assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_every_loss_has_its_builder_and_a_sentence() -> None:
+    for loss in registry.LOSSES.values():
+        module, _, function = loss.builder.partition(".")
+        made = getattr(importlib.import_module(f"embedkit.trainer.losses.{module}"), function)
+        assert callable(made)
+        assert loss.summary.endswith(".")
+
+
+def test_init_writes_the_defaults(workplace: Path) -> None:
+    assert RunConfig.model_validate(starter_config()) == RunConfig()
+
+
+LOOKED_AT: list[tuple[dict[str, Any], str]] = [
+    ({"anchor": "a", "positive": "b"}, "masked_mnrl"),
+    ({"anchor": "a", "positive": "b", "negative": "c"}, "masked_mnrl"),
+    ({"text": "a", "label": "x"}, "batch_all_triplet"),
+    ({"sentence1": "a", "sentence2": "b", "label": "entailment"}, "masked_mnrl"),
+    ({"sentence1": "a", "sentence2": "b", "label": "duplicate"}, "softmax"),
+    ({"sentence1": "a", "sentence2": "b", "score": 0.5}, "cosent"),
+]
+
+
+@pytest.mark.parametrize(("row", "loss"), LOOKED_AT, ids=lambda value: str(value))
+def test_init_writes_a_loss_that_fits_the_rows(row: dict[str, Any], loss: str, workplace: Path) -> None:
+    write_rows(workplace / "own.jsonl", [row, row])
+    config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"))
+    config = load_run_config(Path("cfg.json")).config
+    assert config.loss.name == loss
+    shown = json.loads(Path("cfg.json").read_text())["loss"]
+    assert set(shown) == {"name", "temperature", "symmetric"} & set(registry.SECTIONS[loss].model_fields)
+    rows = read_rows("own.jsonl", config.data, loss=loss, check=False)
+    negatives = [row[key] for key in ("negative",) if key in row]
+    assert rows.summary.hard_negatives == 2 * len(negatives)
 
 
 def test_init_writes_a_config_that_is_right(workplace: Path) -> None:
@@ -214,8 +380,11 @@ SECTIONS: dict[str, list[str]] = {
     for name, info in RunConfig.model_fields.items()
     for kind in (info.annotation, *get_args(info.annotation))
     if hasattr(kind, "model_fields")
-}
+} | {"loss": list(registry.SECTIONS[DEFAULT_LOSS].model_fields)}
 FIELDS = [(section, field) for section, fields in SECTIONS.items() for field in fields]
+SETTINGS = [
+    field for field in FIELDS if field != ("loss", "name")
+]  # a loss by a wrong name has no settings to check
 SECTION = {
     section: JSON | st.dictionaries(st.sampled_from([*fields, "epochz"]), JSON, max_size=3)
     for section, fields in SECTIONS.items()
@@ -253,7 +422,7 @@ def test_any_text_is_right_or_told_in_one_line(text: str, tmp_path: Path) -> Non
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    wrong=st.lists(st.sampled_from(FIELDS), min_size=1, max_size=6, unique_by=lambda item: item[1]),
+    wrong=st.lists(st.sampled_from(SETTINGS), min_size=1, max_size=6, unique_by=lambda item: item[1]),
     indent=st.none() | st.integers(0, 5),
 )
 def test_every_wrong_value_is_told_once_at_its_key(

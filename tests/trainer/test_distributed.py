@@ -45,7 +45,7 @@ def values(place: Path, *, name: str, batch_size: int) -> dict[str, Any]:
         "dtype": "float32",
         "train": {"batch_size": batch_size, "epochs": 2, "grad_accum_steps": 2},
         "optim": {"lr": 0.003},
-        "data": {"pairs_path": str(place / "pairs.jsonl")},
+        "data": {"max_hard_negatives": None, "pairs_path": str(place / "pairs.jsonl")},
         "output": {"save_dir": str(place / "runs"), "save_name": name, "log_steps": 1, **CHECKPOINTS},
     }
 
@@ -74,11 +74,16 @@ def two(place: Path) -> subprocess.CompletedProcess[str]:
     return together(place, "two")
 
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "cached": {"symmetric": False},
+    "masked": {"symmetric": False},
+    "masked-positives": {"symmetric": False, "same_concept": "positive"},
+}
 CACHED: dict[str, dict[str, Any]] = {
     "cached": {"loss": "cached_mnrl", "micro_batch_size": 3},
-    "cached-as-configured": {"loss": "cached_mnrl", "symmetric": True},
+    "cached-as-configured": {"loss": "cached_mnrl"},
     "masked": {"loss": "masked_mnrl", "micro_batch_size": 2},
-    "masked-positives": {"loss": "masked_mnrl", "micro_batch_size": 1, "same_concept": "positive"},
+    "masked-positives": {"micro_batch_size": 1},
 }
 
 
@@ -87,6 +92,7 @@ def gradient_config(place: Path, name: str, *, batch_size: int, micro: bool) -> 
     folder.mkdir(exist_ok=True)
     config = values(place, name=name, batch_size=batch_size)
     config["train"] = {"batch_size": batch_size, **CACHED[name]}
+    config["loss"] = SETTINGS.get(name, {})
     if not micro:
         config["train"]["micro_batch_size"] = 999
     path = folder / f"{name}.json"

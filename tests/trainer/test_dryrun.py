@@ -89,12 +89,6 @@ def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_
     assert dry(config_values(train={"loss": "distill"})).plan.negatives_per_anchor == 1
 
 
-def test_settings_that_the_loss_does_not_look_at_are_named(workplace: Path, config_values: Values) -> None:
-    train = {"loss": "mnrl", "symmetric": True, "temperature": 0.05, "false_negative_margin": 0.1}
-    told = {check.name: check.text for check in dry(config_values(train=train)).checks}
-    assert told["settings"] == "the loss mnrl does not look at train.false_negative_margin"
-
-
 @pytest.mark.parametrize(("batch_size", "level"), [(2, "warning"), (8, "ok")])
 def test_a_batch_of_one_label_has_nothing_to_tell_apart(
     batch_size: int, level: str, workplace: Path, config_values: Values

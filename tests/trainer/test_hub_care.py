@@ -59,7 +59,7 @@ def test_pickled_weights_are_not_read(pickled: Path, workplace: Path, config_val
         run(config_values(model_id=str(pickled), **ALONE))
     assert "hf.allow_pickle" in caught.value.hint
     with pytest.raises(UserError, match="pickled"):
-        run(config_values(train={"loss": "gist", "guide_model": str(pickled)}, data={"use_dev": False}))
+        run(config_values(loss={"name": "gist", "guide_model": str(pickled)}, data={"use_dev": False}))
     assert not Path("runs").exists()
 
 
@@ -180,7 +180,7 @@ def test_local_files_only_reaches_for_no_network(
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     names = ({"model_id": "nobody/nothing"}, {"tokenizer_id": "nobody/nothing"})
-    guided = {"train": {"loss": "gist", "guide_model": "nobody/nothing"}}
+    guided = {"loss": {"name": "gist", "guide_model": "nobody/nothing"}}
     for change in (*names, guided):
         with pytest.raises(UserError, match="no model 'nobody/nothing' was found"):
             run(config_values(**change, hf={"local_files_only": True}))

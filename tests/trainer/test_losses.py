@@ -17,8 +17,9 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from tests.trainer.conftest import topic_rows, write_rows
 from torch.nn import functional as F
 
-from embedkit.trainer.config import DataSection, TrainSection
-from embedkit.trainer.losses.build import ranking_loss
+from embedkit.trainer.config import DataSection, RunConfig
+from embedkit.trainer.losses.base import BatchLoss, LossContext
+from embedkit.trainer.losses.registry import LOSSES, SECTIONS
 from embedkit.trainer.rows.store import Rows, read_rows
 from embedkit.trainer.step.batch import PairCollator, cut_points, features_of, split_by_length
 from embedkit.trainer.step.forward import encode_batch
@@ -34,15 +35,20 @@ def model(tiny_model: Path) -> SentenceTransformer:
 
 
 def read(tmp_path: Path, rows: list[Row]) -> Rows:
-    return read_rows(str(write_rows(tmp_path / "rows.jsonl", rows)), DataSection())
+    return read_rows(str(write_rows(tmp_path / "rows.jsonl", rows)), DataSection(max_hard_negatives=None))
+
+
+def made(model: SentenceTransformer, *, loss: str, **settings: Any) -> BatchLoss:
+    """A loss in one direction at temperature 0.1, but for what the settings say."""
+    section = SECTIONS[loss].model_validate({"temperature": 0.1, "symmetric": False, **settings})
+    return LOSSES[loss].build(section, LossContext(model=model, config=RunConfig()))
 
 
 def value(
-    model: SentenceTransformer, rows: Rows, *, prompts: tuple[str, str] = ("", ""), **train: Any
+    model: SentenceTransformer, rows: Rows, *, prompts: tuple[str, str] = ("", ""), **settings: Any
 ) -> float:
     groups, plan = features_of(PairCollator(model, rows, prompts=prompts)(range(len(rows))))
-    loss = ranking_loss(model, TrainSection(**train), masked=train["loss"] == "masked_mnrl")
-    loss.eval()
+    loss = made(model, **settings).eval()
     with torch.no_grad():
         return float(loss(groups, plan))
 
@@ -149,8 +155,7 @@ def test_a_batch_without_negatives_costs_nothing_and_has_clean_gradients(
 ) -> None:
     rows = read(tmp_path, SAME_CONCEPT[:2])
     groups, plan = features_of(PairCollator(model, rows, prompts=("", ""))(range(2)))
-    train = TrainSection(loss="masked_mnrl", symmetric=symmetric, same_concept=same_concept)  # type: ignore[arg-type]
-    loss = ranking_loss(model, train, masked=True)
+    loss = made(model, loss="masked_mnrl", symmetric=symmetric, same_concept=same_concept)
     result = loss(groups, plan)
     result.backward()
     assert float(result.detach()) == pytest.approx(0, abs=1e-6)

@@ -16,7 +16,7 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_losses import distinct_rows, value
 from tests.trainer.test_recipes import labelled_rows, scored_rows, triplet_rows
 
-from embedkit.trainer.config import DataSection, RunConfig, TrainSection
+from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.build import build_loss
 from embedkit.trainer.losses.second_model import SecondModel
 from embedkit.trainer.rows.sampling import label_order
@@ -36,12 +36,13 @@ def model(tiny_model: Path) -> SentenceTransformer:
 
 
 def read(tmp_path: Path, rows: list[Row], loss: str) -> Rows:
-    return read_rows(str(write_rows(tmp_path / "rows.jsonl", rows)), DataSection(), loss=loss)
+    section = DataSection(max_hard_negatives=None)
+    return read_rows(str(write_rows(tmp_path / "rows.jsonl", rows)), section, loss=loss)
 
 
-def ours(model: SentenceTransformer, rows: Rows, **train: Any) -> float:
-    config = RunConfig(train=TrainSection(**train))
-    mixture = Mixture([Source(rows=rows, loss=train["loss"], weight=1.0)])
+def ours(model: SentenceTransformer, rows: Rows, *, name: str, **settings: Any) -> float:
+    config = RunConfig.model_validate({"loss": {"name": name, **settings}})
+    mixture = Mixture([Source(rows=rows, loss=name, weight=1.0)])
     loss = build_loss(model, config, mixture).eval()
     groups, plan = features_of(make_collator(model, rows, prompts=("", ""))(range(len(rows))))
     with torch.no_grad():
@@ -83,7 +84,7 @@ def test_gist_is_the_stock_one(model: SentenceTransformer, tiny_model: Path, tmp
     rows = [{**row, "hard_negatives": row["hard_negatives"][:1]} for row in distinct_rows()]
     guide = SentenceTransformer(str(tiny_model), device="cpu")
     made = stock.GISTEmbedLoss(model, guide, temperature=0.1)
-    options = {"loss": "gist", "temperature": 0.1, "guide_model": str(tiny_model)}
+    options = {"name": "gist", "temperature": 0.1, "guide_model": str(tiny_model)}
     assert ours(model, read(tmp_path, rows, "gist"), **options) == pytest.approx(
         theirs(made, pair_columns(rows, 1), None), abs=1e-5
     )
@@ -96,7 +97,8 @@ def test_distill_is_the_stock_one(objective: str, model: SentenceTransformer, tm
     made: Any = stock.MarginMSELoss(model)
     if objective == "kl":
         made = stock.DistillKLDivLoss(model, student_temperature=0.5, teacher_temperature=1.0)
-    options = {"loss": "distill", "distill": objective, "temperature": 0.5, "teacher_temperature": 1.0}
+    options = {"name": "distill", "objective": objective, "temperature": 0.5}
+    options |= {"teacher_temperature": 1.0} if objective == "kl" else {}
     found = ours(model, read(tmp_path, rows, "distill"), **options)
     assert found == pytest.approx(theirs(made, pair_columns(rows, 2), torch.tensor(scores)), rel=1e-4)
 
@@ -118,7 +120,7 @@ def test_a_teacher_that_is_the_model_has_nothing_to_teach(
 ) -> None:
     unit = SentenceTransformer(modules=[*model, stock_normalize()], device="cpu").eval()
     rows = read(tmp_path, distinct_rows(), "distill")
-    assert ours(unit, rows, loss="distill", teacher_model=str(tiny_model)) == pytest.approx(0, abs=1e-6)
+    assert ours(unit, rows, name="distill", teacher_model=str(tiny_model)) == pytest.approx(0, abs=1e-6)
 
 
 def stock_normalize() -> Any:
@@ -143,7 +145,7 @@ def test_losses_over_labels_are_the_stock_ones(
     names = sorted({row["label"] for row in rows})
     labels = torch.tensor([names.index(row["label"]) for row in rows])
     made = kind(model, distance_metric=metric, margin=0.3)
-    found = ours(model, read(tmp_path, rows, name), loss=name, triplet_distance=distance, triplet_margin=0.3)
+    found = ours(model, read(tmp_path, rows, name), name=name, distance=distance, margin=0.3)
     assert found == pytest.approx(theirs(made, [[row["text"] for row in rows]], labels), abs=1e-4)
 
 
@@ -153,14 +155,14 @@ def test_losses_over_scores_are_the_stock_ones(name: str, model: SentenceTransfo
     kinds = {"cosine": stock.CosineSimilarityLoss, "cosent": stock.CoSENTLoss, "angle": stock.AnglELoss}
     columns = [[row["sentence1"] for row in rows], [row["sentence2"] for row in rows]]
     scores = torch.tensor([float(row["score"]) for row in rows])
-    found = ours(model, read(tmp_path, rows, name), loss=name)
+    found = ours(model, read(tmp_path, rows, name), name=name)
     assert found == pytest.approx(theirs(kinds[name](model), columns, scores), rel=1e-4)
 
 
 def test_triplet_is_the_stock_one(model: SentenceTransformer, tmp_path: Path) -> None:
     rows = triplet_rows()
     columns = [[row[name] for row in rows] for name in ("anchor", "positive", "negative")]
-    found = ours(model, read(tmp_path, rows, "triplet"), loss="triplet")
+    found = ours(model, read(tmp_path, rows, "triplet"), name="triplet")
     assert found == pytest.approx(theirs(stock.TripletLoss(model), columns, None), abs=1e-4)
 
 
@@ -168,7 +170,14 @@ def test_matryoshka_is_the_stock_one(model: SentenceTransformer, tmp_path: Path)
     rows = distinct_rows()
     inner = stock.MultipleNegativesRankingLoss(model, scale=10.0)
     made = stock.MatryoshkaLoss(model, inner, matryoshka_dims=[32, 16, 8])
-    found = ours(model, read(tmp_path, rows, "mnrl"), loss="mnrl", temperature=0.1, matryoshka_dims=[8, 16])
+    found = ours(
+        model,
+        read(tmp_path, rows, "mnrl"),
+        name="mnrl",
+        temperature=0.1,
+        symmetric=False,
+        matryoshka_dims=[8, 16],
+    )
     with torch.no_grad():
         wanted = float(made([model.preprocess(column) for column in pair_columns(rows, 2)], None))
     assert found == pytest.approx(wanted, abs=1e-4)

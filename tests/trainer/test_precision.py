@@ -135,7 +135,7 @@ def test_a_pass_is_computed_in_the_format_of_the_run(dtype: str, inside: torch.d
 SHORT: dict[str, dict[str, Any]] = {
     "masked": {"train": {"micro_batch_size": 2}},
     "cached": {"train": {"loss": "cached_mnrl", "micro_batch_size": 2}},
-    "matryoshka": {"train": {"matryoshka_dims": [16, 8]}},
+    "matryoshka": {"loss": {"matryoshka_dims": [16, 8]}},
     "lora": {"lora": {"r": 4, "target_modules": "all-linear"}},
 }
 

@@ -19,7 +19,7 @@ from tests.trainer.test_train import metrics, run, same, weights
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.rows.fit import EATS
+from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.run.prepare import prepare
 from embedkit.trainer.run.train import plan_training, run_training
 from embedkit.trainer.step.batch import features_of
@@ -86,16 +86,22 @@ ALONE = {"data": {"use_dev": False}}
 
 def recipe(loss: str, tiny_model: Path, **train: Any) -> dict[str, Any]:
     """What a loss is tried with."""
-    extra: dict[str, Any] = {"guide_model": str(tiny_model)} if "gist" in loss else {}
-    return {"loss": loss, "batch_size": 8, "epochs": 12, "temperature": 0.1, **extra, **train}
+    return {"loss": section(loss, tiny_model), "train": {"batch_size": 8, "epochs": 12, **train}}
 
 
-@pytest.mark.parametrize("loss", EATS)
+def section(loss: str, tiny_model: Path) -> dict[str, Any]:
+    """The loss with what it needs."""
+    known = LOSSES[loss].settings.model_fields
+    wanted = {"temperature": 0.1, "symmetric": False, "guide_model": str(tiny_model)}
+    return {"name": loss} | {key: value for key, value in wanted.items() if key in known}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_falls_and_the_folder_loads_anywhere(
     loss: str, workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:
-    write_rows(workplace / "pairs.jsonl", ROWS[EATS[loss]]())
-    result = run(config_values(train=recipe(loss, tiny_model), **ALONE))
+    write_rows(workplace / "pairs.jsonl", ROWS[LOSSES[loss].rows]())
+    result = run(config_values(**recipe(loss, tiny_model), **ALONE))
     losses = [row["loss"] for row in metrics(result.run) if "loss" in row]
     per_epoch = len(losses) // 12
     assert np.mean(losses[-per_epoch:]) < 0.97 * np.mean(losses[:per_epoch])
@@ -122,7 +128,7 @@ def test_the_saved_folder_gives_the_vectors_of_the_trained_model(
 
     monkeypatch.setattr(encoder, "save_model", watched)
     write_rows(workplace / "pairs.jsonl", classed_rows())
-    result = run(config_values(train={"loss": "softmax", "matryoshka_dims": None}, **ALONE))
+    result = run(config_values(train={"loss": "softmax"}, **ALONE))
     plain = SentenceTransformer(str(result.model), device="cpu")
     np.testing.assert_allclose(plain.encode(["저항", "diode"]), seen[0], atol=1e-6)
 
@@ -131,8 +137,8 @@ MISFITS = [
     ("labelled", "mnrl", "batch_all_triplet"),
     ("pairs", "softmax", "masked_mnrl"),
     ("pairs", "batch_hard_triplet", "gist"),
-    ("scored_pairs", "softmax", "cosine, cosent, angle"),
-    ("scored_pairs", "mnrl", "cosine, cosent, angle"),
+    ("scored_pairs", "softmax", "cosent, cosine, angle"),
+    ("scored_pairs", "mnrl", "cosent, cosine, angle"),
     ("triplets", "cosine", "triplet"),
     ("classed_pairs", "batch_all_triplet", "softmax"),
 ]
@@ -163,7 +169,6 @@ BAD_ROWS: list[tuple[str, list[Row], str]] = [
     ("mnrl", [{"sentence1": "a", "sentence2": "b", "label": "neutral"}], "no row is left"),
     ("triplet", [{"anchor": "a", "positive": "b"}], "no row is left"),
     ("mnrl", [{"question": "a", "answer": "b"}], "no training row that is known"),
-    ("gist", pair_rows(), "needs a guide"),
     ("distill", list(topic_rows(stop=6)), "no teacher's scores"),
     ("distill", [{"anchor": "a", "positive": "b", "scores": [1, 2]}], "'scores' has to hold"),
 ]
@@ -183,19 +188,18 @@ def test_rows_that_cannot_be_learnt_from_are_told(
 
 
 BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
-    ({"loss": "softmax", "matryoshka_dims": [16]}, "softmax has no matryoshka form"),
-    ({"loss": "mnrl", "matryoshka_dims": [64]}, "have 32 numbers"),
-    ({"loss": "gist", "guide_model": "nobody/nothing"}, "no model 'nobody/nothing'"),
+    ({"name": "mnrl", "matryoshka_dims": [64]}, "have 32 numbers"),
+    ({"name": "gist", "guide_model": "nobody/nothing"}, "no model 'nobody/nothing'"),
 ]
 
 
-@pytest.mark.parametrize(("train", "told"), BAD_SETTINGS)
+@pytest.mark.parametrize(("loss", "told"), BAD_SETTINGS)
 def test_settings_that_do_not_fit_the_loss_are_told(
-    train: dict[str, Any], told: str, workplace: Path, config_values: Values
+    loss: dict[str, Any], told: str, workplace: Path, config_values: Values
 ) -> None:
     write_rows(workplace / "pairs.jsonl", classed_rows())
     with pytest.raises(UserError) as caught:
-        run(config_values(train=train, **ALONE))
+        run(config_values(loss=loss, **ALONE))
     assert told in str(caught.value)
 
 
@@ -203,13 +207,12 @@ def test_settings_that_do_not_fit_the_loss_are_told(
 def test_a_recipe_cut_off_ends_with_the_same_weights(
     loss: str, workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:
-    write_rows(workplace / "pairs.jsonl", ROWS[EATS[loss]]())
+    write_rows(workplace / "pairs.jsonl", ROWS[LOSSES[loss].rows]())
     micro = {"micro_batch_size": 3} if "cached" in loss else {}
 
     def values(name: str) -> dict[str, Any]:
         output = {"save_name": name, "checkpoint_steps": 1, "checkpoint_keep": 99}
-        train = recipe(loss, tiny_model, epochs=2, **micro)
-        return config_values(train=train, output=output, **ALONE)
+        return config_values(**recipe(loss, tiny_model, epochs=2, **micro), output=output, **ALONE)
 
     whole = run(values("whole"))
     for after in (1, whole.steps - 1):
@@ -225,8 +228,8 @@ def test_the_cached_form_has_the_gradients_of_the_loss_itself(
     workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:
     write_rows(workplace / "pairs.jsonl", pair_rows())
-    config = config_values(train=recipe("cached_gist", tiny_model), **ALONE)
-    ready = prepare(RunConfig.model_validate(config), resume=False, force=False).inputs
+    config = config_values(**recipe("cached_gist", tiny_model), **ALONE)
+    ready = prepare(RunConfig.model_validate(config), resume=False, force=False)
     assert ready.loss.texts_at_once == 32
     groups, plan = features_of(ready.collator(range(8)))
     found = []
@@ -273,7 +276,7 @@ def test_one_file_and_several_exclude_one_another() -> None:
 def test_dev_rows_are_measured_by_what_they_are(
     shape: str, loss: str, names: set[str], workplace: Path, config_values: Values
 ) -> None:
-    write_rows(workplace / "pairs.jsonl", ROWS[EATS[loss]]())
+    write_rows(workplace / "pairs.jsonl", ROWS[LOSSES[loss].rows]())
     write_rows(workplace / "pairs.dev.jsonl", ROWS[shape]())
     result = run(config_values(train={"loss": loss, "batch_size": 8, "epochs": 1}))
     assert [set(look.measured()) for _, look in result.dev] == [names, names]

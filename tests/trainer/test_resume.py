@@ -204,9 +204,9 @@ def long_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         "model_id": str(tiny_model),
         "device": "cpu",
         "dtype": "float32",
-        "train": {"batch_size": 4, "epochs": 1, "steps_per_epoch": 80},
+        "train": {"batch_size": 4, "epochs": 1, "steps_per_epoch": 80, "max_length": None},
         "optim": {"lr": 0.003},
-        "data": {"pairs_path": str(pairs)},
+        "data": {"pairs_path": str(pairs), "max_hard_negatives": None},
         "output": {"save_dir": str(place), "save_name": "whole"},
     }
     return weights(run(values).run)
@@ -350,7 +350,7 @@ def test_other_dev_rows_may_not_choose_the_weights(workplace: Path, config_value
         )
         whole = run(values)
         shutil.rmtree(whole.model)
-        values["data"] = {"dev_path": "other.jsonl"}
+        values["data"]["dev_path"] = "other.jsonl"
         if refused:
             with pytest.raises(UserError, match=r"data.dev_path was 'pairs.dev.jsonl', is 'other.jsonl'"):
                 run(values, resume=True)

@@ -115,7 +115,7 @@ def test_a_split_run_that_was_cut_off_ends_with_the_same_weights(
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "turns": {"train": {"loss": "cached_mnrl", "micro_batch_size": 2}},
-    "computed-again": {"train": {"grad_checkpointing": True, "symmetric": True}},
+    "computed-again": {"train": {"grad_checkpointing": True}},
     "lora": {"lora": {"r": 4, "target_modules": "all-linear"}},
     "frozen": {"train": {"freeze_embeddings": True, "freeze_layers": 1}},
     "classifier": {"train": {"loss": "softmax"}},

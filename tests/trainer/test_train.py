@@ -62,7 +62,7 @@ def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
         "dtype": "float32",
         "train": {"batch_size": 6, "epochs": 8, "max_length": 24},
         "optim": {"lr": 0.003},
-        "data": {"pairs_path": str(pairs)},
+        "data": {"pairs_path": str(pairs), "max_hard_negatives": None},
         "output": {"save_dir": str(place / "runs"), "save_name": "first", "log_steps": 1},
     }
     return run_training(RunConfig.model_validate(values))
@@ -148,10 +148,10 @@ CHANGES: list[dict[str, Any]] = [
     {"train": {"max_length": 6}},
     {"train": {"grad_accum_steps": 2}},
     {"train": {"steps_per_epoch": 2}},
-    {"train": {"temperature": 0.2}},
-    {"train": {"symmetric": True}},
-    {"train": {"same_concept": "positive"}},
-    {"train": {"false_negative_margin": -0.5}},
+    {"loss": {"temperature": 0.2}},
+    {"loss": {"symmetric": False}},
+    {"loss": {"same_concept": "positive"}},
+    {"loss": {"false_negative_margin": -0.5}},
     {"train": {"query_prompt": "q: "}},
     {"train": {"document_prompt": "d: "}},
     {"train": {"pooling": "cls"}},
@@ -189,7 +189,7 @@ def plain(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainRe
         "dtype": "float32",
         "train": {"batch_size": 4, "epochs": 1},
         "optim": {"lr": 0.003},
-        "data": {"pairs_path": str(pairs)},
+        "data": {"pairs_path": str(pairs), "max_hard_negatives": None},
         "output": {"save_dir": str(place), "save_name": "run"},
     }
     return run_training(RunConfig.model_validate(values))
@@ -202,7 +202,7 @@ def test_every_setting_changes_the_weights(
     sections = {**change, "train": {"epochs": 1, **change.get("train", {})}}
     result = run(
         config_values(**sections, output={"save_metrics": False})
-        | {"data": {"use_dev": False, **change.get("data", {})}}
+        | {"data": {"use_dev": False, "max_hard_negatives": None, **change.get("data", {})}}
     )
     assert not same(weights(result.run), weights(plain.run))
 

@@ -23,7 +23,7 @@ from embedkit.trainer.rows.store import Rows, find_dev, find_pairs, read_rows
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]
     path = write_rows(tmp_path / "rows.jsonl", rows)
-    return read_rows(str(path), DataSection(**section))
+    return read_rows(str(path), DataSection(**{"max_hard_negatives": None, **section}))
 
 
 def test_pairs_under_data_are_found_first(workplace: Path) -> None:
@@ -240,8 +240,8 @@ def test_auto_puts_concepts_together_where_they_have_many_rows(
             for k in range(names)
         ),
     )
-    train = TrainSection(batching=batching, loss=loss, batch_size=len(rows))
-    (batch,) = epoch(epoch_batches(rows, train, seed=1), 0)
+    train = TrainSection(batching=batching, batch_size=len(rows))
+    (batch,) = epoch(epoch_batches(rows, train, loss=loss, seed=1), 0)
     concepts = [int(rows.concepts.row_concepts[n]) for n in batch]
     assert (len(list(groupby(concepts))) == 30) is together
 

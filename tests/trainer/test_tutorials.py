@@ -68,6 +68,6 @@ def test_the_inference_rows_have_one_sentence_of_each_class() -> None:
     assert Counter(row["label"] for row in rows) == {"entailment": 100, "neutral": 100, "contradiction": 100}
     assert len({row["sentence2"] for row in rows}) == 300
     path = str(ROOT / "docs" / "tutorials" / "data" / "nli.jsonl")
-    pairs = read_rows(path, DataSection(), loss="mnrl")
+    pairs = read_rows(path, DataSection(max_hard_negatives=None), loss="mnrl")
     assert len(pairs) == 100
     assert pairs.store[0].hard_negatives

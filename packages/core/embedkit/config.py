@@ -1,6 +1,7 @@
 """Strict JSON configuration: every problem at once, each with file:line:col, and where each value came from.
 
-Flags beat `EMBEDKIT_*`, which beat the file, which beats the defaults.
+Flags beat `EMBEDKIT_*`, which beat the file, which beats the defaults. A section may be one of several classes: its key
+`name` says which (`"loss": {"name": "mnrl", …}`), and a setting of another class is a problem.
 """
 
 from __future__ import annotations
@@ -11,22 +12,37 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import fuzz, process
 
+from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.messages import tr
 
 M = TypeVar("M", bound=BaseModel)
 Keys = tuple[str | int, ...]
+Text = Annotated[str, Field(min_length=1)]
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
 _HALF = re.compile(r"[\ud800-\udfff]")
 _ENV_PREFIX = "EMBEDKIT_"
 _NEAR = 60  # of 100: from there on two names are taken for a typo of each other
+TAG = "name"  # the key that says which class a section is of, where it may be one of several
 _NEAR_ALONE = 85  # more where the variable may be somebody else's
+
+
+class ConfigSection(BaseModel):
+    """Strict and unchangeable: no unknown keys, no text where a number belongs, no NaN.
+
+    `SHORT_FORMS` and `OLD_KEYS` name keys that are read as another one, dotted: `{"train.loss": "loss.name"}`. An old
+    key is read with a note that names the new one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    SHORT_FORMS: ClassVar[Mapping[str, str]] = {}
+    OLD_KEYS: ClassVar[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +85,79 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
     text = "{}" if path is None else _decode(path)
     places = {keys: _line_column(text, offset) for keys, offset in _positions(text)}
     values = _parse(text, str(path))
+    renamed = rename_keys(values, model)
+    for old, new in renamed:
+        places |= {(*new, *keys[len(old) :]): at for keys, at in places.items() if keys[: len(old)] == old}
     origins: dict[str, str] = {_dotted(keys): "file" for keys in _leaves(values)}
-    for keys, value in _environment(model):
-        _put(values, keys, value)
-        origins[_dotted(keys)] = f"environment {_env_name(keys)}"
-    for keys, value in _flags(model, sets):
-        _put(values, keys, value)
-        origins[_dotted(keys)] = "flag --set"
+    for keys, value, origin in (*_environment(model), *_flags(model, sets)):
+        layer: dict[str, Any] = {}
+        _put(layer, keys, value)
+        renames = rename_keys(layer, model)
+        renamed += renames
+        for target in (*(new for _, new in renames), *([] if keys in dict(renames) else [keys])):
+            _put(values, target, _at(layer, target))
+            origins[_dotted(target)] = origin
+    _report_old_keys(renamed, values, model)
     try:
         config = model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError([_problem(e, model, str(path), places, origins) for e in error.errors()]) from None
+        report = _Report(model, str(path), places, origins, {new: old for old, new in renamed})
+        raise ConfigError([report.problem(one) for one in error.errors()]) from None
     for keys in _leaves(config.model_dump(mode="json")):
         origins.setdefault(_dotted(keys), "default")
     return Loaded(config, origins)
+
+
+def rename_keys(values: dict[str, Any], model: type[BaseModel]) -> list[tuple[Keys, Keys]]:
+    """Put what stands under short forms and old keys where it belongs; what stands in both places is left alone.
+
+    Returns:
+        The keys that were found, and where their values stand now.
+    """
+    renamed = []
+    for old, new in _renames(model).items():
+        holder, key = _at(values, old[:-1]), str(old[-1])
+        if (
+            not isinstance(holder, dict)
+            or isinstance(holder.get(key, {}), dict)
+            or _at(values, new) is not None
+        ):
+            continue
+        _put(values, new, holder.pop(key))
+        renamed.append((old, new))
+    return renamed
+
+
+def _renames(model: type[BaseModel]) -> dict[Keys, Keys]:
+    if not issubclass(model, ConfigSection):
+        return {}
+    both = {**model.SHORT_FORMS, **model.OLD_KEYS}
+    return {tuple(old.split(".")): tuple(new.split(".")) for old, new in both.items()}
+
+
+def _report_old_keys(
+    renamed: list[tuple[Keys, Keys]], values: dict[str, Any], model: type[BaseModel]
+) -> None:
+    """Say the new names of the old keys that were read; one that says nothing is dropped.
+
+    A run's config.json holds every setting: those of other losses, at their defaults, are no mistake there.
+    """
+    if not issubclass(model, ConfigSection):
+        return
+    old_keys = [(old, new) for old, new in renamed if _dotted(old) in model.OLD_KEYS]
+    for _, new in old_keys:
+        section = _at(values, new[:-1])
+        classes = _classes_at(model, new[:-1])
+        having = [kind for kind in classes if new[-1] in kind.model_fields]
+        chosen = section.get(TAG, _tag(classes[0]))
+        if (
+            chosen not in map(_tag, having)
+            and section[new[-1]] == having[0].model_fields[str(new[-1])].default
+        ):
+            del section[new[-1]]
+    if old_keys:
+        names = ", ".join(f"{_dotted(old)} → {_dotted(new)}" for old, new in dict(old_keys).items())
+        say("old names of settings, read in this release only: {names}", names=names)
 
 
 def _decode(path: Path | str) -> str:
@@ -164,9 +239,9 @@ def _leaves(values: Any, keys: Keys = ()) -> Iterator[Keys]:
 
 def _fields(model: type[BaseModel], keys: Keys = ()) -> Iterator[Keys]:
     for name, info in model.model_fields.items():
-        inner = _submodel(info.annotation)
+        inner = _classes(info.annotation)
         if inner:
-            yield from _fields(inner, (*keys, name))
+            yield from dict.fromkeys(found for kind in inner for found in _fields(kind, (*keys, name)))
         else:
             yield (*keys, name)
 
@@ -175,13 +250,13 @@ def _env_name(keys: Keys) -> str:
     return _ENV_PREFIX + "__".join(str(key).upper() for key in keys)
 
 
-def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any]]:
+def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any, str]]:
     """What the environment sets; what it seems to mean and `model` does not have is left for the check to name.
 
     `EMBEDKIT_A__B` always means a config with sections; a name without a section may be another part's setting, and
     counts only when it is nearly that of a field.
     """
-    known = {_env_name(keys): keys for keys in _fields(model)}
+    known = {_env_name(keys): keys for keys in (*_fields(model), *_renames(model))}
     sections = {keys[0] for keys in known.values() if len(keys) > 1}
     alone = [str(keys[0]) for keys in known.values() if len(keys) == 1]
     for name in sorted(name for name in os.environ if name.startswith(_ENV_PREFIX)):
@@ -190,10 +265,10 @@ def _environment(model: type[BaseModel]) -> Iterator[tuple[Keys, Any]]:
         if keys is None and (sections if "__" in words else _near(words, alone, score=_NEAR_ALONE)):
             keys = tuple(words.split("__"))
         if keys is not None:
-            yield keys, _scalar(os.environ[name], _annotation(model, keys))
+            yield keys, _scalar(os.environ[name], _annotation(model, keys)), f"environment {name}"
 
 
-def _flags(model: type[BaseModel], sets: Sequence[str]) -> Iterator[tuple[Keys, Any]]:
+def _flags(model: type[BaseModel], sets: Sequence[str]) -> Iterator[tuple[Keys, Any, str]]:
     for item in sets:
         name, sign, text = item.partition("=")
         if not sign or not name:
@@ -201,7 +276,7 @@ def _flags(model: type[BaseModel], sets: Sequence[str]) -> Iterator[tuple[Keys, 
                 "--set {item!r} is not KEY=VALUE", hint="for example --set train.epochs=2", item=item
             )
         keys = tuple(name.strip().split("."))
-        yield keys, _scalar(text, _annotation(model, keys))
+        yield keys, _scalar(text, _annotation(model, keys)), "flag --set"
 
 
 def _scalar(text: str, annotation: Any) -> Any:
@@ -219,13 +294,48 @@ def _takes_text(annotation: Any) -> bool:
 
 def _annotation(model: type[BaseModel], keys: Keys) -> Any:
     """What the field may hold; None where there is no such field."""
-    current: type[BaseModel] | None = model
-    annotation: Any = None
+    keys = _renames(model).get(keys, keys)
+    classes = _classes_at(model, keys[:-1])
+    return next(
+        (kind.model_fields[str(keys[-1])].annotation for kind in classes if keys[-1] in kind.model_fields),
+        None,
+    )
+
+
+def _classes_at(model: type[BaseModel], keys: Keys) -> tuple[type[BaseModel], ...]:
+    """The classes that the section under `keys` may be of; none where there is no such section."""
+    classes: tuple[type[BaseModel], ...] = (model,)
     for key in keys:
-        info = current.model_fields.get(str(key)) if current else None
-        annotation = info.annotation if info else None
-        current = _submodel(annotation)
-    return annotation
+        classes = _inner(classes, key)
+    return classes
+
+
+def _inner(
+    classes: Sequence[type[BaseModel]], key: str | int, *, items: bool = False
+) -> tuple[type[BaseModel], ...]:
+    infos = [kind.model_fields[str(key)] for kind in classes if key in kind.model_fields]
+    return _classes(infos[0].annotation, items=items) if infos else ()
+
+
+def _classes(annotation: Any, *, items: bool = False) -> tuple[type[BaseModel], ...]:
+    """The config classes in an annotation such as `Lora | None`; with `items` also in `list[Source] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    if get_origin(annotation) is list and not items:
+        return ()
+    return tuple(kind for part in get_args(annotation) for kind in _classes(part, items=items))
+
+
+def _tag(kind: type[BaseModel]) -> Any:
+    """The name by which a section says that it is of this class."""
+    return kind.model_fields[TAG].default if TAG in kind.model_fields else None
+
+
+def _at(values: Any, keys: Keys) -> Any:
+    """What stands under `keys`; None where nothing does."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def _put(values: dict[str, Any], keys: Keys, value: Any) -> None:
@@ -241,23 +351,88 @@ def _dotted(keys: Keys) -> str:
     return ".".join(str(key) for key in keys)
 
 
-def _problem(
-    error: Any, model: type[BaseModel], path: str, places: dict[Keys, str], origins: dict[str, str]
-) -> str:
-    keys: Keys = tuple(error["loc"])
-    place = _place(keys, path, places, origins)
-    if error["type"] == "extra_forbidden":
-        known = _siblings(model, keys)
-        hint = _near(str(keys[-1]), known) or tr("known here: {keys}", keys=", ".join(known))
-        return tr("{place}: unknown key {key!r}; {hint}", place=place, key=_dotted(keys), hint=hint)
-    choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
-    own = _MESSAGES.get(error["type"])
-    fields = error.get("ctx", {}) | {"choices": " | ".join(choices)}
-    message = tr(own, **fields) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
-    found = json.dumps(error["input"], ensure_ascii=False, default=str)
-    shown = "" if len(found) > 60 or error["type"] == "missing" else tr(", found {found}", found=found)
-    near = _near(str(error["input"]), choices)
-    return f"{place}: {_dotted(keys) or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """Words for pydantic's errors; `old` tells how the person named a key that was renamed."""
+
+    model: type[BaseModel]
+    path: str
+    places: Mapping[Keys, str]
+    origins: Mapping[str, str]
+    old: Mapping[Keys, Keys]
+
+    def problem(self, error: Any) -> str:
+        """One line: where, which key, what is wrong, and what may be meant."""
+        keys, kinds = self._resolve(error["loc"])
+        value, context = error["input"], error.get("ctx", {})
+        kind, listed = error["type"], context.get("expected", "")
+        if kind == "union_tag_invalid":
+            keys, value = (*keys, TAG), _at(value, (TAG,))
+            kind, listed = "literal_error", context["expected_tags"]
+        name = _dotted(self.old.get(keys, keys))
+        if kind == "extra_forbidden":
+            return self._unknown(keys, kinds, moved=not isinstance(value, dict))
+        choices = re.findall(r"'([^']+)'", listed) if kind == "literal_error" else []
+        own = _MESSAGES.get(kind)
+        fields = context | {"choices": " | ".join(choices)}
+        message = tr(own, **fields) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
+        found = json.dumps(value, ensure_ascii=False, default=str)
+        shown = "" if len(found) > 60 or kind == "missing" else tr(", found {found}", found=found)
+        near = _near(str(value), choices)
+        return f"{self._place(keys)}: {name or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
+
+    def _resolve(self, loc: tuple[str | int, ...]) -> tuple[Keys, tuple[type[BaseModel], ...]]:
+        """The keys of an error, without the names by which pydantic tells the classes of a section apart, and the
+        classes that the object with the last key may be of, the one it is of first.
+        """
+        keys: Keys = ()
+        holders: tuple[type[BaseModel], ...] = (self.model,)
+        inner = holders
+        for part in loc:
+            if isinstance(part, int):
+                keys = (*keys, part)
+            elif len(inner) > 1 and part in map(_tag, inner):
+                inner = tuple(sorted(inner, key=lambda kind: _tag(kind) != part))
+                continue
+            else:
+                keys, holders = (*keys, part), inner
+                inner = _inner(inner, part, items=True)
+        return keys, holders
+
+    def _unknown(self, keys: Keys, kinds: tuple[type[BaseModel], ...], *, moved: bool) -> str:
+        word, shown = str(keys[-1]), _dotted(self.old.get(keys, keys))
+        place = self._place(keys)
+        new = _renames(self.model).get(keys)
+        if new is not None and moved:
+            return tr(
+                "{place}: {key!r} and {new!r} are one setting; remove one of them",
+                place=place,
+                key=shown,
+                new=_dotted(new),
+            )
+        if others := [str(_tag(kind)) for kind in kinds if word in kind.model_fields]:
+            text = "{place}: {key!r} is ignored by {name}; it is a setting of {others}"
+            return tr(text, place=place, key=shown, name=_tag(kinds[0]), others=", ".join(others))
+        known = list(kinds[0].model_fields) if kinds else []
+        hint = self._guess(word, known) or tr("known here: {keys}", keys=", ".join(known))
+        return tr("{place}: unknown key {key!r}; {hint}", place=place, key=shown, hint=hint)
+
+    def _guess(self, word: str, known: Sequence[str]) -> str:
+        """A key of this section or, by its full name, of another."""
+        elsewhere = {str(keys[-1]): _dotted(keys) for keys in reversed(list(_fields(self.model)))}
+        if word in elsewhere:
+            return tr("did you mean {guess!r}?", guess=elsewhere[word])
+        return _near(word, known)
+
+    def _place(self, keys: Keys) -> str:
+        above = [keys[:n] for n in range(len(keys), 0, -1)]
+        dotted = _dotted(keys)
+        laid_over = [self.origins.get(_dotted(part), "file") for part in above]
+        laid_over += [origin for key, origin in self.origins.items() if key.startswith(f"{dotted}.")]
+        origin = next((origin for origin in laid_over if origin != "file"), None)
+        if origin is not None:
+            return origin
+        return f"{self.path}:{next((self.places[part] for part in above if part in self.places), '1:1')}"
 
 
 def _near(word: str, known: Sequence[str], *, score: int = _NEAR) -> str:
@@ -266,40 +441,5 @@ def _near(word: str, known: Sequence[str], *, score: int = _NEAR) -> str:
     return tr("did you mean {guess!r}?", guess=guess[0]) if guess else ""
 
 
-def _place(keys: Keys, path: str, places: dict[Keys, str], origins: dict[str, str]) -> str:
-    above = [keys[:n] for n in range(len(keys), 0, -1)]
-    dotted = _dotted(keys)
-    laid_over = [origins.get(_dotted(part), "file") for part in above]
-    laid_over += [origin for key, origin in origins.items() if key.startswith(f"{dotted}.")]
-    origin = next((origin for origin in laid_over if origin != "file"), None)
-    if origin is not None:
-        return origin
-    return f"{path}:{next((places[part] for part in above if part in places), '1:1')}"
-
-
 def _line_column(text: str, offset: int) -> str:
     return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
-
-
-def _submodel(annotation: Any) -> type[BaseModel] | None:
-    """The config class in an annotation such as `Lora` or `Lora | None`."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
-def _siblings(model: type[BaseModel], keys: Keys) -> list[str]:
-    current: type[BaseModel] | None = model
-    for key in keys[:-1]:
-        if isinstance(key, int):  # an item of a list: its class was found with the list
-            continue
-        info = current.model_fields.get(key) if current else None
-        current = _submodel(info.annotation) or _itemmodel(info.annotation) if info else None
-    return list(current.model_fields) if current else []
-
-
-def _itemmodel(annotation: Any) -> type[BaseModel] | None:
-    """The config class in an annotation such as `list[Source] | None`."""
-    inner = (item for kind in (annotation, *get_args(annotation)) for item in get_args(kind))
-    return next((model for item in inner if (model := _submodel(item))), None)

@@ -2,90 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from embedkit.config import ConfigSection, Text, rename_keys
+from embedkit.errors import UserError
 from embedkit.models.resolve import DEFAULT_MODEL
+from embedkit.trainer.losses.registry import LOSSES, SECTIONS
+from embedkit.trainer.losses.sections import LossSection
 
 # From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
 ROWS_OF_A_CONCEPT = 3
-Text = Annotated[str, Field(min_length=1)]
-LossName = Literal[
-    "masked_mnrl",
-    "mnrl",
-    "cached_mnrl",
-    "gist",
-    "cached_gist",
-    "distill",
-    "batch_all_triplet",
-    "batch_hard_triplet",
-    "batch_semi_hard_triplet",
-    "triplet",
-    "softmax",
-    "cosine",
-    "cosent",
-    "angle",
-]
+DEFAULT_LOSS = next(iter(LOSSES))
 
 
+def _name_alone_is_enough(schema: dict[str, Any]) -> None:
+    schema.pop("discriminator")
+    schema["anyOf"] = [*schema.pop("oneOf"), {"enum": list(LOSSES)}]
+
+
+if TYPE_CHECKING:
+    AnyLoss = LossSection
+else:
+    AnyLoss = Annotated[
+        Union[tuple(SECTIONS.values())],  # noqa: UP007 (made at run time)
+        Field(discriminator="name", json_schema_extra=_name_alone_is_enough),
+    ]
 MetricName = Literal[
     "loss", "ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "pearson", "spearman", "accuracy"
 ]
 
 
-class _Section(BaseModel):
-    """Strict and unchangeable: no unknown keys, no text where a number belongs, no NaN."""
+def _with_short_form(schema: dict[str, Any]) -> None:
+    short: dict[str, Any] = {"enum": list(LOSSES), "description": "Short form of loss.name."}
+    schema["properties"] = {"loss": short, **schema["properties"]}
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+class TrainSection(ConfigSection):
+    """How the rows are fed to the loss, how long training goes on, and what of the model is trained."""
 
-class TrainSection(_Section):
-    """The loss and how the rows are fed to it."""
+    model_config = ConfigDict(json_schema_extra=_with_short_form)
 
-    loss: LossName = Field(
-        default="masked_mnrl",
-        description="Loss. Pairs, mnrl: InfoNCE over the positives and hard negatives of the batch. "
-        "masked_mnrl: the same without the false negatives, that is texts of the anchor's own concept and "
-        "those that false_negative_margin finds. gist: without those that guide_model finds. cached_mnrl, "
-        "cached_gist: the same in little memory, see micro_batch_size. distill: as a teacher scores. Labelled "
-        "sentences: batch_all_triplet, batch_hard_triplet, batch_semi_hard_triplet. Triplets: triplet. "
-        "Sentence pairs with a class: softmax; with a score: cosine, cosent, angle. Inference classes "
-        "(entailment, neutral, contradiction) also fit the losses for pairs, triplets and scores.",
-    )
     batch_size: int = Field(
-        default=32,
+        default=64,
         ge=1,
         le=65536,
         description="Rows per step and device. The other rows' texts are the in-batch negatives.",
     )
     batching: Literal["auto", "concept", "random"] = Field(
         default="auto",
-        description="concept: the rows of a concept stand together, beside those of the concepts its hard "
-        "negatives come from: a step encodes few texts for many rows, and its in-batch negatives are hard. "
-        "random: shuffled rows. auto: concept with masked_mnrl where concepts have three rows and more on "
-        "average, else random; to mnrl texts of one concept would be false negatives.",
+        description="Which rows share a batch. random: any. concept: all rows of a concept, and those of the concepts "
+        "that its hard negatives come from; a step then encodes few texts for many rows, and its in-batch negatives "
+        "are hard. auto: concept with masked_mnrl where concepts have three rows or more on average, else random: "
+        "the other losses would take texts of one concept for negatives.",
     )
-    epochs: int = Field(default=1, ge=1, description="Passes over the rows.")
+    epochs: int = Field(default=4, ge=1, description="Passes over the rows.")
     max_length: int | None = Field(
-        default=None,
+        default=128,
         ge=4,
-        description="Tokens per text; longer texts are cut. It is saved as the model's max_seq_length. "
-        "null: the model's own.",
+        description="Tokens per text; longer texts are cut. It is saved as the model's max_seq_length. By default "
+        "no more than the model reads. null: the model's own.",
     )
     grad_accum_steps: int = Field(
         default=1,
         ge=1,
-        description="Batches whose gradients are added up before one optimiser step. It saves memory; it "
-        "does not give an anchor more negatives.",
+        description="Batches whose gradients are added up before one optimiser step. An anchor's negatives are those "
+        "of its own batch only.",
     )
     micro_batch_size: int | None = Field(
         default=None,
         ge=1,
         description="Texts that a device encodes at once; those of a larger batch take turns, and are encoded "
-        "again in the backward pass (GradCache). Loss, negatives and gradients stay those of the whole batch, "
-        "memory falls, a step takes about a third longer. null: the whole batch, halved where memory runs out; "
-        "32 with cached_mnrl and cached_gist.",
+        "again in the backward pass (GradCache). Loss, negatives and gradients stay those of the whole batch; a "
+        "step needs less memory and takes about a third longer. null: the whole batch, halved where memory runs "
+        "out; 32 with cached_mnrl and cached_gist.",
     )
     steps_per_epoch: int | None = Field(
         default=None,
@@ -109,96 +101,20 @@ class TrainSection(_Section):
         description="Pad token lengths up to a multiple of this; 8 suits tensor cores. null: no more than"
         " needed.",
     )
-    temperature: float = Field(
-        default=0.1,
-        gt=0,
-        le=10,
-        description="Cosine similarities are divided by this before the softmax; lower is sharper.",
-    )
-    symmetric: bool = Field(
-        default=False,
-        description="mnrl, cached_mnrl, masked_mnrl: also tell each positive's anchor from the batch's other "
-        "anchors, and average both losses.",
-    )
-    same_concept: Literal["mask", "positive"] = Field(
-        default="mask",
-        description="masked_mnrl: what the batch's other texts of an anchor's concept are: left out, or "
-        "more positives.",
-    )
-    false_negative_margin: float | None = Field(
-        default=None,
-        ge=-2,
-        le=2,
-        description="masked_mnrl: leave out a negative whose cosine similarity is above the positive's by"
-        " more than this. null: leave none out for its score.",
-    )
     eval_steps: int | None = Field(
         default=None,
         ge=1,
-        description="Optimiser steps between two looks at the dev rows. null: a look after each epoch.",
+        description="Optimiser steps between two dev evaluations. null: one after each epoch.",
     )
     best_metric: MetricName | None = Field(
         default=None,
-        description="Keep the weights of the look at the dev rows with the best value of this instead of the "
-        "last ones. null: the last; ndcg_at_10 where early_stopping_patience is set.",
+        description="Dev metric whose best value decides which weights are kept. null: the last weights are; "
+        "ndcg_at_10 where early_stopping_patience is set.",
     )
     early_stopping_patience: int | None = Field(
         default=None,
         ge=1,
-        description="Stop when so many looks at the dev rows in a row were no better than the best one.",
-    )
-    hardness: Literal["none", "in_batch_negatives", "hard_negatives", "all_negatives"] = Field(
-        default="none",
-        description="mnrl, cached_mnrl, masked_mnrl: which negatives weigh more in the softmax the nearer "
-        "they are.",
-    )
-    hardness_strength: float = Field(
-        default=5.0, ge=0, le=100, description="How much: times the cosine similarity, added to the logit."
-    )
-    guide_model: Text | None = Field(
-        default=None,
-        description="gist, cached_gist: model that finds false negatives: texts that it puts nearer to the "
-        "anchor than the positive.",
-    )
-    guide_margin: float = Field(
-        default=0.0,
-        ge=-2,
-        le=2,
-        description="gist, cached_gist: how much nearer than the positive less this a text must be to the "
-        "anchor to be left out.",
-    )
-    teacher_model: Text | None = Field(
-        default=None,
-        description="distill: model whose similarities are learnt. null: the rows' own scores are, a list "
-        "with one for the positive and one for each hard negative.",
-    )
-    distill: Literal["margin_mse", "kl"] = Field(
-        default="margin_mse",
-        description="distill: margin_mse: the difference between positive and negative is to be the "
-        "teacher's. kl: the softmax over the texts is to be the teacher's, both at train.temperature.",
-    )
-    teacher_temperature: float | None = Field(
-        default=None,
-        gt=0,
-        description="distill with kl: temperature of the teacher's softmax; about 1 for a cross-encoder's "
-        "scores. null: train.temperature.",
-    )
-    triplet_distance: Literal["euclidean", "cosine"] = Field(
-        default="euclidean", description="Triplet losses: distance between vectors."
-    )
-    triplet_margin: float | None = Field(
-        default=None,
-        gt=0,
-        description="Triplet losses: how much nearer the alike are to be than the others. null: 5, and 0.5 "
-        "with the cosine distance.",
-    )
-    score_scale: float = Field(
-        default=20.0, gt=0, le=1000, description="cosent, angle: similarities are multiplied by this."
-    )
-    matryoshka_dims: list[Annotated[int, Field(ge=1)]] | None = Field(
-        default=None,
-        description="Train the first so many numbers of a vector to be a good vector too, beside the whole: "
-        "[256, 128, 64]. Any loss but softmax. null: the whole only.",
+        description="Stop after so many dev evaluations in a row without a better value. null: train to the end.",
     )
     query_prompt: str | None = Field(
         default=None,
@@ -218,8 +134,8 @@ class TrainSection(_Section):
         default=0.0,
         ge=0,
         lt=1,
-        description="Share of the base model in the weights that are saved, and measured on the dev rows: "
-        "between the two models often lies a better one that forgets less. 0: the trained weights.",
+        description="Weight averaging (WiSE-FT): share of the base model's weights in those that are saved and "
+        "evaluated. 0.2 often forgets less of what the base model knew. 0: the trained weights alone.",
     )
     freeze_embeddings: bool = Field(
         default=False,
@@ -230,7 +146,7 @@ class TrainSection(_Section):
     )
 
 
-class OptimSection(_Section):
+class OptimSection(ConfigSection):
     """The optimiser and its learning rate."""
 
     name: Literal[
@@ -238,7 +154,7 @@ class OptimSection(_Section):
     ] = Field(
         default="adamw", description="Optimiser. The 8-bit ones need the package bitsandbytes and a GPU."
     )
-    lr: float = Field(default=1e-4, gt=0, le=10, description="Highest learning rate.")
+    lr: float = Field(default=2e-4, gt=0, le=10, description="Highest learning rate.")
     weight_decay: float = Field(
         default=0.01, ge=0, le=10, description="Weight decay; biases and normalisation weights have none."
     )
@@ -256,15 +172,19 @@ class OptimSection(_Section):
     )
 
 
-class SourceSection(_Section):
+class SourceSection(ConfigSection):
     """One of several files to train on."""
 
-    path: Text = Field(description="File of rows.")
-    loss: LossName | None = Field(default=None, description="Loss of its rows. null: train.loss.")
+    path: Text = Field(description="File of training rows.")
+    loss: AnyLoss | None = Field(
+        default=None,
+        description="Loss of its rows: a section like `loss`, or a name alone for that loss with the settings that it "
+        "shares with section loss. null: section loss.",
+    )
     weight: float = Field(default=1.0, gt=0, le=1000, description="Its loss is multiplied by this.")
 
 
-class DataSection(_Section):
+class DataSection(ConfigSection):
     """The rows."""
 
     pairs_path: Text | None = Field(
@@ -274,25 +194,27 @@ class DataSection(_Section):
     sources: Annotated[list[SourceSection], Field(min_length=1)] | None = Field(
         default=None,
         description="Several files with a loss each, in place of pairs_path: "
-        '[{"path": "nli.jsonl", "loss": "softmax"}, …]. Every batch is of one of them, and an epoch is all rows '
-        "of all.",
+        '[{"path": "nli.jsonl", "loss": "softmax"}, …]. A batch holds rows of one file; an epoch is all rows of all '
+        "files.",
     )
     stream: bool = Field(
         default=False,
-        description="Leave the rows on disk and read each when needed (about 50 bytes of memory per row): "
-        "the same order and the same result as without.",
+        description="Leave the rows on disk and read each when needed: about 50 bytes of memory per row, the same "
+        "order and the same result.",
     )
     dev_path: Text | None = Field(
         default=None,
-        description="Rows that are measured each epoch. null: the .dev.jsonl beside pairs_path, where "
-        "there is one.",
+        description="Rows of the dev evaluations. null: the .dev.jsonl beside pairs_path, where there is one.",
     )
-    use_dev: bool = Field(default=True, description="Measure the dev rows each epoch. false: train without.")
+    use_dev: bool = Field(default=True, description="Evaluate dev rows during training.")
     max_rows: int | None = Field(
         default=None, ge=1, description="Use the first rows of each file only. null: all."
     )
     max_hard_negatives: int | None = Field(
-        default=None, ge=0, description="Use the first hard negatives of each row only. null: all."
+        default=0,
+        ge=0,
+        description="Hard negatives of each row to encode, the first. 0: none; they still decide which concepts share "
+        "a batch (train.batching), which measured best at equal time. null: all.",
     )
 
     @model_validator(mode="after")
@@ -302,7 +224,7 @@ class DataSection(_Section):
         return self
 
 
-class OutputSection(_Section):
+class OutputSection(ConfigSection):
     """Where the run lies and what is kept of it."""
 
     save_dir: Text = Field(default="runs", description="Folder that holds the runs.")
@@ -327,7 +249,7 @@ class OutputSection(_Section):
     )
 
 
-class HfSection(_Section):
+class HfSection(ConfigSection):
     """How the model is fetched from the hub."""
 
     trust_remote_code: bool = Field(default=False, description="Run Python code that comes with the model.")
@@ -340,7 +262,7 @@ class HfSection(_Section):
     )
 
 
-class LoraSection(_Section):
+class LoraSection(ConfigSection):
     """Train small added matrices instead of all weights; they are merged into the saved model."""
 
     r: int = Field(default=16, ge=1, le=4096, description="Rank of the added matrices.")
@@ -353,7 +275,33 @@ class LoraSection(_Section):
     )
 
 
-class RunConfig(_Section):
+# Settings of section train until release 0.1, and what each is called in section loss.
+_OLD_SETTINGS = {
+    "temperature": "temperature",
+    "symmetric": "symmetric",
+    "same_concept": "same_concept",
+    "false_negative_margin": "false_negative_margin",
+    "hardness": "hardness",
+    "hardness_strength": "hardness_strength",
+    "guide_model": "guide_model",
+    "guide_margin": "guide_margin",
+    "teacher_model": "teacher_model",
+    "distill": "objective",
+    "teacher_temperature": "teacher_temperature",
+    "triplet_distance": "distance",
+    "triplet_margin": "margin",
+    "score_scale": "scale",
+    "matryoshka_dims": "matryoshka_dims",
+}
+
+
+def shared_settings(settings: Mapping[str, Any], loss: str) -> dict[str, Any]:
+    """A loss by its name alone: `settings` of another loss, as far as this one has them."""
+    known = SECTIONS[loss].model_fields if loss in SECTIONS else {}
+    return {key: value for key, value in settings.items() if key in known} | {"name": loss}
+
+
+class RunConfig(ConfigSection):
     """A whole training run."""
 
     model_id: Text = Field(
@@ -377,9 +325,76 @@ class RunConfig(_Section):
     seed: int = Field(
         default=42, ge=0, le=2**31, description="Seed of the row order, dropout and new weights."
     )
+    loss: AnyLoss = Field(
+        default_factory=SECTIONS[DEFAULT_LOSS],
+        description='The loss and its settings: {"name": "mnrl", "temperature": 0.05}. A setting that the loss '
+        "does not have is an error.",
+    )
     train: TrainSection = Field(default_factory=TrainSection, description=str(TrainSection.__doc__))
     optim: OptimSection = Field(default_factory=OptimSection, description=str(OptimSection.__doc__))
     data: DataSection = Field(default_factory=DataSection, description=str(DataSection.__doc__))
     output: OutputSection = Field(default_factory=OutputSection, description=str(OutputSection.__doc__))
     hf: HfSection = Field(default_factory=HfSection, description=str(HfSection.__doc__))
     lora: LoraSection | None = Field(default=None, description=str(LoraSection.__doc__))
+
+    SHORT_FORMS: ClassVar[Mapping[str, str]] = {"loss": "loss.name", "train.loss": "loss.name"}
+    OLD_KEYS: ClassVar[Mapping[str, str]] = {
+        f"train.{old}": f"loss.{new}" for old, new in _OLD_SETTINGS.items()
+    }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_losses(cls, values: Any) -> Any:
+        """Every loss as a section with its name, wherever a name alone or none stands."""
+        if not isinstance(values, dict):
+            return values
+        values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+        rename_keys(values, cls)
+        loss = values.get("loss", {})
+        if isinstance(loss, dict):
+            loss = values["loss"] = {"name": DEFAULT_LOSS, **loss}
+        else:
+            loss = loss.model_dump(exclude_unset=True) if isinstance(loss, LossSection) else {}
+        data = values.get("data")
+        if isinstance(data, dict) and isinstance(data.get("sources"), list):
+            data["sources"] = [
+                {**source, "loss": shared_settings(loss, source["loss"])}
+                if isinstance(source, dict) and isinstance(source.get("loss"), str)
+                else source
+                for source in data["sources"]
+            ]
+        return values
+
+    @model_validator(mode="after")
+    def _no_setting_of_an_unused_loss(self) -> Self:
+        own = [source.loss for source in self.data.sources or () if source.loss is not None]
+        if not own or len(own) < len(self.data.sources or ()):
+            return self
+        for key in self.loss.model_fields_set - {"name"}:
+            if not any(getattr(loss, key, None) == getattr(self.loss, key) for loss in own):
+                raise ValueError(
+                    "each of data.sources has a loss of its own, so a setting of section loss is ignored"
+                )
+        return self
+
+    @property
+    def losses(self) -> tuple[LossSection, ...]:
+        """The loss of each file that is trained on."""
+        return tuple(source.loss or self.loss for source in self.data.sources or ()) or (self.loss,)
+
+    def with_loss(self, name: str) -> Self:
+        """The same run under another loss, with the settings that the two share.
+
+        Raises:
+            UserError: the other loss needs a setting that is not there.
+        """
+        settings = shared_settings(self.loss.model_dump(exclude_unset=True), name)
+        for key, info in SECTIONS[name].model_fields.items():
+            if info.is_required() and key not in settings:
+                raise UserError(
+                    "the loss {loss} needs loss.{key}",
+                    hint="set loss.name to {loss} and loss.{key}; the other losses share its settings",
+                    loss=name,
+                    key=key,
+                )
+        return self.model_copy(update={"loss": SECTIONS[name].model_validate(settings)})

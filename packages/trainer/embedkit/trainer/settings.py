@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,46 @@ from embedkit.config import ConfigError, Loaded, load_config
 from embedkit.console import out, out_json, say
 from embedkit.data.jsonl import read_objects
 from embedkit.data.records import DEFAULT_PATHS
+from embedkit.data.shapes import NAMES, Shape, shape_of
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
+from embedkit.messages import tr
 from embedkit.trainer.config import ROWS_OF_A_CONCEPT, RunConfig
+from embedkit.trainer.losses.registry import LOSSES
+from embedkit.trainer.rows.fit import is_inference_class, losses_for
 
 DEFAULT_CONFIG = Path("cfg.json")
 # What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
 _FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "train": ("loss", "batching", "batch_size", "epochs", "max_length", "temperature", "symmetric"),
+    "loss": ("name", "temperature", "symmetric"),
+    "train": ("batching", "batch_size", "epochs", "max_length"),
     "optim": ("lr", "warmup_ratio", "scheduler"),
     "data": ("pairs_path", "max_hard_negatives"),
     "output": ("save_dir", "save_name"),
 }
-# The recipe that measured best at equal time (docs/recipes.md). The mined negatives are not encoded: where concepts
-# have many rows, they choose which concepts share a batch.
-_RECIPE: Mapping[str, Mapping[str, Any]] = {
-    "train": {"batch_size": 64, "epochs": 4, "max_length": 128, "temperature": 0.05, "symmetric": True},
-    "optim": {"lr": 2e-4},
-    "data": {"max_hard_negatives": 0},
-}
-# Where concepts have many rows, a batch holds few concepts and a pass sees each of them often.
-_OF_MANY_ROWS: Mapping[str, Mapping[str, Any]] = {"train": {"batch_size": 128}, "optim": {"lr": 1e-4}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFacts:
+    """What `config init` chooses by; `concepts` counts those that rows name, `inference` says that every class is an
+    inference class.
+    """
+
+    shape: Shape = "pairs"
+    rows: int = 0
+    concepts: int = 0
+    inference: bool = True
+
+    @property
+    def loss(self) -> str:
+        """The first loss of the registry that fits; classes that are no inference classes fit softmax alone."""
+        fitting = losses_for(self.shape)
+        return fitting[0] if self.inference else next(n for n in fitting if LOSSES[n].rows == self.shape)
+
+    @property
+    def many_rows(self) -> bool:
+        """Whether a batch holds few concepts and an epoch sees each of them often."""
+        return self.concepts > 0 and self.rows >= ROWS_OF_A_CONCEPT * self.concepts
 
 
 def find_config(path: Path | None) -> Path | None:
@@ -45,13 +65,18 @@ def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[Ru
     return load_config(RunConfig, find_config(path), sets=sets)
 
 
-def starter_config(*, many_rows: bool = False) -> dict[str, Any]:
-    """The JSON object that `config init` writes; `many_rows` says that concepts have `ROWS_OF_A_CONCEPT` or more."""
-    values = RunConfig().model_dump(mode="json")
+def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
+    """The JSON object that `config init` writes: the defaults, which measured best at equal time (docs/recipes.md), but
+    for what the rows ask for.
+    """
+    facts = facts or RowFacts()
+    values = RunConfig.model_validate({"loss": facts.loss}).model_dump(mode="json")
+    if facts.many_rows:
+        values["train"]["batch_size"], values["optim"]["lr"] = 128, 1e-4
+    if facts.shape in ("triplets", "classed_pairs"):  # their negatives are people's, not mined
+        values["data"]["max_hard_negatives"] = None
     sections = {
-        name: {key: values[name][key] for key in keys}
-        | dict(_RECIPE.get(name, {}))
-        | dict(_OF_MANY_ROWS.get(name, {}) if many_rows else {})
+        name: {key: values[name][key] for key in keys if key in values[name]}
         for name, keys in _FIRST_FIELDS.items()
     }
     return {"model_id": values["model_id"], "seed": values["seed"], **sections}
@@ -65,28 +90,38 @@ def config_init(*, output: Path, pairs: Path | None = None, force: bool = False)
     """
     refuse_existing(output, force=force)
     file = pairs or next((path for path in DEFAULT_PATHS if path.is_file()), None)
-    rows, concepts = _counted(file) if file else (0, 0)
-    config = starter_config(many_rows=concepts > 0 and rows >= ROWS_OF_A_CONCEPT * concepts)
+    facts = _row_facts(file) if file else RowFacts()
+    config = starter_config(facts)
     if pairs:
         config["data"]["pairs_path"] = str(pairs)
     write_text(output, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
-    if concepts:
+    if facts.concepts:
         say(
             "{file}: {rows} rows of {concepts} concepts: batches of {batch_size}, learning rate {lr}",
             file=file,
-            rows=rows,
-            concepts=concepts,
+            rows=facts.rows,
+            concepts=facts.concepts,
             batch_size=config["train"]["batch_size"],
             lr=config["optim"]["lr"],
         )
+    elif facts.shape != "pairs":
+        say("{file}: {shape}: loss {loss}", file=file, shape=tr(NAMES[facts.shape]), loss=facts.loss)
     if str(output) != STDIO:
         say("{path} written; `embedkit config show --config {path} --origin` explains it", path=output)
 
 
-def _counted(pairs: Path) -> tuple[int, int]:
-    """Rows that name their concept, and concepts."""
-    per_concept = Counter(str(row["group"]) for _, row in read_objects(pairs) if row.get("group"))
-    return per_concept.total(), len(per_concept)
+def _row_facts(path: Path) -> RowFacts:
+    shape: Shape | None = None
+    per_concept = Counter[str]()
+    inference = True
+    for _, row in read_objects(path):
+        shape = shape or shape_of(row)
+        if row.get("group"):
+            per_concept[str(row["group"])] += 1
+        inference = inference and (shape != "classed_pairs" or is_inference_class(row.get("label")))
+    return RowFacts(
+        shape=shape or "pairs", rows=per_concept.total(), concepts=len(per_concept), inference=inference
+    )
 
 
 def config_validate(file: Path, *, as_json: bool = False) -> None:

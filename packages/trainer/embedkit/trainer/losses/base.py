@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,8 +15,19 @@ from embedkit.trainer.step.forward import encode_batch
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from embedkit.trainer.config import RunConfig
+
 # Stands for minus infinity without its NaN gradients where a row has no negative left.
 EXCLUDED = -1e4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossContext:
+    """What a loss is built with beside its settings; `classes` counts the labels or classes of its rows."""
+
+    model: SentenceTransformer
+    config: RunConfig
+    classes: int = 0
 
 
 class BatchLoss(nn.Module):  # type: ignore[misc]
@@ -38,13 +50,16 @@ class BatchLoss(nn.Module):  # type: ignore[misc]
         return self.of_vectors(vectors, labels)
 
     def of_vectors(self, vectors: Tensor, plan: Plan) -> Tensor:
-        """The loss of vectors `(U, D)`; with `widths` plus that of their first numbers (Kusupati et al. 2022)."""
+        """The loss of vectors `(U, D)`, without autocast; with `widths` as matryoshka (Kusupati et al. 2022)."""
         with torch.autocast(vectors.device.type, enabled=False):
-            exact = vectors.float()
-            loss = self.score(exact, plan)
-            for width in self.widths:
-                loss = loss + self.score(exact[:, :width], plan)
-            return loss
+            return self.score_widths(vectors.float(), plan)
+
+    def score_widths(self, vectors: Tensor, plan: Plan) -> Tensor:
+        """The loss of vectors `(U, D)` in float32, plus that of the first numbers of each that `widths` asks for."""
+        loss = self.score(vectors, plan)
+        for width in self.widths:
+            loss = loss + self.score(vectors[:, :width], plan)
+        return loss
 
     def score(self, vectors: Tensor, plan: Plan) -> Tensor:
         """The loss of vectors `(U, D)` of any length."""
@@ -64,4 +79,4 @@ class WeightedLosses(BatchLoss):
     def score(self, vectors: Tensor, plan: Plan) -> Tensor:
         """The loss of the batch's source."""
         part: BatchLoss = self.parts[plan.source]
-        return self.weights[plan.source] * part.score(vectors, plan)
+        return self.weights[plan.source] * part.score_widths(vectors, plan)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from torch import Tensor
 from torch.nn import functional as F
 
-from embedkit.trainer.losses.base import EXCLUDED, BatchLoss
-from embedkit.trainer.losses.second_model import SecondModel
+from embedkit.trainer.losses.base import EXCLUDED, BatchLoss, LossContext
+from embedkit.trainer.losses.second_model import load_second
+from embedkit.trainer.losses.sections import DistillSection
 from embedkit.trainer.step.batch import BatchPlan
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 
 class DistillLoss(BatchLoss):
@@ -26,26 +22,17 @@ class DistillLoss(BatchLoss):
     Requirements: two candidates a row, that is a hard negative each or a teacher model.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        teacher: SecondModel | None,
-        *,
-        objective: Literal["margin_mse", "kl"],
-        temperature: float,
-        teacher_temperature: float,
-    ) -> None:
-        super().__init__(model)
-        self.teacher = teacher
-        self.objective = objective
-        self.temperature = temperature
-        self.teacher_temperature = teacher_temperature
+    def __init__(self, settings: DistillSection, context: LossContext) -> None:
+        super().__init__(context.model)
+        self.settings = settings
+        name, device = settings.teacher_model, str(context.model.device)
+        self.teacher = None if name is None else load_second(name, context.config, device=device)
 
     def score(self, vectors: Tensor, plan: BatchPlan) -> Tensor:  # type: ignore[override]
         """The loss of vectors `(U, D)`."""
         student = vectors[plan.anchors] @ vectors[plan.candidates].T
         teacher, counted = self._wanted(plan, vectors)
-        if self.objective == "kl":
+        if self.settings.objective == "kl":
             return self._divergence(student, teacher, ~counted)
         negatives = counted & ~F.one_hot(plan.targets, student.shape[1]).bool()
         error = (_margins(student, plan.targets) - _margins(teacher, plan.targets)).square() * negatives
@@ -60,9 +47,11 @@ class DistillLoss(BatchLoss):
         return plan.scores, plan.own
 
     def _divergence(self, student: Tensor, teacher: Tensor, excluded: Tensor) -> Tensor:
-        learnt = (student / self.temperature).masked_fill(excluded, EXCLUDED).log_softmax(dim=1)
-        wanted = (teacher / self.teacher_temperature).masked_fill(excluded, EXCLUDED).softmax(dim=1)
-        return F.kl_div(learnt, wanted, reduction="batchmean") * self.temperature**2
+        temperature = self.settings.temperature
+        teacher_temperature = self.settings.teacher_temperature or temperature
+        learnt = (student / temperature).masked_fill(excluded, EXCLUDED).log_softmax(dim=1)
+        wanted = (teacher / teacher_temperature).masked_fill(excluded, EXCLUDED).softmax(dim=1)
+        return F.kl_div(learnt, wanted, reduction="batchmean") * temperature**2
 
 
 def _margins(scores: Tensor, targets: Tensor) -> Tensor:

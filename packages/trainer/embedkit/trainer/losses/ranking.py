@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from embedkit.trainer.losses.base import EXCLUDED, BatchLoss
-from embedkit.trainer.losses.second_model import SecondModel
+from embedkit.trainer.losses.base import EXCLUDED, BatchLoss, LossContext
+from embedkit.trainer.losses.second_model import load_second
+from embedkit.trainer.losses.sections import GuidedSection, MaskedSection, RankingSection
 from embedkit.trainer.step.batch import BatchPlan
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-Hardness = Literal["none", "in_batch_negatives", "hard_negatives", "all_negatives"]
 
 
 class InBatchRankingLoss(BatchLoss):
@@ -25,36 +19,20 @@ class InBatchRankingLoss(BatchLoss):
     text twice in the batch this is sentence-transformers' MultipleNegativesRankingLoss; a text that stands
     twice counts once here.
 
-    With `masked`, candidates of the anchor's own concept are not negatives: they are left out, or are
+    With `MaskedSection`, candidates of the anchor's own concept are no negatives: they are left out, or are
     positives too (`same_concept="positive"`: the mean over the positives, each against the negatives alone,
-    as SupCon's L_out, Khosla et al. 2020). With `margin`, a negative that scores above the positive by more
-    than it is left out as well. With `hardness`, the negatives it names weigh more the nearer they are (Lan et
-    al. 2025, eq. 5).
+    as SupCon's L_out, Khosla et al. 2020). With `false_negative_margin`, a negative that scores above the positive by
+    more than it is left out as well. With `hardness`, the negatives that it names weigh more the more similar they are
+    to the anchor (Lan et al. 2025, eq. 5).
 
     Requirements: rows of anchor, positive and any number of hard negatives. Relations: no duplicate-free
     sampler is needed.
     """
 
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        temperature: float,
-        symmetric: bool = False,
-        masked: bool = False,
-        extra_positives: bool = False,
-        margin: float | None = None,
-        hardness: Hardness = "none",
-        hardness_strength: float = 0.0,
-    ) -> None:
-        super().__init__(model)
-        self.temperature = temperature
-        self.symmetric = symmetric
-        self.masked = masked
-        self.extra_positives = extra_positives
-        self.margin = margin
-        self.hardness = hardness
-        self.hardness_strength = hardness_strength
+    def __init__(self, settings: RankingSection, context: LossContext) -> None:
+        super().__init__(context.model)
+        self.settings = settings
+        self.masked = settings if isinstance(settings, MaskedSection) else None
 
     def score(self, vectors: Tensor, plan: BatchPlan) -> Tensor:  # type: ignore[override]
         """The loss from anchors to candidates; if symmetric, its mean with that from positives to anchors."""
@@ -62,7 +40,7 @@ class InBatchRankingLoss(BatchLoss):
         anchors = unit[plan.anchors]
         cosines = anchors @ unit[plan.candidates].T
         loss = self._rank(cosines, plan.targets, plan.same_concept, self._penalty(cosines, plan))
-        if not self.symmetric:
+        if not self.settings.symmetric:
             return loss
         back = unit[plan.positives] @ anchors.T
         own = torch.arange(len(back), device=back.device)
@@ -70,26 +48,26 @@ class InBatchRankingLoss(BatchLoss):
 
     def _penalty(self, cosines: Tensor, plan: BatchPlan) -> Tensor | float:
         """`(B, C)`: what is added to the logits of the negatives that hardness names."""
-        if self.hardness == "none":
+        if self.settings.hardness == "none":
             return 0.0
         target = F.one_hot(plan.targets, cosines.shape[1]).bool()
         weighed = {
             "in_batch_negatives": ~plan.own,
             "hard_negatives": plan.own & ~target,
             "all_negatives": ~target,
-        }[self.hardness]
-        return self.hardness_strength * cosines.detach() * weighed
+        }[self.settings.hardness]
+        return self.settings.hardness_strength * cosines.detach() * weighed
 
     def _rank(self, cosines: Tensor, targets: Tensor, same: Tensor, penalty: Tensor | float) -> Tensor:
         """`cosines`, `same` and `penalty` are `(B, C)`, `targets` `(B,)`."""
-        logits = cosines / self.temperature
-        if not self.masked:
+        logits = cosines / self.settings.temperature
+        if self.masked is None:
             return F.cross_entropy(logits + penalty, targets)
         own = F.one_hot(targets, cosines.shape[1]).bool()
-        positives = same | own if self.extra_positives else own
+        positives = same | own if self.masked.same_concept == "positive" else own
         excluded = same | own
-        if self.margin is not None:
-            bar = cosines.detach().gather(1, targets[:, None]) + self.margin
+        if self.masked.false_negative_margin is not None:
+            bar = cosines.detach().gather(1, targets[:, None]) + self.masked.false_negative_margin
             excluded = excluded | (cosines.detach() > bar)
         against = torch.logsumexp((logits + penalty).masked_fill(excluded, EXCLUDED), dim=1, keepdim=True)
         per_positive = F.softplus(against - logits) * positives
@@ -104,13 +82,10 @@ class GuidedRankingLoss(BatchLoss):
     at most; here a row may bring any number.
     """
 
-    def __init__(
-        self, model: SentenceTransformer, guide: SecondModel, *, temperature: float, margin: float
-    ) -> None:
-        super().__init__(model)
-        self.guide = guide
-        self.temperature = temperature
-        self.margin = margin
+    def __init__(self, settings: GuidedSection, context: LossContext) -> None:
+        super().__init__(context.model)
+        self.settings = settings
+        self.guide = load_second(settings.guide_model, context.config, device=str(context.model.device))
 
     def score(self, vectors: Tensor, plan: BatchPlan) -> Tensor:  # type: ignore[override]
         """The loss of vectors `(U, D)`."""
@@ -118,10 +93,10 @@ class GuidedRankingLoss(BatchLoss):
         cosines = self._compared(unit[plan.anchors], unit[plan.candidates], plan)
         with torch.no_grad():
             guide = self._compared(*self.guide.vectors(plan, unit.device), plan)
-            bar = guide.gather(1, plan.targets[:, None]) - self.margin
+            bar = guide.gather(1, plan.targets[:, None]) - self.settings.guide_margin
             nearer = guide > bar
             nearer.scatter_(1, plan.targets[:, None], False)
-        logits = (cosines / self.temperature).masked_fill(nearer, EXCLUDED)
+        logits = (cosines / self.settings.temperature).masked_fill(nearer, EXCLUDED)
         return F.cross_entropy(logits, plan.targets)
 
     @staticmethod

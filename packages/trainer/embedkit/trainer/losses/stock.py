@@ -8,8 +8,8 @@ from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.losses import BatchHardTripletLossDistanceFunction as Distance
 from torch import Tensor, nn
 
-from embedkit.trainer.config import TrainSection
-from embedkit.trainer.losses.base import BatchLoss
+from embedkit.trainer.losses.base import BatchLoss, LossContext
+from embedkit.trainer.losses.sections import LossSection, ScaleSection, TripletSection
 from embedkit.trainer.model.load import whole_width
 from embedkit.trainer.step.batch import ColumnPlan
 
@@ -21,11 +21,6 @@ _BATCH_DISTANCES = {"euclidean": Distance.euclidean_distance, "cosine": Distance
 _DISTANCES = {
     "euclidean": losses.TripletDistanceMetric.EUCLIDEAN,
     "cosine": losses.TripletDistanceMetric.COSINE,
-}
-_OVER_LABELS = {
-    "batch_all_triplet": losses.BatchAllTripletLoss,
-    "batch_hard_triplet": losses.BatchHardTripletLoss,
-    "batch_semi_hard_triplet": losses.BatchSemiHardTripletLoss,
 }
 
 
@@ -49,9 +44,9 @@ class SoftmaxLoss(BatchLoss):
     difference, which is thrown away after training.
     """
 
-    def __init__(self, model: SentenceTransformer, *, classes: int) -> None:
-        super().__init__(model)
-        self.stock = losses.SoftmaxLoss(model, whole_width(model), num_labels=classes)
+    def __init__(self, settings: LossSection, context: LossContext) -> None:
+        super().__init__(context.model)
+        self.stock = losses.SoftmaxLoss(context.model, whole_width(context.model), num_labels=context.classes)
         self.stock.model = _AsTheyAre()
 
     def score(self, vectors: Tensor, plan: ColumnPlan) -> Tensor:  # type: ignore[override]
@@ -68,19 +63,47 @@ class _AsTheyAre(nn.Module):  # type: ignore[misc]
         return features
 
 
-def make_stock(name: str, model: SentenceTransformer, train: TrainSection) -> StockLoss:
-    """The loss of that name with the config's margin, distance or scale."""
-    distance = train.triplet_distance
-    margin = train.triplet_margin or _MARGINS[distance]
-    if name in _OVER_LABELS:
-        return StockLoss(
-            model, _OVER_LABELS[name](model, distance_metric=_BATCH_DISTANCES[distance], margin=margin)
-        )
-    if name == "triplet":
-        made = losses.TripletLoss(model, distance_metric=_DISTANCES[distance], triplet_margin=margin)
-    elif name == "cosine":
-        made = losses.CosineSimilarityLoss(model)
-    else:
-        kind = losses.CoSENTLoss if name == "cosent" else losses.AnglELoss
-        made = kind(model, scale=train.score_scale)
-    return StockLoss(model, made)
+def build_batch_all(settings: TripletSection, context: LossContext) -> StockLoss:
+    """All triplets of the batch."""
+    return _over_labels(losses.BatchAllTripletLoss, settings, context)
+
+
+def build_batch_hard(settings: TripletSection, context: LossContext) -> StockLoss:
+    """Each text's hardest triplet in the batch."""
+    return _over_labels(losses.BatchHardTripletLoss, settings, context)
+
+
+def build_batch_semi_hard(settings: TripletSection, context: LossContext) -> StockLoss:
+    """The batch's semi-hard triplets."""
+    return _over_labels(losses.BatchSemiHardTripletLoss, settings, context)
+
+
+def _over_labels(kind: Any, settings: TripletSection, context: LossContext) -> StockLoss:
+    distance = _BATCH_DISTANCES[settings.distance]
+    return StockLoss(context.model, kind(context.model, distance_metric=distance, margin=_margin(settings)))
+
+
+def build_triplet(settings: TripletSection, context: LossContext) -> StockLoss:
+    """Rows of anchor, positive and negative."""
+    distance = _DISTANCES[settings.distance]
+    made = losses.TripletLoss(context.model, distance_metric=distance, triplet_margin=_margin(settings))
+    return StockLoss(context.model, made)
+
+
+def _margin(settings: TripletSection) -> float:
+    return settings.margin or _MARGINS[settings.distance]
+
+
+def build_cosine(settings: LossSection, context: LossContext) -> StockLoss:
+    """The cosine similarity against the score."""
+    return StockLoss(context.model, losses.CosineSimilarityLoss(context.model))
+
+
+def build_cosent(settings: ScaleSection, context: LossContext) -> StockLoss:
+    """The order of cosine similarities."""
+    return StockLoss(context.model, losses.CoSENTLoss(context.model, scale=settings.scale))
+
+
+def build_angle(settings: ScaleSection, context: LossContext) -> StockLoss:
+    """The order of angles."""
+    return StockLoss(context.model, losses.AnglELoss(context.model, scale=settings.scale))

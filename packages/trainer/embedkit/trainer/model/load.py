@@ -46,7 +46,7 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
     model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
     if config.tokenizer_id is not None:
         _replace_tokenizer(model, config)
-    _set_length(model, config.train.max_length)
+    _set_length(model, config.train)
     _set_pooling(model, config.train)
     _set_prompts(model, config.train)
     if config.lora is not None:
@@ -107,10 +107,14 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
     model[0].processor = tokenizer
 
 
-def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
+def _set_length(model: SentenceTransformer, train: TrainSection) -> None:
+    """What the config asks for has to be possible; the default is taken as far as the model reads."""
+    max_length, asked = train.max_length, "max_length" in train.model_fields_set
     if max_length is None:
         return
     limit = _positions(model)
+    if limit is not None and max_length > limit and not asked:
+        max_length = limit
     if limit is not None and max_length > limit:
         raise UserError(
             "train.max_length is {max_length}, but the model reads {limit} tokens at most",
@@ -121,6 +125,8 @@ def _set_length(model: SentenceTransformer, max_length: int | None) -> None:
     try:
         model.max_seq_length = max_length
     except AttributeError:
+        if not asked:
+            return
         raise UserError(
             "the model reads texts of any length", hint="remove train.max_length from the config"
         ) from None

@@ -10,24 +10,8 @@ from embedkit.data.records import ClassedPair, Pair, Row, ScoredPair, Triplet
 from embedkit.data.shapes import KEYS, NAMES, Shape
 from embedkit.errors import UserError
 from embedkit.messages import tr
+from embedkit.trainer.losses.registry import LOSSES
 
-# What each loss is computed from. Rows of another shape fit where `CONVERSIONS` leads to it.
-EATS: Mapping[str, Shape] = {
-    "masked_mnrl": "pairs",
-    "mnrl": "pairs",
-    "cached_mnrl": "pairs",
-    "gist": "pairs",
-    "cached_gist": "pairs",
-    "distill": "pairs",
-    "batch_all_triplet": "labelled",
-    "batch_hard_triplet": "labelled",
-    "batch_semi_hard_triplet": "labelled",
-    "triplet": "triplets",
-    "softmax": "classed_pairs",
-    "cosine": "scored_pairs",
-    "cosent": "scored_pairs",
-    "angle": "scored_pairs",
-}
 # How alike the sentences of an inference class are, for the losses that learn from a score.
 CLASS_SCORES: Mapping[str, float] = {"entailment": 1.0, "neutral": 0.5, "contradiction": 0.0}
 MIN_LABELS = 3
@@ -35,7 +19,8 @@ MIN_LABELS = 3
 
 def losses_for(shape: Shape) -> list[str]:
     """The losses that can train on rows of this shape."""
-    return [loss for loss, eaten in EATS.items() if eaten == shape or (shape, eaten) in CONVERSIONS]
+    fitting = (loss for loss in LOSSES.values() if loss.rows == shape or (shape, loss.rows) in CONVERSIONS)
+    return [loss.name for loss in fitting]
 
 
 def require_fit(loss: str, shape: Shape, *, place: str) -> None:
@@ -54,17 +39,21 @@ def require_fit(loss: str, shape: Shape, *, place: str) -> None:
     )
 
 
+def trained_shape(shape: Shape, loss: str | None) -> Shape:
+    """The shape that rows are trained in: the one that the loss is computed from; without a loss their own."""
+    return LOSSES[loss].rows if loss else shape
+
+
 def converted(rows: Iterable[Row], shape: Shape, loss: str | None, *, dropped: Counter[str]) -> Iterator[Row]:
-    """The rows in the shape that a loss is computed from; without a loss as they are."""
-    eaten = EATS[loss] if loss else shape
-    if eaten == shape:
-        return iter(rows)
-    return CONVERSIONS[shape, eaten](rows, dropped)
+    """The rows in the shape that they are trained in; those that have no place in it are counted in `dropped`."""
+    wanted = trained_shape(shape, loss)
+    return iter(rows) if wanted == shape else CONVERSIONS[shape, wanted](rows, dropped)
 
 
 def converts_row_by_row(shape: Shape, loss: str | None) -> bool:
     """Whether one row of the file is one row of training, so that the rows can stay on disk."""
-    return loss is None or EATS[loss] == shape or (shape, EATS[loss]) in _ROW_BY_ROW
+    wanted = trained_shape(shape, loss)
+    return wanted == shape or (shape, wanted) in _ROW_BY_ROW
 
 
 def _triplets_as_pairs(rows: Iterable[Any], dropped: Counter[str]) -> Iterator[Row]:
@@ -104,9 +93,13 @@ def _classed_as_triplets(rows: Iterable[Any], dropped: Counter[str]) -> Iterator
     return _pairs_as_triplets(_classed_as_pairs(rows, dropped), dropped)
 
 
+def is_inference_class(label: object) -> bool:
+    """Whether a label is entailment, neutral or contradiction."""
+    return str(label).strip().lower() in CLASS_SCORES
+
+
 def _inference_class(row: ClassedPair) -> str:
-    name = str(row.label).strip().lower()
-    if name not in CLASS_SCORES:
+    if not is_inference_class(row.label):
         raise UserError(
             "the label {label!r} is no inference class",
             place=repr(row.sentence1[:40]),
@@ -114,7 +107,7 @@ def _inference_class(row: ClassedPair) -> str:
             label=row.label,
             classes=", ".join(CLASS_SCORES),
         )
-    return name
+    return str(row.label).strip().lower()
 
 
 CONVERSIONS: Mapping[tuple[Shape, Shape], Callable[[Iterable[Any], Counter[str]], Iterator[Row]]] = {

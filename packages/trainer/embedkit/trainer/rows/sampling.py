@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.trainer.config import ROWS_OF_A_CONCEPT, TrainSection
+from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.store import Rows, RowStore
 
 RowOrder = Callable[[int], NDArray[np.int64]]
@@ -81,7 +82,7 @@ def epoch_batches(
     train: TrainSection,
     *,
     seed: int,
-    loss: str | None = None,
+    loss: str,
     devices: int = 1,
     fixed: bool = True,
 ) -> EpochBatches:
@@ -93,7 +94,7 @@ def epoch_batches(
     if rows.shape == "labelled":
         order = label_order(rows.concepts.row_concepts, batch_size=batch_size, seed=seed)
     else:
-        order = row_order(rows, by_concept=_is_by_concept(rows, train, loss or train.loss), seed=seed)
+        order = row_order(rows, by_concept=_is_by_concept(rows, train, loss), seed=seed)
     steps = train.steps_per_epoch if fixed else None
     return EpochBatches(
         len(rows),
@@ -107,7 +108,7 @@ def _is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
     if rows.shape != "pairs" or train.batching != "auto":
         return rows.shape == "pairs" and train.batching == "concept"
     concepts = len(np.unique(rows.concepts.row_concepts))
-    return loss == "masked_mnrl" and len(rows) >= ROWS_OF_A_CONCEPT * concepts
+    return LOSSES[loss].knows_concepts and len(rows) >= ROWS_OF_A_CONCEPT * concepts
 
 
 def row_order(rows: Rows, *, by_concept: bool, seed: int) -> RowOrder:

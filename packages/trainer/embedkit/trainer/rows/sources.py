@@ -125,7 +125,7 @@ class _Joined:
 def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
     """Path, loss and weight of each file to train on; `UserError` when one is not there."""
     if not config.data.sources:
-        return [(find_pairs(config.data), config.train.loss, 1.0)]
+        return [(find_pairs(config.data), config.loss.name, 1.0)]
     for number, source in enumerate(config.data.sources):
         if not Path(source.path).is_file():
             raise UserError(
@@ -134,7 +134,7 @@ def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
                 hint="check data.sources[{number}].path",
                 number=number,
             )
-    return [(source.path, source.loss or config.train.loss, source.weight) for source in config.data.sources]
+    return [(source.path, (source.loss or config.loss).name, source.weight) for source in config.data.sources]
 
 
 def read_mixture(config: RunConfig) -> Mixture:

@@ -26,7 +26,13 @@ from embedkit.files import STDIO, sha256_file
 from embedkit.text import fold
 from embedkit.trainer.config import DataSection
 from embedkit.trainer.rows.concepts import ConceptIndex, near_concepts, text_hash
-from embedkit.trainer.rows.fit import EATS, MIN_LABELS, converted, converts_row_by_row, require_fit
+from embedkit.trainer.rows.fit import (
+    MIN_LABELS,
+    converted,
+    converts_row_by_row,
+    require_fit,
+    trained_shape,
+)
 
 _COUNTED = ("lang", "kind", "source", "license")
 
@@ -209,7 +215,7 @@ def read_rows(path: str, section: DataSection, *, loss: str | None = None, check
     if section.stream:
         offsets = array("q", islice(_offsets(Path(path)), index.rows))
         store = _FileStore(Path(path), offsets, row_format, loss, section.max_hard_negatives)
-    made = _rows(store, EATS[loss] if loss else shape, index, path=path, dropped=dropped)
+    made = _rows(store, trained_shape(shape, loss), index, path=path, dropped=dropped)
     if check:
         _require_enough(made, index, path)
     return made

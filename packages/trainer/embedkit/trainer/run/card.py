@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from embedkit.data.run_folder import CARD, UNMEASURED
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.sections import LossSection, TemperatureSection
 from embedkit.trainer.rows.store import RowSummary
 from embedkit.trainer.watch.dev_evaluation import DevResult, best_metric, is_better
 from embedkit.trainer.watch.dev_metrics import label
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from embedkit.trainer.run.plan import TrainPlan
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-# Losses that compare an anchor with the texts of the whole batch, divided by the temperature.
-_WITH_TEMPERATURE = ("masked_mnrl", "mnrl", "cached_mnrl", "gist", "cached_gist", "distill")
 _USE = """\
 ## Use
 
@@ -146,12 +145,16 @@ def _counted(values: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in values.items())
 
 
+def _loss(settings: LossSection) -> str:
+    warm = settings.temperature if isinstance(settings, TemperatureSection) else None
+    return settings.name if warm is None else f"{settings.name}, temperature {warm}"
+
+
 def _recipe(facts: CardFacts) -> str:
     config, plan = facts.config, facts.plan
     train, optim = config.train, config.optim
-    warm = f", temperature {train.temperature}" if set(plan.losses) & set(_WITH_TEMPERATURE) else ""
     rows = {
-        "loss": plan.loss + warm,
+        "loss": ", ".join(dict.fromkeys(map(_loss, config.losses))),
         "batch": f"{train.batch_size} rows, {plan.effective_batch_size} a step",
         "epochs, steps": f"{train.epochs}, {facts.steps} of {plan.steps}",
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rapidfuzz import process
@@ -22,7 +22,8 @@ from embedkit.extras import require
 from embedkit.files import read_bytes, sha256_file, write_text
 from embedkit.messages import tr
 from embedkit.models.resolve import lend_prompts
-from embedkit.trainer.config import DataSection, LossName, RunConfig
+from embedkit.trainer.config import DataSection, RunConfig
+from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.sources import find_sources
 from embedkit.trainer.rows.store import find_dev, read_rows
 from embedkit.trainer.run import resume as runs
@@ -89,7 +90,7 @@ def compare(
 def loss_names(text: str) -> list[str]:
     """The losses of `a,b,c`; `UserError` for one that there is not."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    known = get_args(LossName)
+    known = list(LOSSES)
     if not names:
         raise UserError("--losses names no loss", hint="known are {known}", known=", ".join(known))
     for name in names:
@@ -177,8 +178,7 @@ def _require_comparable(config: RunConfig, names: Sequence[str], graded: _Graded
 def _with_loss(config: RunConfig, loss: str) -> RunConfig:
     folder = Path(config.output.save_dir) / f"{config.output.save_name}-compare"
     output = config.output.model_copy(update={"save_dir": str(folder), "save_name": loss})
-    train = config.train.model_copy(update={"loss": loss})
-    return config.model_copy(update={"train": train, "output": output})
+    return config.with_loss(loss).model_copy(update={"output": output})
 
 
 def _compared(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.sections import DistillSection
 from embedkit.trainer.model.lengths import Lengths, measure_lengths
 from embedkit.trainer.model.precision import Precision
 from embedkit.trainer.step import processes, sharding
@@ -121,10 +122,16 @@ def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float 
     source = inputs.rows.sources[plan.source]
     if isinstance(plan, BatchPlan):
         apart = ~plan.same_concept
-        if source.loss == "distill" and config.train.teacher_model is None:
+        if learns_own_scores(config, plan.source):
             apart = apart & plan.own
     elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
         apart = plan.labels[:, None] != plan.labels[None, :]
     else:
         return None
     return float(apart.sum(dim=1).float().mean())
+
+
+def learns_own_scores(config: RunConfig, source: int) -> bool:
+    """Whether the loss of a source learns the scores that stand in its rows."""
+    settings = config.losses[source]
+    return isinstance(settings, DistillSection) and settings.teacher_model is None

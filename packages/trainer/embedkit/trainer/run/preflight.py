@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,7 @@ from embedkit.files import STDIO
 from embedkit.messages import tr
 from embedkit.ranking.leak import TestRow, find_leaks
 from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.step import processes
 from embedkit.trainer.watch.dev_evaluation import best_metric
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
 Level = Literal["ok", "note", "warning", "error"]
 VOCABULARY_SHARE = 0.6
 _KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
-_RANKING = ("masked_mnrl", "mnrl", "cached_mnrl")
-_GUIDED = ("gist", "cached_gist")
-_TRIPLETS = ("batch_all_triplet", "batch_hard_triplet", "batch_semi_hard_triplet", "triplet")
-# The settings of section train that only some losses look at.
-_LOOKED_AT: Mapping[str, Sequence[str]] = {
-    "temperature": (*_RANKING, *_GUIDED, "distill"),
-    "symmetric": _RANKING,
-    "hardness": _RANKING,
-    "same_concept": ("masked_mnrl",),
-    "false_negative_margin": ("masked_mnrl",),
-    "guide_model": _GUIDED,
-    "guide_margin": _GUIDED,
-    "teacher_model": ("distill",),
-    "triplet_distance": _TRIPLETS,
-    "triplet_margin": _TRIPLETS,
-    "score_scale": ("cosent", "angle"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +48,6 @@ def check_run(run: PreparedRun, metrics: DevMetrics | None) -> list[Check]:
     """All checks, in the order in which a run would meet them; `metrics` is what the dev rows gave."""
     config, plan = run.config, run.plan
     return [
-        *_idle(run),
         *_negatives(plan),
         *_accumulation(config.train),
         *_recomputing(config.train, plan),
@@ -74,19 +57,6 @@ def check_run(run: PreparedRun, metrics: DevMetrics | None) -> list[Check]:
         *_metric(config.train, metrics),
         *_leak(config, run.inputs.rows),
     ]
-
-
-def _idle(run: PreparedRun) -> Iterator[Check]:
-    train, losses = run.config.train, set(run.plan.losses)
-    idle = [
-        f"train.{name}"
-        for name, looking in _LOOKED_AT.items()
-        if losses.isdisjoint(looking) and getattr(train, name) != TrainSection.model_fields[name].default
-    ]
-    if idle:
-        text = "the loss {loss} does not look at {names}"
-        fields = {"loss": run.plan.loss, "names": ", ".join(idle)}
-        yield Check(name="settings", level="note", template=text, fields=fields)
 
 
 def _negatives(plan: TrainPlan) -> Iterator[Check]:
@@ -111,8 +81,8 @@ def _accumulation(train: TrainSection) -> Iterator[Check]:
 
 
 def _recomputing(train: TrainSection, plan: TrainPlan) -> Iterator[Check]:
-    cached = train.micro_batch_size is not None or any(loss.startswith("cached_") for loss in plan.losses)
-    both = cached and train.grad_checkpointing
+    in_turns = train.micro_batch_size is not None or any(LOSSES[loss].in_turns for loss in plan.losses)
+    both = in_turns and train.grad_checkpointing
     text = (
         "texts that take turns are computed again anyway, and train.grad_checkpointing does it once more: set it "
         "to false"

@@ -26,7 +26,14 @@ from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
 from embedkit.trainer.rows.store import Rows, find_dev, read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.environment import require_same_start
-from embedkit.trainer.run.plan import Negatives, TrainPlan, count_negatives, make_plan, run_path
+from embedkit.trainer.run.plan import (
+    Negatives,
+    TrainPlan,
+    count_negatives,
+    learns_own_scores,
+    make_plan,
+    run_path,
+)
 from embedkit.trainer.step import distributed, processes, sharding
 from embedkit.trainer.step.batch import (
     Features,
@@ -161,7 +168,7 @@ def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | 
     read = read_rows(path, whole, loss=source.loss, check=False)
     if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
         raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
-    if source.loss == "distill" and config.train.teacher_model is None:
+    if learns_own_scores(config, number):
         return read, None
     return read, number
 

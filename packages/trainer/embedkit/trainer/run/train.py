@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from embedkit.console import out_json, say
 from embedkit.data import run_folder
-from embedkit.errors import TerminatedError
+from embedkit.errors import ReportedInterrupt, TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.trainer.config import RunConfig

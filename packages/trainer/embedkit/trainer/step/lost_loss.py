@@ -39,4 +39,4 @@ def _way_out(loss: LossModule, config: RunConfig) -> str:
         return Phrase(
             "the weights are sound, {dtype} is too short for them: set dtype to float32", dtype=config.dtype
         )
-    return "the weights are sound: look at these rows, and raise train.temperature"
+    return "the weights are sound: look at these rows, and raise loss.temperature"
