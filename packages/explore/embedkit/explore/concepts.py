@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embedkit.disjoint_sets import DisjointSets
 from embedkit.explore.corpus import Item
 from embedkit.models.vectors import Encoder
 from embedkit.text import fold
@@ -50,18 +51,14 @@ def concepts_of(items: Sequence[Item]) -> tuple[Concept, ...]:
 
     An alias that two concepts share (an ambiguous abbreviation) joins nothing.
     """
-    from networkx import Graph, connected_components
-
     by_term: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         by_term.setdefault(fold(item.term), []).append(place)
-    graph = Graph()
-    graph.add_nodes_from(range(len(items)))
+    sets = DisjointSets(len(items))
     for place, item in enumerate(items):
         for name in (item.term, *item.names):
-            graph.add_edges_from((place, other) for other in by_term.get(fold(name), ())[:1])
-    groups = sorted(sorted(group) for group in connected_components(graph))
-    return tuple(Concept(items=tuple(items[place] for place in group)) for group in groups)
+            sets.union((place, *by_term.get(fold(name), ())[:1]))
+    return tuple(Concept(items=tuple(items[place] for place in group)) for group in sets.groups())
 
 
 def concept_vectors(concepts: Sequence[Concept], encoder: Encoder) -> NDArray[np.float32]:
