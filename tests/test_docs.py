@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.evaluation import verdict
+from embedkit.evaluation.report import verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """What a report can be."""
 
     HTML = "html"
@@ -63,9 +63,9 @@ def evaluate(
 ) -> None:
     """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
     if mteb:
-        from embedkit.evaluation.mteb_tasks import evaluate_mteb
+        from embedkit.evaluation.mteb_tasks import MtebOptions, evaluate_mteb
 
-        unused = {
+        given = {
             "--test": test,
             "--corpus": corpus,
             "--similarity": similarity,
@@ -73,30 +73,38 @@ def evaluate(
             "--fail-under-delta": fail_under_delta is not None,
             "--allow-leak": allow_leak,
         }
-        evaluate_mteb(mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_)
+        unused = [name for name, value in given.items() if value]
+        evaluate_mteb(
+            MtebOptions(
+                tasks=mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_
+            )
+        )
         return
     from embedkit.evaluation.evaluate import evaluate as run
+    from embedkit.evaluation.plan import EvaluateOptions
 
     run(
-        model=model,
-        baseline=baseline,
-        test=test,
-        corpus=corpus,
-        output=output,
-        similarity=similarity,
-        fail_under=fail_under or (),
-        fail_under_delta=fail_under_delta,
-        allow_leak=allow_leak,
-        resamples=resamples,
-        seed=seed,
-        as_json=json_,
+        EvaluateOptions(
+            model=model,
+            baseline=baseline,
+            test=test,
+            corpus=corpus,
+            output=output,
+            similarity=similarity,
+            fail_under=fail_under or (),
+            fail_under_delta=fail_under_delta,
+            allow_leak=allow_leak,
+            resamples=resamples,
+            seed=seed,
+            as_json=json_,
+        )
     )
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Evaluated runs or folders with a metrics.json.")],
     format_: Annotated[
-        Format | None,
+        ReportFormat | None,
         typer.Option("--format", help="html writes a page; md (the default of several runs) and json print."),
     ] = None,
     output: Annotated[
@@ -107,9 +115,11 @@ def report(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render an evaluation again, or put runs side by side and test each against the first."""
+    from embedkit.evaluation.report.report import ReportOptions
     from embedkit.evaluation.report.report import report as run
 
-    run(runs, format=format_.value if format_ else None, output=output, force=force, as_json=json_)
+    chosen = format_.value if format_ else None
+    run(ReportOptions(runs=runs, format=chosen, output=output, force=force, as_json=json_))
 
 
 def register(app: typer.Typer) -> None:

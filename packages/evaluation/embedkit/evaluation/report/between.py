@@ -12,10 +12,10 @@ from pathlib import Path
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare_all, judge
 from embedkit.evaluation.measure.per_query import FILE_NAME, QueryValues, read_queries
-from embedkit.evaluation.measure.statistics import Interval
-from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult, ModelInfo, Word
-from embedkit.evaluation.report.table import range_text
-from embedkit.evaluation.verdict import against_sentence
+from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, ModelInfo, Word
+from embedkit.evaluation.report.terminal import range_text
+from embedkit.evaluation.report.verdict import run_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -45,7 +45,7 @@ class ComparedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class PairedRuns:
     """A run (`after`) against the first one (`before`) on the same queries; without metrics, `untested` says why.
 
     `word` is SHIP where the run is better for certain, DO NOT SHIP where it is worse.
@@ -63,7 +63,7 @@ class Comparison:
     """Runs in the order given, and each but the first against the first."""
 
     runs: tuple[ComparedRun, ...]
-    against: tuple[Against, ...]
+    against: tuple[PairedRuns, ...]
 
     @property
     def metric_names(self) -> list[str]:
@@ -109,7 +109,7 @@ def _short(name: str, evaluation: Evaluation) -> ComparedRun:
 
 def _against_first(
     names: Sequence[str], evaluations: Sequence[Evaluation], queries: Sequence[QueryValues | None]
-) -> Iterator[Against]:
+) -> Iterator[PairedRuns]:
     first, *others = zip(names, evaluations, queries, strict=True)
     reasons = [_untested(first[1], evaluation, first[2], found) for _, evaluation, found in others]
     values = [
@@ -117,11 +117,12 @@ def _against_first(
         for (_, _, found), reason in zip(others, reasons, strict=True)
         if not reason and first[2] and found
     ]
-    tested = iter(compare_all(values, resamples=first[1].resamples, seed=first[1].seed) if values else ())
+    resampling = Resampling(first[1].resamples, first[1].seed)
+    tested = iter(compare_all(values, resampling) if values else ())
     for (name, evaluation, _), reason in zip(others, reasons, strict=True):
         metrics = () if reason else tuple(_without_words(next(tested)))
         word: Word = judge(metrics, concepts=evaluation.concepts) if metrics else "NO DIFFERENCE"
-        yield Against(run=name, first=first[0], word=word, untested=reason, metrics=metrics)
+        yield PairedRuns(run=name, first=first[0], word=word, untested=reason, metrics=metrics)
 
 
 def _untested(
@@ -140,7 +141,7 @@ def _without_words(metrics: Sequence[MetricResult]) -> Iterator[MetricResult]:
     return (replace(metric, bm25=None) for metric in metrics)
 
 
-def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of what both the Markdown and the page show: a column a run, then what all share."""
     runs, shared = comparison.runs, comparison.baseline
     head = ["", *(run.name for run in runs), *([tr("baseline"), "BM25"] if shared else [])]
@@ -157,12 +158,12 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def spoken(pair: Against, comparison: Comparison) -> str:
+def paired_sentence(pair: PairedRuns, comparison: Comparison) -> str:
     """What the test of a run against the first one says, in one sentence."""
     if not pair.metrics:
         return tr(_UNTESTED, run=pair.run, first=pair.first, reason=tr(pair.untested))
     run = comparison.runs[0]
-    return against_sentence(
+    return run_sentence(
         pair.word,
         pair.metrics[0],
         run=pair.run,

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from embedkit.data.run_folder import Series
-from embedkit.evaluation.measure.statistics import Interval
 from embedkit.evaluation.measure.systems import BINS
-from embedkit.evaluation.records import Evaluation, MetricResult, Similarities, Slice
+from embedkit.evaluation.records import Evaluation, Interval, MetricResult, Similarities, Slice
 from embedkit.evaluation.report.between import Comparison
 from embedkit.evaluation.report.term_charts import label_charts, term_charts
 from embedkit.messages import tr

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS, Interval
-from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult, Slice, Task, Word
+from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
+from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -73,9 +73,9 @@ _KEPT_LANGUAGE = (
 )
 
 
-def said(evaluation: Evaluation) -> str:
+def evaluation_sentence(evaluation: Evaluation) -> str:
     """The verdict of an evaluation in one sentence, in the person's language."""
-    return sentence(
+    return verdict_sentence(
         evaluation.word,
         evaluation.primary,
         queries=evaluation.queries,
@@ -85,7 +85,7 @@ def said(evaluation: Evaluation) -> str:
     )
 
 
-def sentence(
+def verdict_sentence(
     word: Word,
     primary: MetricResult,
     *,
@@ -104,7 +104,7 @@ def sentence(
     return tr(_TOO_FEW_ROWS if few else _ROWS[word], unit=tr(UNITS[task]), **fields)
 
 
-def against_sentence(
+def run_sentence(
     word: Word, primary: MetricResult, *, run: str, first: str, queries: int, concepts: int
 ) -> str:
     """What a paired test of two runs says; `before` is the first one's."""
@@ -112,14 +112,21 @@ def against_sentence(
     return tr(_AGAINST[word], run=run, first=first, **fields)
 
 
-def language_lines(evaluation: Evaluation) -> Iterator[str]:
+def detail_lines(evaluation: Evaluation) -> Iterator[str]:
+    """What stands under the verdict: languages, particles, everyday language."""
+    yield from _language_lines(evaluation)
+    yield from _particle_lines(evaluation)
+    yield from _forgetting_lines(evaluation)
+
+
+def _language_lines(evaluation: Evaluation) -> Iterator[str]:
     """A line for each language, where there are several: a gain in one may hide a loss in another."""
     parts = [part for part in evaluation.slices if part.dimension == "lang"]
     for part in parts if len(parts) > 1 else ():
         yield _language_line(part)
 
 
-def particle_lines(evaluation: Evaluation) -> Iterator[str]:
+def _particle_lines(evaluation: Evaluation) -> Iterator[str]:
     """What a particle after a Korean name does to either model."""
     parts = [part for part in evaluation.slices if part.dimension == "particle"]
     for part in parts[1:]:
@@ -136,7 +143,7 @@ def mined_lines(evaluation: Evaluation) -> Iterator[str]:
         yield tr(_MINED_BY, model=model)
 
 
-def forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
+def _forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
     """What became of everyday language, in all and in each language."""
     general = evaluation.forgetting
     if general is None:
