@@ -54,68 +54,82 @@ class ClusterResult:
     clusters: tuple[Cluster, ...]
 
 
-def cluster(
-    input: str,
-    *,
-    column: str | None = None,
-    k: int | None = None,
-    threshold: float | None = None,
-    model: str | None = None,
-    output: Path | None = None,
-    seed: int = 0,
-    force: bool = False,
-    as_json: bool = False,
-) -> ClusterResult:
-    """Group the texts of `input` into `k` groups, or into groups whose mean cosine is at least `threshold`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """What `embedkit cluster` is asked for: `k` groups, or groups whose mean cosine is at least `threshold`."""
+
+    input: str
+    column: str | None = None
+    k: int | None = None
+    threshold: float | None = None
+    model: str | None = None
+    output: Path | None = None
+    seed: int = 0
+    force: bool = False
+    as_json: bool = False
+
+
+def cluster(options: ClusterOptions) -> ClusterResult:
+    """Group the texts of the input.
 
     Raises:
         UserError: neither or both of `k` and `threshold`, more groups than texts, or a file or model that is missing.
     """
-    _check(k, threshold, output, force)
-    texts = read_texts(input, column=column)
-    if k is not None and k > len(set(texts)):
+    _check(options)
+    texts = _read(options)
+    encoder = open_encoder(options.model)
+    warn_if_unreadable(encoder, texts)
+    vectors = encoder.encode(texts)
+    labels = _by_size(_groups(vectors, options))
+    result = ClusterResult(
+        model=encoder.source.requested,
+        labels=tuple(labels.tolist()),
+        silhouette=_silhouette(vectors, labels, options.seed),
+        clusters=tuple(_clusters(texts, vectors, labels)),
+    )
+    if options.output:
+        _write(options.output, texts, result)
+    if options.as_json:
+        out_json(asdict(result))
+    else:
+        _print(result)
+    return result
+
+
+def _check(options: ClusterOptions) -> None:
+    if (options.k is None) == (options.threshold is None):
+        raise UserError("name either --k (how many groups) or --threshold (least similarity)")
+    if options.output:
+        if options.output.suffix not in (".csv", ".jsonl"):
+            raise UserError("expected a name that ends in .csv or .jsonl", place=str(options.output))
+        refuse_existing(options.output, force=options.force)
+    require("sklearn", extra="train")
+
+
+def _read(options: ClusterOptions) -> tuple[str, ...]:
+    texts = read_texts(options.input, column=options.column)
+    if options.k is not None and options.k > len(set(texts)):
         raise UserError(
             "--k {k} is more than there are different texts ({count})",
-            place=input,
-            k=k,
+            place=options.input,
+            k=options.k,
             count=len(set(texts)),
         )
-    if threshold is not None and len(texts) > MOST_COMPARED:
+    if options.threshold is not None and len(texts) > MOST_COMPARED:
         raise UserError(
             "--threshold compares every two texts and takes {most}, not {count}",
-            place=input,
+            place=options.input,
             hint="--k takes any number",
             most=MOST_COMPARED,
             count=len(texts),
         )
-    encoder = open_encoder(model)
-    warn_if_unreadable(encoder, texts)
-    vectors = encoder.encode(texts)
-    found = _k_means(vectors, k, seed) if k is not None else _agglomerate(vectors, threshold or 0.0)
-    labels = _by_size(found)
-    result = ClusterResult(
-        model=encoder.source.requested,
-        labels=tuple(labels.tolist()),
-        silhouette=_silhouette(vectors, labels, seed),
-        clusters=tuple(_clusters(texts, vectors, labels)),
-    )
-    if output:
-        _write(output, texts, result)
-    if as_json:
-        out_json(asdict(result))
-    else:
-        _tell(result)
-    return result
+    return texts
 
 
-def _check(k: int | None, threshold: float | None, output: Path | None, force: bool) -> None:
-    if (k is None) == (threshold is None):
-        raise UserError("name either --k (how many groups) or --threshold (least similarity)")
-    if output:
-        if output.suffix not in (".csv", ".jsonl"):
-            raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
-        refuse_existing(output, force=force)
-    require("sklearn", extra="train")
+def _groups(vectors: NDArray[np.float32], options: ClusterOptions) -> Labels:
+    if options.k is not None:
+        return _k_means(vectors, options.k, options.seed)
+    return _agglomerate(vectors, options.threshold or 0.0)
 
 
 def _k_means(vectors: NDArray[np.float32], k: int, seed: int) -> Labels:
@@ -193,7 +207,7 @@ def _write(path: Path, texts: Sequence[str], result: ClusterResult) -> None:
     say("wrote {path}: {rows} rows", path=path, rows=len(rows))
 
 
-def _tell(result: ClusterResult) -> None:
+def _print(result: ClusterResult) -> None:
     for group in result.clusters:
         head = tr("{label}: {count} texts, cohesion {cohesion}", label=group.label, count=len(group.texts),
                   cohesion=f"{group.cohesion:.3f}")  # fmt: skip

@@ -18,7 +18,7 @@ from embedkit.text import fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concept:
+class GlossaryConcept:
     """Entries that name one another. `terms` are their head terms, `names` all their names."""
 
     items: tuple[Item, ...]
@@ -46,7 +46,7 @@ class Concept:
         return frozenset(fold(name) for item in self.items for name in (item.term, *item.names))
 
 
-def concepts_of(items: Sequence[Item]) -> tuple[Concept, ...]:
+def concepts_of(items: Sequence[Item]) -> tuple[GlossaryConcept, ...]:
     """Group entries: those with one head term, and those of which one names the other's head term as an alias.
 
     An alias that two concepts share (an ambiguous abbreviation) joins nothing.
@@ -58,10 +58,10 @@ def concepts_of(items: Sequence[Item]) -> tuple[Concept, ...]:
     for place, item in enumerate(items):
         for name in (item.term, *item.names):
             sets.union((place, *by_term.get(fold(name), ())[:1]))
-    return tuple(Concept(items=tuple(items[place] for place in group)) for group in sets.groups())
+    return tuple(GlossaryConcept(items=tuple(items[place] for place in group)) for group in sets.groups())
 
 
-def concept_vectors(concepts: Sequence[Concept], encoder: Encoder) -> NDArray[np.float32]:
+def concept_vectors(concepts: Sequence[GlossaryConcept], encoder: Encoder) -> NDArray[np.float32]:
     """Unit vectors `(len(concepts), D)`: the sum over the entries' terms and definitions."""
     texts = [text for concept in concepts for item in concept.items for text in (item.term, item.text)]
     starts = np.cumsum([0, *(2 * len(concept.items) for concept in concepts[:-1])])
