@@ -12,13 +12,13 @@ import pytest
 
 from embedkit.compose.concepts.graph import build
 from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Guards, Miner
-from embedkit.compose.mine.candidates.nearest import DECIMALS
 from embedkit.compose.mine.options import MineOptions, parse_window
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import Mined, mine
 from embedkit.compose.rows.drafts import draft_rows
 from embedkit.compose.run.compose import compose
 from embedkit.errors import UserError
+from embedkit.ranking.nearest import DECIMALS
 
 from .conftest import Run, made_glossary, rows_of
 from .test_mine import LEXICAL, Spelling, dense, stated
