@@ -39,7 +39,7 @@ GRAPHS: Mapping[Backend, str] = {
 }
 SAMPLE_TEXTS = 64
 _OUTPUT = "last_hidden_state"
-Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
+GraphRunner = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _hidden_state_only(original: Any, names: Sequence[str]) -> Any:
     return Traced().eval()
 
 
-def _onnx(path: Path) -> Run:
+def _onnx(path: Path) -> GraphRunner:
     import onnxruntime
     import torch
 
@@ -261,7 +261,7 @@ def _onnx(path: Path) -> Run:
     return run
 
 
-def _openvino(path: Path) -> Run:
+def _openvino(path: Path) -> GraphRunner:
     import openvino
     import torch
 

@@ -8,7 +8,7 @@ import typer
 
 
 class ReportFormat(StrEnum):
-    """What a report can be."""
+    """The formats of a report."""
 
     HTML = "html"
     MD = "md"
@@ -16,7 +16,7 @@ class ReportFormat(StrEnum):
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="The model to judge: a run, a folder or a hub id.")],
+    model: Annotated[str, typer.Option(help="The model to evaluate: a run, a folder or a hub id.")],
     baseline: Annotated[
         str | None, typer.Option(help="The model to compare with; by default the one the run started from.")
     ] = None,
@@ -37,18 +37,19 @@ def evaluate(
     similarity: Annotated[
         Path | None,
         typer.Option(
-            help="Graded pairs that show what was forgotten; by default 300 that ship with embedkit."
+            help="Graded pairs of everyday language, to measure forgetting; by default the 300 that ship with embedkit."
         ),
     ] = None,
     fail_under: Annotated[
-        list[str] | None, typer.Option(help="Exit 1 below this, as ndcg@10=0.6; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Exit 1 if a metric is below a number, such as ndcg@10=0.6; may be repeated."),
     ] = None,
     fail_under_delta: Annotated[
         float | None,
-        typer.Option(help="Exit 1 when the first metric (nDCG@10) gains less than this over the baseline."),
+        typer.Option(help="Exit 1 if the first metric (nDCG@10) gains less than this over the baseline."),
     ] = None,
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
+        bool, typer.Option("--allow-leak", help="Evaluate even if test rows were trained on.")
     ] = False,
     mteb: Annotated[
         list[str] | None,
@@ -59,7 +60,7 @@ def evaluate(
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap and permutation resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
-    json_: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the contents of metrics.json.")] = False,
 ) -> None:
     """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
     if mteb:

@@ -32,7 +32,7 @@ from embedkit.evaluation.result import evaluation_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.leak import Leak, TestRow, find_leaks, pass_gate, rows_of
+from embedkit.ranking.leak import Leak, TestRow, find_leaks, require_no_leaks, rows_of
 from embedkit.ranking.queries import TestSet
 
 FEW_CONCEPTS = 20
@@ -52,7 +52,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     """
     plan = plan_evaluation(options)
     leaks = _leaks(plan)
-    pass_gate(leaks, allow_leak=options.allow_leak)
+    require_no_leaks(leaks, allow_leak=options.allow_leak)
     print_plan(plan)
     models = ModelPair(Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model))
     found = _findings(plan, models, options.resampling)
@@ -105,4 +105,4 @@ def _print(result: Evaluation) -> None:
     for reason, count in result.dropped.items():
         say("{count} queries left out: {reason}", count=count, reason=tr(reason))
     if result.concepts < FEW_CONCEPTS:
-        warn("{concepts} concepts are few: the interval is rough", concepts=result.concepts)
+        warn("only {concepts} concepts: the interval is imprecise", concepts=result.concepts)

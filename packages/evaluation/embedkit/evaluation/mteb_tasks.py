@@ -69,8 +69,8 @@ def evaluate_mteb(options: MtebOptions) -> tuple[TaskScore, ...]:
     """
     if options.unused:
         raise UserError(
-            "{options} cannot go with --mteb",
-            hint="run embedkit evaluate once for each",
+            "{options} cannot be used with --mteb",
+            hint="run embedkit evaluate twice, once with --mteb",
             options=", ".join(options.unused),
         )
     source = resolve_model(options.model)
@@ -185,7 +185,7 @@ def _run(
     except (OSError, ValueError, ConnectionError) as error:
         raise UserError(
             "a task could not be run: {first}",
-            hint="its data must be on this machine or the network must be there",
+            hint="the data of the task must be on this machine, or the network available",
             first=str(error).strip().splitlines()[0],
         ) from error
 

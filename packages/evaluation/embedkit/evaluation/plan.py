@@ -85,11 +85,15 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     run = run_of(source)
     baseline = find_baseline(options.baseline, run)
     if baseline is None:
-        raise UserError("nothing to compare with", place=options.model, hint="name a model with --baseline")
+        raise UserError(
+            "there is no baseline to compare with", place=options.model, hint="name a model with --baseline"
+        )
     test_file = options.test or default_test_file(run)
     tests = read_row_tests(test_file) or read_test_set(test_file, corpus=options.corpus)
     if options.corpus and isinstance(tests, RowTests):
-        raise UserError("--corpus goes with pairs, these rows search nothing", place=str(test_file))
+        raise UserError(
+            "--corpus is for test files of pairs: other rows are not searched", place=str(test_file)
+        )
     similarity = options.similarity or default_similarity_file()
     read_graded(similarity)
     task = tests.task if isinstance(tests, RowTests) else "retrieval"
@@ -121,7 +125,7 @@ def print_plan(plan: EvaluationPlan) -> None:
     tests = plan.tests
     if plan.prompts:
         prompts = ", ".join(map(repr, plan.prompts.values()))
-        say("both models read the prompts of the run: {prompts}", prompts=prompts)
+        say("both models get the prompts of the run: {prompts}", prompts=prompts)
     if isinstance(tests, TestSet):
         say(
             "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",

@@ -298,7 +298,7 @@ def read_evaluation(path: Path) -> Evaluation:
         raise UserError(
             "not an evaluation ({where}: {reason})",
             place=str(path),
-            hint="embedkit evaluate writes it anew",
+            hint="run embedkit evaluate again",
             where=".".join(map(str, first["loc"])) or tr("file"),
             reason=tr(first["msg"]),
         ) from None

@@ -117,9 +117,9 @@ def _read(options: ClusterOptions) -> tuple[str, ...]:
         )
     if options.threshold is not None and len(texts) > MOST_COMPARED:
         raise UserError(
-            "--threshold compares every two texts and takes {most}, not {count}",
+            "--threshold compares every pair of texts and takes at most {most}, not {count}",
             place=options.input,
-            hint="--k takes any number",
+            hint="--k has no limit",
             most=MOST_COMPARED,
             count=len(texts),
         )

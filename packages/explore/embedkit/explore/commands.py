@@ -1,4 +1,4 @@
-"""Command signatures of a model at work: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
+"""Command signatures of explore: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -33,8 +33,8 @@ FileOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", help="The file's column; by default text, sentence, term …")
 ]
-TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many results.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -188,7 +188,7 @@ def faq(
     model: ModelOption = None,
     top_k: TopOption = 1,
     min_similarity: Annotated[
-        float, typer.Option(min=-1, max=1, help="Answers below this cosine are no answers.")
+        float, typer.Option(min=-1, max=1, help="Leave out answers below this cosine.")
     ] = -1.0,
     output: Annotated[
         Path | None, typer.Option(help="A .csv or .jsonl to write; by default CSV on stdout.")

@@ -82,14 +82,14 @@ def graph(options: GraphOptions) -> GraphResult:
     corpus = open_corpus(options.corpus, encoder)
     concepts = concepts_of(corpus.items)
     if len(concepts) < 2:
-        raise UserError("holds one concept only: there is nothing to link", place=corpus.name)
+        raise UserError("holds only one concept: there is nothing to link", place=corpus.name)
     warn_if_unreadable(encoder, [text for item in corpus.items for text in (item.term, item.text)])
     vectors = concept_vectors(concepts, encoder)
     least = _usual_least(vectors) if options.min_similarity is None else options.min_similarity
     links = tuple(_links(vectors, least))
     if not links:
         raise UserError(
-            "no two concepts are as near as {least}",
+            "no two concepts have a cosine of {least} or more",
             place=corpus.name,
             hint="lower --min-similarity",
             least=least,
@@ -200,7 +200,8 @@ def _write(files: Sequence[Path], network: Graph, result: GraphResult) -> None:
 def _print(result: GraphResult) -> None:
     out(
         tr(
-            "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, {alone} alone",
+            "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, "
+            "{alone} concepts without a link",
             concepts=result.concepts,
             links=result.links,
             least=result.min_similarity,

@@ -95,7 +95,7 @@ def _members(
 def _word_lines(result: OddOneOutResult) -> Iterator[str]:
     first, second, *_ = result.members
     yield tr(
-        "{odd} is the odd one out: {distance} from the others on average; next is {next} with {next_distance}",
+        "{odd} is the odd one out: mean distance to the others {distance}; next: {next}, {next_distance}",
         odd=first.text,
         distance=f"{first.distance:.3f}",
         next=second.text,

@@ -69,7 +69,7 @@ def recommend(options: RecommendOptions) -> RecommendResult:
     concepts = concepts_of(corpus.items)
     own = [place for place, concept in enumerate(concepts) if fold(text) in concept.keys]
     if not own:
-        say("{term} is not in {corpus}: compared by its text alone", term=text, corpus=corpus.name)
+        say("{term} is not in {corpus}: only its text is compared", term=text, corpus=corpus.name)
     vectors = concept_vectors(concepts, encoder)
     query = vectors[own].sum(axis=0) if own else encoder.encode([text])[0]
     cosines = vectors @ (query / (np.linalg.norm(query) or 1))

@@ -51,7 +51,7 @@ def label_findings(
     kept = [row for row in rows if counts[str(row.label)] > 1]
     names, labels = np.unique([str(row.label) for row in kept], return_inverse=True)
     if len(names) < 2:
-        raise UserError("needs two labels with two texts each at least", place=file)
+        raise UserError("at least two labels with two texts each are needed", place=file)
     require("sklearn", extra="train")
     texts = [row.text for row in kept]
     vectors = [encoder.encode(texts, role="query") for encoder in (models.before, models.after)]

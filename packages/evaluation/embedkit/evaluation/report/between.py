@@ -19,12 +19,12 @@ from embedkit.evaluation.report.verdict import run_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
-OTHER_TEST = "they were evaluated on different queries or texts: their numbers do not compare"
-NO_QUERIES = "a run has no queries.jsonl of this evaluation: evaluate it again"
+OTHER_TEST = "they were evaluated on different queries or texts, so their numbers cannot be compared"
+NO_QUERIES = "one of the runs has no queries.jsonl of this evaluation: evaluate it again"
 ROW_TASK = "only runs evaluated on pairs are tested against each other"
 NOTE = (
-    "In brackets 95 % intervals, concepts resampled. {metric} decides; the other metrics are shown without correction "
-    "for their number."
+    "In brackets: 95 % intervals from resampling whole concepts. The verdict rests on {metric}; the other metrics are "
+    "not corrected for multiple comparisons."
 )
 _UNTESTED = "{run} and {first} were not tested against each other: {reason}"
 

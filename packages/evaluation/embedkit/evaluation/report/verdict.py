@@ -18,7 +18,7 @@ _OVERALL: dict[Word, str] = {
     "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _NUMBERS + ".",
 }
 _TOO_FEW = (
-    "NO DIFFERENCE: {concepts} concepts are too few to tell (six at least); "
+    "NO DIFFERENCE: {concepts} concepts are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
 )
 _ROW_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} {unit}"
@@ -30,7 +30,7 @@ _ROWS: dict[Word, str] = {
     "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _ROW_NUMBERS + ".",
 }
 _TOO_FEW_ROWS = (
-    "NO DIFFERENCE: {queries} {unit} are too few to tell (six at least); "
+    "NO DIFFERENCE: {queries} {unit} are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
 )
 _FORGOT = (
@@ -46,18 +46,19 @@ UNITS: dict[Task, str] = {
     "labelled": "labelled texts",
 }
 _LANGUAGE: dict[Word, str] = {
-    "SHIP": "{lang} gains: {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{lang} gains nothing that can be told from chance: {metric} {before} to {after} "
-    + _NUMBERS,
-    "DO NOT SHIP": "{lang} loses: {metric} {before} to {after} " + _NUMBERS,
+    "SHIP": "{lang}: better, {metric} {before} to {after} " + _NUMBERS,
+    "NO DIFFERENCE": "{lang}: no significant difference, {metric} {before} to {after} " + _NUMBERS,
+    "DO NOT SHIP": "{lang}: worse, {metric} {before} to {after} " + _NUMBERS,
 }
 _AGAINST: dict[Word, str] = {
     "SHIP": "{run} beats {first}: {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{run} and {first} cannot be told apart: {metric} {before} to {after} " + _NUMBERS,
+    "NO DIFFERENCE": "{run} and {first} do not differ significantly: {metric} {before} to {after} "
+    + _NUMBERS,
     "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
 }
 _MINED_BY = (
-    "{model} mined these hard negatives, each below the right text for it: the comparison flatters this model"
+    "{model} mined these hard negatives and so ranks each of them below the right text: "
+    "the comparison favours this model"
 )
 _PARTICLE = (
     "Korean names with {particle}: {metric} {before} to {after} (without: {plain_before} to {plain_after}) over "

@@ -62,8 +62,8 @@ class LexicalMiner:
         words: Words = plain_words,
     ) -> None:
         self._size = len(pool)
-        self._texts = _Index(pool, spelled=spelled, words=words)
-        explained = _Index(about, spelled=False, words=words)
+        self._texts = _FeatureIndex(pool, spelled=spelled, words=words)
+        explained = _FeatureIndex(about, spelled=False, words=words)
         self._about = explained if explained.features else None
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Ranked]:
@@ -91,7 +91,7 @@ def _ranked(
     return best_first(indices[keep].astype(np.int64), values[keep], limit + SLACK)
 
 
-class _Index:
+class _FeatureIndex:
     """The BM25 weights of some texts, features by texts, in single precision."""
 
     def __init__(self, texts: Iterable[str], *, spelled: bool, words: Words) -> None:
