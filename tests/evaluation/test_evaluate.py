@@ -85,7 +85,7 @@ def test_the_base_model_is_measured_with_the_runs_prompts(
     config["train"] = {"query_prompt": "query: ", "document_prompt": "passage: "}
     (run / "config.json").write_text(json.dumps(config))
     found = evaluate(EvaluateOptions(model=str(run), resamples=100))
-    assert "both models read the prompts of the run: 'query: ', 'passage: '" in capsys.readouterr().err
+    assert "both models get the prompts of the run: 'query: ', 'passage: '" in capsys.readouterr().err
     assert {metric.difference for metric in found.metrics} == {0.0}
     bare = evaluate(EvaluateOptions(model=str(run), baseline=str(run / "model"), resamples=100))
     assert bare.metrics[0].after == found.metrics[0].after
@@ -384,7 +384,7 @@ def test_what_is_missing_is_named(run: Path, options: dict[str, Any], message: s
 
 
 def test_a_plain_model_needs_a_baseline(split: Path, tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="nothing to compare with"):
+    with pytest.raises(UserError, match="there is no baseline to compare with"):
         evaluate(EvaluateOptions(model=str(tiny_model)))
 
 

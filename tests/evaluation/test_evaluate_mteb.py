@@ -106,5 +106,5 @@ def test_what_is_no_task_is_named(task_file: Path, tiny_model: Path, name: str, 
 
 
 def test_options_that_mean_nothing_here_are_refused(task_file: Path, tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="--test cannot go with --mteb"):
+    with pytest.raises(UserError, match="--test cannot be used with --mteb"):
         evaluate_mteb(MtebOptions(tasks=["parts.py"], model=str(tiny_model), unused=["--test"]))

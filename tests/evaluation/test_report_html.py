@@ -202,7 +202,7 @@ def test_the_parts_stand_in_their_order(page: str) -> None:
         "Training",
         "Queries fixed",
         "Queries broken",
-        "Terms, each with each",
+        "Similarity of terms",
         "Map of terms",
         "Data and licences",
         "Config, versions, hashes",

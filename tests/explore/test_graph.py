@@ -87,7 +87,7 @@ def test_files_that_are_there_are_kept(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize(
     ("least", "output", "problem"),
-    [(1.0, "o.html", "no two concepts are as near"), (0.5, "o.png", r"ends in \.html or \.graphml")],
+    [(1.0, "o.html", "no two concepts have a cosine of"), (0.5, "o.png", r"ends in \.html or \.graphml")],
 )
 def test_what_cannot_be_drawn_is_said(tiny_model: Path, least: float, output: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem):

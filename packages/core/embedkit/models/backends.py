@@ -42,6 +42,14 @@ _OUTPUT = "last_hidden_state"
 GraphRunner = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 
+def unit_rows(vectors: Any) -> NDArray[np.float64]:
+    """Rows `(N, D)` of length one, in double precision; a zero row stays zero."""
+    values = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = values / np.where(norms > 0, norms, 1)
+    return unit
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """How near a backend's vectors are to torch's, by cosine over a sample of texts."""
@@ -120,7 +128,7 @@ def run_graph(
     transformer = _transformer(model)
     transformer.model = _engine(transformer.model.config, backend, graph, tuple(_example(model)))
     found = model.encode(list(sample), show_progress_bar=False)
-    cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
+    cosines = np.einsum("ij,ij->i", unit_rows(expected), unit_rows(found))
     agreement = Agreement(float(cosines.mean()), float(cosines.min()), len(sample))
     say(
         "{backend}: cosine with torch's vectors mean {mean:.5f}, least {least:.5f}, on {texts} texts",
@@ -145,13 +153,6 @@ def _transformer(model: SentenceTransformer) -> Any:
     if not hasattr(transformer, "model") or not hasattr(transformer, "module_output_name"):
         raise UserError("this model has no transformer, so nothing but torch can run it")
     return transformer
-
-
-def _unit(vectors: Any) -> NDArray[np.float64]:
-    values = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = values / np.where(norms > 0, norms, 1)
-    return unit
 
 
 def _example(model: SentenceTransformer) -> dict[str, Any]:

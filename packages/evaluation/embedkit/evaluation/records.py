@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -272,6 +272,12 @@ class Evaluation:
     def primary(self) -> MetricResult:
         """The metric that decides the verdict."""
         return self.metrics[0]
+
+
+def shared_fields(record: Any, kind: type) -> dict[str, Any]:
+    """The fields of `record` that a `kind` has too, to make one of it."""
+    names = {field.name for field in fields(kind)}
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name in names}
 
 
 def to_object(evaluation: Evaluation) -> dict[str, Any]:

@@ -5,7 +5,6 @@ k-means takes any number of texts; the least similarity compares every two and t
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
-from embedkit.data.jsonl import write_objects
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.output import check_output, write_rows
 from embedkit.explore.texts import read_texts
 from embedkit.extras import require
-from embedkit.files import atomic, refuse_existing
 from embedkit.messages import tr
 from embedkit.text import shorten
 
@@ -88,7 +86,7 @@ def cluster(options: ClusterOptions) -> ClusterResult:
         clusters=tuple(_clusters(texts, vectors, labels)),
     )
     if options.output:
-        _write(options.output, texts, result)
+        write_rows(options.output, _rows(texts, result), columns=("text", "cluster", "representative"))
     if options.as_json:
         out_json(asdict(result))
     else:
@@ -100,9 +98,7 @@ def _check(options: ClusterOptions) -> None:
     if (options.k is None) == (options.threshold is None):
         raise UserError("name either --k (how many groups) or --threshold (least similarity)")
     if options.output:
-        if options.output.suffix not in (".csv", ".jsonl"):
-            raise UserError("expected a name that ends in .csv or .jsonl", place=str(options.output))
-        refuse_existing(options.output, force=options.force)
+        check_output(options.output, force=options.force)
     require("sklearn", extra="train")
 
 
@@ -192,19 +188,9 @@ def _clusters(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
         )
 
 
-def _write(path: Path, texts: Sequence[str], result: ClusterResult) -> None:
-    rows = [
-        {"text": text, "cluster": label, "representative": result.clusters[label].representative}
-        for text, label in zip(texts, result.labels, strict=True)
-    ]
-    if path.suffix == ".jsonl":
-        write_objects(path, rows)
-    else:
-        with atomic(path, newline="") as handle:
-            writer = csv.DictWriter(handle, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    say("wrote {path}: {rows} rows", path=path, rows=len(rows))
+def _rows(texts: Sequence[str], result: ClusterResult) -> Iterator[dict[str, object]]:
+    for text, label in zip(texts, result.labels, strict=True):
+        yield {"text": text, "cluster": label, "representative": result.clusters[label].representative}
 
 
 def _print(result: ClusterResult) -> None:

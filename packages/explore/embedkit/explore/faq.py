@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from embedkit.console import out_json, say, warn
-from embedkit.data.jsonl import write_objects
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.output import check_output, write_rows
 from embedkit.explore.texts import read_table
-from embedkit.files import STDIO, atomic, refuse_existing
+from embedkit.files import STDIO
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
 from embedkit.text import fold
@@ -75,11 +74,8 @@ def faq(options: FaqOptions) -> FaqResult:
     Raises:
         UserError: a file or column that is missing, a file without texts, or a model that is missing.
     """
-    output = options.output
-    if output and str(output) != STDIO and output.suffix not in (".csv", ".jsonl"):
-        raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
-    if output:
-        refuse_existing(output, force=options.force)
+    if options.output and str(options.output) != STDIO:
+        check_output(options.output, force=options.force)
     asked = _questions(options.questions, options.question_column)
     known = _answers(options.answers, options.answer_column)
     encoder = open_encoder(options.model)
@@ -93,12 +89,10 @@ def faq(options: FaqOptions) -> FaqResult:
         unanswered=sum(match.answer_line == 0 for match in matches),
         matches=matches,
     )
-    if output:
-        _write(output, matches)
+    if options.output or not options.as_json:
+        write_rows(options.output or Path(STDIO), map(asdict, matches), columns=_COLUMNS)
     if options.as_json:
         out_json(asdict(result))
-    elif not output:
-        _write(Path(STDIO), matches)
     say("{questions} questions, {answers} answers", questions=len(asked), answers=len(known))
     if result.unanswered:
         warn(
@@ -158,15 +152,3 @@ def _matches(
                 answer=answer.text,
                 answer_line=answer.line,
             )
-
-
-def _write(path: Path, matches: Sequence[FaqMatch]) -> None:
-    if path.suffix == ".jsonl":
-        write_objects(path, map(asdict, matches))
-    else:
-        with atomic(path, newline="") as handle:
-            writer = csv.DictWriter(handle, _COLUMNS)
-            writer.writeheader()
-            writer.writerows(map(asdict, matches))
-    if str(path) != STDIO:
-        say("wrote {path}: {rows} rows", path=path, rows=len(matches))

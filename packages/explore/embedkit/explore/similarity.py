@@ -13,6 +13,7 @@ from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import given_texts
 from embedkit.messages import tr
+from embedkit.models.backends import unit_rows
 from embedkit.text import shorten, width
 
 FUNCTIONS = ("cosine", "dot", "euclidean", "manhattan")
@@ -95,8 +96,7 @@ def _values(function: str, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     if function == "dot":
         return vectors @ vectors.T
     if function == "cosine":
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = vectors / np.where(norms > 0, norms, 1)
+        unit = unit_rows(vectors)
         return np.clip(unit @ unit.T, -1, 1)
     distances: NDArray[np.float64] = cdist(
         vectors, vectors, "euclidean" if function == "euclidean" else "cityblock"

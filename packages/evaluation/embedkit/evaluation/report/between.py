@@ -13,7 +13,15 @@ from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare_all, judge
 from embedkit.evaluation.measure.per_query import FILE_NAME, QueryValues, read_queries
 from embedkit.evaluation.measure.statistics import Resampling
-from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, ModelInfo, Word
+from embedkit.evaluation.records import (
+    Evaluation,
+    Forgetting,
+    Interval,
+    MetricResult,
+    ModelInfo,
+    Word,
+    shared_fields,
+)
 from embedkit.evaluation.report.terminal import range_text
 from embedkit.evaluation.report.verdict import run_sentence
 from embedkit.messages import tr
@@ -88,22 +96,11 @@ def compare_runs(folders: Sequence[Path], evaluations: Sequence[Evaluation]) -> 
         for folder, evaluation in zip(folders, evaluations, strict=True)
     ]
     return Comparison(
-        runs=tuple(_short(name, evaluation) for name, evaluation in zip(names, evaluations, strict=True)),
+        runs=tuple(
+            ComparedRun(name=name, **shared_fields(evaluation, ComparedRun))
+            for name, evaluation in zip(names, evaluations, strict=True)
+        ),
         against=tuple(_against_first(names, evaluations, queries)),
-    )
-
-
-def _short(name: str, evaluation: Evaluation) -> ComparedRun:
-    return ComparedRun(
-        name=name,
-        word=evaluation.word,
-        model=evaluation.model,
-        baseline=evaluation.baseline,
-        test_hash=evaluation.test_hash,
-        queries=evaluation.queries,
-        concepts=evaluation.concepts,
-        metrics=evaluation.metrics,
-        forgetting=evaluation.forgetting,
     )
 
 

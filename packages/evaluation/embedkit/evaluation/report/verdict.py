@@ -9,26 +9,21 @@ from embedkit.evaluation.records import Evaluation, Forgetting, Interval, Metric
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
-_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} queries of {concepts} concepts"
-_OVERALL: dict[Word, str] = {
-    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _NUMBERS + ".",
-    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
-    + _NUMBERS
-    + ".",
-    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _NUMBERS + ".",
+_INTERVAL = "({difference}, 95 % interval {low} to {high})"
+_OF_CONCEPTS = _INTERVAL + " over {queries} queries of {concepts} concepts"
+_CHANGES: dict[Word, str] = {
+    "SHIP": "SHIP: {metric} rises from {before} to {after} ",
+    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero ",
+    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} ",
+}
+_OVERALL: dict[Word, str] = {word: f"{change}{_OF_CONCEPTS}." for word, change in _CHANGES.items()}
+_ROWS: dict[Word, str] = {
+    word: f"{change}{_INTERVAL} over {{queries}} {{unit}}." for word, change in _CHANGES.items()
 }
 _TOO_FEW = (
     "NO DIFFERENCE: {concepts} concepts are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
 )
-_ROW_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} {unit}"
-_ROWS: dict[Word, str] = {
-    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _ROW_NUMBERS + ".",
-    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
-    + _ROW_NUMBERS
-    + ".",
-    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _ROW_NUMBERS + ".",
-}
 _TOO_FEW_ROWS = (
     "NO DIFFERENCE: {queries} {unit} are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
@@ -45,16 +40,16 @@ UNITS: dict[Task, str] = {
     "triplet": "triplets",
     "labelled": "labelled texts",
 }
+_FROM_TO = " {metric} {before} to {after} " + _OF_CONCEPTS
 _LANGUAGE: dict[Word, str] = {
-    "SHIP": "{lang}: better, {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{lang}: no significant difference, {metric} {before} to {after} " + _NUMBERS,
-    "DO NOT SHIP": "{lang}: worse, {metric} {before} to {after} " + _NUMBERS,
+    "SHIP": "{lang}: better," + _FROM_TO,
+    "NO DIFFERENCE": "{lang}: no significant difference," + _FROM_TO,
+    "DO NOT SHIP": "{lang}: worse," + _FROM_TO,
 }
-_AGAINST: dict[Word, str] = {
-    "SHIP": "{run} beats {first}: {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{run} and {first} do not differ significantly: {metric} {before} to {after} "
-    + _NUMBERS,
-    "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
+_RUNS: dict[Word, str] = {
+    "SHIP": "{run} beats {first}:" + _FROM_TO,
+    "NO DIFFERENCE": "{run} and {first} do not differ significantly:" + _FROM_TO,
+    "DO NOT SHIP": "{run} falls short of {first}:" + _FROM_TO,
 }
 _MINED_BY = (
     "{model} mined these hard negatives and so ranks each of them below the right text: "
@@ -110,7 +105,7 @@ def run_sentence(
 ) -> str:
     """What a paired test of two runs says; `before` is the first one's."""
     fields = _fields(primary, queries=queries, concepts=concepts)
-    return tr(_AGAINST[word], run=run, first=first, **fields)
+    return tr(_RUNS[word], run=run, first=first, **fields)
 
 
 def detail_lines(evaluation: Evaluation) -> Iterator[str]:
