@@ -94,13 +94,13 @@ def run_ours(folder: Path, queries: int, texts: int, dimensions: int) -> dict[st
     """What `embedkit evaluate` does with one model: encode, rank, metrics, cosines."""
     from embedkit.evaluation.measure.systems import run_encoder
     from embedkit.ranking.metrics import METRICS
-    from embedkit.ranking.queries import Query, TestSet
+    from embedkit.ranking.queries import JudgedQuery, TestSet
 
     right = np.load(folder / "right.npy")
     nothing = np.array([], dtype=np.int64)
     tests = TestSet(
         queries=tuple(
-            Query(
+            JudgedQuery(
                 text=QUERY.format(i),
                 kind="",
                 lang="en",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from embedkit.evaluation import verdict
+from embedkit.evaluation.report import verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")

@@ -14,27 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from embedkit.compose.mine.candidates import nearest as searching
 from embedkit.compose.mine.candidates.ann import IvfIndex
 from embedkit.compose.mine.candidates.base import Bar, Question
 from embedkit.compose.mine.candidates.dense import DenseMiner
-from embedkit.compose.mine.candidates.nearest import DECIMALS, Found, Vectors, nearest
 from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource
+from embedkit.ranking import nearest as searching
+from embedkit.ranking.nearest import DECIMALS, NearestQuery, NearestRow, Vectors, nearest
 
 Answer = list[tuple[list[int], list[float], list[int], bool]]
 # Prints a hash of every index and score that the search gives on the same data, exactly and where it is there by FAISS.
 THREADS = """
 import hashlib, importlib.util, numpy as np
 from embedkit.compose.mine.candidates.ann import IvfIndex
-from embedkit.compose.mine.candidates.nearest import nearest
+from embedkit.ranking.nearest import NearestQuery, nearest
 rng = np.random.default_rng(5)
 pool = rng.standard_normal((3000, 48)).astype(np.float32)
 pool /= np.linalg.norm(pool, axis=1, keepdims=True)
 asked = {"bars": np.full(700, 0.4), "blocked": [np.array([i]) for i in range(700)], "limit": 20, "over": 5}
-found = list(nearest(pool[:700], pool, budget_bytes=1 << 22, **asked))
+found = list(nearest(NearestQuery(anchors=pool[:700], **asked), pool, budget_bytes=1 << 22))
 if importlib.util.find_spec("faiss"):
-    found += IvfIndex(pool, least_recall=0.5, budget_bytes=1 << 22).search(pool[:700], **asked)
+    found += IvfIndex(pool, least_recall=0.5, budget_bytes=1 << 22).search(NearestQuery(anchors=pool[:700], **asked))
 digest = hashlib.sha256()
 for row in found:
     digest.update(row.under.tobytes() + row.under_scores.tobytes() + row.over.tobytes())
@@ -69,7 +69,7 @@ def by_sorting(
     return answer
 
 
-def listed(found: Iterator[Found]) -> Answer:
+def listed(found: Iterator[NearestRow]) -> Answer:
     return [(f.under.tolist(), f.under_scores.tolist(), f.over.tolist(), f.complete) for f in found]
 
 
@@ -93,9 +93,8 @@ def test_the_search_is_what_sorting_everything_gives(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "TILE", tile)
         patch.setattr(searching, "STRIP", 4)
-        found = nearest(
-            anchors, pool, bars=bars, blocked=blocked, limit=limit, over=over, budget_bytes=budget
-        )
+        query = NearestQuery(anchors=anchors, bars=bars, blocked=blocked, limit=limit, over=over)
+        found = nearest(query, pool, budget_bytes=budget)
         assert listed(found) == by_sorting(anchors, pool, bars, blocked, limit, over)
 
 
@@ -116,7 +115,7 @@ def test_the_last_bits_of_the_vectors_do_not_part_what_ties() -> None:
     noise = np.random.default_rng(4).uniform(-2e-7, 2e-7, pool.shape)
     asked = {"bars": np.full(300, 0.9), "blocked": [np.empty(0, np.int64)] * 300, "limit": 5, "over": 2}
     plain, noisy = (
-        listed(nearest(texts[::3], texts, budget_bytes=1 << 22, **asked))
+        listed(nearest(NearestQuery(anchors=texts[::3], **asked), texts, budget_bytes=1 << 22))
         for texts in (pool, (pool + noise).astype(np.float32))
     )
     same = sum(left[0] == right[0] for left, right in zip(plain, noisy, strict=True))
@@ -125,9 +124,9 @@ def test_the_last_bits_of_the_vectors_do_not_part_what_ties() -> None:
 
 def test_the_memory_of_a_block_stays_in_the_budget() -> None:
     blocked = [np.arange(1000, dtype=np.int64)] * 5000
-    sizes = [
-        part.stop - part.start for part in searching._blocks(blocked, limit=35, over=16, budget_bytes=8 << 20)
-    ]
+    vectors = np.zeros((5000, 1), dtype=np.float32)
+    query = NearestQuery(anchors=vectors, bars=np.zeros(5000), blocked=blocked, limit=35, over=16)
+    sizes = [part.stop - part.start for part in searching._blocks(query, budget_bytes=8 << 20)]
     assert sum(sizes) == 5000
     assert max(sizes) * (searching.TILE * 5 + 1000 * 16) <= 8 << 20
 
@@ -182,8 +181,8 @@ def test_a_question_that_the_index_has_too_little_for_is_answered_exactly() -> N
     bars = np.full(30, -0.2)  # nothing near may be taken
     index = IvfIndex(pool, least_recall=0.9, budget_bytes=1 << 22)
     asked = {"bars": bars, "blocked": [np.empty(0, dtype=np.int64)] * 30, "limit": 10, "over": 0}
-    found = listed(index.search(pool[:30], **asked))  # type: ignore[arg-type]
-    assert found == listed(nearest(pool[:30], pool, budget_bytes=1 << 22, **asked))  # type: ignore[arg-type]
+    query = NearestQuery(anchors=pool[:30], **asked)  # type: ignore[arg-type]
+    assert listed(index.search(query)) == listed(nearest(query, pool, budget_bytes=1 << 22))
 
 
 def test_without_faiss_a_large_pool_is_searched_exactly_and_that_is_said(

@@ -17,7 +17,7 @@ RUN = """
 import sys
 from embedkit.compose.mine.candidates import dense
 from embedkit.compose.mine.candidates import lexical
-from embedkit.compose.mine.candidates import nearest
+from embedkit.ranking.nearest import nearest
 budget, tile, cells = map(int, sys.argv[2:])
 dense.DenseMiner.__init__.__kwdefaults__["budget_bytes"] = budget
 nearest.TILE, lexical.BLOCK_CELLS = tile, cells

@@ -13,13 +13,13 @@ import pytest
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.concepts.graph import build
 from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar, Miner
-from embedkit.compose.mine.candidates.nearest import DECIMALS
 from embedkit.compose.mine.options import MiningOptions, parse_window
 from embedkit.compose.mine.parts import Mined, check_mining
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import mine
 from embedkit.compose.rows.drafts import draft_rows
 from embedkit.errors import UserError
+from embedkit.ranking.nearest import DECIMALS
 
 from .conftest import Run, made_glossary, rows_of
 from .test_mine import LEXICAL, Spelling, collected, dense, stated

@@ -18,7 +18,7 @@ import pytest
 from embedkit.errors import UserError
 from embedkit.models import backends
 from embedkit.models.resolve import Role, resolve_model
-from embedkit.models.shards import Row, Shards, shard_path, write_shard
+from embedkit.models.shards import ShardRow, Shards, shard_path, write_shard
 from embedkit.models.vectors import Encoder
 
 TEXTS = [f"diode number {n} of a long list {'x' * (n % 7)}" for n in range(40)]
@@ -150,7 +150,8 @@ def test_vectors_that_are_not_finite_are_refused_and_not_kept(
 def shard(folder: Path, encoder: Encoder, texts: list[str], *, backend: str = "torch") -> Path:
     array = shard_path(folder, 0, 1)
     rows = [
-        Row(str(n), "document", text, encoder.key(text, "document").hex()) for n, text in enumerate(texts)
+        ShardRow(str(n), "document", text, encoder.key(text, "document").hex())
+        for n, text in enumerate(texts)
     ]
     settings = {"weights": encoder.hash, "backend": backend, "model": "tiny"}
     write_shard(array, encoder.encode(texts), rows, inputs={}, settings=settings)

@@ -6,16 +6,22 @@ import numpy as np
 import pytest
 
 from embedkit.evaluation.measure import statistics
-from embedkit.evaluation.measure.statistics import Interval, Table, intervals, mcnemar, paired, permutation_p
+from embedkit.evaluation.measure.statistics import (
+    GroupedValues,
+    Resampling,
+    intervals,
+    mcnemar,
+    paired,
+    permutation_p,
+)
 from embedkit.evaluation.measure.weighted import auc_of, exact_totals
+from embedkit.evaluation.records import Interval
 
 RUNS = 200
 
 
-def _intervals(
-    values: np.ndarray, concepts: np.ndarray, *, resamples: int, seed: int
-) -> tuple[Interval, ...]:
-    (found,) = intervals([Table(values, concepts)], resamples=resamples, seed=seed)
+def _intervals(values: np.ndarray, concepts: np.ndarray, resampling: Resampling) -> tuple[Interval, ...]:
+    (found,) = intervals([GroupedValues(values, concepts)], resampling)
     return found
 
 
@@ -26,7 +32,7 @@ def _share_called_different(*, effect: float, concepts: int, sd: float = 0.30, q
     for run in range(RUNS):
         shared = rng.normal(effect, sd, concepts)
         values = (np.repeat(shared, queries) + rng.normal(0, 0.01, len(codes)))[:, None]
-        (found,) = _intervals(values, codes, resamples=400, seed=run)
+        (found,) = _intervals(values, codes, Resampling(400, run))
         called += found.low > 0 or found.high < 0
     return called / RUNS
 
@@ -47,29 +53,27 @@ def test_a_gain_of_five_points_is_found_on_three_hundred_concepts() -> None:
 def test_equal_seeds_give_equal_intervals() -> None:
     values = np.random.default_rng(0).normal(size=(40, 3))
     codes = np.arange(40)
-    assert _intervals(values, codes, resamples=300, seed=5) == _intervals(
-        values, codes, resamples=300, seed=5
-    )
+    assert _intervals(values, codes, Resampling(300, 5)) == _intervals(values, codes, Resampling(300, 5))
 
 
 def test_columns_share_their_resamples() -> None:
     before = np.random.default_rng(0).normal(size=40)
     stacked = np.column_stack([before, before + 0.1, np.full(40, 0.1)])
-    low, high, difference = _intervals(stacked, np.arange(40), resamples=300, seed=1)
+    low, high, difference = _intervals(stacked, np.arange(40), Resampling(300, 1))
     assert high.low - low.low == pytest.approx(0.1)
     assert (difference.low, difference.high) == (pytest.approx(0.1), pytest.approx(0.1))
 
 
 def test_permutation_p_is_small_for_a_clear_gain_and_one_for_none() -> None:
     values = np.column_stack([np.full(20, 0.2), np.zeros(20)])
-    ((gain, nothing),) = permutation_p([Table(values, np.arange(20))], resamples=2000, seed=0)
+    ((gain, nothing),) = permutation_p([GroupedValues(values, np.arange(20))], Resampling(2000, 0))
     assert gain < 0.01
     assert nothing == 1
 
 
 def test_permutation_flips_whole_concepts() -> None:
     values = np.full((40, 1), 0.2)
-    ((found,),) = permutation_p([Table(values, np.repeat([0, 1], 20))], resamples=2000, seed=0)
+    ((found,),) = permutation_p([GroupedValues(values, np.repeat([0, 1], 20))], Resampling(2000, 0))
     assert found > 0.4
 
 
@@ -86,10 +90,14 @@ def test_mcnemar_of_equal_models_is_one() -> None:
     assert mcnemar(hits, hits).p_value == 1
 
 
-def _tables() -> list[Table]:
+def _tables() -> list[GroupedValues]:
     rng = np.random.default_rng(2)
-    whole = Table(rng.normal(size=(200, 3)), rng.integers(0, 70, 200))
-    return [whole, Table(whole.values[:30], whole.concepts[:30]), Table(rng.random((9, 2)), np.arange(9))]
+    whole = GroupedValues(rng.normal(size=(200, 3)), rng.integers(0, 70, 200))
+    return [
+        whole,
+        GroupedValues(whole.values[:30], whole.concepts[:30]),
+        GroupedValues(rng.random((9, 2)), np.arange(9)),
+    ]
 
 
 @pytest.mark.parametrize("cells", [1, 700, 10_000_000])
@@ -100,9 +108,9 @@ def test_no_number_depends_on_the_size_of_the_blocks(cells: int, monkeypatch: py
     def everything() -> list[object]:
         tables = _tables()
         before, after = (auc_of(row, right) for row in scores)
-        found = paired(before, after, np.arange(80) // 2, resamples=300, seed=4)
-        p_values = permutation_p(tables, resamples=300, seed=4)
-        return [intervals(tables, resamples=300, seed=4), [p.tolist() for p in p_values], found]
+        found = paired(before, after, np.arange(80) // 2, Resampling(300, 4))
+        p_values = permutation_p(tables, Resampling(300, 4))
+        return [intervals(tables, Resampling(300, 4)), [p.tolist() for p in p_values], found]
 
     expected = everything()
     monkeypatch.setattr(statistics, "_BLOCK_CELLS", cells)
@@ -113,7 +121,7 @@ def test_no_number_depends_on_the_size_of_the_blocks(cells: int, monkeypatch: py
 def test_intervals_are_those_of_a_plain_bootstrap() -> None:
     rng = np.random.default_rng(6)
     values, concepts = rng.normal(size=(60, 1)), np.arange(60) // 2
-    (found,) = _intervals(values, concepts, resamples=4000, seed=0)
+    (found,) = _intervals(values, concepts, Resampling(4000, 0))
     drawn = rng.integers(0, 30, (4000, 30))
     tail = statistics._expanded_tail(30)
     means = values.reshape(30, 2).mean(axis=1)[drawn].mean(axis=1)
@@ -124,9 +132,9 @@ def test_a_part_of_the_queries_is_called_different_as_rarely_as_the_whole() -> N
     rng = np.random.default_rng(12)
     called = 0
     for run in range(RUNS):
-        everything = Table(rng.normal(0, 0.3, (200, 1)), np.arange(200))
-        part = Table(everything.values[:10], everything.concepts[:10])
-        _, (found,) = intervals([everything, part], resamples=400, seed=run)
+        everything = GroupedValues(rng.normal(0, 0.3, (200, 1)), np.arange(200))
+        part = GroupedValues(everything.values[:10], everything.concepts[:10])
+        _, (found,) = intervals([everything, part], Resampling(400, run))
         called += found.low > 0 or found.high < 0
     assert 0.01 <= called / RUNS <= 0.08
 
@@ -143,12 +151,12 @@ def test_sums_of_whole_weights_are_exact() -> None:
 
 def test_equal_sums_are_ties_of_the_permutation_test() -> None:
     values = np.array([[0.1], [0.2], [-0.3]])
-    ((found,),) = permutation_p([Table(values, np.arange(3))], resamples=500, seed=0)
+    ((found,),) = permutation_p([GroupedValues(values, np.arange(3))], Resampling(500, 0))
     assert found == 1
 
 
 def test_no_p_is_zero_and_exact_signs_are_met() -> None:
-    ((found,),) = permutation_p([Table(np.full((8, 1), 0.5), np.arange(8))], resamples=20_000, seed=0)
+    ((found,),) = permutation_p([GroupedValues(np.full((8, 1), 0.5), np.arange(8))], Resampling(20_000))
     assert found == pytest.approx(2 / 2**8, abs=0.003)
-    ((least,),) = permutation_p([Table(np.full((90, 1), 0.5), np.arange(90))], resamples=99, seed=0)
+    ((least,),) = permutation_p([GroupedValues(np.full((90, 1), 0.5), np.arange(90))], Resampling(99))
     assert least == 1 / 100

@@ -19,9 +19,9 @@ from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.gates import parse_bounds
 from embedkit.evaluation.measure.compare import judge, word_of
 from embedkit.evaluation.measure.per_query import read_queries
-from embedkit.evaluation.measure.statistics import Interval
-from embedkit.evaluation.records import MetricResult, read_evaluation
-from embedkit.evaluation.verdict import sentence
+from embedkit.evaluation.plan import EvaluateOptions
+from embedkit.evaluation.records import Interval, MetricResult, read_evaluation
+from embedkit.evaluation.report.verdict import verdict_sentence
 from embedkit.ranking.queries import OWN_TEXT, read_test_set
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
@@ -84,10 +84,10 @@ def test_the_base_model_is_measured_with_the_runs_prompts(
     config = json.loads((run / "config.json").read_text())
     config["train"] = {"query_prompt": "query: ", "document_prompt": "passage: "}
     (run / "config.json").write_text(json.dumps(config))
-    found = evaluate(model=str(run), resamples=100)
-    assert "both models read the prompts of the run: 'query: ', 'passage: '" in capsys.readouterr().err
+    found = evaluate(EvaluateOptions(model=str(run), resamples=100))
+    assert "both models get the prompts of the run: 'query: ', 'passage: '" in capsys.readouterr().err
     assert {metric.difference for metric in found.metrics} == {0.0}
-    bare = evaluate(model=str(run), baseline=str(run / "model"), resamples=100)
+    bare = evaluate(EvaluateOptions(model=str(run), baseline=str(run / "model"), resamples=100))
     assert bare.metrics[0].after == found.metrics[0].after
 
 
@@ -193,16 +193,16 @@ def test_every_file_of_a_run_is_searched_for_leaks(
 
     trained_on("pairs.jsonl", "pairs.test.jsonl")
     with pytest.raises(AnswerNoError, match="test rows were trained on"):
-        evaluate(model=str(run), test=split, resamples=100)
+        evaluate(EvaluateOptions(model=str(run), test=split, resamples=100))
     trained_on("pairs.jsonl", "gone.jsonl")
-    evaluate(model=str(run), test=split, resamples=100)
-    assert "leak gate, model: unknown" in capsys.readouterr().err
+    evaluate(EvaluateOptions(model=str(run), test=split, resamples=100))
+    assert "leak check, model: not possible" in capsys.readouterr().err
 
 
 def test_equal_models_are_no_difference_and_the_files_hold_it(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = evaluate(model=str(run), resamples=200)
+    result = evaluate(EvaluateOptions(model=str(run), resamples=200))
     assert (result.word, result.queries, result.concepts) == ("NO DIFFERENCE", 16, 8)
     assert read_evaluation(run / "metrics.json") == result
     assert (run / "report.html").is_file()
@@ -222,18 +222,18 @@ def test_equal_models_are_no_difference_and_the_files_hold_it(
     ]
     printed = capsys.readouterr().out
     assert "NO DIFFERENCE: nDCG@10 goes from" in printed
-    assert "ko gains nothing that can be told from chance" in printed
+    assert "ko: no significant difference" in printed
 
 
 def test_a_rerun_is_equal_and_json_is_what_was_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = evaluate(model=str(run), resamples=200)
+    first = evaluate(EvaluateOptions(model=str(run), resamples=200))
     capsys.readouterr()
-    assert evaluate(model=str(run), resamples=200, as_json=True) == first
+    assert evaluate(EvaluateOptions(model=str(run), resamples=200, as_json=True)) == first
     assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text())
 
 
 def test_a_plain_model_writes_to_evaluation_and_its_leaks_are_unknown(split: Path, tiny_model: Path) -> None:
-    result = evaluate(model=str(tiny_model), baseline=str(tiny_model), resamples=100)
+    result = evaluate(EvaluateOptions(model=str(tiny_model), baseline=str(tiny_model), resamples=100))
     assert Path("evaluation/metrics.json").is_file()
     assert [leak.known for leak in result.leaks] == [False]
 
@@ -247,8 +247,10 @@ def test_a_worse_model_is_not_to_be_shipped(split: Path, tiny_model: Path) -> No
         for weights in model.parameters():
             weights.zero_()
     model.save_pretrained("broken", create_model_card=False)
-    worse = evaluate(model="broken", baseline=str(tiny_model), resamples=500)
-    better = evaluate(model=str(tiny_model), baseline="broken", resamples=500, output=Path("turned"))
+    worse = evaluate(EvaluateOptions(model="broken", baseline=str(tiny_model), resamples=500))
+    better = evaluate(
+        EvaluateOptions(model=str(tiny_model), baseline="broken", resamples=500, output=Path("turned"))
+    )
     assert (worse.word, better.word) == ("DO NOT SHIP", "SHIP")
     assert worse.mcnemar.broken == better.mcnemar.fixed > 0
     assert worse.broken[0].before[0].relevant
@@ -275,7 +277,9 @@ def test_a_gain_that_costs_everyday_language_is_not_shipped(
             weights.zero_()
     model.save_pretrained("blank", create_model_card=False)
     result = evaluate(
-        model=str(tiny_model), baseline="blank", resamples=500, similarity=general, output=Path("out")
+        EvaluateOptions(
+            model=str(tiny_model), baseline="blank", resamples=500, similarity=general, output=Path("out")
+        )
     )
     interval = result.primary.difference_interval
     assert interval is not None
@@ -287,21 +291,25 @@ def test_a_gain_that_costs_everyday_language_is_not_shipped(
 def test_a_leak_stops_before_anything_is_written(run: Path, write: Write) -> None:
     write("pairs.test.jsonl", list(_concepts(2, 12)))
     with pytest.raises(AnswerNoError, match="2 of 20 test rows"):
-        evaluate(model=str(run))
+        evaluate(EvaluateOptions(model=str(run)))
     assert not (run / "metrics.json").exists()
-    assert evaluate(model=str(run), allow_leak=True, resamples=100).leaks[0].exact == 2
+    assert evaluate(EvaluateOptions(model=str(run), allow_leak=True, resamples=100)).leaks[0].exact == 2
 
 
 def test_a_missed_bound_exits_one_after_writing(run: Path) -> None:
     with pytest.raises(
         AnswerNoError, match=r"recall@1 is 0\.\d+, under 1; ndcg@10 gain is 0\.0000, under 0\.5"
     ):
-        evaluate(model=str(run), resamples=100, fail_under=["recall@1=1"], fail_under_delta=0.5)
+        evaluate(
+            EvaluateOptions(model=str(run), resamples=100, fail_under=["recall@1=1"], fail_under_delta=0.5)
+        )
     assert [gate.passed for gate in read_evaluation(run / "metrics.json").gates] == [False, False]
 
 
 def test_a_bound_that_is_met_exactly_passes(run: Path) -> None:
-    result = evaluate(model=str(run), resamples=100, fail_under=["ndcg@10=0"], fail_under_delta=0.0)
+    result = evaluate(
+        EvaluateOptions(model=str(run), resamples=100, fail_under=["ndcg@10=0"], fail_under_delta=0.0)
+    )
     assert all(gate.passed for gate in result.gates)
 
 
@@ -341,12 +349,12 @@ def _primary(difference: float) -> MetricResult:
 
 def test_five_concepts_are_too_few_for_any_verdict() -> None:
     assert judge([_primary(0.3)], concepts=5) == "NO DIFFERENCE"
-    assert "5 concepts are too few" in sentence("NO DIFFERENCE", _primary(0.3), queries=9, concepts=5)
+    assert "5 concepts are too few" in verdict_sentence("NO DIFFERENCE", _primary(0.3), queries=9, concepts=5)
 
 
 def test_the_sentence_names_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMBEDKIT_LANG", raising=False)
-    assert sentence("SHIP", _primary(0.2), queries=90, concepts=30) == (
+    assert verdict_sentence("SHIP", _primary(0.2), queries=90, concepts=30) == (
         "SHIP: nDCG@10 rises from 0.400 to 0.600 "
         "(+0.200, 95 % interval +0.150 to +0.250) over 90 queries of 30 concepts."
     )
@@ -354,7 +362,7 @@ def test_the_sentence_names_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_sentence_is_korean_where_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDKIT_LANG", "ko")
-    said = sentence("SHIP", _primary(0.2), queries=90, concepts=30)
+    said = verdict_sentence("SHIP", _primary(0.2), queries=90, concepts=30)
     assert said.startswith("SHIP: nDCG@10이 0.400에서 0.600으로 올랐습니다")
 
 
@@ -372,17 +380,17 @@ def test_the_sentence_is_korean_where_asked_for(monkeypatch: pytest.MonkeyPatch)
 )
 def test_what_is_missing_is_named(run: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        evaluate(**({"model": str(run)} | options))
+        evaluate(EvaluateOptions(**({"model": str(run)} | options)))
 
 
 def test_a_plain_model_needs_a_baseline(split: Path, tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="nothing to compare with"):
-        evaluate(model=str(tiny_model))
+    with pytest.raises(UserError, match="there is no baseline to compare with"):
+        evaluate(EvaluateOptions(model=str(tiny_model)))
 
 
 def test_no_test_file_says_where_it_looked(write: Write, tiny_model: Path) -> None:
     with pytest.raises(UserError, match=r"looked for data.pairs\.test\.jsonl, pairs\.test\.jsonl"):
-        evaluate(model=str(tiny_model), baseline=str(tiny_model))
+        evaluate(EvaluateOptions(model=str(tiny_model), baseline=str(tiny_model)))
 
 
 def test_a_broken_line_exits_two_naming_it_without_a_traceback(run: Path) -> None:

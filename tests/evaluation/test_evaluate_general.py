@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.measure.compare import measured
+from embedkit.evaluation.measure.everyday import measure_forgetting
+from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.weighted import spearman_of
+from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult
 from embedkit.evaluation.report.page import render_page
-from embedkit.evaluation.sets.everyday import default_similarity_file, measure_forgetting
+from embedkit.evaluation.report.verdict import mined_lines, verdict_sentence
+from embedkit.evaluation.sets.row_tests import default_similarity_file
 from embedkit.evaluation.sets.test_rows import read_graded
-from embedkit.evaluation.verdict import mined_lines, sentence
 from embedkit.models.resolve import weights_hash
 from embedkit.ranking import retrieval
 from embedkit.ranking.particles import with_particles
@@ -45,7 +49,7 @@ class Graded:
 def _forgetting(before: float, after: float) -> Forgetting:
     file = default_similarity_file()
     models: Any = (Graded(before), Graded(after))
-    return measure_forgetting(*models, file=file, resamples=500, seed=0)
+    return measure_forgetting(file, ModelPair(*models), Resampling(500))
 
 
 def test_the_shipped_pairs_are_three_hundred_in_two_languages() -> None:
@@ -69,11 +73,10 @@ def test_forgetting_leads_the_sentence_and_the_word(tmp_path: Path) -> None:
         spearman_of(rng.random(30), gold),
         spearman_of(gold, gold),
         np.arange(30),
+        Resampling(100),
         bm25=None,
-        resamples=100,
-        seed=0,
     )
-    said = sentence("SHIP", gain, queries=30, concepts=30, forgetting=_forgetting(0.05, 0.6))
+    said = verdict_sentence("SHIP", gain, queries=30, concepts=30, forgetting=_forgetting(0.05, 0.6))
     assert said.startswith(
         "DO NOT SHIP: the model forgets everyday language, Spearman, cosine on 300 pairs falls"
     )
@@ -119,7 +122,9 @@ def result(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         )
     ]
     Path("pairs.test.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    return evaluate(model=str(tiny_model), baseline=str(tiny_model), resamples=100, allow_leak=True)
+    return evaluate(
+        EvaluateOptions(model=str(tiny_model), baseline=str(tiny_model), resamples=100, allow_leak=True)
+    )
 
 
 def _names(metrics: Sequence[MetricResult]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from embedkit.errors import UserError
 from embedkit.evaluation import mteb_tasks
-from embedkit.evaluation.mteb_tasks import evaluate_mteb
+from embedkit.evaluation.mteb_tasks import MtebOptions, evaluate_mteb
 
 pytest.importorskip("mteb", reason="the extra mteb is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # what mteb and what it loads warn of is theirs
@@ -58,7 +58,9 @@ def test_a_local_task_gives_both_scores_and_mtebs_own_files(
     task_file: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = str(tiny_model)
-    (score,) = evaluate_mteb([str(task_file)], model=model, baseline=model, output=Path("out"))
+    (score,) = evaluate_mteb(
+        MtebOptions(tasks=[str(task_file)], model=model, baseline=model, output=Path("out"))
+    )
     assert score.before == score.after
     (written,) = Path("out/mteb/results").glob("embedkit__*/*/Parts.json")
     result = json.loads(written.read_text())
@@ -79,8 +81,8 @@ def test_a_runs_base_model_reads_the_prompts_of_the_run(
         return {task.metadata.name: 0.0 for task in tasks}
 
     monkeypatch.setattr(mteb_tasks, "_scores", scores)
-    evaluate_mteb(["parts.py"], model="runs/one")
-    evaluate_mteb(["parts.py"], model="runs/one", baseline="runs/one/model")
+    evaluate_mteb(MtebOptions(tasks=["parts.py"], model="runs/one"))
+    evaluate_mteb(MtebOptions(tasks=["parts.py"], model="runs/one", baseline="runs/one/model"))
     assert prompts[0]["query"] == "query: "
     assert prompts[0]["document"] == "passage: "
     assert not prompts[2]["query"]
@@ -100,9 +102,9 @@ def test_what_is_no_task_is_named(task_file: Path, tiny_model: Path, name: str, 
     Path("empty.py").write_text("")
     Path("broken.py").write_text("x = 1\nnot_there\n")
     with pytest.raises(UserError, match=message):
-        evaluate_mteb([name], model=str(tiny_model))
+        evaluate_mteb(MtebOptions(tasks=[name], model=str(tiny_model)))
 
 
 def test_options_that_mean_nothing_here_are_refused(task_file: Path, tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="--test cannot go with --mteb"):
-        evaluate_mteb(["parts.py"], model=str(tiny_model), unused={"--test": Path("x"), "--corpus": None})
+    with pytest.raises(UserError, match="--test cannot be used with --mteb"):
+        evaluate_mteb(MtebOptions(tasks=["parts.py"], model=str(tiny_model), unused=["--test"]))

@@ -1,4 +1,4 @@
-"""The leak gate: what counts as trained on, and what it stops."""
+"""The leak check: what counts as trained on, and what it stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.errors import AnswerNoError
-from embedkit.ranking.leak import TestRow, find_leaks, pass_gate
+from embedkit.ranking.leak import TestRow, find_leaks, require_no_leaks
 
 ROW = TestRow(("PWM", "Pulse-width modulation"), "c1")
 SENTENCE = "A resistor limits the current that flows in a circuit."
@@ -52,18 +52,18 @@ def test_a_trained_hard_negative_is_no_leak(tmp_path: Path) -> None:
 def test_a_leak_is_refused_with_exit_one(tmp_path: Path) -> None:
     leak = find_leaks([ROW], train=[_train(tmp_path, anchor="PWM", positive="b")], side="model")
     with pytest.raises(AnswerNoError, match="1 of 1 test rows were trained on, as PWM"):
-        pass_gate([leak], allow_leak=False)
+        require_no_leaks([leak], allow_leak=False)
 
 
 def test_allow_leak_warns_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     leak = find_leaks([ROW], train=[_train(tmp_path, anchor="PWM", positive="b")], side="model")
-    pass_gate([leak], allow_leak=True)
-    assert "warning: leak gate, model: of 1 test rows 1 exact" in capsys.readouterr().err
+    require_no_leaks([leak], allow_leak=True)
+    assert "warning: leak check, model: of 1 test rows, 1 are identical" in capsys.readouterr().err
 
 
 def test_unknown_training_data_passes_as_unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    pass_gate([find_leaks([ROW], train=[], side="baseline")], allow_leak=False)
-    assert "leak gate, baseline: unknown" in capsys.readouterr().err
+    require_no_leaks([find_leaks([ROW], train=[], side="baseline")], allow_leak=False)
+    assert "leak check, baseline: not possible" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

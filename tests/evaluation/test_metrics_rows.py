@@ -14,7 +14,10 @@ from scipy.stats import spearmanr
 
 from embedkit.errors import UserError
 from embedkit.evaluation.evaluate import evaluate
-from embedkit.evaluation.measure.statistics import paired
+from embedkit.evaluation.measure.labels import label_scores
+from embedkit.evaluation.measure.rows import row_findings
+from embedkit.evaluation.measure.statistics import Resampling, paired
+from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.weighted import (
     auc_of,
     average_precision_of,
@@ -24,8 +27,8 @@ from embedkit.evaluation.measure.weighted import (
     pearson_of,
     spearman_of,
 )
-from embedkit.evaluation.sets.labelled import label_scores
-from embedkit.evaluation.sets.row_tasks import read_row_tests, row_findings
+from embedkit.evaluation.plan import EvaluateOptions
+from embedkit.evaluation.sets.row_tests import read_row_tests
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 
@@ -48,7 +51,7 @@ def _measured(path: Path, model: Path) -> dict[str, float]:
     tests = read_row_tests(path)
     assert tests is not None
     encoder = Encoder(resolve_model(str(model)))
-    found = row_findings(tests, encoder, encoder, resamples=100, seed=0)
+    found = row_findings(tests, ModelPair(encoder, encoder), Resampling(100))
     assert all(metric.before == metric.after for metric in found.metrics)
     return {metric.name: metric.after for metric in found.metrics}
 
@@ -134,7 +137,7 @@ def test_a_paired_spearman_is_called_different_when_it_is(effect: float, least: 
         gold = rng.normal(size=120)
         before, after = (gold + rng.normal(0, noise, 120) for noise in (2.0, 2.0 - effect))
         found = paired(
-            spearman_of(before, gold), spearman_of(after, gold), np.arange(120), resamples=300, seed=run
+            spearman_of(before, gold), spearman_of(after, gold), np.arange(120), Resampling(300, run)
         ).difference_interval
         called += found.low > 0 or found.high < 0
     assert least <= called / 100 <= most
@@ -156,7 +159,7 @@ def test_a_label_of_one_text_is_left_out_and_the_matrix_is_symmetric(
     rows = [{"text": f"{word} {i}", "label": word[0]} for word in ("resistor", "filter") for i in range(6)]
     path = _write(Path("l.jsonl"), [*rows, {"text": "alone", "label": "x"}])
     model = str(tiny_model)
-    result = evaluate(model=model, baseline=model, test=path, resamples=100)
+    result = evaluate(EvaluateOptions(model=model, baseline=model, test=path, resamples=100))
     assert (result.task, result.queries, result.word) == ("labelled", 12, "NO DIFFERENCE")
     assert list(result.dropped.values()) == [1]
     assert result.labels is not None
@@ -187,7 +190,7 @@ def test_rows_that_cannot_be_measured_are_refused(
     monkeypatch.chdir(tmp_path)
     path = _write(Path("rows.jsonl"), rows)
     with pytest.raises(UserError, match=message):
-        evaluate(model=str(tiny_model), baseline=str(tiny_model), test=path)
+        evaluate(EvaluateOptions(model=str(tiny_model), baseline=str(tiny_model), test=path))
 
 
 def test_a_bound_must_name_a_metric_of_the_rows(
@@ -198,6 +201,8 @@ def test_a_bound_must_name_a_metric_of_the_rows(
     path = _write(Path("g.jsonl"), rows)
     model = str(tiny_model)
     with pytest.raises(UserError, match=r"--fail-under 'ndcg@10=0\.6'"):
-        evaluate(model=model, baseline=model, test=path, fail_under=["ndcg@10=0.6"])
-    result = evaluate(model=model, baseline=model, test=path, fail_under=["spearman=0"], resamples=100)
+        evaluate(EvaluateOptions(model=model, baseline=model, test=path, fail_under=["ndcg@10=0.6"]))
+    result = evaluate(
+        EvaluateOptions(model=model, baseline=model, test=path, fail_under=["spearman=0"], resamples=100)
+    )
     assert result.gates[0].name == "spearman_cosine"

@@ -13,8 +13,9 @@ import pytest
 
 from embedkit.data.run_folder import Series
 from embedkit.errors import UserError
-from embedkit.evaluation.measure.compare import PerQuery, compare, parts_of, slice_of
-from embedkit.evaluation.measure.statistics import McNemar
+from embedkit.evaluation.measure.compare import PerQuery, compare
+from embedkit.evaluation.measure.slices import query_slices, slice_result
+from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.records import (
     SCHEMA_VERSION,
     Change,
@@ -22,17 +23,18 @@ from embedkit.evaluation.records import (
     Gate,
     LabelSimilarity,
     MapPoint,
+    McNemar,
     ModelInfo,
-    Ranked,
+    RankedAnswer,
     Similarities,
     SourceRows,
     TermView,
     write_evaluation,
 )
-from embedkit.evaluation.report.page import render_page
-from embedkit.evaluation.report.report import report, try_write_page
+from embedkit.evaluation.report.page import render_page, try_write_page
+from embedkit.evaluation.report.report import ReportOptions, report
 from embedkit.ranking.leak import Leak
-from embedkit.ranking.queries import Query
+from embedkit.ranking.queries import JudgedQuery
 
 ATTACK = "</script><script>alert('펄스 폭 변조')</script>"
 
@@ -50,7 +52,7 @@ def evaluation() -> Evaluation:
     values = PerQuery(before=before, after=before + 0.2, bm25=before / 2, concepts=np.arange(40) // 2)
     nothing = np.array([], dtype=np.int64)
     queries = [
-        Query(
+        JudgedQuery(
             text=f"q{i}",
             kind=f"{ATTACK} {i % 2}",
             lang="ko" if i % 3 else "en",
@@ -63,7 +65,7 @@ def evaluation() -> Evaluation:
         for i in range(40)
     ]
     model = ModelInfo(name=ATTACK, origin="run", weights="0123456789abcdef", dimensions=384)
-    answer = Ranked(text=ATTACK, score=0.5, relevant=True)
+    answer = RankedAnswer(text=ATTACK, score=0.5, relevant=True)
     change = Change(
         query=ATTACK,
         kind="k",
@@ -86,9 +88,10 @@ def evaluation() -> Evaluation:
         corpus_texts=99,
         corpus=ATTACK,
         dropped={ATTACK: 1},
-        metrics=compare(values, resamples=100, seed=0),
+        metrics=compare(values, Resampling(100)),
         slices=tuple(
-            slice_of(part, compare(part.values, resamples=100, seed=0)) for part in parts_of(queries, values)
+            slice_result(part, compare(part.values, Resampling(100)))
+            for part in query_slices(queries, values)
         ),
         mcnemar=McNemar(fixed=1, broken=1, p_value=1.0),
         similarities=tuple(
@@ -199,7 +202,7 @@ def test_the_parts_stand_in_their_order(page: str) -> None:
         "Training",
         "Queries fixed",
         "Queries broken",
-        "Terms, each with each",
+        "Similarity of terms",
         "Map of terms",
         "Data and licences",
         "Config, versions, hashes",
@@ -256,7 +259,7 @@ def test_without_the_extra_one_line_says_so_and_no_older_page_stays(
 
 def test_report_renders_one_run_again(evaluation: Evaluation, tmp_path: Path) -> None:
     write_evaluation(tmp_path / "metrics.json", evaluation)
-    assert report([tmp_path]) == (evaluation,)
+    assert report(ReportOptions(runs=[tmp_path])) == (evaluation,)
     assert (tmp_path / "report.html").stat().st_size > 500_000
 
 
@@ -265,4 +268,4 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path, content: str | None) -
     if content is not None:
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"holds no evaluation|not an evaluation"):
-        report([tmp_path])
+        report(ReportOptions(runs=[tmp_path]))

@@ -16,6 +16,7 @@ from embedkit.cli import app
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare
 from embedkit.evaluation.measure.per_query import read_queries, write_queries
+from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.records import (
     SCHEMA_VERSION,
     Evaluation,
@@ -24,7 +25,7 @@ from embedkit.evaluation.records import (
     read_evaluation,
     write_evaluation,
 )
-from embedkit.evaluation.report.report import report
+from embedkit.evaluation.report.report import ReportOptions, report
 from embedkit.ranking.metrics import METRICS
 
 QUERIES, CONCEPTS = 40, 20
@@ -43,7 +44,7 @@ def _evaluation(name: str, values: PerQuery, test_hash: str) -> Evaluation:
         corpus_texts=99,
         corpus="",
         dropped={},
-        metrics=compare(values, resamples=100, seed=0),
+        metrics=compare(values, Resampling(100)),
         slices=(),
         mcnemar=None,
         similarities=(),
@@ -98,7 +99,7 @@ def _tables(text: str) -> list[list[list[str]]]:
 def test_every_metric_of_every_run_stands_in_one_table(
     make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report([make("a", 0.1), make("bb", 0.2)])
+    report(ReportOptions(runs=[make("a", 0.1), make("bb", 0.2)]))
     table, _ = _tables(capsys.readouterr().out)
     assert table[0] == ["a", "bb", "baseline", "BM25"]
     assert [row[0] for row in table[1:]] == [
@@ -111,10 +112,10 @@ def test_every_metric_of_every_run_stands_in_one_table(
 def test_runs_on_the_same_queries_are_tested_against_the_first(
     make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report([make("a", 0.1), make("bb", 0.2), make("ccc", 0.1)])
+    report(ReportOptions(runs=[make("a", 0.1), make("bb", 0.2), make("ccc", 0.1)]))
     said = capsys.readouterr().out
     assert "**bb beats a: nDCG@10" in said
-    assert "**ccc and a cannot be told apart: nDCG@10" in said
+    assert "**ccc and a do not differ significantly: nDCG@10" in said
     _, against, _ = _tables(said)
     assert against[0] == ["metric", "a", "bb", "difference", "95 % interval", "p"]
     assert float(against[1][3]) == pytest.approx(0.1, abs=0.02)
@@ -123,9 +124,9 @@ def test_runs_on_the_same_queries_are_tested_against_the_first(
 def test_runs_on_other_queries_are_warned_about_and_not_tested(
     make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report([make("a", 0.1), make("b", 0.2, test_hash="t2")])
+    report(ReportOptions(runs=[make("a", 0.1), make("b", 0.2, test_hash="t2")]))
     said = capsys.readouterr()
-    assert "their numbers do not compare" in said.err
+    assert "their numbers cannot be compared" in said.err
     assert "not tested against each other" in said.out
     assert _tables(said.out)[0][0] == ["a", "b"]
 
@@ -133,7 +134,7 @@ def test_runs_on_other_queries_are_warned_about_and_not_tested(
 def test_without_the_values_of_its_queries_a_run_is_not_tested(
     make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report([make("a", 0.1), make("b", 0.2, queries=False)])
+    report(ReportOptions(runs=[make("a", 0.1), make("b", 0.2, queries=False)]))
     assert "no queries.jsonl of this evaluation" in capsys.readouterr().out
 
 
@@ -145,7 +146,7 @@ def test_values_of_an_earlier_evaluation_are_not_used(make: Make) -> None:
 
 
 def test_json_holds_what_the_table_shows(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    report([make("a", 0.1), make("bb", 0.2)], format="json")
+    report(ReportOptions(runs=[make("a", 0.1), make("bb", 0.2)], format="json"))
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert [run["name"] for run in found["runs"]] == ["a", "bb"]
     (pair,) = found["against"]
@@ -155,13 +156,13 @@ def test_json_holds_what_the_table_shows(make: Make, capsys: pytest.CaptureFixtu
 
 def test_a_page_of_several_is_kept_unless_forced(make: Make) -> None:
     runs = [make("a", 0.1), make("bb", 0.2)]
-    report(runs, format="html")
+    report(ReportOptions(runs=runs, format="html"))
     page = Path("comparison.html").read_text(encoding="utf-8")
     assert "bb beats a" in page
     assert 'id="runs"' in page
     with pytest.raises(UserError, match="already exists"):
-        report(runs, format="html")
-    report(runs, format="html", force=True)
+        report(ReportOptions(runs=runs, format="html"))
+    report(ReportOptions(runs=runs, format="html", force=True))
 
 
 def test_the_command_writes_markdown_where_it_is_told(make: Make) -> None:
@@ -174,4 +175,4 @@ def test_the_command_writes_markdown_where_it_is_told(make: Make) -> None:
 def test_a_run_named_twice_is_refused(make: Make) -> None:
     run = make("a", 0.1)
     with pytest.raises(UserError, match="named twice"):
-        report([run, run])
+        report(ReportOptions(runs=[run, run]))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embedkit.data.records import Pair
+from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.terms import MOST_NAMES, named_concepts, term_view
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
@@ -48,7 +49,7 @@ def test_the_first_name_of_each_language_leads() -> None:
 
 def test_cosines_and_places_are_the_models_own(tiny_model: Path) -> None:
     encoder = Encoder(resolve_model(str(tiny_model)))
-    view = term_view(_rows(), encoder, encoder)
+    view = term_view(_rows(), ModelPair(encoder, encoder))
     assert view is not None
     assert len(view.names) == MOST_NAMES
     assert view.concepts == tuple(i // 2 for i in range(MOST_NAMES))
@@ -65,7 +66,7 @@ def test_cosines_and_places_are_the_models_own(tiny_model: Path) -> None:
 
 def test_the_order_of_the_rows_changes_nothing(tiny_model: Path) -> None:
     encoder = Encoder(resolve_model(str(tiny_model)))
-    first, second = (term_view(rows, encoder, encoder) for rows in (_rows(), _rows()[::-1]))
+    first, second = (term_view(rows, ModelPair(encoder, encoder)) for rows in (_rows(), _rows()[::-1]))
     assert first is not None
     assert second is not None
     assert set(first.names) == set(second.names)
@@ -74,4 +75,4 @@ def test_the_order_of_the_rows_changes_nothing(tiny_model: Path) -> None:
 @pytest.mark.parametrize("rows", [[], [Pair(anchor="a", positive="b")]])
 def test_a_single_name_is_no_view(tiny_model: Path, rows: list[Pair]) -> None:
     encoder = Encoder(resolve_model(str(tiny_model)))
-    assert term_view(rows, encoder, encoder) is None
+    assert term_view(rows, ModelPair(encoder, encoder)) is None

@@ -14,12 +14,12 @@ from sentence_transformers import SentenceTransformer, util
 
 from embedkit.data.entries import Alias, Entry, write_glossary
 from embedkit.errors import UserError
-from embedkit.explore.cluster import cluster
+from embedkit.explore.cluster import ClusterOptions, cluster
 from embedkit.explore.concepts import concepts_of
-from embedkit.explore.faq import faq
-from embedkit.explore.odd_one_out import odd_one_out
-from embedkit.explore.recommend import recommend
-from embedkit.explore.similarity import FUNCTIONS, similarity
+from embedkit.explore.faq import FaqOptions, faq
+from embedkit.explore.odd_one_out import OddOneOutOptions, odd_one_out
+from embedkit.explore.recommend import RecommendOptions, recommend
+from embedkit.explore.similarity import FUNCTIONS, SimilarityOptions, similarity
 
 WORDS = ("전압", "전류", "다이오드", "noise")
 PWM = Entry(
@@ -50,7 +50,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_four_functions_agree_with_sentence_transformers(tiny_model: Path) -> None:
-    result = similarity(WORDS, model=str(tiny_model), functions=FUNCTIONS)
+    result = similarity(SimilarityOptions(texts=WORDS, model=str(tiny_model), functions=FUNCTIONS))
     vectors = SentenceTransformer(str(tiny_model), device="cpu").encode(list(WORDS))
     theirs = {
         "cosine": util.cos_sim(vectors, vectors),
@@ -66,14 +66,14 @@ def test_the_four_functions_agree_with_sentence_transformers(tiny_model: Path) -
 def test_two_texts_are_compared_by_all_four_functions(
     tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    similarity(WORDS[:2], model=str(tiny_model))
+    similarity(SimilarityOptions(texts=WORDS[:2], model=str(tiny_model)))
     lines = capsys.readouterr().out.splitlines()
     names = [line.split("  ")[-1] for line in lines]
     assert names == ["cosine", "dot product", "Euclidean distance", "Manhattan distance"]
 
 
 def test_a_matrix_has_a_row_for_each_text(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    similarity(WORDS, model=str(tiny_model))
+    similarity(SimilarityOptions(texts=WORDS, model=str(tiny_model)))
     title, head, *rows = capsys.readouterr().out.splitlines()
     assert (title, head.split()) == ("cosine", ["1", "2", "3", "4"])
     assert [row.split()[-1] for row in rows] == list(WORDS)
@@ -81,14 +81,17 @@ def test_a_matrix_has_a_row_for_each_text(tiny_model: Path, capsys: pytest.Captu
 
 def test_texts_come_from_a_file_too(tiny_model: Path) -> None:
     Path("t.csv").write_text('id,문장\n1,"가, 나"\n2,다\n', encoding="cp949")
-    assert similarity((), file="t.csv", model=str(tiny_model)).texts == ("가, 나", "다")
+    assert similarity(SimilarityOptions(texts=(), file="t.csv", model=str(tiny_model))).texts == (
+        "가, 나",
+        "다",
+    )
 
 
 def test_a_korean_reader_gets_korean_names(
     tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMBEDKIT_LANG", "ko")
-    similarity(WORDS[:2], model=str(tiny_model))
+    similarity(SimilarityOptions(texts=WORDS[:2], model=str(tiny_model)))
     assert "유클리드 거리" in capsys.readouterr().out
 
 
@@ -111,7 +114,7 @@ def test_wrong_inputs_are_named(
     Path("t.csv").write_text("a,b\n1,2\n")
     Path("empty.txt").write_text("\n\n")
     with pytest.raises(UserError, match=problem):
-        similarity(texts, file=file, model=str(tiny_model))
+        similarity(SimilarityOptions(texts=texts, file=file, model=str(tiny_model)))
 
 
 def test_stdin_is_a_dash(tiny_model: Path) -> None:
@@ -127,7 +130,7 @@ def test_stdin_is_a_dash(tiny_model: Path) -> None:
 
 def test_the_word_farthest_from_the_others_is_odd(tiny_model: Path) -> None:
     words = ("전압", "전압기", "전압계", "zzz qqq")
-    result = odd_one_out(words, model=str(tiny_model))
+    result = odd_one_out(OddOneOutOptions(texts=words, model=str(tiny_model)))
     assert result.odd == "zzz qqq"
     vectors = SentenceTransformer(str(tiny_model), device="cpu").encode(
         list(words), normalize_embeddings=True
@@ -139,7 +142,7 @@ def test_the_word_farthest_from_the_others_is_odd(tiny_model: Path) -> None:
 
 def test_repeated_words_count_once(tiny_model: Path) -> None:
     with pytest.raises(UserError, match="3 different words"):
-        odd_one_out(("PWM", "pwm", "AM"), model=str(tiny_model))
+        odd_one_out(OddOneOutOptions(texts=("PWM", "pwm", "AM"), model=str(tiny_model)))
 
 
 def test_the_newest_run_is_taken_where_no_model_is_named(
@@ -147,7 +150,7 @@ def test_the_newest_run_is_taken_where_no_model_is_named(
 ) -> None:
     Path("runs/x").mkdir(parents=True)
     Path("runs/x/model").symlink_to(tiny_model)
-    odd_one_out(WORDS)
+    odd_one_out(OddOneOutOptions(texts=WORDS))
     assert "runs/x" in capsys.readouterr().err
 
 
@@ -161,7 +164,7 @@ def _texts(path: str = "t.txt") -> str:
 
 
 def test_k_means_finds_the_groups(tiny_model: Path) -> None:
-    result = cluster(_texts(), k=3, model=str(tiny_model))
+    result = cluster(ClusterOptions(input=_texts(), k=3, model=str(tiny_model)))
     assert [sorted(set(result.labels[i : i + 4])) for i in (0, 4, 8)] == [[0], [1], [2]]
     assert all(group.representative in group.texts for group in result.clusters)
     assert result.silhouette is not None
@@ -169,16 +172,16 @@ def test_k_means_finds_the_groups(tiny_model: Path) -> None:
 
 def test_a_threshold_of_one_joins_equal_texts_only(tiny_model: Path) -> None:
     Path("t.txt").write_text("가\n나\n가\n")
-    result = cluster("t.txt", threshold=0.9999, model=str(tiny_model))
+    result = cluster(ClusterOptions(input="t.txt", threshold=0.9999, model=str(tiny_model)))
     assert result.labels == (0, 1, 0)
 
 
 def test_a_low_threshold_joins_all(tiny_model: Path) -> None:
-    assert len(cluster(_texts(), threshold=-1, model=str(tiny_model)).clusters) == 1
+    assert len(cluster(ClusterOptions(input=_texts(), threshold=-1, model=str(tiny_model))).clusters) == 1
 
 
 def test_joined_groups_keep_the_mean_cosine(tiny_model: Path) -> None:
-    result = cluster(_texts(), threshold=0.8, model=str(tiny_model))
+    result = cluster(ClusterOptions(input=_texts(), threshold=0.8, model=str(tiny_model)))
     model = SentenceTransformer(str(tiny_model), device="cpu")
     for group in result.clusters:
         vectors = model.encode(list(group.texts), normalize_embeddings=True)
@@ -188,14 +191,14 @@ def test_joined_groups_keep_the_mean_cosine(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
 def test_labels_are_written_in_the_order_read(tiny_model: Path, name: str) -> None:
-    result = cluster(_texts(), k=3, model=str(tiny_model), output=Path(name))
+    result = cluster(ClusterOptions(input=_texts(), k=3, model=str(tiny_model), output=Path(name)))
     text = Path(name).read_text()
     rows = list(csv.DictReader(text.splitlines())) if name.endswith("csv") else [
         json.loads(line) for line in text.splitlines()
     ]  # fmt: skip
     assert [int(row["cluster"]) for row in rows] == list(result.labels)
     with pytest.raises(UserError, match="already exists"):
-        cluster("t.txt", k=3, model=str(tiny_model), output=Path(name))
+        cluster(ClusterOptions(input="t.txt", k=3, model=str(tiny_model), output=Path(name)))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +209,7 @@ def test_impossible_groups_are_refused(
     tiny_model: Path, k: int | None, threshold: float | None, problem: str
 ) -> None:
     with pytest.raises(UserError, match=problem):
-        cluster(_texts(), k=k, threshold=threshold, model=str(tiny_model))
+        cluster(ClusterOptions(input=_texts(), k=k, threshold=threshold, model=str(tiny_model)))
 
 
 # recommend
@@ -225,7 +228,7 @@ def test_a_shared_abbreviation_joins_nothing() -> None:
 
 @pytest.mark.parametrize("term", ["PWM", "pwm", "펄스폭변조", "pulse width modulation"])
 def test_its_own_names_are_left_out(tiny_model: Path, term: str) -> None:
-    result = recommend(term, corpus=Path("g.csv"), model=str(tiny_model))
+    result = recommend(RecommendOptions(term=term, corpus=Path("g.csv"), model=str(tiny_model)))
     assert result.known
     assert {one.terms[0] for one in result.recommendations} == {"diode", "필터"}
 
@@ -233,7 +236,9 @@ def test_its_own_names_are_left_out(tiny_model: Path, term: str) -> None:
 def test_an_unknown_term_is_compared_by_its_text(
     tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = recommend("zener diode", corpus=Path("g.csv"), model=str(tiny_model), top_k=2)
+    result = recommend(
+        RecommendOptions(term="zener diode", corpus=Path("g.csv"), model=str(tiny_model), top_k=2)
+    )
     assert not result.known
     assert len(result.recommendations) == 2
     assert "is not in g.csv" in capsys.readouterr().err
@@ -251,7 +256,7 @@ def _faq_files() -> tuple[str, Path]:
 
 def test_each_question_gets_its_answer(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     questions, answers = _faq_files()
-    result = faq(questions=questions, answers=answers, model=str(tiny_model))
+    result = faq(FaqOptions(questions=questions, answers=answers, model=str(tiny_model)))
     assert [(match.answer_line, match.rank) for match in result.matches] == [(1, 1), (2, 1)]
     assert result.matches[1].score == pytest.approx(1, abs=1e-5)
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
@@ -260,7 +265,9 @@ def test_each_question_gets_its_answer(tiny_model: Path, capsys: pytest.CaptureF
 
 def test_too_far_an_answer_is_none(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     questions, answers = _faq_files()
-    result = faq(questions=questions, answers=answers, model=str(tiny_model), min_similarity=0.9999)
+    result = faq(
+        FaqOptions(questions=questions, answers=answers, model=str(tiny_model), min_similarity=0.9999)
+    )
     assert [match.answer for match in result.matches] == ["", "zzz"]
     assert result.unanswered == 1
     assert "1 questions have no answer" in capsys.readouterr().err
@@ -268,7 +275,11 @@ def test_too_far_an_answer_is_none(tiny_model: Path, capsys: pytest.CaptureFixtu
 
 def test_several_answers_are_ranked_and_written_as_json_lines(tiny_model: Path) -> None:
     questions, answers = _faq_files()
-    faq(questions=questions, answers=answers, model=str(tiny_model), top_k=2, output=Path("out.jsonl"))
+    faq(
+        FaqOptions(
+            questions=questions, answers=answers, model=str(tiny_model), top_k=2, output=Path("out.jsonl")
+        )
+    )
     rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["rank"] for row in rows] == [1, 2, 1, 2]
     assert rows[0]["score"] >= rows[1]["score"]
@@ -277,5 +288,5 @@ def test_several_answers_are_ranked_and_written_as_json_lines(tiny_model: Path) 
 def test_a_column_that_is_missing_is_named(tiny_model: Path) -> None:
     questions, answers = _faq_files()
     with pytest.raises(UserError, match="no column 'reply'") as caught:
-        faq(questions=questions, answers=answers, answer_column="reply", model=str(tiny_model))
+        faq(FaqOptions(questions=questions, answers=answers, answer_column="reply", model=str(tiny_model)))
     assert "question, answer" in caught.value.hint

@@ -13,7 +13,7 @@ from embedkit.data.entries import Alias, Entry, write_glossary
 from embedkit.errors import UserError
 from embedkit.explore.concepts import concept_vectors, concepts_of
 from embedkit.explore.corpus import load_corpus
-from embedkit.explore.graph import graph
+from embedkit.explore.graph import GraphOptions, graph
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 
@@ -35,7 +35,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_links_are_the_pairs_that_are_near_enough(tiny_model: Path) -> None:
-    result = graph(corpus=Path("g.csv"), model=str(tiny_model), min_similarity=0.9, output=Path("o.graphml"))
+    result = graph(
+        GraphOptions(
+            corpus=Path("g.csv"), model=str(tiny_model), min_similarity=0.9, output=Path("o.graphml")
+        )
+    )
     concepts = concepts_of(load_corpus(Path("g.csv")))
     vectors = concept_vectors(concepts, Encoder(resolve_model(str(tiny_model))))
     cosines = vectors @ vectors.T
@@ -48,7 +52,7 @@ def test_links_are_the_pairs_that_are_near_enough(tiny_model: Path) -> None:
 
 
 def test_the_graphml_names_both_languages(tiny_model: Path) -> None:
-    graph(corpus=Path("g.csv"), model=str(tiny_model), output=Path("o.graphml"))
+    graph(GraphOptions(corpus=Path("g.csv"), model=str(tiny_model), output=Path("o.graphml")))
     labels = [label for _, label in nx.read_graphml("o.graphml").nodes(data="label")]
     assert "filter · 필터" in labels
 
@@ -56,12 +60,12 @@ def test_the_graphml_names_both_languages(tiny_model: Path) -> None:
 def test_two_links_a_concept_are_the_default(tiny_model: Path) -> None:
     many = [Entry(term=f"word {n}", definition=f"defined {n * n}") for n in range(40)]
     write_glossary("g.csv", many)
-    result = graph(corpus=Path("g.csv"), model=str(tiny_model), output=Path("o.graphml"))
+    result = graph(GraphOptions(corpus=Path("g.csv"), model=str(tiny_model), output=Path("o.graphml")))
     assert 80 <= result.links <= 90
 
 
 def test_the_page_loads_nothing_and_escapes_all(tiny_model: Path) -> None:
-    result = graph(corpus=Path("g.csv"), model=str(tiny_model), min_similarity=-1)
+    result = graph(GraphOptions(corpus=Path("g.csv"), model=str(tiny_model), min_similarity=-1))
     assert result.files == ("graph.html", "graph.graphml")
     page = Path("graph.html").read_text()
     markup = re.sub(r"(<script[^>]*>).*?(</script>)", r"\1\2", page, flags=re.DOTALL)
@@ -78,14 +82,18 @@ def test_the_page_loads_nothing_and_escapes_all(tiny_model: Path) -> None:
 def test_files_that_are_there_are_kept(tiny_model: Path) -> None:
     Path("graph.graphml").write_text("mine")
     with pytest.raises(UserError, match=r"graph\.graphml: already exists"):
-        graph(corpus=Path("g.csv"), model=str(tiny_model))
+        graph(GraphOptions(corpus=Path("g.csv"), model=str(tiny_model)))
 
 
 @pytest.mark.parametrize(
     ("least", "output", "problem"),
-    [(1.0, "o.html", "no two concepts are as near"), (0.5, "o.png", r"ends in \.html or \.graphml")],
+    [(1.0, "o.html", "no two concepts have a cosine of"), (0.5, "o.png", r"ends in \.html or \.graphml")],
 )
 def test_what_cannot_be_drawn_is_said(tiny_model: Path, least: float, output: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
-        graph(corpus=Path("g.csv"), model=str(tiny_model), min_similarity=least, output=Path(output))
+        graph(
+            GraphOptions(
+                corpus=Path("g.csv"), model=str(tiny_model), min_similarity=least, output=Path(output)
+            )
+        )
     assert not Path(output).exists()

@@ -12,7 +12,7 @@ import pytest
 from embedkit.data.entries import Alias, Entry, write_glossary
 from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manifest
 from embedkit.errors import UserError
-from embedkit.explore.search import SearchResult
+from embedkit.explore.search import SearchOptions, SearchResult
 from embedkit.explore.search import search as search_all
 from embedkit.text import width
 
@@ -32,7 +32,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search(query: str, *, model: str, **options: Any) -> SearchResult:
     """The result of a single query."""
-    (result,) = search_all(query, model=model, **options)
+    (result,) = search_all(SearchOptions(query=query, model=model, **options))
     return result
 
 

@@ -14,6 +14,7 @@ from tests.trainer.test_train import run
 from tests.trainer.test_train_best import scripted
 
 from embedkit.evaluation.evaluate import evaluate
+from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.trainer.run.train import TrainResult
 
 Values = Callable[..., dict[str, Any]]
@@ -91,10 +92,10 @@ def test_evaluate_fills_in_before_and_after_once(workplace: Path, config_values:
     write_rows(workplace / "pairs.test.jsonl", topic_rows(start=6))
     copies = (done.run / "README.md", done.model / "README.md")
     assert all("Not measured yet" in path.read_text(encoding="utf-8") for path in copies)
-    evaluate(model=str(done.run), output=workplace / "elsewhere", resamples=100)
+    evaluate(EvaluateOptions(model=str(done.run), output=workplace / "elsewhere", resamples=100))
     assert "Not measured yet" in card(done)
     for seed in (0, 1):
-        found = evaluate(model=str(done.run), resamples=100, seed=seed)
+        found = evaluate(EvaluateOptions(model=str(done.run), resamples=100, seed=seed))
     primary = json.loads((done.run / "metrics.json").read_text(encoding="utf-8"))["metrics"][0]
     for path in copies:
         text = path.read_text(encoding="utf-8")

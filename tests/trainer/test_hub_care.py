@@ -17,7 +17,7 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import run, same, weights
 
 from embedkit.errors import UserError
-from embedkit.evaluation.evaluate import _plan
+from embedkit.evaluation.plan import EvaluateOptions, plan_evaluation
 from embedkit.models.resolve import load_model, resolve_model
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model.load import find_model, prepare_model
@@ -158,9 +158,8 @@ def test_a_pinned_revision_is_the_one_that_is_trained_and_compared_with(
     torch.testing.assert_close(first(newest) - first(pinned), torch.ones_like(first(pinned)))
     result = run(pinned)
     test = write_rows(workplace / "test.jsonl", topic_rows(start=6))
-    options: dict[str, Any] = dict.fromkeys(("corpus", "output", "similarity"))
-    of_run = _plan(model=str(result.run), baseline=None, test=test, **options)
-    named = _plan(model=str(result.run), baseline="lab/small", test=test, **options)
+    of_run = plan_evaluation(EvaluateOptions(model=str(result.run), test=test))
+    named = plan_evaluation(EvaluateOptions(model=str(result.run), baseline="lab/small", test=test))
     assert (Path(of_run.baseline.path).name, Path(named.baseline.path).name) == ("a" * 40, "b" * 40)
     assert "a" * 40 in (result.run / "README.md").read_text(encoding="utf-8")
 

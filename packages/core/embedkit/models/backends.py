@@ -39,7 +39,15 @@ GRAPHS: Mapping[Backend, str] = {
 }
 SAMPLE_TEXTS = 64
 _OUTPUT = "last_hidden_state"
-Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
+GraphRunner = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
+
+
+def unit_rows(vectors: Any) -> NDArray[np.float64]:
+    """Rows `(N, D)` of length one, in double precision; a zero row stays zero."""
+    values = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = values / np.where(norms > 0, norms, 1)
+    return unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ def run_graph(
     transformer = _transformer(model)
     transformer.model = _engine(transformer.model.config, backend, graph, tuple(_example(model)))
     found = model.encode(list(sample), show_progress_bar=False)
-    cosines = np.einsum("ij,ij->i", _unit(expected), _unit(found))
+    cosines = np.einsum("ij,ij->i", unit_rows(expected), unit_rows(found))
     agreement = Agreement(float(cosines.mean()), float(cosines.min()), len(sample))
     say(
         "{backend}: cosine with torch's vectors mean {mean:.5f}, least {least:.5f}, on {texts} texts",
@@ -145,13 +153,6 @@ def _transformer(model: SentenceTransformer) -> Any:
     if not hasattr(transformer, "model") or not hasattr(transformer, "module_output_name"):
         raise UserError("this model has no transformer, so nothing but torch can run it")
     return transformer
-
-
-def _unit(vectors: Any) -> NDArray[np.float64]:
-    values = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = values / np.where(norms > 0, norms, 1)
-    return unit
 
 
 def _example(model: SentenceTransformer) -> dict[str, Any]:
@@ -244,7 +245,7 @@ def _hidden_state_only(original: Any, names: Sequence[str]) -> Any:
     return Traced().eval()
 
 
-def _onnx(path: Path) -> Run:
+def _onnx(path: Path) -> GraphRunner:
     import onnxruntime
     import torch
 
@@ -261,7 +262,7 @@ def _onnx(path: Path) -> Run:
     return run
 
 
-def _openvino(path: Path) -> Run:
+def _openvino(path: Path) -> GraphRunner:
     import openvino
     import torch
 

@@ -26,7 +26,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShardRow:
     """One vector's text: `id` is the input's own, `key` what the encoder finds the vector under (hex)."""
 
     id: str
@@ -52,7 +52,7 @@ def ids_path(array: Path) -> Path:
 def write_shard(
     array: Path,
     vectors: Vectors,
-    rows: Iterable[Row],
+    rows: Iterable[ShardRow],
     *,
     inputs: Mapping[str, str],
     settings: Mapping[str, Any],

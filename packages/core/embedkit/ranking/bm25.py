@@ -1,10 +1,13 @@
-"""BM25 over words and Hangul syllable pairs: the row that tells whether an embedding is needed at all."""
+"""BM25: texts as sparse rows of weighted features, and the scorer that tells whether an embedding is needed at all.
+
+Robertson & Zaragoza, "The Probabilistic Relevance Framework" (2009), k1 = 1.2, b = 0.75.
+"""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +18,9 @@ from embedkit.ranking.retrieval import Floats
 from embedkit.text import clean
 
 _WORD = re.compile(r"[가-힣]+|[^\W_가-힣]+")
-_K1 = 1.2
-_B = 0.75
+K1 = 1.2
+B = 0.75
+Features = Callable[[str], Sequence[str]]
 
 
 def tokens(text: str) -> list[str]:
@@ -30,7 +34,7 @@ def tokens(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class Bm25Scorer:
-    """Robertson & Zaragoza 2009 with k1 = 1.2, b = 0.75; the sparse matrices hold only what occurs."""
+    """BM25 of every query with every text of the corpus; the sparse matrices hold only what occurs."""
 
     queries: Sequence[str]
     corpus: Sequence[str]
@@ -41,9 +45,8 @@ class Bm25Scorer:
 
     def __post_init__(self) -> None:
         vocabulary: dict[str, int] = {}
-        counts = _count(self.corpus, vocabulary, grow=True)
-        self._corpus_matrix = _weigh(counts)
-        self._query_matrix = _count(self.queries, vocabulary, grow=False)
+        self._corpus_matrix = weigh(count(self.corpus, vocabulary))
+        self._query_matrix = count(self.queries, vocabulary, grow=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,7 +62,7 @@ class Bm25Scorer:
 
 def word_vectors(texts: Sequence[str]) -> sparse.csr_array:
     """Unit rows of BM25 weights `(N, V)`: what stands in for a model where texts are compared and not searched."""
-    weighted = _weigh(_count(texts, {}, grow=True))
+    weighted = weigh(count(texts, {}))
     norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     scale = sparse.diags_array(1 / np.where(norms > 0, norms, 1))
     return sparse.csr_array(scale @ weighted)
@@ -72,30 +75,43 @@ def word_cosines(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float6
     return cosines.ravel()
 
 
-def _count(texts: Sequence[str], vocabulary: dict[str, int], *, grow: bool) -> sparse.csr_array:
-    """How often each text holds each token, in four bytes an occurrence: a million texts fit beside a model."""
+def count(
+    texts: Iterable[str], vocabulary: dict[str, int], *, features: Features = tokens, grow: bool = True
+) -> sparse.csr_array:
+    """How often each feature stands in each text `(N, V)`, in four bytes an occurrence.
+
+    `vocabulary` gets the features that are new to it; without `grow` those are left out.
+    """
     columns, ends = array("i"), array("i", [0])
     for text in texts:
-        for token in tokens(text):
-            column = vocabulary.setdefault(token, len(vocabulary)) if grow else vocabulary.get(token, -1)
-            if column >= 0:
-                columns.append(column)
+        found = features(text)
+        if grow:
+            columns.extend([vocabulary.setdefault(feature, len(vocabulary)) for feature in found])
+        else:
+            columns.extend([vocabulary[feature] for feature in found if feature in vocabulary])
         ends.append(len(columns))
-    indices, indptr = np.array(columns, dtype=np.int32), np.array(ends, dtype=np.int32)
-    ones = np.ones(len(indices), dtype=np.float32)
-    counts = sparse.csr_array((ones, indices, indptr), shape=(len(texts), len(vocabulary)))
+    counts = rows_of_ones(columns, ends, len(vocabulary))
     counts.sum_duplicates()
     return counts
 
 
-def _weigh(counts: sparse.csr_array) -> sparse.csr_array:
-    """BM25 weights in the place of the counts."""
-    total, _ = counts.shape
-    lengths = np.asarray(counts.sum(axis=1), dtype=np.float32).ravel()
-    found_in = np.bincount(counts.indices, minlength=counts.shape[1])
+def rows_of_ones(columns: array[int], ends: array[int], width: int) -> sparse.csr_array:
+    """A one for each column named, rows ending at `ends`."""
+    indices, indptr = np.asarray(columns, dtype=np.int32), np.asarray(ends, dtype=np.int32)
+    ones = np.ones(len(indices), dtype=np.float32)
+    return sparse.csr_array((ones, indices, indptr), shape=(len(ends) - 1, width))
+
+
+def weigh(counts: sparse.csr_array) -> sparse.csr_array:
+    """`counts` turned into BM25 weights in place."""
+    total, width = counts.shape
+    found_in = np.bincount(counts.indices, minlength=width)
     idf = np.log1p((total - found_in + 0.5) / (found_in + 0.5)).astype(np.float32)
-    norm = _K1 * (1 - _B + _B * lengths / max(float(lengths.mean()), 1e-9))
-    found = counts.data
-    found *= (_K1 + 1) / (found + np.repeat(norm, np.diff(counts.indptr)))
-    found *= idf[counts.indices]
+    lengths = np.asarray(counts.sum(axis=1), dtype=np.float32).ravel()
+    norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1e-9)) if total else lengths
+    below = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
+    below += counts.data
+    counts.data *= K1 + 1
+    counts.data /= below
+    counts.data *= idf[counts.indices]
     return counts

@@ -1,4 +1,4 @@
-"""The leak gate: a test row whose text or concept was trained on proves nothing."""
+"""The leak check: a test row whose text or concept was trained on proves nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from embedkit.console import say, warn
 from embedkit.data.records import Pair
 from embedkit.data.shapes import read_own_objects
 from embedkit.errors import AnswerNoError
+from embedkit.messages import tr
 from embedkit.ranking.near_duplicates import near_matches
 from embedkit.text import fold, shorten
 
@@ -20,10 +21,10 @@ _TEXT_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _EXAMPLES = 3
 _EXAMPLE_COLUMNS = 60
 SEEN = (
-    "leak gate, {side}: of {rows} test rows {exact} exact, {normalised} normalised, {near} near-duplicate, "
-    "{concept} same concept"
+    "leak check, {side}: of {rows} test rows, {exact} are identical to a training text, {normalised} after "
+    "normalisation, {near} nearly, {concept} share a concept"
 )
-UNKNOWN = "leak gate, {side}: unknown, its training data cannot be seen"
+UNKNOWN = "leak check, {side}: not possible, its training data is unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """What the gate looks at: the texts that a test row asks about, and its concept where it names one."""
+    """What the check compares: the texts that a test row asks about, and its concept where it names one."""
 
     __test__ = False  # the name is not a test class
 
@@ -65,7 +66,7 @@ def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side) ->
     """Compare test rows with the training files, of any row format; without a file the answer is "unknown".
 
     A row counts once: as exact, else as normalised (equal when folded), else as nearly a trained text
-    (`near.near_matches`), else as the same concept (`group`).
+    (`near_duplicates.near_matches`), else as the same concept (`group`).
     """
     counts = {"exact": 0, "normalised": 0, "near": 0, "concept": 0}
     examples: list[str] = []
@@ -122,14 +123,14 @@ def _example(row: TestRow, how: str, near: Mapping[str, str]) -> str:
     return f"{shorten(text, _EXAMPLE_COLUMNS)!r} (near {shorten(near[text], _EXAMPLE_COLUMNS)!r})"
 
 
-def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
-    """Say what was found.
+def require_no_leaks(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
+    """Print what was found.
 
     Raises:
         AnswerNoError: a test row was trained on and `allow_leak` is not given.
     """
     for leak in leaks:
-        _tell(leak)
+        _print(leak)
         if leak.total and not allow_leak:
             raise AnswerNoError(
                 "{count} of {rows} test rows were trained on, as {examples}",
@@ -141,14 +142,14 @@ def pass_gate(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
             )
 
 
-def _tell(leak: Leak) -> None:
+def _print(leak: Leak) -> None:
     if not leak.known:
-        say(UNKNOWN, side=leak.side)
+        say(UNKNOWN, side=tr(leak.side))
         return
-    tell = warn if leak.total else say
-    tell(
+    write = warn if leak.total else say
+    write(
         SEEN,
-        side=leak.side,
+        side=tr(leak.side),
         rows=leak.rows,
         exact=leak.exact,
         normalised=leak.normalised,

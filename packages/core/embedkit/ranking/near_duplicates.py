@@ -34,7 +34,7 @@ Numbers = NDArray[np.int32]
 
 def name_key(text: str) -> str:
     """The words of a name in alphabetical order, singular, without small words."""
-    words = (_singular(word) for word in _WORD.findall(text.casefold()))
+    words = (singular(word) for word in _WORD.findall(text.casefold()))
     kept = sorted(word for word in words if word not in _SMALL_WORDS)
     return " ".join(kept) or text.casefold()
 
@@ -188,7 +188,7 @@ def _features(text: str) -> list[str]:
     return words if len(words) >= RAREST else [text[i : i + 3] for i in range(len(text) - 2)]
 
 
-def _singular(word: str) -> str:
-    return (
-        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
-    )
+def singular(word: str, *, shortest: int = 4) -> str:
+    """`diodes` to `diode`; `bus`, `glass`, `bias` and words of fewer than `shortest` letters stay as they are."""
+    plural = len(word) >= shortest and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if plural else word

@@ -26,15 +26,15 @@ from embedkit.ranking.particles import Variant, with_particles
 from embedkit.ranking.retrieval import Places
 from embedkit.text import fold, language_of
 
-Role = Literal["definition", "name"]
-Windows = dict[Role, tuple[int, int]]
-_ROLES: tuple[Role, ...] = get_args(Role)
+TextKind = Literal["definition", "name"]
+Windows = dict[TextKind, tuple[int, int]]
+_KINDS: tuple[TextKind, ...] = get_args(TextKind)
 NO_POSITIVE = "no positive of the query is in the corpus"
 OWN_TEXT = "the query's only positive is its own text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class JudgedQuery:
     """One query. `relevant` and `excluded` are corpus places, `window` the places it searches (start, stop);
     `concept` is what the bootstrap resamples.
     """
@@ -58,7 +58,7 @@ class TestSet:
 
     __test__ = False  # the name is not a test class
 
-    queries: tuple[Query, ...]
+    queries: tuple[JudgedQuery, ...]
     corpus: tuple[str, ...]
     rows: tuple[Pair, ...]
     dropped: Mapping[str, int]
@@ -125,7 +125,7 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
 
 def queries_over(
     rows: Sequence[Pair], known: Sequence[Pair], *, corpus: Path | None = None
-) -> tuple[list[Query], list[str], Counter[str]]:
+) -> tuple[list[JudgedQuery], list[str], Counter[str]]:
     """Queries of `rows`, the corpus they search (the positives of `known` if not given), what was dropped."""
     texts, windows = _one_pool(corpus) if corpus else _pools(known)
     queries, dropped = _queries(rows, texts, windows, _members(known))
@@ -146,12 +146,12 @@ def concept_of(pair: Pair) -> str:
 
 def _one_pool(corpus: Path) -> tuple[list[str], Windows]:
     texts = _distinct(corpus_texts(corpus))
-    return texts, dict.fromkeys(_ROLES, (0, len(texts)))
+    return texts, dict.fromkeys(_KINDS, (0, len(texts)))
 
 
 def _pools(pairs: Iterable[Pair]) -> tuple[list[str], Windows]:
     """The distinct positives of each role side by side, and where each role's stand; a text may have both."""
-    by_role: dict[Role, list[str]] = {role: [] for role in _ROLES}
+    by_role: dict[TextKind, list[str]] = {role: [] for role in _KINDS}
     for pair in pairs:
         by_role[_role(pair)].append(pair.positive)
     texts: list[str] = []
@@ -163,7 +163,7 @@ def _pools(pairs: Iterable[Pair]) -> tuple[list[str], Windows]:
     return texts, windows
 
 
-def _role(pair: Pair) -> Role:
+def _role(pair: Pair) -> TextKind:
     return "definition" if pair.kind.endswith("-definition") else "name"
 
 
@@ -185,13 +185,13 @@ def _members(pairs: Iterable[Pair]) -> dict[str, set[str]]:
 
 def _queries(
     rows: Sequence[Pair], texts: Sequence[str], windows: Windows, members: Mapping[str, set[str]]
-) -> tuple[list[Query], Counter[str]]:
+) -> tuple[list[JudgedQuery], Counter[str]]:
     own = set().union(*(members[concept_of(pair)] for pair in rows))
     places = {window: dict(_find(own, texts, window)) for window in windows.values()}
     grouped: dict[tuple[str, str], list[Pair]] = {}
     for pair in rows:
         grouped.setdefault((pair.anchor, pair.kind), []).append(pair)
-    queries: list[Query] = []
+    queries: list[JudgedQuery] = []
     dropped: Counter[str] = Counter()
     for pairs in grouped.values():
         window = windows[_role(pairs[0])]
@@ -217,12 +217,12 @@ def _query(
     place: Mapping[str, int],
     window: tuple[int, int],
     members: Mapping[str, set[str]],
-) -> Query:
+) -> JudgedQuery:
     first = pairs[0]
     right = {fold(pair.positive) for pair in pairs} - {fold(first.anchor)}
     own = set().union({fold(first.anchor)}, *(members[concept_of(pair)] for pair in pairs))
     hard = dict.fromkeys(text for pair in pairs for text in pair.hard_negatives)
-    return Query(
+    return JudgedQuery(
         text=first.anchor,
         kind=first.kind or "pair",
         lang=first.lang or language_of(first.anchor),

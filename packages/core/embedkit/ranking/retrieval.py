@@ -1,7 +1,9 @@
-"""Exact top-k of many queries over a large corpus, block after block: a block is encoded, scored and forgotten.
+"""Exact top-k of many queries by any scorer, the corpus block after block: each is encoded, scored and forgotten.
 
 Memory is one block and the best of each query so far, whatever the corpus holds: 1,000 queries take 5 MB, and a
 block of 8,192 texts at 384 dimensions 13 MB beside 5 MB of scores.
+
+Where a bar above limits the scores, and ties must not depend on threads, see `nearest`.
 
 A score and its corpus place are packed into one 64-bit key, so that equal scores always rank by place.
 """
@@ -148,10 +150,20 @@ def _mask_outside(block: Floats, windows: NDArray[np.int64], corpus: slice) -> N
     block[(places < windows[:, :1]) | (places >= windows[:, 1:])] = -np.inf
 
 
+def sortable_bits(scores: Floats) -> NDArray[np.uint32]:
+    """Whole numbers that are ordered as the scores are."""
+    bits = scores.view(np.uint32)
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def scores_of_bits(bits: NDArray[np.uint32]) -> Floats:
+    """The scores that `sortable_bits` came from."""
+    return np.where(bits & _SIGN, bits ^ _SIGN, ~bits).view(np.float32)
+
+
 def _pack(scores: Floats, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Order-preserving keys: above, the float's bits made monotone; below, the place counted down."""
-    bits = (scores + np.float32(0)).view(np.uint32)  # + 0 turns -0.0 into 0.0: they are one score
-    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN).astype(np.uint64)
+    ordered = sortable_bits(scores + np.float32(0)).astype(np.uint64)  # + 0 turns -0.0 into 0.0: one score
     keys: NDArray[np.uint64] = (ordered << np.uint64(32)) | (_LOW - places)
     return keys
 
@@ -194,5 +206,4 @@ def _best(keys: NDArray[np.uint64], keep: int) -> NDArray[np.uint64]:
 
 def _unpack(keys: NDArray[np.uint64]) -> tuple[Floats, Places]:
     ordered = (keys >> np.uint64(32)).astype(np.uint32)
-    bits = np.where(ordered & _SIGN, ordered ^ _SIGN, ~ordered).astype(np.uint32)
-    return bits.view(np.float32), (_LOW - (keys & _LOW)).astype(np.int64)
+    return scores_of_bits(ordered), (_LOW - (keys & _LOW)).astype(np.int64)

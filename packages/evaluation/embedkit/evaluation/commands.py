@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 
-class Format(StrEnum):
-    """What a report can be."""
+class ReportFormat(StrEnum):
+    """The formats of a report."""
 
     HTML = "html"
     MD = "md"
@@ -16,7 +16,7 @@ class Format(StrEnum):
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="The model to judge: a run, a folder or a hub id.")],
+    model: Annotated[str, typer.Option(help="The model to evaluate: a run, a folder or a hub id.")],
     baseline: Annotated[
         str | None, typer.Option(help="The model to compare with; by default the one the run started from.")
     ] = None,
@@ -37,18 +37,19 @@ def evaluate(
     similarity: Annotated[
         Path | None,
         typer.Option(
-            help="Graded pairs that show what was forgotten; by default 300 that ship with embedkit."
+            help="Graded pairs of everyday language, to measure forgetting; by default the 300 that ship with embedkit."
         ),
     ] = None,
     fail_under: Annotated[
-        list[str] | None, typer.Option(help="Exit 1 below this, as ndcg@10=0.6; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Exit 1 if a metric is below a number, such as ndcg@10=0.6; may be repeated."),
     ] = None,
     fail_under_delta: Annotated[
         float | None,
-        typer.Option(help="Exit 1 when the first metric (nDCG@10) gains less than this over the baseline."),
+        typer.Option(help="Exit 1 if the first metric (nDCG@10) gains less than this over the baseline."),
     ] = None,
     allow_leak: Annotated[
-        bool, typer.Option("--allow-leak", help="Evaluate although test rows were trained on.")
+        bool, typer.Option("--allow-leak", help="Evaluate even if test rows were trained on.")
     ] = False,
     mteb: Annotated[
         list[str] | None,
@@ -59,13 +60,13 @@ def evaluate(
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap and permutation resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
-    json_: Annotated[bool, typer.Option("--json", help="Print what metrics.json holds.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the contents of metrics.json.")] = False,
 ) -> None:
     """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
     if mteb:
-        from embedkit.evaluation.mteb_tasks import evaluate_mteb
+        from embedkit.evaluation.mteb_tasks import MtebOptions, evaluate_mteb
 
-        unused = {
+        given = {
             "--test": test,
             "--corpus": corpus,
             "--similarity": similarity,
@@ -73,30 +74,38 @@ def evaluate(
             "--fail-under-delta": fail_under_delta is not None,
             "--allow-leak": allow_leak,
         }
-        evaluate_mteb(mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_)
+        unused = [name for name, value in given.items() if value]
+        evaluate_mteb(
+            MtebOptions(
+                tasks=mteb, model=model, baseline=baseline, output=output, unused=unused, as_json=json_
+            )
+        )
         return
     from embedkit.evaluation.evaluate import evaluate as run
+    from embedkit.evaluation.plan import EvaluateOptions
 
     run(
-        model=model,
-        baseline=baseline,
-        test=test,
-        corpus=corpus,
-        output=output,
-        similarity=similarity,
-        fail_under=fail_under or (),
-        fail_under_delta=fail_under_delta,
-        allow_leak=allow_leak,
-        resamples=resamples,
-        seed=seed,
-        as_json=json_,
+        EvaluateOptions(
+            model=model,
+            baseline=baseline,
+            test=test,
+            corpus=corpus,
+            output=output,
+            similarity=similarity,
+            fail_under=fail_under or (),
+            fail_under_delta=fail_under_delta,
+            allow_leak=allow_leak,
+            resamples=resamples,
+            seed=seed,
+            as_json=json_,
+        )
     )
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Evaluated runs or folders with a metrics.json.")],
     format_: Annotated[
-        Format | None,
+        ReportFormat | None,
         typer.Option("--format", help="html writes a page; md (the default of several runs) and json print."),
     ] = None,
     output: Annotated[
@@ -107,9 +116,11 @@ def report(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Render an evaluation again, or put runs side by side and test each against the first."""
+    from embedkit.evaluation.report.report import ReportOptions
     from embedkit.evaluation.report.report import report as run
 
-    run(runs, format=format_.value if format_ else None, output=output, force=force, as_json=json_)
+    chosen = format_.value if format_ else None
+    run(ReportOptions(runs=runs, format=chosen, output=output, force=force, as_json=json_))
 
 
 def register(app: typer.Typer) -> None:

@@ -9,15 +9,16 @@ from embedkit.errors import AnswerNoError, UserError
 from embedkit.evaluation.records import Gate, MetricResult
 from embedkit.ranking.metrics import METRICS
 
+Bound = tuple[str, float]  # a metric and the least value it may have
 _SHORT = {"map": "map@100", "mrr": "mrr@10", "ndcg": "ndcg@10", "spearman": "spearman_cosine"}
 
 
-def parse_bounds(texts: Sequence[str], *, names: Sequence[str] = METRICS) -> tuple[tuple[str, float], ...]:
+def parse_bounds(texts: Sequence[str], *, names: Sequence[str] = METRICS) -> tuple[Bound, ...]:
     """`("nDCG@10=0.6",)` to `(("ndcg@10", 0.6),)`; `names` are the metrics of the test file. Raises `UserError`."""
     return tuple(_bound(text, names) for text in texts)
 
 
-def _bound(text: str, names: Sequence[str]) -> tuple[str, float]:
+def _bound(text: str, names: Sequence[str]) -> Bound:
     name, sign, number = text.partition("=")
     metric = _SHORT.get(name.strip().lower(), name.strip().lower())
     if not sign or metric not in names:
@@ -39,8 +40,8 @@ def _bound(text: str, names: Sequence[str]) -> tuple[str, float]:
     return metric, least
 
 
-def check(
-    metrics: Sequence[MetricResult], *, bounds: Sequence[tuple[str, float]], least_gain: float | None
+def check_gates(
+    metrics: Sequence[MetricResult], *, bounds: Sequence[Bound], least_gain: float | None
 ) -> Iterator[Gate]:
     """Compare the model's metrics with every bound; a value equal to its bound passes."""
     by_name = {metric.name: metric for metric in metrics}

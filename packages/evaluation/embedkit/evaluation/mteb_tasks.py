@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
+import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from typing import Any
 from embedkit.console import out, out_json, say
 from embedkit.data.run_folder import run_of
 from embedkit.errors import UserError
+from embedkit.evaluation.plan import DEFAULT_OUTPUT, find_baseline
 from embedkit.extras import require
 from embedkit.files import require_writable
 from embedkit.messages import tr
@@ -48,42 +50,40 @@ class TaskScore:
     after: float
 
 
-def evaluate_mteb(
-    tasks: Sequence[str],
-    *,
-    model: str,
-    baseline: str | None = None,
-    output: Path | None = None,
-    unused: Mapping[str, object] = MappingProxyType({}),
-    as_json: bool = False,
-) -> tuple[TaskScore, ...]:
-    """Run the tasks with the model, and with the baseline (by default the model that a run started from).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MtebOptions:
+    """What `embedkit evaluate --mteb` is asked for. `unused` are given options that mean nothing here."""
 
-    `unused` are options that mean nothing here.
+    tasks: Sequence[str]
+    model: str
+    baseline: str | None = None
+    output: Path | None = None
+    unused: Sequence[str] = ()
+    as_json: bool = False
+
+
+def evaluate_mteb(options: MtebOptions) -> tuple[TaskScore, ...]:
+    """Run the tasks with the model, and with the baseline (by default the model that a run started from).
 
     Raises:
         UserError: `mteb`, a task or a model is missing, a task's data cannot be loaded, or an unused option is given.
     """
-    given = [name for name, value in unused.items() if value]
-    if given:
+    if options.unused:
         raise UserError(
-            "{options} cannot go with --mteb",
-            hint="run embedkit evaluate once for each",
-            options=", ".join(given),
+            "{options} cannot be used with --mteb",
+            hint="run embedkit evaluate twice, once with --mteb",
+            options=", ".join(options.unused),
         )
-    source = resolve_model(model)
+    source = resolve_model(options.model)
     run = run_of(source)
-    base_name = baseline or (run.base_model if run else "")
-    base = (
-        resolve_model(base_name, revision="" if baseline or not run else run.revision) if base_name else None
-    )
-    prompts = run.prompts_for(base) if run and base else {}
-    folder = (output or (run.folder if run else Path("evaluation"))) / FOLDER
+    baseline = find_baseline(options.baseline, run)
+    prompts = run.prompts_for(baseline) if run and baseline else {}
+    folder = (options.output or (run.folder if run else DEFAULT_OUTPUT)) / FOLDER
     mteb = require("mteb", extra=EXTRA)
-    found = [task for name in tasks for task in _tasks(name, mteb)]
+    tasks = [task for name in options.tasks for task in _tasks(name, mteb)]
     require_writable(folder)
-    before = _run(mteb, found, base, folder, prompts=prompts) if base else {}
-    after = _run(mteb, found, source, folder)
+    before = _run(mteb, tasks, baseline, folder, prompts=prompts) if baseline else {}
+    after = _run(mteb, tasks, source, folder)
     scores = tuple(
         TaskScore(
             task=task.metadata.name,
@@ -91,12 +91,12 @@ def evaluate_mteb(
             before=before.get(task.metadata.name),
             after=after[task.metadata.name],
         )
-        for task in found
+        for task in tasks
     )
-    if as_json:
+    if options.as_json:
         out_json({"tasks": [asdict(score) for score in scores]})
     else:
-        for line in _table(scores):
+        for line in _table_lines(scores):
             out(line)
     say("wrote {paths}", paths=folder / "results")
     return scores
@@ -144,7 +144,7 @@ def _classes(file: Path, mteb: Any) -> dict[str, Any]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        place = f"{file}:{_line(error, file)}"
+        place = f"{file}:{_error_line(error, file)}"
         raise UserError("{kind}: {error}", place=place, kind=type(error).__name__, error=error) from error
     return {
         name: value
@@ -156,16 +156,12 @@ def _classes(file: Path, mteb: Any) -> dict[str, Any]:
     }
 
 
-def _line(error: Exception, file: Path) -> int:
+def _error_line(error: Exception, file: Path) -> int:
     """The last line of `file` that the error came through."""
     if isinstance(error, SyntaxError):
         return error.lineno or 1
-    line, trace = 1, error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(file)), None) or 1
 
 
 def _run(
@@ -186,7 +182,7 @@ def _run(
     except (OSError, ValueError, ConnectionError) as error:
         raise UserError(
             "a task could not be run: {first}",
-            hint="its data must be on this machine or the network must be there",
+            hint="the data of the task must be on this machine, or the network available",
             first=str(error).strip().splitlines()[0],
         ) from error
 
@@ -215,7 +211,7 @@ def _model_name(source: ModelSource) -> str:
     return f"embedkit/{name}"
 
 
-def _table(scores: Sequence[TaskScore]) -> Iterator[str]:
+def _table_lines(scores: Sequence[TaskScore]) -> Iterator[str]:
     head = ("task", "metric", "before", "after", "difference")
     rows = [
         (

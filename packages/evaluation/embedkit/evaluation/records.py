@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from embedkit.data.run_folder import Series
 from embedkit.errors import UserError
-from embedkit.evaluation.measure.statistics import Interval, McNemar
 from embedkit.files import read_bytes, write_text
 from embedkit.messages import tr
 from embedkit.ranking.leak import Leak
@@ -19,6 +18,23 @@ Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]
 Task = Literal["retrieval", "graded", "binary", "triplet", "labelled"]
 SCHEMA_VERSION = 1
 FILE_NAME = "metrics.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McNemar:
+    """Queries whose first answer only one of two models gets right, and the exact two-sided p."""
+
+    fixed: int
+    broken: int
+    p_value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +118,7 @@ class TermView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+class RankedAnswer:
     """One answer of a ranking."""
 
     text: str
@@ -120,8 +136,8 @@ class Change:
     expected: tuple[str, ...]
     rank_before: int
     rank_after: int
-    before: tuple[Ranked, ...]
-    after: tuple[Ranked, ...]
+    before: tuple[RankedAnswer, ...]
+    after: tuple[RankedAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +166,34 @@ class Similarities:
     counts: tuple[int, ...]
     mean: float
     auc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The part of an `Evaluation` that depends on what was tested; `metrics[0]` decides.
+
+    `queries` counts queries or rows, `concepts` what the bootstrap resampled.
+    """
+
+    task: Task
+    queries: int
+    concepts: int
+    metrics: tuple[MetricResult, ...]
+    dimensions_before: int
+    dimensions_after: int
+    corpus_texts: int = 0
+    corpus: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    mcnemar: McNemar | None = None
+    similarities: tuple[Similarities, ...] = ()
+    fixed: tuple[Change, ...] = ()
+    broken: tuple[Change, ...] = ()
+    hard_negatives: tuple[MetricResult, ...] = ()
+    negatives_from: tuple[str, ...] = ()
+    labels: LabelSimilarity | None = None
+    terms: TermView | None = None
+    asked: tuple[QueryResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +274,12 @@ class Evaluation:
         return self.metrics[0]
 
 
+def shared_fields(record: Any, kind: type) -> dict[str, Any]:
+    """The fields of `record` that a `kind` has too, to make one of it."""
+    names = {field.name for field in fields(kind)}
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name in names}
+
+
 def to_object(evaluation: Evaluation) -> dict[str, Any]:
     """The JSON form."""
     from pydantic import TypeAdapter
@@ -254,7 +304,7 @@ def read_evaluation(path: Path) -> Evaluation:
         raise UserError(
             "not an evaluation ({where}: {reason})",
             place=str(path),
-            hint="embedkit evaluate writes it anew",
+            hint="run embedkit evaluate again",
             where=".".join(map(str, first["loc"])) or tr("file"),
             reason=tr(first["msg"]),
         ) from None

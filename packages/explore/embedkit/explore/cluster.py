@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
-from embedkit.data.tables import write_table
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.output import check_output, write_rows
 from embedkit.explore.texts import read_texts
 from embedkit.extras import require
-from embedkit.files import refuse_existing
 from embedkit.messages import tr
 from embedkit.text import shorten
 
@@ -53,68 +52,80 @@ class ClusterResult:
     clusters: tuple[Cluster, ...]
 
 
-def cluster(
-    input: str,
-    *,
-    column: str | None = None,
-    k: int | None = None,
-    threshold: float | None = None,
-    model: str | None = None,
-    output: Path | None = None,
-    seed: int = 0,
-    force: bool = False,
-    as_json: bool = False,
-) -> ClusterResult:
-    """Group the texts of `input` into `k` groups, or into groups whose mean cosine is at least `threshold`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """What `embedkit cluster` is asked for: `k` groups, or groups whose mean cosine is at least `threshold`."""
+
+    input: str
+    column: str | None = None
+    k: int | None = None
+    threshold: float | None = None
+    model: str | None = None
+    output: Path | None = None
+    seed: int = 0
+    force: bool = False
+    as_json: bool = False
+
+
+def cluster(options: ClusterOptions) -> ClusterResult:
+    """Group the texts of the input.
 
     Raises:
         UserError: neither or both of `k` and `threshold`, more groups than texts, or a file or model that is missing.
     """
-    _check(k, threshold, output, force)
-    texts = read_texts(input, column=column)
-    if k is not None and k > len(set(texts)):
-        raise UserError(
-            "--k {k} is more than there are different texts ({count})",
-            place=input,
-            k=k,
-            count=len(set(texts)),
-        )
-    if threshold is not None and len(texts) > MOST_COMPARED:
-        raise UserError(
-            "--threshold compares every two texts and takes {most}, not {count}",
-            place=input,
-            hint="--k takes any number",
-            most=MOST_COMPARED,
-            count=len(texts),
-        )
-    encoder = open_encoder(model)
+    _check(options)
+    texts = _read(options)
+    encoder = open_encoder(options.model)
     warn_if_unreadable(encoder, texts)
     vectors = encoder.encode(texts)
-    found = _k_means(vectors, k, seed) if k is not None else _agglomerate(vectors, threshold or 0.0)
-    labels = _by_size(found)
+    labels = _by_size(_groups(vectors, options))
     result = ClusterResult(
         model=encoder.source.requested,
         labels=tuple(labels.tolist()),
-        silhouette=_silhouette(vectors, labels, seed),
+        silhouette=_silhouette(vectors, labels, options.seed),
         clusters=tuple(_clusters(texts, vectors, labels)),
     )
-    if output:
-        _write(output, texts, result)
-    if as_json:
+    if options.output:
+        write_rows(options.output, _rows(texts, result), columns=("text", "cluster", "representative"))
+    if options.as_json:
         out_json(asdict(result))
     else:
-        _tell(result)
+        _print(result)
     return result
 
 
-def _check(k: int | None, threshold: float | None, output: Path | None, force: bool) -> None:
-    if (k is None) == (threshold is None):
+def _check(options: ClusterOptions) -> None:
+    if (options.k is None) == (options.threshold is None):
         raise UserError("name either --k (how many groups) or --threshold (least similarity)")
-    if output:
-        if output.suffix not in (".csv", ".jsonl"):
-            raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
-        refuse_existing(output, force=force)
+    if options.output:
+        check_output(options.output, force=options.force)
     require("sklearn", extra="train")
+
+
+def _read(options: ClusterOptions) -> tuple[str, ...]:
+    texts = read_texts(options.input, column=options.column)
+    if options.k is not None and options.k > len(set(texts)):
+        raise UserError(
+            "--k {k} is more than there are different texts ({count})",
+            place=options.input,
+            k=options.k,
+            count=len(set(texts)),
+        )
+    if options.threshold is not None and len(texts) > MOST_COMPARED:
+        raise UserError(
+            "--threshold compares every pair of texts and takes at most {most}, not {count}",
+            place=options.input,
+            hint="--k has no limit",
+            most=MOST_COMPARED,
+            count=len(texts),
+        )
+    return texts
+
+
+def _groups(vectors: NDArray[np.float32], options: ClusterOptions) -> Labels:
+    if options.k is not None:
+        return _k_means(vectors, options.k, options.seed)
+    return _agglomerate(vectors, options.threshold or 0.0)
 
 
 def _k_means(vectors: NDArray[np.float32], k: int, seed: int) -> Labels:
@@ -177,16 +188,12 @@ def _clusters(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
         )
 
 
-def _write(path: Path, texts: Sequence[str], result: ClusterResult) -> None:
-    rows = [
-        {"text": text, "cluster": label, "representative": result.clusters[label].representative}
-        for text, label in zip(texts, result.labels, strict=True)
-    ]
-    write_table(path, tuple(rows[0]), rows)
-    say("wrote {path}: {rows} rows", path=path, rows=len(rows))
+def _rows(texts: Sequence[str], result: ClusterResult) -> Iterator[dict[str, object]]:
+    for text, label in zip(texts, result.labels, strict=True):
+        yield {"text": text, "cluster": label, "representative": result.clusters[label].representative}
 
 
-def _tell(result: ClusterResult) -> None:
+def _print(result: ClusterResult) -> None:
     for group in result.clusters:
         head = tr("{label}: {count} texts, cohesion {cohesion}", label=group.label, count=len(group.texts),
                   cohesion=f"{group.cohesion:.3f}")  # fmt: skip

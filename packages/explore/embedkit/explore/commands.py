@@ -1,4 +1,4 @@
-"""Command signatures of a model at work: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
+"""Command signatures of explore: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-class Function(StrEnum):
+class SimilarityFunction(StrEnum):
     """How two vectors are compared."""
 
     COSINE = "cosine"
@@ -33,8 +33,8 @@ FileOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", help="The file's column; by default text, sentence, term …")
 ]
-TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many results.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -46,9 +46,10 @@ def search(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""
+    from embedkit.explore.search import SearchOptions
     from embedkit.explore.search import search as run
 
-    run(query, model=model, corpus=corpus, top_k=top_k, as_json=json_)
+    run(SearchOptions(query=query, model=model, corpus=corpus, top_k=top_k, as_json=json_))
 
 
 def similarity(
@@ -57,16 +58,21 @@ def similarity(
     column: ColumnOption = None,
     model: ModelOption = None,
     function: Annotated[
-        list[Function] | None,
+        list[SimilarityFunction] | None,
         typer.Option(help="Repeatable; by default all four for two texts, cosine for more."),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Compare every text with every other: cosine, dot product, Euclidean and Manhattan distance."""
+    from embedkit.explore.similarity import SimilarityOptions
     from embedkit.explore.similarity import similarity as run
 
     names = tuple(one.value for one in function or ())
-    run(texts or (), file=file, column=column, model=model, functions=names, as_json=json_)
+    run(
+        SimilarityOptions(
+            texts=texts or (), file=file, column=column, model=model, functions=names, as_json=json_
+        )
+    )
 
 
 def odd_one_out(
@@ -77,9 +83,10 @@ def odd_one_out(
     json_: JsonOption = False,
 ) -> None:
     """Say which of the words belongs least to the others, and how far each is from them."""
+    from embedkit.explore.odd_one_out import OddOneOutOptions
     from embedkit.explore.odd_one_out import odd_one_out as run
 
-    run(texts or (), file=file, column=column, model=model, as_json=json_)
+    run(OddOneOutOptions(texts=texts or (), file=file, column=column, model=model, as_json=json_))
 
 
 def cluster(
@@ -102,18 +109,21 @@ def cluster(
     json_: JsonOption = False,
 ) -> None:
     """Put texts into groups, each with the text that stands for it."""
+    from embedkit.explore.cluster import ClusterOptions
     from embedkit.explore.cluster import cluster as run
 
     run(
-        input_,
-        column=column,
-        k=k,
-        threshold=threshold,
-        model=model,
-        output=output,
-        seed=seed,
-        force=force,
-        as_json=json_,
+        ClusterOptions(
+            input=input_,
+            column=column,
+            k=k,
+            threshold=threshold,
+            model=model,
+            output=output,
+            seed=seed,
+            force=force,
+            as_json=json_,
+        )
     )
 
 
@@ -125,9 +135,10 @@ def recommend(
     json_: JsonOption = False,
 ) -> None:
     """Find the terms nearest to a term; its own aliases and translations are left out."""
+    from embedkit.explore.recommend import RecommendOptions
     from embedkit.explore.recommend import recommend as run
 
-    run(term, model=model, corpus=corpus, top_k=top_k, as_json=json_)
+    run(RecommendOptions(term=term, model=model, corpus=corpus, top_k=top_k, as_json=json_))
 
 
 def graph(
@@ -146,9 +157,19 @@ def graph(
     json_: JsonOption = False,
 ) -> None:
     """Draw the glossary's concepts and their links as one interactive HTML file, and as GraphML."""
+    from embedkit.explore.graph import GraphOptions
     from embedkit.explore.graph import graph as run
 
-    run(corpus=corpus, model=model, min_similarity=min_similarity, output=output, force=force, as_json=json_)
+    run(
+        GraphOptions(
+            corpus=corpus,
+            model=model,
+            min_similarity=min_similarity,
+            output=output,
+            force=force,
+            as_json=json_,
+        )
+    )
 
 
 def faq(
@@ -167,7 +188,7 @@ def faq(
     model: ModelOption = None,
     top_k: TopOption = 1,
     min_similarity: Annotated[
-        float, typer.Option(min=-1, max=1, help="Answers below this cosine are no answers.")
+        float, typer.Option(min=-1, max=1, help="Leave out answers below this cosine.")
     ] = -1.0,
     output: Annotated[
         Path | None, typer.Option(help="A .csv or .jsonl to write; by default CSV on stdout.")
@@ -176,19 +197,22 @@ def faq(
     json_: JsonOption = False,
 ) -> None:
     """Match the questions of one file to the answers of another."""
+    from embedkit.explore.faq import FaqOptions
     from embedkit.explore.faq import faq as run
 
     run(
-        questions=questions,
-        answers=answers,
-        question_column=question_column,
-        answer_column=answer_column,
-        model=model,
-        top_k=top_k,
-        min_similarity=min_similarity,
-        output=output,
-        force=force,
-        as_json=json_,
+        FaqOptions(
+            questions=questions,
+            answers=answers,
+            question_column=question_column,
+            answer_column=answer_column,
+            model=model,
+            top_k=top_k,
+            min_similarity=min_similarity,
+            output=output,
+            force=force,
+            as_json=json_,
+        )
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.entries import Entry
+from embedkit.disjoint_sets import DisjointSets
 from embedkit.models.vectors import Encoder
 from embedkit.text import fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concept:
+class GlossaryConcept:
     """Entries that name one another. `terms` are their head terms, `names` all their names."""
 
     items: tuple[Entry, ...]
@@ -45,26 +46,22 @@ class Concept:
         return frozenset(fold(name) for item in self.items for name in (item.term, *item.names))
 
 
-def concepts_of(items: Sequence[Entry]) -> tuple[Concept, ...]:
+def concepts_of(items: Sequence[Entry]) -> tuple[GlossaryConcept, ...]:
     """Group entries: those with one head term, and those of which one names the other's head term as an alias.
 
     An alias that two concepts share (an ambiguous abbreviation) joins nothing.
     """
-    from networkx import Graph, connected_components
-
     by_term: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         by_term.setdefault(fold(item.term), []).append(place)
-    graph = Graph()
-    graph.add_nodes_from(range(len(items)))
+    sets = DisjointSets(len(items))
     for place, item in enumerate(items):
         for name in (item.term, *item.names):
-            graph.add_edges_from((place, other) for other in by_term.get(fold(name), ())[:1])
-    groups = sorted(sorted(group) for group in connected_components(graph))
-    return tuple(Concept(items=tuple(items[place] for place in group)) for group in groups)
+            sets.union((place, *by_term.get(fold(name), ())[:1]))
+    return tuple(GlossaryConcept(items=tuple(items[place] for place in group)) for group in sets.groups())
 
 
-def concept_vectors(concepts: Sequence[Concept], encoder: Encoder) -> NDArray[np.float32]:
+def concept_vectors(concepts: Sequence[GlossaryConcept], encoder: Encoder) -> NDArray[np.float32]:
     """Unit vectors `(len(concepts), D)`: the sum over the entries' terms and definitions."""
     texts = [text for concept in concepts for item in concept.items for text in (item.term, item.definition)]
     starts = np.cumsum([0, *(2 * len(concept.items) for concept in concepts[:-1])])

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from embedkit.console import out_json, say, warn
-from embedkit.data.tables import write_table
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.output import check_output, write_rows
 from embedkit.explore.texts import read_table
-from embedkit.files import STDIO, refuse_existing
+from embedkit.files import STDIO
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
 from embedkit.text import fold
@@ -22,7 +22,7 @@ _COLUMNS = ("question", "rank", "score", "answer", "answer_line")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class FaqMatch:
     """A question and one answer. `answer_line` counts the answers file's entries from 1; 0: no answer near enough."""
 
     question: str
@@ -40,11 +40,11 @@ class FaqResult:
     questions: int
     answers: int
     unanswered: int
-    matches: tuple[Match, ...]
+    matches: tuple[FaqMatch, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class FaqAnswer:
     """An answer and, where its file has them, the question it was written for."""
 
     text: str
@@ -52,36 +52,36 @@ class Answer:
     line: int
 
 
-def faq(
-    *,
-    questions: str,
-    answers: Path,
-    question_column: str | None = None,
-    answer_column: str | None = None,
-    model: str | None = None,
-    top_k: int = 1,
-    min_similarity: float = -1.0,
-    output: Path | None = None,
-    force: bool = False,
-    as_json: bool = False,
-) -> FaqResult:
-    """Match questions to answers; an answer is as near as its text or the question it was written for, where known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaqOptions:
+    """What `embedkit faq` is asked for. The matches go to `output` (`.csv` or `.jsonl`), or as CSV to stdout."""
 
-    The matches go to `output` (`.csv` or `.jsonl`), or as CSV to stdout.
+    questions: str
+    answers: Path
+    question_column: str | None = None
+    answer_column: str | None = None
+    model: str | None = None
+    top_k: int = 1
+    min_similarity: float = -1.0
+    output: Path | None = None
+    force: bool = False
+    as_json: bool = False
+
+
+def faq(options: FaqOptions) -> FaqResult:
+    """Match questions to answers; an answer is as near as its text or the question it was written for, where known.
 
     Raises:
         UserError: a file or column that is missing, a file without texts, or a model that is missing.
     """
-    if output and str(output) != STDIO and output.suffix not in (".csv", ".jsonl"):
-        raise UserError("expected a name that ends in .csv or .jsonl", place=str(output))
-    if output:
-        refuse_existing(output, force=force)
-    asked = _questions(questions, question_column)
-    known = _answers(answers, answer_column)
-    encoder = open_encoder(model)
+    if options.output and str(options.output) != STDIO:
+        check_output(options.output, force=options.force)
+    asked = _questions(options.questions, options.question_column)
+    known = _answers(options.answers, options.answer_column)
+    encoder = open_encoder(options.model)
     warn_if_unreadable(encoder, [*asked, *(answer.text for answer in known)])
-    ranking = _rank(asked, known, encoder, top_k)
-    matches = tuple(_matches(asked, known, ranking, top_k, min_similarity))
+    ranking = _rank(asked, known, encoder, options.top_k)
+    matches = tuple(_matches(asked, known, ranking, options.top_k, options.min_similarity))
     result = FaqResult(
         model=encoder.source.requested,
         questions=len(asked),
@@ -89,18 +89,16 @@ def faq(
         unanswered=sum(match.answer_line == 0 for match in matches),
         matches=matches,
     )
-    if output:
-        _write(output, matches)
-    if as_json:
+    if options.output or not options.as_json:
+        write_rows(options.output or Path(STDIO), map(asdict, matches), columns=_COLUMNS)
+    if options.as_json:
         out_json(asdict(result))
-    elif not output:
-        _write(Path(STDIO), matches)
     say("{questions} questions, {answers} answers", questions=len(asked), answers=len(known))
     if result.unanswered:
         warn(
             "{count} questions have no answer of similarity {least}",
             count=result.unanswered,
-            least=min_similarity,
+            least=options.min_similarity,
         )
     return result
 
@@ -113,12 +111,12 @@ def _questions(path: str, column: str | None) -> tuple[str, ...]:
     return asked
 
 
-def _answers(path: Path, column: str | None) -> tuple[Answer, ...]:
+def _answers(path: Path, column: str | None) -> tuple[FaqAnswer, ...]:
     table = read_table(path)
     texts = table.column(ANSWER_COLUMNS, wanted=column, option="--answer-column")
     asked = table.optional(QUESTION_COLUMNS[:2] + QUESTION_COLUMNS[5:7]) or ("",) * len(texts)
     known = tuple(
-        Answer(text=text, asked=question, line=line)
+        FaqAnswer(text=text, asked=question, line=line)
         for line, (text, question) in enumerate(zip(texts, asked, strict=True), start=1)
         if text
     )
@@ -127,7 +125,7 @@ def _answers(path: Path, column: str | None) -> tuple[Answer, ...]:
     return known
 
 
-def _rank(asked: Sequence[str], known: Sequence[Answer], encoder: Encoder, top_k: int) -> Ranking:
+def _rank(asked: Sequence[str], known: Sequence[FaqAnswer], encoder: Encoder, top_k: int) -> Ranking:
     """Ranks answers and the questions they were written for as texts of one corpus."""
     texts = [text for answer in known for text in (answer.text, answer.asked or answer.text)]
     scorer = CosineScorer(encoder.encode(asked, role="query"), encoder.encode(texts))
@@ -135,26 +133,22 @@ def _rank(asked: Sequence[str], known: Sequence[Answer], encoder: Encoder, top_k
 
 
 def _matches(
-    asked: Sequence[str], known: Sequence[Answer], ranking: Ranking, top_k: int, least: float
-) -> Iterator[Match]:
+    asked: Sequence[str], known: Sequence[FaqAnswer], ranking: Ranking, top_k: int, least: float
+) -> Iterator[FaqMatch]:
     for question, places, scores in zip(asked, ranking.places, ranking.scores, strict=True):
-        best: dict[str, tuple[Answer, float]] = {}
+        best: dict[str, tuple[FaqAnswer, float]] = {}
         for place, score in zip(places.tolist(), scores.tolist(), strict=True):
             if place >= 0 and score >= least:
                 best.setdefault(fold(known[place // 2].text), (known[place // 2], score))
         if not best:
-            yield Match(question=question, rank=0, score=round(float(scores[0]), 6), answer="", answer_line=0)
+            yield FaqMatch(
+                question=question, rank=0, score=round(float(scores[0]), 6), answer="", answer_line=0
+            )
         for number, (answer, score) in enumerate(list(best.values())[:top_k], start=1):
-            yield Match(
+            yield FaqMatch(
                 question=question,
                 rank=number,
                 score=round(score, 6),
                 answer=answer.text,
                 answer_line=answer.line,
             )
-
-
-def _write(path: Path, matches: Sequence[Match]) -> None:
-    write_table(path, _COLUMNS, map(asdict, matches))
-    if str(path) != STDIO:
-        say("wrote {path}: {rows} rows", path=path, rows=len(matches))

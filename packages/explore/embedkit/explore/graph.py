@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
-from embedkit.explore.concepts import Concept, concept_vectors, concepts_of
-from embedkit.explore.corpus import corpus_for
-from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
+from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
 from embedkit.extras import require
 from embedkit.files import atomic, refuse_existing, require_writable, write_text
 from embedkit.html.render import require_charts
@@ -56,41 +55,49 @@ class GraphResult:
     files: tuple[str, ...]
 
 
-def graph(
-    *,
-    corpus: Path | None = None,
-    model: str | None = None,
-    min_similarity: float | None = None,
-    output: Path = Path("graph.html"),
-    force: bool = False,
-    as_json: bool = False,
-) -> GraphResult:
-    """Link concepts whose cosine is at least `min_similarity`; by default the one that leaves two links a concept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOptions:
+    """What `embedkit graph` is asked for. Without `min_similarity`: the one that leaves two links a concept.
 
     `output` is the page, and the GraphML lies beside it with the ending `.graphml`; an output that ends in
     `.graphml` is that alone.
+    """
+
+    corpus: Path | None = None
+    model: str | None = None
+    min_similarity: float | None = None
+    output: Path = Path("graph.html")
+    force: bool = False
+    as_json: bool = False
+
+
+def graph(options: GraphOptions) -> GraphResult:
+    """Link concepts whose cosine is at least the least similarity, and write the page and the GraphML.
 
     Raises:
         UserError: an output that is there, no link, too many links, or a model or corpus that is missing.
     """
-    files = _files(output, force)
-    encoder = open_encoder(model)
-    items, name = corpus_for(encoder.source, corpus)
-    concepts = concepts_of(items)
+    files = _files(options.output, options.force)
+    encoder = open_encoder(options.model)
+    corpus = open_corpus(options.corpus, encoder)
+    concepts = concepts_of(corpus.items)
     if len(concepts) < 2:
-        raise UserError("holds one concept only: there is nothing to link", place=name)
-    warn_if_unreadable(encoder, [text for item in items for text in (item.term, item.definition)])
+        raise UserError("holds only one concept: there is nothing to link", place=corpus.name)
+    warn_if_unreadable(encoder, [text for item in corpus.items for text in (item.term, item.definition)])
     vectors = concept_vectors(concepts, encoder)
-    least = _usual_least(vectors) if min_similarity is None else min_similarity
+    least = _usual_least(vectors) if options.min_similarity is None else options.min_similarity
     links = tuple(_links(vectors, least))
     if not links:
         raise UserError(
-            "no two concepts are as near as {least}", place=name, hint="lower --min-similarity", least=least
+            "no two concepts have a cosine of {least} or more",
+            place=corpus.name,
+            hint="lower --min-similarity",
+            least=least,
         )
     network = _network(concepts, links)
     result = GraphResult(
         model=encoder.source.requested,
-        corpus=name,
+        corpus=corpus.name,
         min_similarity=round(least, 4),
         concepts=len(concepts),
         links=network.number_of_edges(),
@@ -99,10 +106,10 @@ def graph(
         files=tuple(map(str, files)),
     )
     _write(files, network, result)
-    if as_json:
+    if options.as_json:
         out_json(asdict(result))
     else:
-        _tell(result)
+        _print(result)
     return result
 
 
@@ -155,7 +162,7 @@ def _links(vectors: Vectors, least: float) -> Iterator[Link]:
             yield Link(first=start + row, second=column, similarity=round(float(cosines[row, column]), 4))
 
 
-def _network(concepts: Sequence[Concept], links: Sequence[Link]) -> Graph:
+def _network(concepts: Sequence[GlossaryConcept], links: Sequence[Link]) -> Graph:
     """A networkx graph with what GraphML can carry; `group` counts from the largest group, -1 where alone."""
     from networkx import Graph
     from networkx.algorithms.community import louvain_communities
@@ -190,10 +197,11 @@ def _write(files: Sequence[Path], network: Graph, result: GraphResult) -> None:
         handle.writelines(f"{line}\n" for line in generate_graphml(network))
 
 
-def _tell(result: GraphResult) -> None:
+def _print(result: GraphResult) -> None:
     out(
         tr(
-            "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, {alone} alone",
+            "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, "
+            "{alone} concepts without a link",
             concepts=result.concepts,
             links=result.links,
             least=result.min_similarity,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from embedkit.html.render import inline_json, render
 from embedkit.messages import tr
@@ -178,7 +177,7 @@ def _chart(nodes: list[Row], links: list[Row]) -> alt.LayerChart:
     across = alt.X("x:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=64))
     down = alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=24))
     rules = (
-        alt.Chart(pd.DataFrame(links))
+        alt.Chart(alt.InlineData(values=links))
         .mark_rule(color="var(--soft)")
         .encode(
             x=across,
@@ -194,7 +193,7 @@ def _chart(nodes: list[Row], links: list[Row]) -> alt.LayerChart:
             ],
         )
     )
-    base = alt.Chart(pd.DataFrame(nodes)).encode(x=across, y=down)
+    base = alt.Chart(alt.InlineData(values=nodes)).encode(x=across, y=down)
     circles = (
         base.mark_circle(stroke="var(--paper)", strokeWidth=1, cursor="pointer")
         .encode(

@@ -1,14 +1,35 @@
-"""Which model a task uses: the one named, else the newest run here, else the default model; and whether it can read."""
+"""Which model and which corpus a command uses where none is named, and whether the model can read the texts.
+
+The model: the newest run here, else the default model. The corpus: what the run was trained on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from embedkit.console import say, warn
+from embedkit.data.entries import Entry
 from embedkit.data.run_folder import run_of
+from embedkit.explore.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
 from embedkit.models.vectors import Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """The entries that a command searches, and the name of where they come from."""
+
+    items: tuple[Entry, ...]
+    name: str
+
+
+def open_corpus(path: Path | None, encoder: Encoder) -> Corpus:
+    """The glossary or pairs file named, else what the encoder's run was trained on. Raises `UserError`."""
+    items, name = corpus_for(encoder.source, path)
+    return Corpus(items=items, name=name)
 
 
 def open_encoder(model: str | None) -> Encoder:

@@ -18,7 +18,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class ComparedWord:
     """A word, its mean cosine distance (1 - cosine) to the others, and the nearest of them."""
 
     text: str
@@ -28,60 +28,63 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddResult:
+class OddOneOutResult:
     """The odd word and all words, the farthest first. `margin` is how far it leads the next."""
 
     model: str
     odd: str
     margin: float
-    members: tuple[Member, ...]
+    members: tuple[ComparedWord, ...]
 
 
-def odd_one_out(
-    texts: Sequence[str],
-    *,
-    file: str | None = None,
-    column: str | None = None,
-    model: str | None = None,
-    as_json: bool = False,
-) -> OddResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddOneOutOptions:
+    """What `embedkit odd-one-out` is asked for."""
+
+    texts: Sequence[str] = ()
+    file: str | None = None
+    column: str | None = None
+    model: str | None = None
+    as_json: bool = False
+
+
+def odd_one_out(options: OddOneOutOptions) -> OddOneOutResult:
     """Find the word whose mean cosine distance to the others is the largest.
 
     Raises:
         UserError: fewer than three different words, or a model that is missing.
     """
-    words = tuple({fold(text): text for text in reversed(given_texts(texts, file, column=column))}.values())[
-        ::-1
-    ]
+    given = given_texts(options.texts, options.file, column=options.column)
+    words = tuple({fold(text): text for text in reversed(given)}.values())[::-1]
     if len(words) < FEWEST:
         raise UserError(
             "{least} different words or more are needed, not {count}", least=FEWEST, count=len(words)
         )
-    encoder = open_encoder(model)
+    encoder = open_encoder(options.model)
     warn_if_unreadable(encoder, words)
     vectors = encoder.encode(words)
     members = tuple(sorted(_members(words, 1 - vectors @ vectors.T), key=lambda m: -m.distance))
-    result = OddResult(
+    result = OddOneOutResult(
         model=encoder.source.requested,
         odd=members[0].text,
         margin=round(members[0].distance - members[1].distance, 6),
         members=members,
     )
-    if as_json:
+    if options.as_json:
         out_json(asdict(result))
     else:
-        for line in _lines(result):
+        for line in _word_lines(result):
             out(line)
     return result
 
 
 def _members(
     words: Sequence[str], distances: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-) -> Iterator[Member]:
+) -> Iterator[ComparedWord]:
     for place, word in enumerate(words):
         others = np.delete(distances[place].astype(np.float64), place)
         nearest = int(others.argmin())
-        yield Member(
+        yield ComparedWord(
             text=word,
             distance=round(float(others.mean()), 6),
             nearest=words[nearest + (nearest >= place)],
@@ -89,10 +92,10 @@ def _members(
         )
 
 
-def _lines(result: OddResult) -> Iterator[str]:
+def _word_lines(result: OddOneOutResult) -> Iterator[str]:
     first, second, *_ = result.members
     yield tr(
-        "{odd} is the odd one out: {distance} from the others on average; next is {next} with {next_distance}",
+        "{odd} is the odd one out: mean distance to the others {distance}; next: {next}, {next_distance}",
         odd=first.text,
         distance=f"{first.distance:.3f}",
         next=second.text,

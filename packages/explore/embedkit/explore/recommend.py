@@ -10,9 +10,8 @@ import numpy as np
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
-from embedkit.explore.concepts import Concept, concept_vectors, concepts_of
-from embedkit.explore.corpus import corpus_for
-from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
+from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
 from embedkit.text import clean, fold, pad, shorten, width
 
 _NAME_COLUMNS = 48
@@ -42,26 +41,35 @@ class RecommendResult:
     recommendations: tuple[Recommendation, ...]
 
 
-def recommend(
-    term: str, *, corpus: Path | None = None, model: str | None = None, top_k: int = 5, as_json: bool = False
-) -> RecommendResult:
-    """Find the `top_k` concepts nearest to `term`; entries that are the same thing under another name are left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendOptions:
+    """What `embedkit recommend` is asked for."""
+
+    term: str
+    corpus: Path | None = None
+    model: str | None = None
+    top_k: int = 5
+    as_json: bool = False
+
+
+def recommend(options: RecommendOptions) -> RecommendResult:
+    """Find the concepts nearest to the term; entries that are the same thing under another name are left out.
 
     A term that the glossary does not have is compared by its text alone.
 
     Raises:
         UserError: an empty term, or a model or corpus that is missing.
     """
-    text = clean(term)
+    text = clean(options.term)
     if not text:
         raise UserError("the term is empty")
-    encoder = open_encoder(model)
-    items, name = corpus_for(encoder.source, corpus)
+    encoder = open_encoder(options.model)
+    corpus = open_corpus(options.corpus, encoder)
     warn_if_unreadable(encoder, (text,))
-    concepts = concepts_of(items)
+    concepts = concepts_of(corpus.items)
     own = [place for place, concept in enumerate(concepts) if fold(text) in concept.keys]
     if not own:
-        say("{term} is not in {corpus}: compared by its text alone", term=text, corpus=name)
+        say("{term} is not in {corpus}: only its text is compared", term=text, corpus=corpus.name)
     vectors = concept_vectors(concepts, encoder)
     query = vectors[own].sum(axis=0) if own else encoder.encode([text])[0]
     cosines = vectors @ (query / (np.linalg.norm(query) or 1))
@@ -73,23 +81,25 @@ def recommend(
             dict.fromkeys(n for place in own for n in _names(concepts[place]) if fold(n) != fold(text))
         ),
         model=encoder.source.requested,
-        corpus=name,
-        recommendations=tuple(_nearest(concepts, cosines, min(top_k, len(concepts) - len(own)))),
+        corpus=corpus.name,
+        recommendations=tuple(_nearest(concepts, cosines, min(options.top_k, len(concepts) - len(own)))),
     )
-    if as_json:
+    if options.as_json:
         out_json(asdict(result))
     else:
-        for line in _lines(result.recommendations):
+        for line in _recommendation_lines(result.recommendations):
             out(line)
     return result
 
 
-def _names(concept: Concept) -> tuple[str, ...]:
+def _names(concept: GlossaryConcept) -> tuple[str, ...]:
     return (*concept.terms, *concept.other_names)
 
 
 def _nearest(
-    concepts: Sequence[Concept], cosines: np.ndarray[tuple[int, ...], np.dtype[np.float32]], top_k: int
+    concepts: Sequence[GlossaryConcept],
+    cosines: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    top_k: int,
 ) -> Iterator[Recommendation]:
     for rank, place in enumerate(np.argsort(-cosines, kind="stable")[:top_k].tolist(), start=1):
         concept = concepts[place]
@@ -102,7 +112,7 @@ def _nearest(
         )
 
 
-def _lines(found: Sequence[Recommendation]) -> Iterator[str]:
+def _recommendation_lines(found: Sequence[Recommendation]) -> Iterator[str]:
     names = [shorten(" · ".join((*one.terms, *one.names)), _NAME_COLUMNS) for one in found]
     widest = max(map(width, names), default=0)
     for one, name in zip(found, names, strict=True):

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.corpus import corpus_for
-from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
 from embedkit.models.vectors import Encoder
@@ -46,39 +45,45 @@ class SearchResult:
     hits: tuple[Hit, ...]
 
 
-def search(
-    query: str,
-    *,
-    model: str | None = None,
-    corpus: Path | None = None,
-    top_k: int = 5,
-    as_json: bool = False,
-) -> tuple[SearchResult, ...]:
-    """Find the `top_k` entries nearest to `query`: an entry is as near as the nearest of its definition and names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What `embedkit search` is asked for; a query of `-` reads a query a line from stdin."""
 
-    `-` reads a query a line from stdin.
+    query: str
+    model: str | None = None
+    corpus: Path | None = None
+    top_k: int = 5
+    as_json: bool = False
+
+
+def search(options: SearchOptions) -> tuple[SearchResult, ...]:
+    """Find the entries nearest to the query: an entry is as near as the nearest of its definition and names.
 
     Raises:
         UserError: an empty query, or a model or corpus that is missing.
     """
-    queries = read_texts(STDIO) if query == STDIO else (clean(query),)
+    queries = read_texts(STDIO) if options.query == STDIO else (clean(options.query),)
     if not all(queries):
         raise UserError("the query is empty")
-    encoder = open_encoder(model)
-    items, name = corpus_for(encoder.source, corpus)
+    encoder = open_encoder(options.model)
+    corpus = open_corpus(options.corpus, encoder)
     warn_if_unreadable(encoder, queries)
-    hits = _nearest(queries, items, encoder, top_k)
+    hits = _nearest(queries, corpus.items, encoder, options.top_k)
     results = tuple(
         SearchResult(
-            query=text, model=encoder.source.requested, corpus=name, entries=len(items), hits=tuple(found)
+            query=text,
+            model=encoder.source.requested,
+            corpus=corpus.name,
+            entries=len(corpus.items),
+            hits=tuple(found),
         )
         for text, found in zip(queries, hits, strict=True)
     )
-    if as_json:
+    if options.as_json:
         for result in results:
             out_json(asdict(result))
     else:
-        _tell(results)
+        _print(results)
     return results
 
 
@@ -100,16 +105,16 @@ def _hits(nearest: NDArray[np.float32], items: tuple[Entry, ...], top_k: int) ->
         )
 
 
-def _tell(results: Sequence[SearchResult]) -> None:
+def _print(results: Sequence[SearchResult]) -> None:
     say("{count} entries of {name}", count=results[0].entries, name=results[0].corpus)
     for result in results:
         if len(results) > 1:
             out(result.query)
-        for line in _lines(result.hits):
+        for line in _hit_lines(result.hits):
             out(line)
 
 
-def _lines(hits: tuple[Hit, ...]) -> Iterator[str]:
+def _hit_lines(hits: tuple[Hit, ...]) -> Iterator[str]:
     terms = [shorten(hit.term, _TERM_COLUMNS) for hit in hits]
     widest = max(map(width, terms), default=0)
     left = shutil.get_terminal_size().columns - widest - 12

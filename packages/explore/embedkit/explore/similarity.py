@@ -13,6 +13,7 @@ from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
 from embedkit.explore.texts import given_texts
 from embedkit.messages import tr
+from embedkit.models.backends import unit_rows
 from embedkit.text import shorten, width
 
 FUNCTIONS = ("cosine", "dot", "euclidean", "manhattan")
@@ -27,7 +28,7 @@ _TEXT_COLUMNS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class SimilarityMatrix:
     """One function of every two texts; higher is nearer for cosine and dot, lower for the distances."""
 
     function: str
@@ -40,24 +41,28 @@ class SimilarityResult:
 
     model: str
     texts: tuple[str, ...]
-    matrices: tuple[Matrix, ...]
+    matrices: tuple[SimilarityMatrix, ...]
 
 
-def similarity(
-    texts: Sequence[str],
-    *,
-    file: str | None = None,
-    column: str | None = None,
-    model: str | None = None,
-    functions: Sequence[str] = (),
-    as_json: bool = False,
-) -> SimilarityResult:
-    """Compare every text with every other: all four functions for two texts, cosine for more, or `functions`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarityOptions:
+    """What `embedkit similarity` is asked for. Without `functions`: all four for two texts, cosine for more."""
+
+    texts: Sequence[str] = ()
+    file: str | None = None
+    column: str | None = None
+    model: str | None = None
+    functions: Sequence[str] = ()
+    as_json: bool = False
+
+
+def similarity(options: SimilarityOptions) -> SimilarityResult:
+    """Compare every text with every other.
 
     Raises:
         UserError: fewer than two texts, more than `MOST_TEXTS`, or a model that is missing.
     """
-    given = given_texts(texts, file, column=column)
+    given = given_texts(options.texts, options.file, column=options.column)
     if not 2 <= len(given) <= MOST_TEXTS:
         raise UserError(
             "2 to {most} texts are compared, not {count}",
@@ -65,13 +70,13 @@ def similarity(
             most=MOST_TEXTS,
             count=len(given),
         )
-    encoder = open_encoder(model)
+    encoder = open_encoder(options.model)
     warn_if_unreadable(encoder, given)
-    chosen = tuple(dict.fromkeys(functions)) or (FUNCTIONS if len(given) == 2 else FUNCTIONS[:1])
+    chosen = tuple(dict.fromkeys(options.functions)) or (FUNCTIONS if len(given) == 2 else FUNCTIONS[:1])
     vectors = encoder.model.encode_document(list(given), batch_size=64, show_progress_bar=False)
     matrices = tuple(_matrix(name, np.asarray(vectors, dtype=np.float64)) for name in chosen)
     result = SimilarityResult(model=encoder.source.requested, texts=given, matrices=matrices)
-    if as_json:
+    if options.as_json:
         out_json(asdict(result))
     else:
         for line in _pair_lines(result) if len(given) == 2 else _matrix_lines(result):
@@ -79,10 +84,10 @@ def similarity(
     return result
 
 
-def _matrix(function: str, vectors: NDArray[np.float64]) -> Matrix:
+def _matrix(function: str, vectors: NDArray[np.float64]) -> SimilarityMatrix:
     """Of the vectors as the model gives them; only cosine makes them unit vectors."""
     values = _values(function, vectors)
-    return Matrix(function=function, values=tuple(tuple(row) for row in values.round(6).tolist()))
+    return SimilarityMatrix(function=function, values=tuple(tuple(row) for row in values.round(6).tolist()))
 
 
 def _values(function: str, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,8 +96,7 @@ def _values(function: str, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     if function == "dot":
         return vectors @ vectors.T
     if function == "cosine":
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = vectors / np.where(norms > 0, norms, 1)
+        unit = unit_rows(vectors)
         return np.clip(unit @ unit.T, -1, 1)
     distances: NDArray[np.float64] = cdist(
         vectors, vectors, "euclidean" if function == "euclidean" else "cityblock"

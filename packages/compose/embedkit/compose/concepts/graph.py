@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from embedkit.compose.concepts.acronyms import acronyms_of
 from embedkit.compose.concepts.han import one_form
 from embedkit.data.entries import Record
+from embedkit.disjoint_sets import DisjointSets
+from embedkit.ranking.near_duplicates import singular
 from embedkit.text import fold, hash64, is_acronym
 
 MAX_CLAIMS = 8  # one word that more concepts than this claim is an everyday word
@@ -104,27 +106,6 @@ class Concepts:
         return self.largest >= LARGE_LEAST and self.largest > LARGE_SHARE * self.texts
 
 
-class Forest:
-    """Disjoint sets of the numbers below `size`; the smallest member is a set's root."""
-
-    def __init__(self, size: int) -> None:
-        self._parent = array("i", range(size))
-
-    def find(self, item: int) -> int:
-        """The root of the set that `item` is in."""
-        parent = self._parent
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    def union(self, items: Iterable[int]) -> None:
-        """Join the sets of all `items`."""
-        roots = sorted({self.find(item) for item in items})
-        for root in roots[1:]:
-            self._parent[root] = roots[0]
-
-
 def text_key(text: str) -> str:
     """The folded text with its Chinese characters in one form, under which two texts are one."""
     return _short(one_form(fold(text)))
@@ -151,7 +132,7 @@ def variants(name: str) -> tuple[str, ...]:
     base, inner = _bracketed(name)
     if is_acronym(inner):
         keys.append(text_key(base))
-    keys.append(_singular(keys[-1]))
+    keys.append(singular(keys[-1], shortest=5) if keys[-1].isascii() else keys[-1])
     return tuple(dict.fromkeys(keys))
 
 
@@ -173,12 +154,6 @@ def _named_in_brackets(name: str) -> Iterator[tuple[str, int]]:
         yield text_key(inner), NAME
 
 
-def _singular(key: str) -> str:
-    if key.isascii() and len(key) > 4 and key.endswith("s") and not key.endswith(("ss", "us", "is")):
-        return key[:-1]
-    return key
-
-
 def initials_match(short: str, long: str) -> bool:
     """Whether `short` could abbreviate `long` by first letters: PWM and pulse-width modulation."""
     letters = "".join(c for c in short.casefold() if c.isalpha())
@@ -189,7 +164,7 @@ def initials_match(short: str, long: str) -> bool:
 def build(records: Sequence[Record], *, joined: Iterable[tuple[int, int]] = ()) -> Concepts:
     """The concepts of `records`, in their order. `joined` are pairs that a person declared to be one concept."""
     claims = _Claims(records, _everyday_aliases(records))
-    forest = Forest(len(records))
+    forest = DisjointSets(len(records))
     several = claims.counts > 1
     weak = several & ((claims.doubts & 3 > NAME) | (claims.counts > MAX_CLAIMS))
     for key in np.flatnonzero(several & ~weak).tolist():
@@ -278,7 +253,7 @@ def _stated_claims(text: str, partner: str) -> Iterator[tuple[str, int]]:
     yield from _named_in_brackets(text)
 
 
-def _join_weak(forest: Forest, claims: _Claims, key: int) -> bool:
+def _join_weak(forest: DisjointSets, claims: _Claims, key: int) -> bool:
     """Join by a key in doubt (an abbreviation, an alias, a word that many claim) unless it is ambiguous.
 
     The answer is whether nothing stays apart.
@@ -308,7 +283,7 @@ def _everyday_aliases(records: Sequence[Record]) -> set[str]:
     return {word for word, count in seen.items() if count > least}
 
 
-def _numbered(records: Sequence[Record], forest: Forest, claims: _Claims, ambiguous: int) -> Concepts:
+def _numbered(records: Sequence[Record], forest: DisjointSets, claims: _Claims, ambiguous: int) -> Concepts:
     roots = np.array([forest.find(number) for number in range(len(records))], dtype=np.int64)
     first = roots == np.arange(len(records))
     of_record = array("i", (np.cumsum(first) - 1)[roots].tolist())

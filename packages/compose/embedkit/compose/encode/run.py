@@ -28,7 +28,7 @@ from embedkit.files import STDIO, require_writable, sha256_file
 from embedkit.messages import Phrase
 from embedkit.models.backends import check_backend
 from embedkit.models.resolve import DEFAULT_MODEL, LoadOptions, Role, resolve_model
-from embedkit.models.shards import Row, complete_shard, shard_path, write_shard
+from embedkit.models.shards import ShardRow, complete_shard, shard_path, write_shard
 from embedkit.models.vectors import Encoder, Vectors
 
 
@@ -173,10 +173,10 @@ def _make_shard(job: _Job, index: int) -> int:
     return len(vectors)
 
 
-def _shard_rows(job: _Job, items: Sequence[TextItem]) -> Iterator[Row]:
+def _shard_rows(job: _Job, items: Sequence[TextItem]) -> Iterator[ShardRow]:
     for role in job.roles:
         for item in items:
-            yield Row(item.id, role, item.text, job.encoder.key(item.text, role).hex())
+            yield ShardRow(item.id, role, item.text, job.encoder.key(item.text, role).hex())
 
 
 def _encoded(job: _Job, texts: Sequence[str], role: Role) -> Vectors:

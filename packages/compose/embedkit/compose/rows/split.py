@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.compose.concepts.graph import Concepts, Forest, Hashes, text_hash
+from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
 from embedkit.compose.rows.drafts import Draft
+from embedkit.disjoint_sets import DisjointSets
 from embedkit.errors import UserError
 
 Part = Literal["train", "dev", "test"]
@@ -67,7 +68,7 @@ def assign(
 
     Clusters fill test, then dev, in the order of a hash of the seed and the cluster: more input moves little.
     """
-    forest = Forest(len(concepts.ids))
+    forest = DisjointSets(len(concepts.ids))
     for claimants in concepts.shared():
         forest.union(claimants)
     for left, right in near:

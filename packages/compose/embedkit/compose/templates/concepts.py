@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from embedkit.compose.templates.lists import ListItem
 from embedkit.data.tally import Tally
+from embedkit.disjoint_sets import DisjointSets
 from embedkit.ranking.near_duplicates import name_key, near_pairs
 from embedkit.text import fold, is_acronym
 
@@ -103,28 +104,19 @@ def _stopped(definition: str) -> str:
 
 
 def _with_families(concepts: Sequence[Concept]) -> list[Concept]:
-    """Union-find over shared names (plural and word order aside), acronyms and definitions."""
-    parent = list(range(len(concepts)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    def join(left: int, right: int) -> None:
-        low, high = sorted((root(left), root(right)))
-        parent[high] = low
-
+    """Join concepts over shared names (plural and word order aside), acronyms and definitions."""
+    families = DisjointSets(len(concepts))
     first: dict[str, int] = {}
     definitions: list[tuple[int, str]] = []
     for index, concept in enumerate(concepts):
         for shared in _shared(concept):
-            join(index, first.setdefault(shared, index))
+            families.union((index, first.setdefault(shared, index)))
         definitions += ((index, text) for text in concept.definitions)
     for left, right in near_pairs([text for _, text in definitions]):
-        join(definitions[left][0], definitions[right][0])
-    return [replace(concept, family=concepts[root(index)].name) for index, concept in enumerate(concepts)]
+        families.union((definitions[left][0], definitions[right][0]))
+    return [
+        replace(concept, family=concepts[families.find(index)].name) for index, concept in enumerate(concepts)
+    ]
 
 
 def _shared(concept: Concept) -> set[str]:

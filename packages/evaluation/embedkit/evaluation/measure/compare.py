@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from embedkit.evaluation.measure.statistics import (
     FEWEST_CONCEPTS,
-    Interval,
-    Table,
+    GroupedValues,
+    Resampling,
     intervals,
     paired,
     permutation_p,
 )
 from embedkit.evaluation.measure.weighted import Statistic, once
-from embedkit.evaluation.records import MetricResult, Slice, Word
+from embedkit.evaluation.records import Interval, MetricResult, Word
 from embedkit.ranking.metrics import METRICS, Values
-from embedkit.ranking.queries import Query
-from embedkit.text import is_acronym
-
-DIMENSIONS = (("lang",), ("kind",), ("kind", "lang"), ("words",), ("abbreviation",))
-_BANDS = ((1, "1 word"), (3, "2-3 words"), (7, "4-7 words"), (sys.maxsize, "8 words and more"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,33 +45,24 @@ class PerQuery:
         return len(np.unique(self.concepts))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Some of the queries, and what they share."""
-
-    dimension: str
-    value: str
-    values: PerQuery
-
-
 def compare(
-    values: PerQuery, *, names: Sequence[str] = METRICS, resamples: int, seed: int
+    values: PerQuery, resampling: Resampling, *, names: Sequence[str] = METRICS
 ) -> tuple[MetricResult, ...]:
     """Every metric with its intervals; the columns of before, after and difference share their resamples."""
-    return compare_all([values], names=names, resamples=resamples, seed=seed)[0]
+    return compare_all([values], resampling, names=names)[0]
 
 
 def compare_all(
-    several: Sequence[PerQuery], *, names: Sequence[str] = METRICS, resamples: int, seed: int
+    several: Sequence[PerQuery], resampling: Resampling, *, names: Sequence[str] = METRICS
 ) -> list[tuple[MetricResult, ...]]:
     """The same for several sets of queries, which share their resamples too: one pass for all."""
-    differences = [Table(values.after - values.before, values.concepts) for values in several]
+    differences = [GroupedValues(values.after - values.before, values.concepts) for values in several]
     stacked = [
-        Table(np.hstack([values.before, values.after, difference.values]), values.concepts)
+        GroupedValues(np.hstack([values.before, values.after, difference.values]), values.concepts)
         for values, difference in zip(several, differences, strict=True)
     ]
-    found = intervals(stacked, resamples=resamples, seed=seed)
-    p_values = permutation_p(differences, resamples=resamples, seed=seed)
+    found = intervals(stacked, resampling)
+    p_values = permutation_p(differences, resampling)
     return [
         tuple(_results(names, *rows))
         for rows in zip(several, (table.values for table in differences), found, p_values, strict=True)
@@ -108,13 +92,12 @@ def measured(
     before: Statistic,
     after: Statistic,
     groups: NDArray[np.int64],
+    resampling: Resampling,
     *,
     bm25: Statistic | None,
-    resamples: int,
-    seed: int,
 ) -> MetricResult:
     """A metric that is no mean over units (a correlation, an AUC) with its paired intervals."""
-    found = paired(before, after, groups, resamples=resamples, seed=seed)
+    found = paired(before, after, groups, resampling)
     return MetricResult(
         name=name,
         before=found.before,
@@ -158,44 +141,3 @@ def word_of(interval: Interval | None) -> Word:
     if interval.low > 0:
         return "SHIP"
     return "DO NOT SHIP" if interval.high < 0 else "NO DIFFERENCE"
-
-
-def parts_of(queries: Sequence[Query], values: PerQuery) -> Iterator[Part]:
-    """By language, kind, both, length and abbreviation, where that tells anything new."""
-    frame = pd.DataFrame(
-        {
-            "kind": [q.kind for q in queries],
-            "lang": [q.lang for q in queries],
-            "words": [_words(q.text) for q in queries],
-            "abbreviation": ["abbreviation" if is_acronym(q.text) else "no abbreviation" for q in queries],
-        }
-    )
-    seen: set[bytes] = set()
-    for names in DIMENSIONS:
-        for key, indices in frame.groupby(list(names), sort=True).indices.items():
-            places = np.asarray(indices, dtype=np.int64)
-            if names not in (("lang",), ("kind",)) and (
-                places.tobytes() in seen or len(places) == len(queries)
-            ):
-                continue
-            seen.add(places.tobytes())
-            value = ", ".join(key) if isinstance(key, tuple) else str(key)
-            yield Part(dimension=", ".join(names), value=value, values=values.only(places))
-
-
-def slice_of(part: Part, metrics: tuple[MetricResult, ...]) -> Slice:
-    """A part with what was found for it."""
-    concepts = part.values.concept_count
-    return Slice(
-        dimension=part.dimension,
-        value=part.value,
-        queries=len(part.values.concepts),
-        concepts=concepts,
-        word=judge(metrics, concepts=concepts),
-        metrics=metrics,
-    )
-
-
-def _words(text: str) -> str:
-    count = len(text.split())
-    return next(band for most, band in _BANDS if count <= most)

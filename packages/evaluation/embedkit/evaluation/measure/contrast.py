@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.evaluation.measure.compare import PerQuery, compare, measured
+from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.weighted import auc_of
 from embedkit.evaluation.records import MetricResult
 from embedkit.ranking.bm25 import word_cosines
@@ -61,34 +62,28 @@ def word_contrast(tests: TestSet) -> Contrast:
 
 
 def contrast_metrics(
-    tests: TestSet,
-    concepts: NDArray[np.int64],
-    *,
-    before: Contrast,
-    after: Contrast,
-    bm25: Contrast,
-    resamples: int,
-    seed: int,
+    tests: TestSet, concepts: NDArray[np.int64], contrasts: Sequence[Contrast], resampling: Resampling
 ) -> Iterator[MetricResult]:
     """Means over the queries that have hard negatives, and the AUC over all their texts; nothing without any.
 
-    A triplet counts when its right text scores higher, not when both score the same.
+    `contrasts` are those of the baseline, the model and BM25. A triplet counts when its right text scores higher, not
+    when both score the same.
     """
     right, wrong = right_places(tests).queries, hard_rows(tests)
     having = np.unique(wrong)
     if not len(having):
         return
-    systems = (before, after, bm25)
-    means = [_means(system, right, wrong, having) for system in systems]
-    values = PerQuery(before=means[0], after=means[1], bm25=means[2], concepts=concepts[having])
-    yield from compare(values, names=MEANS, resamples=resamples, seed=seed)
+    before, after, bm25 = (_means(contrast, right, wrong, having) for contrast in contrasts)
+    values = PerQuery(before=before, after=after, bm25=bm25, concepts=concepts[having])
+    yield from compare(values, resampling, names=MEANS)
     used = np.isin(right, having)
     is_right = np.arange(used.sum() + len(wrong)) < used.sum()
-    statistics = [auc_of(np.concatenate([s.positives[used], s.negatives]), is_right) for s in systems]
-    groups = concepts[np.concatenate([right[used], wrong])]
-    yield measured(
-        "auc", statistics[0], statistics[1], groups, bm25=statistics[2], resamples=resamples, seed=seed
+    first, second, words = (
+        auc_of(np.concatenate([contrast.positives[used], contrast.negatives]), is_right)
+        for contrast in contrasts
     )
+    groups = concepts[np.concatenate([right[used], wrong])]
+    yield measured("auc", first, second, groups, resampling, bm25=words)
 
 
 def _means(scores: Contrast, right: Places, wrong: Places, having: Places) -> Values:

@@ -70,7 +70,7 @@ def _values(path: Path) -> Iterator[tuple[list[float], str]]:
             yield [float(row["after"][name]) for name in METRICS], str(row["concept"])
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                "is no row of an evaluation",
+                "is not a row that embedkit evaluate wrote",
                 place=f"{path}:{number}",
-                hint="embedkit evaluate writes it anew",
+                hint="run embedkit evaluate again",
             ) from None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.evaluation.measure.weighted import Statistic, Weights, exact_totals, once
+from embedkit.evaluation.records import Interval, McNemar
 from embedkit.ranking.metrics import Values
 
 CONFIDENCE = 0.95
@@ -26,31 +27,22 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval."""
+class Resampling:
+    """How often, and from which seed: one resampling for everything that is compared."""
 
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McNemar:
-    """Queries whose first answer only one of two models gets right, and the exact two-sided p."""
-
-    fixed: int
-    broken: int
-    p_value: float
+    resamples: int = 10_000
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class GroupedValues:
     """Values of queries or rows `(Q, M)` and the number of each one's concept `(Q,)`."""
 
     values: Values
     concepts: NDArray[np.int64]
 
 
-def intervals(tables: Sequence[Table], *, resamples: int, seed: int) -> list[tuple[Interval, ...]]:
+def intervals(tables: Sequence[GroupedValues], resampling: Resampling) -> list[tuple[Interval, ...]]:
     """The interval of each column's mean over each table's rows, concepts resampled with replacement.
 
     Tables and columns share their resamples, so a column of differences is a paired test; a resample without any
@@ -61,7 +53,7 @@ def intervals(tables: Sequence[Table], *, resamples: int, seed: int) -> list[tup
     found = []
     for start in range(0, len(summed), _TABLES_AT_ONCE):
         batch = summed[start : start + _TABLES_AT_ONCE]
-        drawn = _resampled(len(batch[0]), resamples, seed)
+        drawn = _resampled(len(batch[0]), resampling)
         totals = np.hstack([exact_totals(np.hstack(batch), weights) for weights in drawn])
         ends = np.cumsum([table.shape[1] for table in batch])
         for table, part in zip(batch, np.split(totals, ends[:-1]), strict=True):
@@ -88,14 +80,12 @@ class Paired:
     difference_interval: Interval
 
 
-def paired(
-    before: Statistic, after: Statistic, groups: NDArray[np.int64], *, resamples: int, seed: int
-) -> Paired:
+def paired(before: Statistic, after: Statistic, groups: NDArray[np.int64], resampling: Resampling) -> Paired:
     """Bootstrap a statistic that is no mean over units, `groups` `(U,)` of them resampled whole."""
     _, codes = np.unique(groups, return_inverse=True)
     count = int(codes.max()) + 1
     parts = []
-    for block in _resampled(count, resamples, seed, columns=len(codes)):
+    for block in _resampled(count, resampling, columns=len(codes)):
         weights = block.take(codes, axis=1)
         parts.append(np.stack([before(weights), after(weights)]))
     first, second = np.hstack(parts)
@@ -111,7 +101,7 @@ def paired(
     )
 
 
-def permutation_p(differences: Sequence[Table], *, resamples: int, seed: int) -> list[Values]:
+def permutation_p(differences: Sequence[GroupedValues], resampling: Resampling) -> list[Values]:
     """Two-sided p of each column's mean `(M,)` when concepts' signs are flipped at random (Fisher 1935).
 
     The observed signs count as one of the flips, so that no p is zero (Phipson & Smyth 2010).
@@ -121,9 +111,9 @@ def permutation_p(differences: Sequence[Table], *, resamples: int, seed: int) ->
     stacked = np.hstack([table[:, :-1] for table in summed])
     observed = np.abs(exact_totals(stacked, once(len(stacked)))) - _TIE
     at_least = np.zeros(len(observed))
-    for signs in _signs(len(stacked), resamples, seed):
+    for signs in _signs(len(stacked), resampling):
         at_least += (np.abs(exact_totals(stacked, signs)) >= observed).sum(axis=1)
-    return np.split((at_least + 1) / (resamples + 1), np.cumsum(widths)[:-1])
+    return np.split((at_least + 1) / (resampling.resamples + 1), np.cumsum(widths)[:-1])
 
 
 def mcnemar(hit_before: NDArray[np.bool_], hit_after: NDArray[np.bool_]) -> McNemar:
@@ -136,7 +126,7 @@ def mcnemar(hit_before: NDArray[np.bool_], hit_after: NDArray[np.bool_]) -> McNe
     return McNemar(fixed=fixed, broken=broken, p_value=p_value)
 
 
-def _by_concept(tables: Sequence[Table]) -> list[Values]:
+def _by_concept(tables: Sequence[GroupedValues]) -> list[Values]:
     """Each table's sums by concept and, last, its rows by concept `(C, M + 1)`; `C` are the concepts of all tables."""
     every = np.unique(np.concatenate([table.concepts for table in tables]))
     found = []
@@ -148,22 +138,22 @@ def _by_concept(tables: Sequence[Table]) -> list[Values]:
     return found
 
 
-def _resampled(count: int, resamples: int, seed: int, *, columns: int = 0) -> Iterator[Weights]:
+def _resampled(count: int, resampling: Resampling, *, columns: int = 0) -> Iterator[Weights]:
     """How often each concept is drawn: blocks `(B, C)` that add up to `resamples` rows, whatever their size the same.
 
     `columns` is how wide the rows become later, where that is wider.
     """
-    rng = np.random.default_rng(seed)
-    for size in _sizes(resamples, max(count, columns)):
+    rng = np.random.default_rng(resampling.seed)
+    for size in _sizes(resampling.resamples, max(count, columns)):
         drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
 
 
-def _signs(count: int, resamples: int, seed: int) -> Iterator[Weights]:
+def _signs(count: int, resampling: Resampling) -> Iterator[Weights]:
     """Blocks `(B, C)` of 1 and -1 that add up to `resamples` rows, whatever their size the same."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(resampling.seed)
     words = -(-count // 64)
-    for size in _sizes(resamples, count):
+    for size in _sizes(resampling.resamples, count):
         drawn = rng.integers(0, 2**64, (size, words), dtype=np.uint64).astype("<u8").view(np.uint8)
         yield np.unpackbits(drawn, axis=1, count=count) * np.int64(2) - 1
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from embedkit.evaluation.measure.contrast import Contrast, Flat, flat, hard_rows, right_places, word_contrast
 from embedkit.evaluation.measure.weighted import auc_of, once
-from embedkit.evaluation.records import Change, QueryResult, Ranked, Similarities
+from embedkit.evaluation.records import Change, QueryResult, RankedAnswer, Similarities
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.bm25 import Bm25Scorer
 from embedkit.ranking.metrics import DEPTH, Values, first_rank, query_metrics
-from embedkit.ranking.queries import Query, TestSet
+from embedkit.ranking.queries import JudgedQuery, TestSet
 from embedkit.ranking.retrieval import Floats, Ranking, Scorer, StreamScorer, rank
 
 BINS = np.linspace(-1, 1, 41)
@@ -24,8 +24,16 @@ _RANDOM_PER_QUERY = 10
 System = Literal["before", "after"]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """The baseline and the model that is held against it."""
+
+    before: Encoder
+    after: Encoder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RankedSystem:
     """A system's ranking, its metrics `(Q, M)`, the rank of each first right answer `(Q,)`.
 
     `variants` are the metrics of the test set's variants `(V, M)`, `contrast` the scores of right and hard texts.
@@ -45,9 +53,23 @@ class Outcome:
         return first
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemTriple:
+    """The baseline, the model, and BM25."""
+
+    before: RankedSystem
+    after: RankedSystem
+    bm25: RankedSystem
+
+    @property
+    def contrasts(self) -> tuple[Contrast, Contrast, Contrast]:
+        """The contrast of each."""
+        return self.before.contrast, self.after.contrast, self.bm25.contrast
+
+
 def run_encoder(
     encoder: Encoder, tests: TestSet, *, system: System, seed: int
-) -> tuple[Outcome, list[Similarities]]:
+) -> tuple[RankedSystem, list[Similarities]]:
     """Encode the test set, rank it, and measure the cosines of right and wrong texts."""
     queries = encoder.encode(tests.asked, role="query")
     right, random = right_places(tests), _random_places(tests.queries, seed)
@@ -63,13 +85,13 @@ def run_encoder(
     )
     others = _cosines(queries[random.queries], kept[np.searchsorted(keep, random.places)])
     similarities = _similarities(contrast, others, system=system)
-    return _outcome(ranking, tests, contrast, dimensions=queries.shape[1]), list(similarities)
+    return _ranked_system(ranking, tests, contrast, dimensions=queries.shape[1]), list(similarities)
 
 
-def run_bm25(tests: TestSet) -> Outcome:
+def run_bm25(tests: TestSet) -> RankedSystem:
     """Rank the same test set without any model."""
     ranking = _rank(Bm25Scorer(tests.asked, tests.corpus), tests)
-    return _outcome(ranking, tests, word_contrast(tests), dimensions=0)
+    return _ranked_system(ranking, tests, word_contrast(tests), dimensions=0)
 
 
 def _rank(scorer: Scorer, tests: TestSet) -> Ranking:
@@ -83,12 +105,12 @@ def _rank(scorer: Scorer, tests: TestSet) -> Ranking:
     )
 
 
-def _outcome(ranking: Ranking, tests: TestSet, contrast: Contrast, *, dimensions: int) -> Outcome:
+def _ranked_system(ranking: Ranking, tests: TestSet, contrast: Contrast, *, dimensions: int) -> RankedSystem:
     count = len(tests.queries)
     relevant = [query.relevant for query in tests.queries]
     of_variants = [relevant[variant.query] for variant in tests.variants]
     own = Ranking(ranking.places[:count], ranking.scores[:count])
-    return Outcome(
+    return RankedSystem(
         ranking=own,
         metrics=query_metrics(own.places, relevant),
         first_ranks=first_rank(own.places, relevant),
@@ -98,7 +120,7 @@ def _outcome(ranking: Ranking, tests: TestSet, contrast: Contrast, *, dimensions
     )
 
 
-def changes(tests: TestSet, before: Outcome, after: Outcome, *, fixed: bool) -> Iterator[Change]:
+def changes(tests: TestSet, before: RankedSystem, after: RankedSystem, *, fixed: bool) -> Iterator[Change]:
     """Queries whose first answer became right (`fixed`) or wrong, the farthest moves first."""
     flipped = ~before.hit & after.hit if fixed else before.hit & ~after.hit
     far = np.where(before.first_ranks == 0, DEPTH + 1, before.first_ranks) - np.where(
@@ -118,7 +140,7 @@ def changes(tests: TestSet, before: Outcome, after: Outcome, *, fixed: bool) -> 
         )
 
 
-def query_results(tests: TestSet, before: Outcome, after: Outcome) -> Iterator[QueryResult]:
+def query_results(tests: TestSet, before: RankedSystem, after: RankedSystem) -> Iterator[QueryResult]:
     """Every query with its values under both models."""
     for index, query in enumerate(tests.queries):
         yield QueryResult(
@@ -133,11 +155,11 @@ def query_results(tests: TestSet, before: Outcome, after: Outcome) -> Iterator[Q
         )
 
 
-def _answers(tests: TestSet, ranking: Ranking, index: int) -> tuple[Ranked, ...]:
+def _answers(tests: TestSet, ranking: Ranking, index: int) -> tuple[RankedAnswer, ...]:
     relevant = set(tests.queries[index].relevant.tolist())
     best = zip(ranking.places[index, :SHOWN_ANSWERS], ranking.scores[index, :SHOWN_ANSWERS], strict=True)
     return tuple(
-        Ranked(text=tests.corpus[place], score=float(score), relevant=int(place) in relevant)
+        RankedAnswer(text=tests.corpus[place], score=float(score), relevant=int(place) in relevant)
         for place, score in best
         if place >= 0
     )
@@ -152,7 +174,7 @@ def _similarities(contrast: Contrast, others: Values, *, system: System) -> Iter
         yield _summary(others, positives, system=system, against="random text")
 
 
-def _random_places(queries: Sequence[Query], seed: int) -> Flat:
+def _random_places(queries: Sequence[JudgedQuery], seed: int) -> Flat:
     """Texts of other concepts that the query searches, drawn at random: the same ones for every model."""
     starts, stops = np.array([query.window for query in queries]).T[:, :, None]
     drawn = np.random.default_rng(seed).integers(starts, stops, (len(queries), _RANDOM_PER_QUERY))

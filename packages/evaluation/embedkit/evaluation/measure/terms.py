@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.records import Pair
+from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.records import MapPoint, TermView
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.queries import concept_of
@@ -34,7 +35,7 @@ class NamedConcept:
     definitions: tuple[str, ...]
 
 
-def term_view(rows: Iterable[Pair], before: Encoder, after: Encoder) -> TermView | None:
+def term_view(rows: Iterable[Pair], models: ModelPair) -> TermView | None:
     """Look at the names in `rows` with both models; None where there are fewer than two."""
     concepts = sorted(named_concepts(rows), key=lambda concept: len(concept.names) < 2)
     names = tuple(_pairs_of_names(concepts))
@@ -46,14 +47,16 @@ def term_view(rows: Iterable[Pair], before: Encoder, after: Encoder) -> TermView
         for role, texts in (("name", concept.names), ("definition", concept.definitions))
         for text in texts
     ]
-    old, new = (_vectors(encoder, [text for text, _, _ in texts]) for encoder in (before, after))
+    old, new = (
+        _vectors(encoder, [text for text, _, _ in texts]) for encoder in (models.before, models.after)
+    )
     (flat_before, share_before), (flat_after, share_after) = _plane(old), _plane(new)
     turned = _turned(flat_after, onto=flat_before)
     return TermView(
         names=tuple(name for name, _ in names),
         concepts=tuple(place for _, place in names),
-        before=_cosines(before, names),
-        after=_cosines(after, names),
+        before=_cosines(models.before, names),
+        after=_cosines(models.after, names),
         points=tuple(
             MapPoint(
                 text=text,

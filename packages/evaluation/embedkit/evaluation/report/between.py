@@ -12,19 +12,27 @@ from pathlib import Path
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare_all, judge
 from embedkit.evaluation.measure.per_query import FILE_NAME, QueryValues, read_queries
-from embedkit.evaluation.measure.statistics import Interval
-from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult, ModelInfo, Word
-from embedkit.evaluation.report.table import range_text
-from embedkit.evaluation.verdict import against_sentence
+from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.records import (
+    Evaluation,
+    Forgetting,
+    Interval,
+    MetricResult,
+    ModelInfo,
+    Word,
+    shared_fields,
+)
+from embedkit.evaluation.report.terminal import range_text
+from embedkit.evaluation.report.verdict import run_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
-OTHER_TEST = "they were evaluated on different queries or texts: their numbers do not compare"
-NO_QUERIES = "a run has no queries.jsonl of this evaluation: evaluate it again"
+OTHER_TEST = "they were evaluated on different queries or texts, so their numbers cannot be compared"
+NO_QUERIES = "one of the runs has no queries.jsonl of this evaluation: evaluate it again"
 ROW_TASK = "only runs evaluated on pairs are tested against each other"
 NOTE = (
-    "In brackets 95 % intervals, concepts resampled. {metric} decides; the other metrics are shown without correction "
-    "for their number."
+    "In brackets: 95 % intervals from resampling whole concepts. The verdict rests on {metric}; the other metrics are "
+    "not corrected for multiple comparisons."
 )
 _UNTESTED = "{run} and {first} were not tested against each other: {reason}"
 
@@ -45,7 +53,7 @@ class ComparedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class PairedRuns:
     """A run (`after`) against the first one (`before`) on the same queries; without metrics, `untested` says why.
 
     `word` is SHIP where the run is better for certain, DO NOT SHIP where it is worse.
@@ -63,7 +71,7 @@ class Comparison:
     """Runs in the order given, and each but the first against the first."""
 
     runs: tuple[ComparedRun, ...]
-    against: tuple[Against, ...]
+    against: tuple[PairedRuns, ...]
 
     @property
     def metric_names(self) -> list[str]:
@@ -88,28 +96,17 @@ def compare_runs(folders: Sequence[Path], evaluations: Sequence[Evaluation]) -> 
         for folder, evaluation in zip(folders, evaluations, strict=True)
     ]
     return Comparison(
-        runs=tuple(_short(name, evaluation) for name, evaluation in zip(names, evaluations, strict=True)),
+        runs=tuple(
+            ComparedRun(name=name, **shared_fields(evaluation, ComparedRun))
+            for name, evaluation in zip(names, evaluations, strict=True)
+        ),
         against=tuple(_against_first(names, evaluations, queries)),
-    )
-
-
-def _short(name: str, evaluation: Evaluation) -> ComparedRun:
-    return ComparedRun(
-        name=name,
-        word=evaluation.word,
-        model=evaluation.model,
-        baseline=evaluation.baseline,
-        test_hash=evaluation.test_hash,
-        queries=evaluation.queries,
-        concepts=evaluation.concepts,
-        metrics=evaluation.metrics,
-        forgetting=evaluation.forgetting,
     )
 
 
 def _against_first(
     names: Sequence[str], evaluations: Sequence[Evaluation], queries: Sequence[QueryValues | None]
-) -> Iterator[Against]:
+) -> Iterator[PairedRuns]:
     first, *others = zip(names, evaluations, queries, strict=True)
     reasons = [_untested(first[1], evaluation, first[2], found) for _, evaluation, found in others]
     values = [
@@ -117,11 +114,12 @@ def _against_first(
         for (_, _, found), reason in zip(others, reasons, strict=True)
         if not reason and first[2] and found
     ]
-    tested = iter(compare_all(values, resamples=first[1].resamples, seed=first[1].seed) if values else ())
+    resampling = Resampling(first[1].resamples, first[1].seed)
+    tested = iter(compare_all(values, resampling) if values else ())
     for (name, evaluation, _), reason in zip(others, reasons, strict=True):
         metrics = () if reason else tuple(_without_words(next(tested)))
         word: Word = judge(metrics, concepts=evaluation.concepts) if metrics else "NO DIFFERENCE"
-        yield Against(run=name, first=first[0], word=word, untested=reason, metrics=metrics)
+        yield PairedRuns(run=name, first=first[0], word=word, untested=reason, metrics=metrics)
 
 
 def _untested(
@@ -140,7 +138,7 @@ def _without_words(metrics: Sequence[MetricResult]) -> Iterator[MetricResult]:
     return (replace(metric, bm25=None) for metric in metrics)
 
 
-def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The head and the rows of what both the Markdown and the page show: a column a run, then what all share."""
     runs, shared = comparison.runs, comparison.baseline
     head = ["", *(run.name for run in runs), *([tr("baseline"), "BM25"] if shared else [])]
@@ -157,12 +155,12 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def spoken(pair: Against, comparison: Comparison) -> str:
+def paired_sentence(pair: PairedRuns, comparison: Comparison) -> str:
     """What the test of a run against the first one says, in one sentence."""
     if not pair.metrics:
         return tr(_UNTESTED, run=pair.run, first=pair.first, reason=tr(pair.untested))
     run = comparison.runs[0]
-    return against_sentence(
+    return run_sentence(
         pair.word,
         pair.metrics[0],
         run=pair.run,

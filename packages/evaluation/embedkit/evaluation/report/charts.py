@@ -7,12 +7,10 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from embedkit.data.run_folder import Series
-from embedkit.evaluation.measure.statistics import Interval
 from embedkit.evaluation.measure.systems import BINS
-from embedkit.evaluation.records import Evaluation, MetricResult, Similarities, Slice
+from embedkit.evaluation.records import Evaluation, Interval, MetricResult, Similarities, Slice
 from embedkit.evaluation.report.between import Comparison
 from embedkit.evaluation.report.term_charts import label_charts, term_charts
 from embedkit.messages import tr
@@ -71,7 +69,7 @@ def run_bars(comparison: Comparison) -> alt.LayerChart:
 
 
 def _system_bars(rows: Sequence[Spec], names: Sequence[str], colours: Sequence[str]) -> alt.LayerChart:
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
         y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(ticks=False, labelPadding=8)),
         yOffset=alt.YOffset("system:N", sort=names),
         tooltip=[
@@ -113,7 +111,7 @@ def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
 def slice_intervals(slices: Sequence[Slice]) -> alt.LayerChart:
     """The difference in nDCG@10 and its interval for every slice, with a line at zero."""
     rows = [_slice_row(part) for part in slices]
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
         y=alt.Y("slice:N", sort=None, title=None, axis=alt.Axis(ticks=False, labelPadding=8, grid=True)),
         color=alt.Color("word:N", scale=_word_scale(), legend=None),
         tooltip=[
@@ -129,7 +127,7 @@ def slice_intervals(slices: Sequence[Slice]) -> alt.LayerChart:
         x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=6)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x="difference:Q")
-    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color="var(--ink)").encode(x="zero:Q")
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0.0}])).mark_rule(color="var(--ink)").encode(x="zero:Q")
     return alt.layer(zero, ranges, points).properties(width="container", height=30 * len(rows))
 
 
@@ -163,7 +161,7 @@ def histogram(parts: Sequence[Similarities], *, edges: tuple[float, float], most
     names = [tr(part.against) for part in parts]
     colours = [_AGAINST_COLOURS[part.against] for part in parts]
     return (
-        alt.Chart(pd.DataFrame(rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_bar(opacity=0.55)
         .encode(
             x=alt.X("from:Q", title=tr("cosine"), scale=alt.Scale(domain=list(edges), nice=False)),
@@ -231,7 +229,7 @@ def curve(series: Sequence[Series], *, title: str) -> alt.Chart:
     colours = [AFTER, BEFORE, "var(--good)", "var(--bad)", PLAIN]
     repeated = [colours[i % len(colours)] for i in range(len(names))]
     return (
-        alt.Chart(pd.DataFrame(rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_line(point=True, strokeWidth=2)
         .encode(
             x=alt.X("step:Q", title=tr("step"), axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6)),

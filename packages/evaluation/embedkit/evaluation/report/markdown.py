@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embedkit.evaluation.records import Evaluation, MetricResult
-from embedkit.evaluation.report.between import NOTE, Comparison, spoken, table
-from embedkit.evaluation.report.table import range_text
-from embedkit.evaluation.verdict import forgetting_lines, language_lines, particle_lines, said
+from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
+from embedkit.evaluation.report.terminal import range_text
+from embedkit.evaluation.report.verdict import detail_lines, evaluation_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -16,9 +16,9 @@ _SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM
 
 def summary(evaluation: Evaluation) -> Iterator[str]:
     """The verdict, its languages and the table of metrics."""
-    yield f"**{_safe(said(evaluation))}**"
+    yield f"**{_safe(evaluation_sentence(evaluation))}**"
     yield ""
-    for line in (*language_lines(evaluation), *particle_lines(evaluation), *forgetting_lines(evaluation)):
+    for line in detail_lines(evaluation):
         yield f"- {_safe(line)}"
     yield ""
     yield from metric_lines(evaluation)
@@ -36,12 +36,12 @@ def metric_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def comparison(compared: Comparison) -> Iterator[str]:
     """Every metric of every run, then each run against the first."""
-    yield from _table(*table(compared))
+    yield from _table(*comparison_table(compared))
     yield ""
     yield tr(NOTE, metric=tr(TITLES[compared.metric_names[0]]))
     for pair in compared.against:
         yield ""
-        yield f"**{_safe(spoken(pair, compared))}**"
+        yield f"**{_safe(paired_sentence(pair, compared))}**"
         if pair.metrics:
             yield ""
             head = [tr("metric"), pair.first, pair.run, *map(tr, ("difference", "95 % interval", "p"))]

@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from embedkit.console import say
+from embedkit.errors import UserError
 from embedkit.evaluation.records import Evaluation, TermView
-from embedkit.evaluation.report.between import NOTE, Comparison, spoken, table
-from embedkit.evaluation.verdict import (
-    UNITS,
-    forgetting_lines,
-    language_lines,
-    mined_lines,
-    particle_lines,
-    said,
-)
+from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
+from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
+from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
 from embedkit.ranking.leak import SEEN, UNKNOWN
 from embedkit.ranking.metrics import PRIMARY, TITLES
+
+PAGE_FILE = "report.html"
 
 
 def render_page(evaluation: Evaluation) -> str:
@@ -39,12 +37,8 @@ def render_page(evaluation: Evaluation) -> str:
         primary=PRIMARY,
         leak_seen=SEEN,
         leak_unknown=UNKNOWN,
-        sentence=said(evaluation),
-        language_lines=[
-            *language_lines(evaluation),
-            *particle_lines(evaluation),
-            *forgetting_lines(evaluation),
-        ],
+        sentence=evaluation_sentence(evaluation),
+        detail_lines=list(detail_lines(evaluation)),
         mined_lines=list(mined_lines(evaluation)),
         term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
@@ -60,7 +54,7 @@ def render_comparison(comparison: Comparison) -> str:
     require_charts()
     from embedkit.evaluation.report.charts import run_bars
 
-    head, rows = table(comparison)
+    head, rows = comparison_table(comparison)
     return render(
         Path(__file__).with_name("compare.html.jinja"),
         charts={"runs": run_bars(comparison).to_dict(validate=True)},
@@ -69,8 +63,20 @@ def render_comparison(comparison: Comparison) -> str:
         rows=rows,
         note=NOTE,
         titles=TITLES,
-        pairs=[(pair, spoken(pair, comparison)) for pair in comparison.against],
+        pairs=[(pair, paired_sentence(pair, comparison)) for pair in comparison.against],
     )
+
+
+def try_write_page(path: Path, evaluation: Evaluation) -> Path | None:
+    """Write the page; without the extra `report` say what is missing, and leave no older page behind."""
+    try:
+        page = render_page(evaluation)
+    except UserError as error:
+        path.unlink(missing_ok=True)
+        say("no {name}: {problem}; {hint}", name=path.name, problem=error.problem, hint=error.hint)
+        return None
+    write_text(path, page)
+    return path
 
 
 def _term_means(view: TermView) -> Iterator[tuple[str, float, float]]:

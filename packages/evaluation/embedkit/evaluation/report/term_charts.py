@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from embedkit.evaluation.records import LabelSimilarity, MapPoint, TermView
 from embedkit.messages import tr
@@ -55,7 +54,7 @@ def heat_map(names: Sequence[str], rows: Rows, domain: tuple[float, float]) -> a
         for i, row in enumerate(rows)
         for j, value in enumerate(row)
     ]
-    base = alt.Chart(pd.DataFrame(cells)).encode(
+    base = alt.Chart(alt.InlineData(values=cells)).encode(
         x=alt.X("column:N", sort=short, title=None, axis=_name_axis(labelAngle=-90)),
         y=alt.Y("row:N", sort=short, title=None, axis=_name_axis()),
     )
@@ -98,7 +97,7 @@ def term_map(
         name="hover", fields=["concept"], on="pointerover", clear="pointerout", empty=True
     )
     scale = alt.Scale(domain=list(domain), nice=False)
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("x:Q", axis=None, scale=scale),
         y=alt.Y("y:Q", axis=None, scale=scale),
         color=alt.Color(

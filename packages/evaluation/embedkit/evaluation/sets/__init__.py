@@ -1,1 +1,1 @@
-"""What is measured on: the shapes of test files, labelled and graded texts, everyday language."""
+"""Test files: reading them, and what their rows are a test of."""

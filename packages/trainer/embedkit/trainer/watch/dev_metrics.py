@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
-from embedkit.ranking.queries import Query, queries_over
+from embedkit.ranking.queries import JudgedQuery, queries_over
 from embedkit.ranking.retrieval import CosineScorer, rank
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.model.precision import autocast
@@ -70,7 +70,7 @@ class DevSet:
 
     rows: Rows
     source: int | None
-    queries: Sequence[Query]
+    queries: Sequence[JudgedQuery]
     corpus: Sequence[str]
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from embedkit.compose.mine.candidates.nearest import Found, Hits, Indices, Scores, Vectors, nearest, settle
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.ranking.nearest import Hits, NearestQuery, NearestRow, Vectors, nearest, settle
 
 SAMPLE_QUESTIONS = 256
 TRAIN_POINTS_PER_LIST = 64
@@ -41,67 +41,52 @@ class IvfIndex:
         self._index.add(pool)
         self.recall = math.nan
 
-    def search(
-        self, anchors: Vectors, *, bars: Scores, blocked: Sequence[Indices], limit: int, over: int
-    ) -> Iterator[Found]:
+    def search(self, query: NearestQuery) -> Iterator[NearestRow]:
         """Yield one answer a row; the first call chooses how many lists are probed.
 
         Raises:
             UserError: the recall stays under the floor however many lists are probed.
         """
         if math.isnan(self.recall):
-            self._tune(anchors, bars, blocked, limit, over)
-        yield from self._answers(anchors, bars, blocked, limit, over)
+            self._tune(query)
+        yield from self._answers(query)
 
-    def _answers(
-        self, anchors: Vectors, bars: Scores, blocked: Sequence[Indices], limit: int, over: int
-    ) -> Iterator[Found]:
-        found = self._proposed(anchors, bars, blocked, limit, over)
+    def _answers(self, query: NearestQuery) -> Iterator[NearestRow]:
+        found = self._proposed(query)
         short = [row for row, answer in enumerate(found) if answer.complete]
-        exact = self._exact(
-            anchors[short], bars[short], [blocked[row] for row in short], limit=limit, over=over
-        )
-        answers = dict(zip(short, exact, strict=True))
+        answers = dict(zip(short, self._exact(query.rows(short)), strict=True))
         yield from (answers.get(row, answer) for row, answer in enumerate(found))
 
-    def _proposed(
-        self, anchors: Vectors, bars: Scores, blocked: Sequence[Indices], limit: int, over: int
-    ) -> list[Found]:
+    def _proposed(self, query: NearestQuery) -> list[NearestRow]:
         """What the index alone finds; an answer that may lack something says that it is complete."""
-        wanted = min(len(self._pool), SPARE * (limit + over) + 1)
-        scores, columns = self._index.search(anchors, wanted)
-        rows = np.repeat(np.arange(len(anchors)), wanted)
+        wanted = min(len(self._pool), SPARE * (query.limit + query.over) + 1)
+        scores, columns = self._index.search(query.anchors, wanted)
+        rows = np.repeat(np.arange(len(query.anchors)), wanted)
         hits = Hits(rows, columns.ravel(), scores.ravel())
         cells = hits.rows * len(self._pool) + hits.columns
-        forbidden = [row * len(self._pool) + numbers for row, numbers in enumerate(blocked)]
+        forbidden = [row * len(self._pool) + numbers for row, numbers in enumerate(query.blocked)]
         hits = hits.where((hits.columns >= 0) & ~np.isin(cells, np.concatenate(forbidden)))
-        return list(settle(hits, anchors, self._pool, bars=bars, limit=limit, over=over))
+        return list(settle(hits, query, self._pool))
 
-    def _exact(
-        self, anchors: Vectors, bars: Scores, blocked: Sequence[Indices], *, limit: int, over: int
-    ) -> list[Found]:
-        budget = self._budget_bytes
-        settings = {"limit": limit, "over": over, "budget_bytes": budget}
-        return list(nearest(anchors, self._pool, bars=bars, blocked=blocked, **settings))
+    def _exact(self, query: NearestQuery) -> list[NearestRow]:
+        return list(nearest(query, self._pool, budget_bytes=self._budget_bytes))
 
-    def _tune(
-        self, anchors: Vectors, bars: Scores, blocked: Sequence[Indices], limit: int, over: int
-    ) -> None:
-        rows = np.linspace(0, len(anchors) - 1, min(SAMPLE_QUESTIONS, len(anchors))).astype(int)
-        few = anchors[rows], bars[rows], [blocked[row] for row in rows]
-        truth = self._exact(*few, limit=limit, over=over)
+    def _tune(self, query: NearestQuery) -> None:
+        count = len(query.anchors)
+        sample = query.rows(np.linspace(0, count - 1, min(SAMPLE_QUESTIONS, count)).astype(int).tolist())
+        truth = self._exact(sample)
         for probes in PROBES:
             self._index.nprobe = min(probes, self._index.nlist)
-            self.recall = _recall(truth, self._answers(*few, limit, over))
+            self.recall = _recall(truth, self._answers(sample))
             if self.recall >= self._least_recall or probes >= self._index.nlist:
                 break
         say(
             "index: {lists} lists, {probes} probed, recall@{limit} {recall:.3f} on {questions} questions",
             lists=self._index.nlist,
             probes=self._index.nprobe,
-            limit=limit,
+            limit=query.limit,
             recall=self.recall,
-            questions=len(rows),
+            questions=len(sample.bars),
         )
         if self.recall < self._least_recall:
             raise UserError(
@@ -112,7 +97,7 @@ class IvfIndex:
             )
 
 
-def _recall(truth: Sequence[Found], answers: Iterator[Found]) -> float:
+def _recall(truth: Sequence[NearestRow], answers: Iterator[NearestRow]) -> float:
     wanted = found = 0
     for right, answer in zip(truth, answers, strict=True):
         wanted += len(right.under)

@@ -13,11 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.compose.mine.candidates.ann import IvfIndex
-from embedkit.compose.mine.candidates.base import REFUSED, Bar, Candidates, Indices, Question, Refused, Scores
-from embedkit.compose.mine.candidates.nearest import DECIMALS, Found, exact_scores, nearest
+from embedkit.compose.mine.candidates.base import (
+    REFUSED,
+    Bar,
+    Candidates,
+    Indices,
+    Question,
+    Refused,
+    Scores,
+)
 from embedkit.console import say, warn
 from embedkit.extras import DISTRIBUTION
 from embedkit.models.vectors import Encoder
+from embedkit.ranking.nearest import DECIMALS, NearestQuery, NearestRow, exact_scores, nearest
 
 BUDGET_BYTES = 64 << 20
 MOST_FROM_INDEX = 512  # whoever asks for more goes far down the ranking, where an index is no help
@@ -86,19 +94,12 @@ class DenseMiner:
 
     def _search(
         self, questions: Sequence[Question], anchors: Vectors, bars: Scores, limit: int
-    ) -> Iterator[Found]:
+    ) -> Iterator[NearestRow]:
         blocked = [question.blocked for question in questions]
+        query = NearestQuery(anchors=anchors, bars=bars, blocked=blocked, limit=limit, over=REFUSED)
         if self._index is not None and limit <= MOST_FROM_INDEX:
-            return self._index.search(anchors, bars=bars, blocked=blocked, limit=limit, over=REFUSED)
-        return nearest(
-            anchors,
-            self._pool,
-            bars=bars,
-            blocked=blocked,
-            limit=limit,
-            over=REFUSED,
-            budget_bytes=self._budget_bytes,
-        )
+            return self._index.search(query)
+        return nearest(query, self._pool, budget_bytes=self._budget_bytes)
 
     def admits(self, question: Question, indices: Indices) -> NDArray[np.bool_]:
         """Which of the pool's texts `indices` stay under the question's bar."""

@@ -1,7 +1,5 @@
 """Candidates by shared words: BM25 as a sparse product, n-grams where words are not enough. No torch.
 
-BM25: Robertson & Zaragoza, "The Probabilistic Relevance Framework" (2009), k1 = 1.2, b = 0.75.
-
 What a question costs does not grow with the pool. Of a feature that stands in more than `MAX_POSTINGS` texts the index
 keeps the texts where it weighs most, and a question looks at its rarest features until `BUDGET` postings are used up:
 in pools up to some thousand texts that is all of them, beyond it the ranking is of good candidates rather than exact.
@@ -22,9 +20,8 @@ from scipy import sparse
 
 from embedkit.compose.mine.candidates.base import SLACK, Candidates, Question, best_first
 from embedkit.compose.mine.candidates.tokens import Words, plain_words
+from embedkit.ranking.bm25 import count, rows_of_ones, weigh
 
-K1 = 1.2
-B = 0.75
 ABOUT_WEIGHT = 0.5  # of the definitions of names beside the names themselves
 QUERY_FEATURES = 24  # the rarest features of a question decide; the common ones cost most and tell least
 MAX_POSTINGS = 2048
@@ -65,8 +62,8 @@ class LexicalMiner:
         words: Words = plain_words,
     ) -> None:
         self._size = len(pool)
-        self._texts = _Index(pool, spelled=spelled, words=words)
-        explained = _Index(about, spelled=False, words=words)
+        self._texts = _FeatureIndex(pool, spelled=spelled, words=words)
+        explained = _FeatureIndex(about, spelled=False, words=words)
         self._about = explained if explained.features else None
 
     def rank(self, questions: Sequence[Question], limit: int) -> Iterator[Candidates]:
@@ -83,7 +80,7 @@ class LexicalMiner:
 
 
 def _ranked(
-    scores: sparse.csr_matrix, number: int, question: Question, limit: int, blocked: NDArray[np.bool_]
+    scores: sparse.csr_array, number: int, question: Question, limit: int, blocked: NDArray[np.bool_]
 ) -> Candidates:
     """`blocked` is scratch of the pool's size, all false before and after: cheaper than a search per row."""
     span = slice(scores.indptr[number], scores.indptr[number + 1])
@@ -94,14 +91,15 @@ def _ranked(
     return best_first(indices[keep].astype(np.int64), values[keep], limit + SLACK)
 
 
-class _Index:
+class _FeatureIndex:
     """The BM25 weights of some texts, features by texts, in single precision."""
 
     def __init__(self, texts: Iterable[str], *, spelled: bool, words: Words) -> None:
         self._features = partial(features, spelled=spelled, words=words)
         self._vocabulary: dict[str, int] = {}
-        weights, frequency = self._weigh(texts)
-        self._weights = _heaviest(weights)
+        counts = count(texts, self._vocabulary, features=self._features)
+        frequency = np.bincount(counts.indices, minlength=self.features)
+        self._weights = _heaviest(weigh(counts).T.tocsr())
         self._sizes = np.diff(self._weights.indptr)
         self._shared = frequency > 1
         self._rarity = np.argsort(np.argsort(frequency, kind="stable"), kind="stable")
@@ -111,32 +109,13 @@ class _Index:
         """How many different features there are."""
         return len(self._vocabulary)
 
-    def scores(self, questions: Sequence[tuple[str, str]]) -> sparse.csr_matrix:
+    def scores(self, questions: Sequence[tuple[str, str]]) -> sparse.csr_array:
         """The score of indexed texts for each question, one of them and another text; unrelated ones have no cell."""
         columns, ends = array("i"), array("i", [0])
         for own, other in questions:
             columns.extend(self._rarest(own, other))
             ends.append(len(columns))
-        return (_csr(columns, ends, self.features) @ self._weights).tocsr()
-
-    def _weigh(self, texts: Iterable[str]) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
-        """The weight of every feature in every text, and in how many texts each stands."""
-        counts = self._counts(texts)
-        frequency = np.bincount(counts.indices, minlength=self.features)
-        idf = np.log1p((counts.shape[0] - frequency + 0.5) / (frequency + 0.5))
-        return _bm25(counts, idf.astype(np.float32)).T.tocsr(), frequency
-
-    def _counts(self, texts: Iterable[str]) -> sparse.csr_matrix:
-        """How often each feature stands in each text; the vocabulary is filled on the way."""
-        columns, ends = array("i"), array("i", [0])
-        vocabulary = self._vocabulary
-        for text in texts:
-            found = self._features(text)
-            columns.extend([vocabulary.setdefault(feature, len(vocabulary)) for feature in found])
-            ends.append(len(columns))
-        counts = _csr(columns, ends, len(vocabulary))
-        counts.sum_duplicates()
-        return counts
+        return (rows_of_ones(columns, ends, self.features) @ self._weights).tocsr()
 
     def _rarest(self, own: str, other: str) -> list[int]:
         """The rarest features of both texts that the budget allows, one at least."""
@@ -153,30 +132,11 @@ class _Index:
         return np.fromiter(known, dtype=np.int32, count=len(known))
 
 
-def _csr(columns: array[int], ends: array[int], width: int) -> sparse.csr_matrix:
-    """A one for each column named, rows ending at `ends`."""
-    indices = np.frombuffer(columns, dtype=np.int32) if columns else np.empty(0, dtype=np.int32)
-    cells = np.ones(len(indices), dtype=np.float32), indices, np.frombuffer(ends, dtype=np.int32)
-    return sparse.csr_matrix(cells, shape=(len(ends) - 1, width))
-
-
-def _bm25(counts: sparse.csr_matrix, idf: NDArray[np.float32]) -> sparse.csr_matrix:
-    """`counts` turned into weights in place."""
-    lengths = np.asarray(counts.sum(axis=1)).ravel()
-    norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if len(lengths) else lengths
-    below = np.repeat(norm.astype(np.float32), np.diff(counts.indptr))
-    below += counts.data
-    counts.data *= K1 + 1
-    counts.data /= below
-    counts.data *= idf[counts.indices]
-    return counts
-
-
-def _heaviest(weights: sparse.csr_matrix) -> sparse.csr_matrix:
+def _heaviest(weights: sparse.csr_array) -> sparse.csr_array:
     """At most `MAX_POSTINGS` texts a feature, those where it weighs most, the earlier of equal ones."""
     keep = np.ones(len(weights.data), dtype=np.bool_)
     for row in np.flatnonzero(np.diff(weights.indptr) > MAX_POSTINGS).tolist():
         span = slice(weights.indptr[row], weights.indptr[row + 1])
         keep[span][np.argsort(-weights.data[span], kind="stable")[MAX_POSTINGS:]] = False
     ends = np.concatenate(([0], np.cumsum(keep)))[weights.indptr].astype(np.int32)
-    return sparse.csr_matrix((weights.data[keep], weights.indices[keep], ends), shape=weights.shape)
+    return sparse.csr_array((weights.data[keep], weights.indices[keep], ends), shape=weights.shape)

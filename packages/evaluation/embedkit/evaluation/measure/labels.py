@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from embedkit.data.records import Labelled
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare, unpaired
-from embedkit.evaluation.measure.findings import Findings
-from embedkit.evaluation.measure.statistics import mcnemar
-from embedkit.evaluation.records import LabelSimilarity
+from embedkit.evaluation.measure.statistics import Resampling, mcnemar
+from embedkit.evaluation.measure.systems import ModelPair
+from embedkit.evaluation.records import Findings, LabelSimilarity
 from embedkit.extras import require
-from embedkit.models.vectors import Encoder
 from embedkit.ranking.bm25 import word_vectors
 from embedkit.text import fold
 
@@ -41,7 +40,7 @@ class LabelScores:
 
 
 def label_findings(
-    rows: Sequence[Labelled], before: Encoder, after: Encoder, *, file: str, resamples: int, seed: int
+    rows: Sequence[Labelled], models: ModelPair, resampling: Resampling, *, file: str
 ) -> Findings:
     """Measure both models. Texts whose label no other text has are left out and counted.
 
@@ -52,11 +51,13 @@ def label_findings(
     kept = [row for row in rows if counts[str(row.label)] > 1]
     names, labels = np.unique([str(row.label) for row in kept], return_inverse=True)
     if len(names) < 2:
-        raise UserError("needs two labels with two texts each at least", place=file)
+        raise UserError("at least two labels with two texts each are needed", place=file)
     require("sklearn", extra="train")
     texts = [row.text for row in kept]
-    vectors = [encoder.encode(texts, role="query") for encoder in (before, after)]
-    first, second, words = (label_scores(v, labels, seed=seed) for v in (*vectors, word_vectors(texts)))
+    vectors = [encoder.encode(texts, role="query") for encoder in (models.before, models.after)]
+    first, second, words = (
+        label_scores(v, labels, seed=resampling.seed) for v in (*vectors, word_vectors(texts))
+    )
     _, codes = np.unique([fold(text) for text in texts], return_inverse=True)
     values = PerQuery(
         before=first.correct, after=second.correct, bm25=words.correct, concepts=codes.astype(np.int64)
@@ -66,7 +67,7 @@ def label_findings(
         task="labelled",
         queries=len(texts),
         concepts=values.concept_count,
-        metrics=(*compare(values, names=ACCURACIES, resamples=resamples, seed=seed), clusters),
+        metrics=(*compare(values, resampling, names=ACCURACIES), clusters),
         dimensions_before=vectors[0].shape[1],
         dimensions_after=vectors[1].shape[1],
         dropped={LONELY: len(rows) - len(kept)} if len(kept) < len(rows) else {},
@@ -89,11 +90,11 @@ def label_scores(vectors: Any, labels: Labels, *, seed: int) -> LabelScores:
     folds = StratifiedKFold(min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed)
     probe = cross_val_predict(LogisticRegression(max_iter=1000), vectors, labels, cv=folds)
     clusters = KMeans(int(labels.max()) + 1, n_init=10, random_state=seed).fit_predict(vectors)
-    correct = np.column_stack([_neighbours_say(vectors, labels) == labels, probe == labels])
+    correct = np.column_stack([_neighbour_labels(vectors, labels) == labels, probe == labels])
     return LabelScores(correct=correct.astype(np.float64), v_measure=float(v_measure_score(labels, clusters)))
 
 
-def _neighbours_say(vectors: Any, labels: Labels) -> Labels:
+def _neighbour_labels(vectors: Any, labels: Labels) -> Labels:
     """The label that most of a text's neighbours have, itself left out; of equals the one whose text is nearest."""
     from sklearn.neighbors import NearestNeighbors
 

@@ -8,10 +8,12 @@ error of single precision: neither the tiles nor the number of threads shows in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embedkit.ranking.retrieval import scores_of_bits, sortable_bits
 
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -31,7 +33,7 @@ RESCORE_CELLS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NearestRow:
     """One row's neighbours, best first, ties by index: `under` the bar and, where asked for, `over` it.
 
     `complete` says that no further index is under the bar.
@@ -66,38 +68,48 @@ class Hits:
         return Hits(self.rows[keep], self.columns[keep], self.scores[keep])
 
 
-def nearest(
-    anchors: Vectors,
-    pool: Vectors,
-    *,
-    bars: Scores,
-    blocked: Sequence[Indices],
-    limit: int,
-    over: int,
-    budget_bytes: int,
-) -> Iterator[Found]:
-    """Yield for each of the anchors `(B, D)` its `limit` nearest in the pool `(N, D)` with a score up to its bar.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestQuery:
+    """Rows that ask for their nearest: anchors `(B, D)`, each with its bar `(B,)` and the indices it never finds.
 
-    `blocked[i]` are indices that row `i` never finds; `over` is how many above the bar are told as well.
+    Each asks for the `limit` nearest up to its bar, and for the `over` nearest above it.
+    """
+
+    anchors: Vectors
+    bars: Scores
+    blocked: Sequence[Indices]
+    limit: int
+    over: int
+
+    def rows(self, rows: slice | Sequence[int]) -> NearestQuery:
+        """Some of the rows."""
+        chosen = range(len(self.bars))[rows] if isinstance(rows, slice) else rows
+        blocked = [self.blocked[row] for row in chosen]
+        return replace(self, anchors=self.anchors[rows], bars=self.bars[rows], blocked=blocked)
+
+
+def nearest(query: NearestQuery, pool: Vectors, *, budget_bytes: int) -> Iterator[NearestRow]:
+    """Yield for each row its nearest in the pool `(N, D)`.
+
     Memory beyond the arguments stays within `budget_bytes`, or what one row takes.
     """
-    for block in _blocks(blocked, limit=limit, over=over, budget_bytes=budget_bytes):
-        found = _Block(bars[block], blocked[block], limit=limit, over=over).search(anchors[block], pool)
-        yield from settle(found, anchors[block], pool, bars=bars[block], limit=limit, over=over)
+    for block in _blocks(query, budget_bytes):
+        part = query.rows(block)
+        yield from settle(_Block(part).search(pool), part, pool)
 
 
-def _blocks(blocked: Sequence[Indices], *, limit: int, over: int, budget_bytes: int) -> Iterator[slice]:
+def _blocks(query: NearestQuery, budget_bytes: int) -> Iterator[slice]:
     """Runs of rows whose tile, hits and blocked cells fit the budget together."""
-    each = TILE * BYTES_PER_CELL + (limit + over) * BYTES_PER_HIT
+    each = TILE * BYTES_PER_CELL + (query.limit + query.over) * BYTES_PER_HIT
     start, spent = 0, 0
-    for row, numbers in enumerate(blocked):
+    for row, numbers in enumerate(query.blocked):
         cost = each + len(numbers) * BLOCKED_BYTES
         if row > start and (spent + cost > budget_bytes or row - start == MOST_ROWS):
             yield slice(start, row)
             start, spent = row, 0
         spent += cost
-    if start < len(blocked):
-        yield slice(start, len(blocked))
+    if start < len(query.blocked):
+        yield slice(start, len(query.blocked))
 
 
 class _Block:
@@ -106,8 +118,10 @@ class _Block:
     A cell counts when `low < score <= high` (under the bar) or `score > over_low` (over it).
     """
 
-    def __init__(self, bars: Scores, blocked: Sequence[Indices], *, limit: int, over: int) -> None:
-        self._limit, self._over = limit + 1, over  # one more than asked for tells whether there is more
+    def __init__(self, query: NearestQuery) -> None:
+        bars, blocked, over = query.bars, query.blocked, query.over
+        self._anchors = query.anchors
+        self._limit, self._over = query.limit + 1, over  # one more than asked for tells whether there is more
         self._sure = (bars - NOISE).astype(np.float32)
         self._low = np.full(len(bars), -np.inf, dtype=np.float32)
         self._high = (bars + NOISE).astype(np.float32)
@@ -118,13 +132,14 @@ class _Block:
         self._blocked = rows[order], columns[order]
         self._mask = np.empty((STRIP, TILE), dtype=np.bool_)
 
-    def search(self, anchors: Vectors, pool: Vectors) -> Hits:
+    def search(self, pool: Vectors) -> Hits:
         """Every cell that may be among the best."""
         with np.errstate():
             np.setbufsize(UFUNC_BUFFER)
-            return self._search(anchors, pool)
+            return self._search(pool)
 
-    def _search(self, anchors: Vectors, pool: Vectors) -> Hits:
+    def _search(self, pool: Vectors) -> Hits:
+        anchors = self._anchors
         tile = np.empty((len(anchors), min(TILE, len(pool))), dtype=np.float32)
         kept = Hits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
         pending: list[Hits] = [kept]
@@ -188,22 +203,17 @@ class _Block:
 
 def _raise(thresholds: Vectors, hits: Hits, limit: int) -> None:
     """Where a row has `limit` hits, its threshold becomes the last of the best less the margin."""
-    descending = -hits.scores
-    bits = descending.view(np.uint32)
-    sortable = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-    keys = np.sort((hits.rows.astype(np.uint64) << np.uint64(32)) | sortable)
+    keys = np.sort((hits.rows.astype(np.uint64) << np.uint64(32)) | sortable_bits(-hits.scores))
     starts = np.searchsorted(keys, np.arange(len(thresholds) + 1, dtype=np.uint64) << np.uint64(32))
     full = np.flatnonzero(np.diff(starts) >= limit)
     last = (keys[starts[full] + limit - 1] & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    scores = -np.where(last >> 31, last & np.uint32(0x7FFFFFFF), ~last).view(np.float32)
-    thresholds[full] = np.maximum(thresholds[full], scores - np.float32(2 * NOISE))
+    thresholds[full] = np.maximum(thresholds[full], -scores_of_bits(last) - np.float32(2 * NOISE))
 
 
-def settle(
-    hits: Hits, anchors: Vectors, pool: Vectors, *, bars: Scores, limit: int, over: int
-) -> Iterator[Found]:
+def settle(hits: Hits, query: NearestQuery, pool: Vectors) -> Iterator[NearestRow]:
     """Score the hits in double precision, order them, and cut each row to what was asked for."""
-    exact = exact_scores(anchors, pool, hits.rows, hits.columns)
+    bars, limit, over = query.bars, query.limit, query.over
+    exact = exact_scores(query.anchors, pool, hits.rows, hits.columns)
     order = np.lexsort((hits.columns, -exact, hits.rows))
     rows, columns, exact = hits.rows[order], hits.columns[order], exact[order]
     above = exact > bars[rows]
@@ -212,7 +222,7 @@ def settle(
     firsts = starts[:-1] + np.add.reduceat(np.append(above, False), starts[:-1]) * (np.diff(starts) > 0)
     for start, first, end in zip(starts[:-1].tolist(), firsts.tolist(), starts[1:].tolist(), strict=True):
         under, told = slice(first, min(end, first + limit)), slice(start, min(first, start + over))
-        yield Found(columns[under], exact[under], columns[told], exact[told], end - first <= limit)
+        yield NearestRow(columns[under], exact[under], columns[told], exact[told], end - first <= limit)
 
 
 def exact_scores(

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from embedkit.data.records import ScoredPair
-from embedkit.data.shipped import data_path
 from embedkit.evaluation.measure.compare import measured, word_of
+from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.weighted import spearman_of
 from embedkit.evaluation.records import Forgetting, MetricResult, Slice
 from embedkit.evaluation.sets.test_rows import read_graded
@@ -25,14 +26,7 @@ METRIC = "spearman_cosine"
 TOLERANCE = 0.02
 
 
-def default_similarity_file() -> Path:
-    """The graded pairs that ship with embedkit, half English and half Korean."""
-    return data_path("similarity.jsonl")
-
-
-def measure_forgetting(
-    before: Encoder, after: Encoder, *, file: Path, resamples: int, seed: int
-) -> Forgetting:
+def measure_forgetting(file: Path, models: ModelPair, resampling: Resampling) -> Forgetting:
     """Compare both models on the graded pairs of a file.
 
     `lost` when the whole 95 % interval of the difference lies below -`TOLERANCE`: pairs are resampled, each with
@@ -43,13 +37,13 @@ def measure_forgetting(
     """
     rows = read_graded(file)
     gold = np.array([row.score for row in rows])
-    scores = [_cosines(encoder, rows) for encoder in (before, after)]
+    scores = [_cosines(encoder, rows) for encoder in (models.before, models.after)]
     lexical = word_cosines([row.sentence1 for row in rows], [row.sentence2 for row in rows])
 
     def compared(places: Sequence[int]) -> MetricResult:
         at = np.asarray(places, dtype=np.int64)
         first, second, words = (spearman_of(s[at], gold[at]) for s in (*scores, lexical))
-        return measured(METRIC, first, second, np.arange(len(at)), bm25=words, resamples=resamples, seed=seed)
+        return measured(METRIC, first, second, np.arange(len(at)), resampling, bm25=words)
 
     metric = compared(range(len(rows)))
     interval = metric.difference_interval

@@ -8,19 +8,19 @@ from pathlib import Path
 from embedkit.data.run_folder import CARD, MODEL, evaluation_section, with_section
 from embedkit.evaluation.records import Evaluation
 from embedkit.evaluation.report.markdown import metric_lines
-from embedkit.evaluation.verdict import UNITS
+from embedkit.evaluation.report.verdict import UNITS
 from embedkit.files import write_text
 
 
 def fill_card(run: Path, evaluation: Evaluation, *, test: Path) -> None:
     """Put the evaluation into the run's card and into the copy in its model folder, in place of an earlier one."""
-    section = evaluation_section("\n".join(_lines(evaluation, test)))
+    section = evaluation_section("\n".join(_section_lines(evaluation, test)))
     for path in (run / CARD, run / MODEL / CARD):
         if path.is_file():
             write_text(path, with_section(path.read_text(encoding="utf-8"), section))
 
 
-def _lines(evaluation: Evaluation, test: Path) -> Iterator[str]:
+def _section_lines(evaluation: Evaluation, test: Path) -> Iterator[str]:
     digest = next((digest for name, digest in evaluation.files.items() if Path(name).name == test.name), "")
     yield (
         f"On {evaluation.queries} {UNITS[evaluation.task]} of {evaluation.concepts} concepts, file `{test.name}` "

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS, Interval
-from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult, Slice, Task, Word
+from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
+from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
-_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} queries of {concepts} concepts"
-_OVERALL: dict[Word, str] = {
-    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _NUMBERS + ".",
-    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
-    + _NUMBERS
-    + ".",
-    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _NUMBERS + ".",
+_INTERVAL = "({difference}, 95 % interval {low} to {high})"
+_OF_CONCEPTS = _INTERVAL + " over {queries} queries of {concepts} concepts"
+_CHANGES: dict[Word, str] = {
+    "SHIP": "SHIP: {metric} rises from {before} to {after} ",
+    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero ",
+    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} ",
+}
+_OVERALL: dict[Word, str] = {word: f"{change}{_OF_CONCEPTS}." for word, change in _CHANGES.items()}
+_ROWS: dict[Word, str] = {
+    word: f"{change}{_INTERVAL} over {{queries}} {{unit}}." for word, change in _CHANGES.items()
 }
 _TOO_FEW = (
-    "NO DIFFERENCE: {concepts} concepts are too few to tell (six at least); "
+    "NO DIFFERENCE: {concepts} concepts are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
 )
-_ROW_NUMBERS = "({difference}, 95 % interval {low} to {high}) over {queries} {unit}"
-_ROWS: dict[Word, str] = {
-    "SHIP": "SHIP: {metric} rises from {before} to {after} " + _ROW_NUMBERS + ".",
-    "NO DIFFERENCE": "NO DIFFERENCE: {metric} goes from {before} to {after}, and the interval contains zero "
-    + _ROW_NUMBERS
-    + ".",
-    "DO NOT SHIP": "DO NOT SHIP: {metric} falls from {before} to {after} " + _ROW_NUMBERS + ".",
-}
 _TOO_FEW_ROWS = (
-    "NO DIFFERENCE: {queries} {unit} are too few to tell (six at least); "
+    "NO DIFFERENCE: {queries} {unit} are too few for a test (at least six are needed); "
     "{metric} goes from {before} to {after}."
 )
 _FORGOT = (
@@ -45,19 +40,20 @@ UNITS: dict[Task, str] = {
     "triplet": "triplets",
     "labelled": "labelled texts",
 }
+_FROM_TO = " {metric} {before} to {after} " + _OF_CONCEPTS
 _LANGUAGE: dict[Word, str] = {
-    "SHIP": "{lang} gains: {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{lang} gains nothing that can be told from chance: {metric} {before} to {after} "
-    + _NUMBERS,
-    "DO NOT SHIP": "{lang} loses: {metric} {before} to {after} " + _NUMBERS,
+    "SHIP": "{lang}: better," + _FROM_TO,
+    "NO DIFFERENCE": "{lang}: no significant difference," + _FROM_TO,
+    "DO NOT SHIP": "{lang}: worse," + _FROM_TO,
 }
-_AGAINST: dict[Word, str] = {
-    "SHIP": "{run} beats {first}: {metric} {before} to {after} " + _NUMBERS,
-    "NO DIFFERENCE": "{run} and {first} cannot be told apart: {metric} {before} to {after} " + _NUMBERS,
-    "DO NOT SHIP": "{run} falls short of {first}: {metric} {before} to {after} " + _NUMBERS,
+_RUNS: dict[Word, str] = {
+    "SHIP": "{run} beats {first}:" + _FROM_TO,
+    "NO DIFFERENCE": "{run} and {first} do not differ significantly:" + _FROM_TO,
+    "DO NOT SHIP": "{run} falls short of {first}:" + _FROM_TO,
 }
 _MINED_BY = (
-    "{model} mined these hard negatives, each below the right text for it: the comparison flatters this model"
+    "{model} mined these hard negatives and so ranks each of them below the right text: "
+    "the comparison favours this model"
 )
 _PARTICLE = (
     "Korean names with {particle}: {metric} {before} to {after} (without: {plain_before} to {plain_after}) over "
@@ -73,9 +69,9 @@ _KEPT_LANGUAGE = (
 )
 
 
-def said(evaluation: Evaluation) -> str:
+def evaluation_sentence(evaluation: Evaluation) -> str:
     """The verdict of an evaluation in one sentence, in the person's language."""
-    return sentence(
+    return verdict_sentence(
         evaluation.word,
         evaluation.primary,
         queries=evaluation.queries,
@@ -85,7 +81,7 @@ def said(evaluation: Evaluation) -> str:
     )
 
 
-def sentence(
+def verdict_sentence(
     word: Word,
     primary: MetricResult,
     *,
@@ -104,22 +100,29 @@ def sentence(
     return tr(_TOO_FEW_ROWS if few else _ROWS[word], unit=tr(UNITS[task]), **fields)
 
 
-def against_sentence(
+def run_sentence(
     word: Word, primary: MetricResult, *, run: str, first: str, queries: int, concepts: int
 ) -> str:
     """What a paired test of two runs says; `before` is the first one's."""
     fields = _fields(primary, queries=queries, concepts=concepts)
-    return tr(_AGAINST[word], run=run, first=first, **fields)
+    return tr(_RUNS[word], run=run, first=first, **fields)
 
 
-def language_lines(evaluation: Evaluation) -> Iterator[str]:
+def detail_lines(evaluation: Evaluation) -> Iterator[str]:
+    """What stands under the verdict: languages, particles, everyday language."""
+    yield from _language_lines(evaluation)
+    yield from _particle_lines(evaluation)
+    yield from _forgetting_lines(evaluation)
+
+
+def _language_lines(evaluation: Evaluation) -> Iterator[str]:
     """A line for each language, where there are several: a gain in one may hide a loss in another."""
     parts = [part for part in evaluation.slices if part.dimension == "lang"]
     for part in parts if len(parts) > 1 else ():
         yield _language_line(part)
 
 
-def particle_lines(evaluation: Evaluation) -> Iterator[str]:
+def _particle_lines(evaluation: Evaluation) -> Iterator[str]:
     """What a particle after a Korean name does to either model."""
     parts = [part for part in evaluation.slices if part.dimension == "particle"]
     for part in parts[1:]:
@@ -136,7 +139,7 @@ def mined_lines(evaluation: Evaluation) -> Iterator[str]:
         yield tr(_MINED_BY, model=model)
 
 
-def forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
+def _forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
     """What became of everyday language, in all and in each language."""
     general = evaluation.forgetting
     if general is None:

@@ -1,16 +1,27 @@
-"""Metrics as aligned lines for a terminal."""
+"""An evaluation as lines for a terminal: tables of metrics and the verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embedkit.evaluation.measure.statistics import Interval
-from embedkit.evaluation.records import MetricResult
+from embedkit.evaluation.records import Evaluation, Interval, MetricResult
+from embedkit.evaluation.report.verdict import detail_lines, mined_lines
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 from embedkit.text import align
 
 _HEAD = ("metric", "before", "after", "difference", "95 % interval", "p", "BM25")
+
+
+def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
+    """The metrics, those against hard negatives where there are any, and the verdict with what belongs to it."""
+    yield from metric_table(evaluation.metrics)
+    if evaluation.hard_negatives:
+        yield tr("against the hard negatives:")
+        yield from metric_table(evaluation.hard_negatives)
+        yield from (f"  {line}" for line in mined_lines(evaluation))
+    yield evaluation.sentence
+    yield from (f"  {line}" for line in detail_lines(evaluation))
 
 
 def metric_table(metrics: Sequence[MetricResult]) -> Iterator[str]:

@@ -1,0 +1,146 @@
+"""What `embedkit evaluate` is asked for, and what that means: the models, the test rows and the bounds, found first.
+
+Nothing is loaded or encoded here: a wrong name or a bad row is an error after a second, not after an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedkit.console import say
+from embedkit.data.run_folder import Run, default_test_file, run_of
+from embedkit.errors import UserError
+from embedkit.evaluation.gates import Bound, parse_bounds
+from embedkit.evaluation.measure.rows import TASK_METRICS
+from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.report.verdict import UNITS
+from embedkit.evaluation.sets.row_tests import RowTests, default_similarity_file, read_row_tests
+from embedkit.evaluation.sets.test_rows import read_graded
+from embedkit.files import require_writable
+from embedkit.messages import tr
+from embedkit.models.resolve import ModelSource, Role, resolve_model
+from embedkit.ranking.queries import TestSet, read_test_set
+
+DEFAULT_OUTPUT = Path("evaluation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """What `embedkit evaluate` is asked for. None: the run's own, else what ships with embedkit."""
+
+    model: str
+    baseline: str | None = None
+    test: Path | None = None
+    corpus: Path | None = None
+    output: Path | None = None
+    similarity: Path | None = None
+    fail_under: Sequence[str] = ()
+    fail_under_delta: float | None = None
+    allow_leak: bool = False
+    resamples: int = 10_000
+    seed: int = 0
+    as_json: bool = False
+
+    @property
+    def resampling(self) -> Resampling:
+        """How often the bootstrap resamples, and its seed."""
+        return Resampling(self.resamples, self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationPlan:
+    """What is compared, on which rows, and the bounds that the model has to keep."""
+
+    model: ModelSource
+    baseline: ModelSource
+    run: Run | None
+    baseline_run: Run | None
+    tests: TestSet | RowTests
+    test_file: Path
+    similarity: Path
+    output: Path
+    bounds: tuple[Bound, ...]
+
+    @property
+    def prompts(self) -> dict[Role, str]:
+        """The run's prompts; its own base model reads them too where it has none."""
+        return self.run.prompts_for(self.baseline) if self.run else {}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        read = self.tests.files if isinstance(self.tests, TestSet) else (self.test_file,)
+        return (*read, self.similarity)
+
+
+def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
+    """Find and read what the options name.
+
+    Raises:
+        UserError: a file or model is missing or bad, or a bound is.
+    """
+    source = resolve_model(options.model)
+    run = run_of(source)
+    baseline = find_baseline(options.baseline, run)
+    if baseline is None:
+        raise UserError(
+            "there is no baseline to compare with", place=options.model, hint="name a model with --baseline"
+        )
+    test_file = options.test or default_test_file(run)
+    tests = read_row_tests(test_file) or read_test_set(test_file, corpus=options.corpus)
+    if options.corpus and isinstance(tests, RowTests):
+        raise UserError(
+            "--corpus is for test files of pairs: other rows are not searched", place=str(test_file)
+        )
+    similarity = options.similarity or default_similarity_file()
+    read_graded(similarity)
+    task = tests.task if isinstance(tests, RowTests) else "retrieval"
+    bounds = parse_bounds(options.fail_under, names=TASK_METRICS[task])
+    output = options.output or (run.folder if run else DEFAULT_OUTPUT)
+    require_writable(output)
+    return EvaluationPlan(
+        model=source,
+        baseline=baseline,
+        run=run,
+        baseline_run=run_of(baseline),
+        tests=tests,
+        test_file=test_file,
+        similarity=similarity,
+        output=output,
+        bounds=bounds,
+    )
+
+
+def find_baseline(name: str | None, run: Run | None) -> ModelSource | None:
+    """The model named, else the one that the run started from, in the run's revision; None where there is neither."""
+    if name:
+        return resolve_model(name)
+    return resolve_model(run.base_model, revision=run.revision) if run and run.base_model else None
+
+
+def print_plan(plan: EvaluationPlan) -> None:
+    """Say what is compared with what."""
+    tests = plan.tests
+    if plan.prompts:
+        prompts = ", ".join(map(repr, plan.prompts.values()))
+        say("both models get the prompts of the run: {prompts}", prompts=prompts)
+    if isinstance(tests, TestSet):
+        say(
+            "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",
+            queries=len(tests.queries),
+            corpus=len(tests.corpus),
+            name=tests.corpus_name,
+            model=plan.model,
+            baseline=plan.baseline,
+        )
+        return
+    say(
+        "{rows} {unit} ({name}): {model} against {baseline}",
+        rows=len(tests.rows),
+        unit=tr(UNITS[tests.task]),
+        name=tests.file,
+        model=plan.model,
+        baseline=plan.baseline,
+    )
