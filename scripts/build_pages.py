@@ -87,7 +87,7 @@ def _texts(entry: Entry, kind: str) -> list[str]:
 def _head(entry: Entry, lang: str) -> str:
     translations = ", ".join(escape(a.text) for a in entry.aliases if a.kind == "translation")
     label = LANGUAGE_NAMES[lang, "ko" if lang == "en" else "en"]
-    return f"{escape(entry.term)} ({label}: {translations})"
+    return escape(entry.term) + (f" ({label}: {translations})" if translations else "")
 
 
 def _others(entry: Entry) -> list[Alias]:
@@ -132,7 +132,7 @@ def _row(tag: str, cells: tuple[str, ...]) -> str:
 
 def _slug(entry: Entry, lang: str) -> str:
     """The same anchor on both language versions: the English term."""
-    english = entry.term if lang == "en" else _texts(entry, "translation")[0]
+    english = entry.term if lang == "en" else next(iter(_texts(entry, "translation")), entry.term)
     return escape(english.replace(" ", "_"))
 
 

@@ -75,7 +75,7 @@ def test_every_entry_gives_a_row_and_every_concept_lies_in_one_split(place: Path
     parts = [
         {p.group for p in read_pairs(split_path(place / "pairs.jsonl", n))} for n in ("train", "dev", "test")
     ]
-    assert sum(map(len, parts)) == len(set().union(*parts)) == 336
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 641
 
 
 def test_lexical_negatives_are_nearer_than_chance(place: Path) -> None:

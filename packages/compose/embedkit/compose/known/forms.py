@@ -1,0 +1,35 @@
+"""How people ask, by language: templates that make training rows, and others that only measure.
+
+`data/forms/en.toml` holds three lists: `train` (rows to train on), `question` and `keyword` (rows to measure on).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+
+from embedkit.compose.synth.template import Template, parse_template
+from embedkit.data.shipped import data_path
+
+FOLDER = "forms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forms:
+    """The templates of one language. No wording of `train` stands in the other two."""
+
+    train: tuple[Template, ...]
+    question: tuple[Template, ...]
+    keyword: tuple[Template, ...]
+
+
+@cache
+def forms_of(lang: str) -> Forms | None:
+    """The forms of a language (`ko-KR` has those of `ko`); None where none ship."""
+    path = data_path(FOLDER) / f"{lang.partition('-')[0].lower()}.toml"
+    if not path.is_file():
+        return None
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    lists = {name: tuple(map(parse_template, values[name])) for name in ("train", "question", "keyword")}
+    return Forms(**lists)
