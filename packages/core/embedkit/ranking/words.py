@@ -6,6 +6,7 @@ fingers cost little. Some 30 µs a text to index; 10,000 texts are compared with
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from array import array
@@ -30,7 +31,7 @@ def ngrams(text: str) -> Iterator[str]:
 
 
 class NgramIndex:
-    """Texts to be found by their n-grams. A query's n-grams that no text has count in its length: they explain nothing."""
+    """Texts to be found by their n-grams. Those of a query that no text has count in the query's length."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._place: dict[str, int] = {}
@@ -47,12 +48,14 @@ class NgramIndex:
         weights = _weights(_counts(found, self._place, grow=False), self._idf)
         unknown = np.array([self._unknown(counts) for counts in found])
         lengths = np.sqrt(_lengths(weights) ** 2 + unknown)
-        return np.asarray((sparse.diags_array(1 / lengths) @ weights @ self._texts).toarray(), dtype=np.float32)
+        return np.asarray(
+            (sparse.diags_array(1 / lengths) @ weights @ self._texts).toarray(), dtype=np.float32
+        )
 
     def _unknown(self, counts: Counter[str]) -> float:
         """The squared length of what no text has."""
         return sum(
-            ((1 + np.log(count)) * self._unknown_idf) ** 2
+            ((1 + math.log(count)) * self._unknown_idf) ** 2
             for gram, count in counts.items()
             if gram not in self._place
         )

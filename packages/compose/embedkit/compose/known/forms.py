@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from embedkit.compose.synth.template import Template, parse_template
+from embedkit.compose.templates.template import Template, parse_template
 from embedkit.data.shipped import data_path
 
 FOLDER = "forms"

@@ -59,7 +59,12 @@ def made_rows(entries: Iterable[tuple[int, Entry]], *, seed: int) -> Iterator[Kn
             slip = random.choice((*forms.question, *forms.keyword)).render(
                 {"term": with_typo(entry.term, random)}
             )
-            for kind, anchor in (("question", question), ("keyword", keyword), ("typo", slip)):
+            made: tuple[tuple[Kind, str], ...] = (
+                ("question", question),
+                ("keyword", keyword),
+                ("typo", slip),
+            )
+            for kind, anchor in made:
                 yield KnownRow(anchor=anchor, kind=kind, record=record, lang=entry.lang)
         clause = _clause(entry, random)
         if clause:
@@ -95,7 +100,9 @@ def divide_known(rows: Iterable[KnownRow], training: Sequence[str], *, seed: int
         dropped["more than a slice needs"] += max(0, len(drawn) - 2 * PER_SLICE)
         for place, row in enumerate(drawn[: 2 * PER_SLICE]):
             parts["known.dev" if place % 2 else "known"].append(row)
-    ordered = {part: tuple(sorted(kept, key=lambda row: (row.record, row.kind))) for part, kept in parts.items()}
+    ordered = {
+        part: tuple(sorted(kept, key=lambda row: (row.record, row.kind))) for part, kept in parts.items()
+    }
     return KnownRows(parts=ordered, dropped={reason: count for reason, count in dropped.items() if count})
 
 
@@ -128,5 +135,7 @@ def _clause(entry: Entry, random: Random) -> str:
     names = sorted((entry.term, *(alias.text for alias in entry.aliases)), key=len, reverse=True)
     named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in names), re.IGNORECASE)
     clauses = [part.strip(" .") for part in _CLAUSES.split(entry.definition)]
-    fitting = [part for part in clauses if len(part) >= least and not named.search(part) and part != entry.definition]
+    fitting = [
+        part for part in clauses if len(part) >= least and not named.search(part) and part != entry.definition
+    ]
     return random.choice(fitting) if fitting else ""
