@@ -55,12 +55,44 @@ def compose(
         str,
         typer.Option(
             help="Kinds of rows, comma-separated: term-definition, alias-definition, abbreviation-full_form, "
-            "term-translation, pair, definition-term; or all. Default: all but definition-term."
+            "term-translation, pair, definition-term, question-definition, typo-definition, description-definition; "
+            "or all. Default: all but definition-term."
         ),
     ] = "",
+    forms: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=20,
+            help="How many question forms (What is PWM used for?) make rows of each term; each other name gets one.",
+        ),
+    ] = 4,
+    questions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Questions of your own, which only measure: CSV, TSV or JSONL with the columns question and "
+            "term, entry_id or definition. Repeatable.",
+        ),
+    ] = None,
+    train_questions: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="The same, to be trained on. Repeatable."),
+    ] = None,
+    known: Annotated[
+        bool,
+        typer.Option(
+            "--known/--no-known",
+            help="Write questions for the concepts of the training rows, in words that training does without, "
+            "beside the output.",
+        ),
+    ] = True,
     split: Annotated[
         str,
-        typer.Option(help="Train, dev and test shares, by concept; a share may be 0. Default: 0.8/0.1/0.1."),
+        typer.Option(
+            help="Train, dev and test shares, by concept; a share may be 0. Default: 0.9/0.05/0.05, "
+            "of 150 concepts and more at least 15 each for dev and test."
+        ),
     ] = "",
     miner: Annotated[
         MinerName,
@@ -173,6 +205,10 @@ def compose(
             output=output,
             mapping=map_ or (),
             kinds=kinds,
+            forms=forms,
+            questions=questions or (),
+            train_questions=train_questions or (),
+            known=known,
             split=split,
             miner=miner.value,
             model=model,

@@ -125,12 +125,15 @@ def _letters(text: str) -> NDArray[np.uint8]:
     return np.minimum(np.bincount(points % BINS, minlength=BINS), 127).astype(np.uint8)
 
 
-def near_matches(texts: Sequence[str], others: Iterable[str]) -> Iterator[tuple[int, str]]:
+def near_matches(
+    texts: Sequence[str], others: Iterable[str], *, same_meaning: bool = True
+) -> Iterator[tuple[int, str]]:
     """Yield `(place, other)` where `texts[place]` and one of `others` say the same in nearly the same words.
 
-    Stricter than `near_pairs`: a sentence in which a word is exchanged for an unlike one ("low" for "high") says
-    something else, but for one word in twenty. `others` is read once: about 10 µs each.
+    With `same_meaning` it is stricter than `near_pairs`: a sentence in which a word is exchanged for an unlike one
+    ("low" for "high") says something else, but for one word in twenty. `others` is read once: about 10 µs each.
     """
+    alike = _says_the_same if same_meaning else _alike
     names: defaultdict[str, list[int]] = defaultdict(list)
     for index, text in enumerate(texts):
         names[name_key(text)].append(index)
@@ -140,7 +143,7 @@ def near_matches(texts: Sequence[str], others: Iterable[str]) -> Iterator[tuple[
         folded = other.casefold()
         if len(folded) >= SENTENCE_CHARS:
             sharing = {index for word in set(_features(folded)) for index in buckets.get(word, ())}
-            found |= dict.fromkeys(i for i in sorted(sharing) if _says_the_same(lowered[i], folded))
+            found |= dict.fromkeys(i for i in sorted(sharing) if alike(lowered[i], folded))
         yield from ((index, other) for index in found)
 
 

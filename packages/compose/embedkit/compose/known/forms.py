@@ -8,9 +8,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from random import Random
 
 from embedkit.compose.templates.template import Template, parse_template
 from embedkit.data.shipped import data_path
+from embedkit.text import hash64
 
 FOLDER = "forms"
 
@@ -33,3 +35,8 @@ def forms_of(lang: str) -> Forms | None:
     values = tomllib.loads(path.read_text(encoding="utf-8"))
     lists = {name: tuple(map(parse_template, values[name])) for name in ("train", "question", "keyword")}
     return Forms(**lists)
+
+
+def seeded(seed: int, purpose: str, *texts: str) -> Random:
+    """Random numbers that depend on the seed, on what they are for and on the texts, and on nothing else."""
+    return Random(hash64("\x1f".join((str(seed), purpose, *texts))))

@@ -7,27 +7,35 @@ training row (as it is, folded, or nearly) is dropped and counted.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from embedkit.compose.known.forms import forms_of
+from embedkit.compose.known.clauses import clauses_of
+from embedkit.compose.known.forms import Forms, forms_of, seeded
 from embedkit.compose.known.typos import with_typo
 from embedkit.data.entries import Entry
-from embedkit.ranking.near_duplicates import near_pairs
+from embedkit.data.tally import Tally
+from embedkit.messages import Phrase
+from embedkit.ranking.near_duplicates import SENTENCE_CHARS, name_key, near_matches
 from embedkit.text import fold, hash64
 
 Kind = Literal["question", "keyword", "typo", "name", "description", "named", "other_name", "described"]
 KnownPart = Literal["known", "known.dev"]
+KNOWN_PARTS: tuple[KnownPart, ...] = ("known", "known.dev")
 PER_SLICE = 300  # rows of one language and kind: 1 / sqrt(300) is an interval of six points in a hundred
+CANDIDATES = 800  # records of one language that are asked for, before what training has seen is dropped
 LEAST_NAMES = 3
 HELD_OUT_SHARE = 0.1
-_CLAUSE_CHARS = {"ko": 12, "ja": 12, "zh": 10}
-_DEFAULT_CLAUSE_CHARS = 30
-_CLAUSES = re.compile(r"[.;:!?。]\s+|[,、，]\s+|\s[–—-]\s")
+EXACT = "stands in a training row"
+NEAR = "nearly stands in a training row"
+TWO_ANSWERS = "asks for two concepts"
+TOO_MANY = "more than a slice needs"
+_KOREAN = re.compile(r"[가-힣]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,101 +49,162 @@ class KnownRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is asked for one record, and what training must leave alone: the slip and the clause (folded)."""
+
+    rows: tuple[KnownRow, ...]
+    kept_out: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRows:
-    """The rows of both files; `dropped` counts by reason those that training has seen or nearly seen."""
+    """The rows of both files and the books: which candidates were dropped and why."""
 
     parts: Mapping[KnownPart, tuple[KnownRow, ...]]
-    dropped: Mapping[str, int]
+    tally: Tally
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts.values()))
 
 
-def made_rows(entries: Iterable[tuple[int, Entry]], *, seed: int) -> Iterator[KnownRow]:
-    """A question, a keyword search, a slip and a clause for each entry (record number, entry)."""
+def chosen_records(entries: Iterable[tuple[int, Entry]], *, seed: int) -> list[int]:
+    """The records that questions are made for: all of a small glossary, some of each language of a large one."""
+    drawn: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for record, entry in entries:
-        random = Random(hash64(f"{seed}\x1f{entry.lang}\x1f{entry.term}"))
-        forms = forms_of(entry.lang)
-        if forms is not None:
-            question = random.choice(forms.question).render({"term": entry.term})
-            keyword = random.choice(forms.keyword).render({"term": entry.term.lower()})
-            slip = random.choice((*forms.question, *forms.keyword)).render(
-                {"term": with_typo(entry.term, random)}
-            )
-            made: tuple[tuple[Kind, str], ...] = (
-                ("question", question),
-                ("keyword", keyword),
-                ("typo", slip),
-            )
-            for kind, anchor in made:
-                yield KnownRow(anchor=anchor, kind=kind, record=record, lang=entry.lang)
-        clause = _clause(entry, random)
-        if clause:
-            yield KnownRow(anchor=clause, kind="description", record=record, lang=entry.lang)
+        item = (-hash64(f"{seed}\x1fknown\x1f{entry.term}\x1f{entry.lang}"), record)
+        drawn_here = drawn[entry.lang]
+        (heapq.heappush if len(drawn_here) < CANDIDATES else heapq.heappushpop)(drawn_here, item)
+    return sorted(record for items in drawn.values() for _, record in items)
 
 
-def held_out_names(entries: Iterable[tuple[int, Entry]], *, seed: int) -> dict[int, str]:
+def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measured:
+    """A question, a keyword search, a slip and a clause for one record; no question where the term is ambiguous.
+
+    A definition of one clause has none to spare: it is for training.
+    """
+    random = seeded(seed, "known", entry.term, entry.lang)
+    forms = None if ambiguous else forms_of(entry.lang)
+    slip = with_typo(entry.term, random)
+    asked = list(_in_forms(entry, forms, slip, random)) if forms else []
+    clauses = clauses_of(entry)
+    clause = random.choice(clauses) if len(clauses) > 1 else ""
+    if clause:
+        asked.append(("description", clause))
+    rows = (KnownRow(anchor=anchor, kind=kind, record=record, lang=entry.lang) for kind, anchor in asked)
+    return Measured(rows=tuple(rows), kept_out=frozenset(map(fold, filter(None, (slip, clause)))))
+
+
+def _in_forms(entry: Entry, forms: Forms, slip: str, random: Random) -> Iterator[tuple[Kind, str]]:
+    yield "question", random.choice(forms.question).render({"term": _typed(entry.term, random)})
+    yield "keyword", random.choice(forms.keyword).render({"term": _typed(entry.term, random).lower()})
+    if slip != entry.term:
+        form = random.choice((None, *forms.question, *forms.keyword))
+        yield "typo", form.render({"term": slip}) if form else slip
+
+
+def _typed(term: str, random: Random) -> str:
+    """The term as some type it: Korean words in one, English ones without a hyphen."""
+    if random.random() < 0.5:
+        return term
+    return term.replace(" ", "") if _KOREAN.search(term) else term.replace("-", " ")
+
+
+def held_out_names(
+    entries: Iterable[tuple[int, Entry]], *, concept_of: Callable[[int], int], most: int, seed: int
+) -> dict[int, str]:
     """One other name of some records with three names and more, by record: training does without it.
 
-    At most every tenth record loses one, and never its term, a translation or an abbreviation that is all it has.
+    At most `most` concepts lose one, and none its term, a translation or the only other name of its kind.
     """
     found: dict[int, str] = {}
-    records = list(entries)
-    most = int(len(records) * HELD_OUT_SHARE)
-    order = sorted(records, key=lambda item: hash64(f"{seed}\x1fname\x1f{item[1].lang}\x1f{item[1].term}"))
+    taken: set[int] = set()
+    order = sorted(entries, key=lambda item: hash64(f"{seed}\x1fname\x1f{item[1].lang}\x1f{item[1].term}"))
     for record, entry in order:
         names = [alias.text for alias in entry.aliases if alias.kind in ("synonym", "abbreviation")]
-        if len(found) < most and 1 + len(names) >= LEAST_NAMES:
-            found[record] = names[hash64(f"{seed}\x1f{entry.term}") % len(names)]
+        fitting = [name for name in names if len(name) < SENTENCE_CHARS and fold(name) != fold(entry.term)]
+        concept = concept_of(record)
+        if len(taken) < most and 1 + len(names) >= LEAST_NAMES and fitting and concept not in taken:
+            found[record] = fitting[hash64(f"{seed}\x1f{entry.term}") % len(fitting)]
+            taken.add(concept)
     return found
 
 
-def divide_known(rows: Iterable[KnownRow], training: Sequence[str], *, seed: int) -> KnownRows:
-    """The rows in two halves, without those that training has seen. `training` are the texts of its rows."""
-    dropped: Counter[str] = Counter()
-    fresh = list(_unseen(_distinct(rows, dropped), training, dropped))
-    slices: defaultdict[tuple[str, str], list[KnownRow]] = defaultdict(list)
+def with_one_spelling(names: Mapping[int, str], texts: Iterable[str]) -> dict[int, str]:
+    """Those of `names` that no other of `texts` spells nearly alike: "resistors" beside "resistor" measures nothing."""
+    keys = {name_key(name): fold(name) for name in names.values()}
+    spoilt = {key for text in texts if keys.get(key := name_key(text), fold(text)) != fold(text)}
+    return {record: name for record, name in names.items() if name_key(name) not in spoilt}
+
+
+def divide_known(
+    own: Sequence[KnownRow],
+    made: Iterable[KnownRow],
+    training: Callable[[], Iterable[str]],
+    *,
+    concept_of: Callable[[int], int],
+    seed: int,
+) -> KnownRows:
+    """The rows in two halves, without those that training has seen.
+
+    `own` are a person's own, of which none is too many; `training` gives the texts of the training rows, and is read
+    twice.
+    """
+    tally = Tally(Phrase("known rows"))
+    rows = [*own, *made]
+    tally.taken_in = len(rows)
+    own_anchors = {fold(row.anchor) for row in own}
+    fresh = _unseen(_distinct(rows, concept_of, tally), training, tally)
+    slices: defaultdict[tuple[str, str, bool], list[KnownRow]] = defaultdict(list)
     for row in fresh:
-        slices[row.lang, row.kind].append(row)
+        slices[row.lang, row.kind, fold(row.anchor) in own_anchors].append(row)
     parts: dict[KnownPart, list[KnownRow]] = {"known": [], "known.dev": []}
-    for slice_rows in slices.values():
+    for (_, _, is_own), slice_rows in slices.items():
         drawn = sorted(slice_rows, key=lambda row: hash64(f"{seed}\x1f{row.anchor}"))
-        dropped["more than a slice needs"] += max(0, len(drawn) - 2 * PER_SLICE)
-        for place, row in enumerate(drawn[: 2 * PER_SLICE]):
+        kept = drawn if is_own else drawn[: 2 * PER_SLICE]
+        tally.reject(TOO_MANY, len(drawn) - len(kept))
+        for place, row in enumerate(kept):
             parts["known.dev" if place % 2 else "known"].append(row)
-    ordered = {
-        part: tuple(sorted(kept, key=lambda row: (row.record, row.kind))) for part, kept in parts.items()
-    }
-    return KnownRows(parts=ordered, dropped={reason: count for reason, count in dropped.items() if count})
+    tally.given_out = sum(map(len, parts.values()))
+    tally.rejected = Counter({reason: count for reason, count in tally.rejected.items() if count})
+    return KnownRows(
+        parts={
+            part: tuple(sorted(kept, key=lambda row: (row.record, row.kind))) for part, kept in parts.items()
+        },
+        tally=tally,
+    )
 
 
-def _distinct(rows: Iterable[KnownRow], dropped: Counter[str]) -> list[KnownRow]:
-    """Each anchor once: what two concepts would answer tells nothing."""
+def _distinct(rows: Iterable[KnownRow], concept_of: Callable[[int], int], tally: Tally) -> list[KnownRow]:
+    """Each anchor once; what two concepts would answer tells nothing."""
     by_anchor: defaultdict[str, list[KnownRow]] = defaultdict(list)
     for row in rows:
         by_anchor[fold(row.anchor)].append(row)
-    several = sum(len(group) for group in by_anchor.values() if len(group) > 1)
-    dropped["the same question twice"] += several
-    return [group[0] for group in by_anchor.values() if len(group) == 1]
+    kept = []
+    for group in by_anchor.values():
+        if len({concept_of(row.record) for row in group}) > 1:
+            tally.reject(TWO_ANSWERS, len(group))
+        else:
+            tally.merged += len(group) - 1
+            kept.append(group[0])
+    return kept
 
 
-def _unseen(rows: Sequence[KnownRow], training: Sequence[str], dropped: Counter[str]) -> Iterator[KnownRow]:
-    exact, folded = set(training), set(map(fold, training))
-    texts = [*training, *(row.anchor for row in rows)]
-    near = {right - len(training) for left, right in near_pairs(texts) if left < len(training) <= right}
+def _unseen(
+    rows: Sequence[KnownRow], training: Callable[[], Iterable[str]], tally: Tally
+) -> Iterator[KnownRow]:
+    seen = seen_anchors([row.anchor for row in rows], training)
     for number, row in enumerate(rows):
-        if row.anchor in exact or fold(row.anchor) in folded:
-            dropped["stands in a training row"] += 1
-        elif number in near:
-            dropped["nearly stands in a training row"] += 1
+        if number in seen:
+            tally.reject(seen[number])
         else:
             yield row
 
 
-def _clause(entry: Entry, random: Random) -> str:
-    """A part of the definition that says something and names nothing; empty where there is none."""
-    least = _CLAUSE_CHARS.get(entry.lang.partition("-")[0], _DEFAULT_CLAUSE_CHARS)
-    names = sorted((entry.term, *(alias.text for alias in entry.aliases)), key=len, reverse=True)
-    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in names), re.IGNORECASE)
-    clauses = [part.strip(" .") for part in _CLAUSES.split(entry.definition)]
-    fitting = [
-        part for part in clauses if len(part) >= least and not named.search(part) and part != entry.definition
-    ]
-    return random.choice(fitting) if fitting else ""
+def seen_anchors(anchors: Sequence[str], training: Callable[[], Iterable[str]]) -> dict[int, str]:
+    """The places of the anchors that stand in the training texts, exactly or nearly, and which of the two it is."""
+    keys = {fold(anchor) for anchor in anchors}
+    standing = {key for text in training() if (key := fold(text)) in keys}
+    near = (place for place, _ in near_matches(anchors, training(), same_meaning=False))
+    seen = dict.fromkeys(near, NEAR)
+    seen.update((place, EXACT) for place, anchor in enumerate(anchors) if fold(anchor) in standing)
+    return seen

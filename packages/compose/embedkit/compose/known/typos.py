@@ -1,4 +1,4 @@
-"""One slip of the fingers: a letter lost, doubled, swapped or wrong; in Hangul a letter of a syllable."""
+"""One slip of the fingers: a letter lost, doubled, swapped or wrong; in Hangul one letter of a syllable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 LEAST_LETTERS = 4  # a shorter word with a slip is another word
+LEAST_SYLLABLES = 3
 _HANGUL, _SYLLABLES = 0xAC00, 11172
 _VOWELS, _FINALS = 21, 28
 # What lies beside a key on the keyboard.
@@ -24,7 +25,7 @@ def with_typo(text: str, random: Random) -> str:
 
     `capacitor` becomes `capacitro`, `capactor`, `capacitpr` or `cappacitor`; `인덕터` becomes `인덕타`.
     """
-    places = [at for at, letter in enumerate(text) if _can_slip(text, at)]
+    places = [at for at in range(1, len(text)) if _can_slip(text, at)]
     if not places:
         return text
     at = random.choice(places)
@@ -34,19 +35,20 @@ def with_typo(text: str, random: Random) -> str:
 
 
 def _can_slip(text: str, at: int) -> bool:
-    """Whether a letter may change: never the first of a word, and none of a short Latin one."""
-    letter = text[at]
-    if at == 0 or not text[at - 1].isalnum():
+    """Whether a letter may change: never the first of a word, none of a short word, none of an abbreviation."""
+    if not text[at].isalpha():
         return False
-    if _is_syllable(letter):
-        return True
     start = end = at
-    while start and text[start - 1].isalpha():
+    while start and text[start - 1].isalnum():
         start -= 1
-    while end < len(text) and text[end].isalpha():
+    while end < len(text) and text[end].isalnum():
         end += 1
     word = text[start:end]
-    return letter.isascii() and letter.isalpha() and len(word) >= LEAST_LETTERS and not word.isupper()
+    if at == start or not word.isalpha():
+        return False
+    if _is_syllable(text[at]):
+        return len(word) >= LEAST_SYLLABLES
+    return word.isascii() and len(word) >= LEAST_LETTERS and not word.isupper()
 
 
 def _is_syllable(letter: str) -> bool:
@@ -72,11 +74,16 @@ def _doubled(text: str, at: int, random: Random) -> str:
 
 
 def _swapped(text: str, at: int, random: Random) -> str:
-    return text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :] if at > 1 else _lost(text, at, random)
+    """The letter and the one before it, unless that is the first of its word or the same."""
+    before = text[at - 1]
+    if at < 2 or not text[at - 2].isalpha() or before.lower() == text[at].lower():
+        return _lost(text, at, random)
+    return text[: at - 1] + text[at] + before + text[at + 1 :]
 
 
 def _wrong(text: str, at: int, random: Random) -> str:
-    return text[:at] + random.choice(_NEAR[text[at].lower()]) + text[at + 1 :]
+    other = random.choice(_NEAR[text[at].lower()])
+    return text[:at] + (other.upper() if text[at].isupper() else other) + text[at + 1 :]
 
 
 _LATIN_SLIPS: tuple[Callable[[str, int, Random], str], ...] = (_lost, _doubled, _swapped, _wrong)

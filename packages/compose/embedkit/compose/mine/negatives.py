@@ -34,6 +34,14 @@ class NegativeStore:
         """Store what was found for one draft, once."""
         self._place[number] = len(self._spool)
         self._spool.append(negatives)
+        self._count(negatives)
+
+    def share(self, number: int, lead: int) -> None:
+        """Give a draft the negatives of another."""
+        self._place[number] = self._place[lead]
+        self._count(self[lead])
+
+    def _count(self, negatives: tuple[Negative, ...]) -> None:
         self.rules.update(negative.mining.rule for negative in negatives)
         self._sizes[0] -= 1
         self._sizes[len(negatives)] += 1

@@ -21,8 +21,11 @@ Kind = Literal[
     "definition-term",
     "pair",
 ]
-Role = Literal["definition", "name", "abbreviation"]
-KINDS: tuple[str, ...] = get_args(Kind)
+# Rows that ask as people do. They are made for training alone: dev and test rows stay what a person wrote.
+TrainingKind = Literal["question-definition", "typo-definition", "description-definition"]
+Role = Literal["definition", "name", "abbreviation", "question"]
+TRAINING_KINDS: tuple[str, ...] = get_args(TrainingKind)
+KINDS: tuple[str, ...] = (*get_args(Kind), *TRAINING_KINDS)
 DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "definition-term")
 DEFINITION_WORDS = 9
 DEFINITION_CHARS = 60
@@ -34,7 +37,7 @@ class Draft:
 
     anchor: str
     positive: str
-    kind: Kind
+    kind: str
     record: int
     lang: str
     anchor_role: Role
@@ -43,12 +46,21 @@ class Draft:
     @property
     def digest(self) -> bytes:
         """Sixteen bytes that depend on the two texts alone."""
-        return hashlib.sha256(f"{self.anchor}\x1f{self.positive}".encode()).digest()[:16]
+        return _digest(self.anchor, self.positive)
 
     @property
     def id(self) -> str:
         """Sixteen hex digits that depend on the two texts alone."""
         return self.digest[:8].hex()
+
+
+def pair_id(anchor: str, positive: str) -> str:
+    """The id of a row with these texts."""
+    return _digest(anchor, positive)[:8].hex()
+
+
+def _digest(anchor: str, positive: str) -> bytes:
+    return hashlib.sha256(f"{anchor}\x1f{positive}".encode()).digest()[:16]
 
 
 def drafts_spool() -> Spool[Draft]:
@@ -74,7 +86,7 @@ def parse_kinds(text: str) -> tuple[str, ...]:
 
 
 def draft_rows(records: Sequence[Record], *, kinds: Iterable[str] = DEFAULT_KINDS) -> Iterator[Draft]:
-    """Yield every row of the wanted kinds, self pairs and duplicates included."""
+    """Yield every row of the wanted kinds that records state, self pairs and duplicates included."""
     wanted = frozenset(kinds)
     for number, record in enumerate(records):
         for draft in _stated(record, number) if record.stated_pair else _from_entry(record.entry, number):

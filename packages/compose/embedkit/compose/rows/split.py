@@ -18,7 +18,9 @@ from embedkit.errors import UserError
 
 Part = Literal["train", "dev", "test"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
-DEFAULT_SPLIT = "0.8/0.1/0.1"
+DEFAULT_SPLIT = "0.9/0.05/0.05"
+LEAST_HELD_OUT = 15  # concepts of dev and of test under the default split: fewer prove nothing
+ENOUGH_CONCEPTS = 150  # to take so many out
 TRAIN_BIT = 1
 
 
@@ -40,7 +42,7 @@ class LeakProof:
 
 
 def parse_split(text: str) -> tuple[float, float, float]:
-    """`0.8/0.1/0.1` (or `8/1/1`) to shares that add up to 1. Raises `UserError`."""
+    """`0.9/0.05/0.05` (or `18/1/1`) to shares that add up to 1. Raises `UserError`."""
     try:
         numbers = [float(part) for part in text.split("/")]
     except ValueError:
@@ -50,10 +52,17 @@ def parse_split(text: str) -> tuple[float, float, float]:
     if not right or not (abs(total - 1) < 1e-6 or all(n.is_integer() for n in numbers)):
         raise UserError(
             "--split {text!r} is not TRAIN/DEV/TEST",
-            hint="for example 0.8/0.1/0.1, or 1/0/0 for no held-out rows",
+            hint="for example 0.9/0.05/0.05, or 1/0/0 for no held-out rows",
             text=text,
         )
     return numbers[0] / total, numbers[1] / total, numbers[2] / total
+
+
+def default_shares(concepts: int) -> tuple[float, float, float]:
+    """The shares where a person states none: dev and test have fifteen concepts each where there are 150."""
+    train, dev, test = parse_split(DEFAULT_SPLIT)
+    least = LEAST_HELD_OUT / concepts if concepts >= ENOUGH_CONCEPTS else 0.0
+    return (train, dev, test) if least <= dev else (1 - 2 * least, least, least)
 
 
 def assign(
@@ -64,7 +73,7 @@ def assign(
     shares: tuple[float, float, float],
     seed: int,
 ) -> list[Part]:
-    """The part of each draft. What shares a text or nearly one stays together; the shares are met by rows.
+    """The part of each draft. What shares a text or nearly one stays together; the shares are of the concepts.
 
     Clusters fill test, then dev, in the order of a hash of the seed and the cluster: more input moves little.
     """
@@ -73,24 +82,28 @@ def assign(
         forest.union(claimants)
     for left, right in near:
         forest.union((*concepts.of_text(left), *concepts.of_text(right)))
-    cluster = np.fromiter(
-        (forest.find(concepts.of_record[draft.record]) for draft in drafts), dtype=np.int64, count=len(drafts)
+    concept = np.fromiter(
+        (concepts.of_record[draft.record] for draft in drafts), dtype=np.int64, count=len(drafts)
     )
-    part_of = _fill(np.bincount(cluster), concepts, shares, seed)
-    return [PARTS[code] for code in part_of[cluster].tolist()]
+    cluster = np.fromiter(map(forest.find, range(len(concepts.ids))), dtype=np.int64, count=len(concepts.ids))
+    part_of = _fill(np.bincount(cluster[np.unique(concept)]), concepts, shares, seed)
+    return [PARTS[code] for code in part_of[cluster[concept]].tolist()]
 
 
 def _fill(
-    rows: NDArray[np.int64], concepts: Concepts, shares: tuple[float, float, float], seed: int
+    sizes: NDArray[np.int64], concepts: Concepts, shares: tuple[float, float, float], seed: int
 ) -> NDArray[np.int8]:
-    """Fill test and dev up to their shares, in hashed order; a cluster that does not fit is train's."""
-    total = int(rows.sum())
+    """Fill test and dev up to their shares, in hashed order; a cluster that does not fit is train's.
+
+    `sizes` are the concepts in each cluster.
+    """
+    total = int(sizes.sum())
     wanted = {"test": shares[2] * total, "dev": shares[1] * total}
-    part_of = np.zeros(len(rows), dtype=np.int8)
-    clusters = np.flatnonzero(rows)
+    part_of = np.zeros(len(sizes), dtype=np.int8)
+    clusters = np.flatnonzero(sizes)
     draws = np.array([_draw(seed, concepts.ids[number]) for number in clusters.tolist()], dtype=np.uint64)
     for cluster in clusters[np.argsort(draws, kind="stable")].tolist():
-        size = int(rows[cluster])
+        size = int(sizes[cluster])
         fitting: list[Part] = [p for p in ("test", "dev") if size <= wanted[p] + 0.5 and wanted[p] > 0]
         if fitting:
             part_of[cluster] = PARTS.index(fitting[0])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from embedkit.compose.concepts.graph import Concepts
+from embedkit.compose.known.rows import KnownRows
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.explain import check_explain, print_explanations, rows_to_explain
 from embedkit.compose.mine.negatives import NegativeStore
@@ -23,9 +25,17 @@ from embedkit.compose.mine.synonyms import (
     resolve,
 )
 from embedkit.compose.rows.drafts import DEFAULT_KINDS, parse_kinds
-from embedkit.compose.rows.split import DEFAULT_SPLIT, PARTS, LeakProof, Part, parse_split
-from embedkit.compose.run.options import ComposeOptions, Settings
-from embedkit.compose.run.output import all_paths, outputs_of, pairs_of, say_summary, write_output
+from embedkit.compose.rows.split import PARTS, LeakProof, Part, parse_split
+from embedkit.compose.run.asking import add_asking_rows, prove_known
+from embedkit.compose.run.options import ComposeOptions, Settings, Shares
+from embedkit.compose.run.output import (
+    all_paths,
+    known_pairs,
+    outputs_of,
+    pairs_of,
+    say_summary,
+    write_output,
+)
 from embedkit.compose.run.result import ComposeResult
 from embedkit.compose.run.steps import (
     InputRecords,
@@ -34,6 +44,7 @@ from embedkit.compose.run.steps import (
     choose_by_sample,
     join_records,
     make_rows,
+    print_split,
     prove_split,
     read_all,
     split_rows,
@@ -42,6 +53,7 @@ from embedkit.console import out_json
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.reading import locate, parse_mapping
 from embedkit.data.records import Pair
+from embedkit.data.tally import Tally
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
 from embedkit.messages import Phrase
@@ -75,8 +87,13 @@ def _settings(options: ComposeOptions) -> Settings:
     inputs, output = options.inputs, options.output
     if not inputs:
         raise UserError("no input", hint="--input FILE names a glossary or a two-column table")
-    if list(inputs).count(STDIO) > 1:
+    if [*inputs, *options.questions, *options.train_questions].count(STDIO) > 1:
         raise UserError("--input - is named twice", hint="standard input can be read once")
+    if options.questions and (not options.known or output == STDIO):
+        raise UserError(
+            "--questions makes known rows, and none are written",
+            hint="name a file with --output, leave out --no-known, or train on them: --train-questions",
+        )
     check_mining(options)
     check_explain(options.explain, hard_k=options.hard_k, rounds=options.rounds, dry_run=options.dry_run)
     return Settings(
@@ -85,12 +102,17 @@ def _settings(options: ComposeOptions) -> Settings:
         output=output if output == STDIO else Path(output),
         mapping=parse_mapping(options.mapping),
         kinds=parse_kinds(options.kinds) if options.kinds else DEFAULT_KINDS,
-        shares=_shares(options.split, output),
+        split=_split(options.split, output),
+        questions=tuple(locate(name) for name in options.questions),
+        train_questions=tuple(locate(name) for name in options.train_questions),
+        known=options.known and output != STDIO,
     )
 
 
-def _shares(split: str, output: str) -> tuple[float, float, float]:
-    shares = parse_split(split or ("1/0/0" if output == STDIO else DEFAULT_SPLIT))
+def _split(split: str, output: str) -> Shares | None:
+    if not split and output != STDIO:
+        return None
+    shares = parse_split(split or "1/0/0")
     if output == STDIO and shares[0] < 1:
         raise UserError("held-out rows cannot go to standard output", hint="--split 1/0/0, or --output FILE")
     return shares
@@ -107,7 +129,7 @@ def _refuse_outputs(settings: Settings) -> None:
             )
         return
     refuse_folder(output)
-    refuse_inputs(all_paths(output), settings.inputs)
+    refuse_inputs(all_paths(output), (*settings.inputs, *settings.questions, *settings.train_questions))
     for path in all_paths(output):
         refuse_existing(path, force=options.force)
     check_decisions_kept(output, options.synonyms)
@@ -120,7 +142,7 @@ def _say_report(result: ComposeResult, settings: Settings) -> None:
     say_summary(result, settings)
     if settings.options.as_json:
         out_json(result.to_object())
-    rejected = result.read.rejected.total() + result.stated_self_pairs
+    rejected = result.read.rejected.total() + result.questions.rejected.total() + result.stated_self_pairs
     if settings.options.strict and rejected:
         raise AnswerNoError(
             "{rejected} rows were rejected", hint="--strict makes that a failure", rejected=rejected
@@ -136,6 +158,8 @@ class _Prepared:
     made: NewRows
     concepts: Concepts
     split: SplitRows
+    known: KnownRows
+    questions: Tally
 
 
 def _run(settings: Settings) -> ComposeResult:
@@ -145,17 +169,15 @@ def _run(settings: Settings) -> ComposeResult:
         raise _no_rows_error(settings, found.rejects)
     decisions = _decisions(options.synonyms, found.records)
     concepts = join_records(found.records, decisions.accepted)
-    made = make_rows(found, settings.kinds)
-    if not made.drafts:
-        raise _no_rows_error(settings, found.rejects)
-    split = split_rows(made.drafts, concepts, settings)
-    work = _Prepared(settings, found, made, concepts, split)
+    work = _prepare(settings, found, concepts)
+    made, split = work.made, work.split
     choice = choose_by_sample(made.drafts, options)
     rounds: tuple[Round, ...] = ()
     mined = Mined(NegativeStore(len(made.drafts)))
     if not options.dry_run:
         mined, choice, rounds = _mine(work, choice)
     leak = prove_split(made.drafts, split, concepts, mined.negatives)
+    prove_known(work.known, made.drafts, split.parts)
     synonyms = propose(
         mined.above,
         split.near,
@@ -167,8 +189,25 @@ def _run(settings: Settings) -> ComposeResult:
     result = _result(work, leak, choice, mined, rounds=rounds, synonyms=synonyms)
     if not options.dry_run and not options.explain:
         pairs = pairs_of(made.drafts, found.records, concepts, mined.negatives)
-        write_output(settings, result, choice, pairs, split.parts, found.rejects)
+        known = known_pairs(work.known, found.records, concepts)
+        write_output(
+            settings, result, choice, chain(zip(split.parts, pairs, strict=True), known), found.rejects
+        )
     return result
+
+
+def _prepare(settings: Settings, found: InputRecords, concepts: Concepts) -> _Prepared:
+    """All rows, split, with those that only measure."""
+    stated = make_rows(found, settings.kinds)
+    split = split_rows(stated.drafts, concepts, settings)
+    asking = add_asking_rows(found, stated, concepts, split, settings)
+    if not asking.made.drafts:
+        raise _no_rows_error(settings, found.rejects)
+    asking.made.tally.print()
+    print_split(asking.split.parts, settings.shares(len(concepts.ids)))
+    return _Prepared(
+        settings, found, asking.made, concepts, asking.split, known=asking.known, questions=asking.questions
+    )
 
 
 def _decisions(synonyms: str, records: Sequence[Record]) -> Decisions:
@@ -179,13 +218,15 @@ def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, 
     options, drafts, parts = work.settings.options, work.made.drafts, work.split.parts
     mask = Mask(work.concepts, work.split.near)
     records = work.found.records
-    texts = ((d.anchor, d.positive, records[d.record].entry.term) for d in drafts)
+    leads = work.split.leads
+    mined_for = (draft for number, draft in enumerate(drafts) if leads[number] == number)
+    texts = ((d.anchor, d.positive, records[d.record].entry.term) for d in mined_for)
     explain = rows_to_explain(options.explain, texts) if options.explain else frozenset[int]()
 
     def mine(miner: Choice) -> Mined:
         # Shards of vectors are those of the first model, not of a tuned one.
         own = options if miner is choice else options.without_vectors()
-        return mine_parts(drafts, parts, mask, miner, options=own, explain=explain)
+        return mine_parts(drafts, parts, mask, miner, options=own, leads=leads, explain=explain)
 
     def rows(mined: Mined) -> Iterable[tuple[Part, Pair]]:
         return zip(parts, pairs_of(drafts, records, work.concepts, mined.negatives), strict=True)
@@ -218,11 +259,14 @@ def _result(
 ) -> ComposeResult:
     settings, found, made, hard_k = work.settings, work.found, work.made, work.settings.options.hard_k
     counts = Counter(work.split.parts)
+    rows: dict[str, int] = {part: counts[part] for part in PARTS}
+    if settings.known:
+        rows |= {part: len(found) for part, found in work.known.parts.items()}
     return ComposeResult(
-        outputs=outputs_of(
-            settings.output, counts, rejected=bool(found.rejects), synonyms=bool(synonyms.rows)
-        ),
-        rows={part: counts[part] for part in PARTS},
+        outputs=outputs_of(settings.output, rows, rejected=bool(found.rejects), synonyms=bool(synonyms.rows)),
+        rows=rows,
+        known=work.known.tally,
+        questions=work.questions,
         read=found.tally,
         made=made.tally,
         lint=found.lint,

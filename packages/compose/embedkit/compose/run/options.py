@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedkit.compose.known.training import DEFAULT_FORMS
 from embedkit.compose.mine.options import MiningOptions
+from embedkit.compose.rows.split import default_shares
+
+Shares = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,10 @@ class ComposeOptions(MiningOptions):
     mapping: Sequence[str] = ()
     kinds: str = ""
     split: str = ""
+    forms: int = DEFAULT_FORMS
+    questions: Sequence[str] = ()
+    train_questions: Sequence[str] = ()
+    known: bool = True
     synonyms: str = ""
     explain: Sequence[str] = ()
     strict: bool = False
@@ -31,11 +39,18 @@ class ComposeOptions(MiningOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options with files found and texts parsed. `shares` are those of train, dev and test."""
+    """The options with files found and texts parsed. `split` is None where the shares depend on the concepts."""
 
     options: ComposeOptions
     inputs: tuple[Path | str, ...]
     output: Path | str
     mapping: Mapping[str, str]
     kinds: tuple[str, ...]
-    shares: tuple[float, float, float]
+    split: Shares | None
+    questions: tuple[Path | str, ...]
+    train_questions: tuple[Path | str, ...]
+    known: bool
+
+    def shares(self, concepts: int) -> Shares:
+        """The shares of train, dev and test that were asked for, or those that suit so many concepts."""
+        return self.split or default_shares(concepts)

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.export.card import Contents, card_path, write_card
+from embedkit.compose.known.rows import KNOWN_PARTS, KnownPart, KnownRows
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.rounds import rounds_folder
 from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
-from embedkit.compose.rows.drafts import Draft
-from embedkit.compose.rows.split import PARTS, Part
+from embedkit.compose.rows.drafts import Draft, pair_id
+from embedkit.compose.rows.split import PARTS
 from embedkit.compose.run.options import Settings
 from embedkit.compose.run.result import ComposeResult
 from embedkit.console import say
@@ -28,6 +29,10 @@ from embedkit.messages import Phrase
 from embedkit.models.resolve import weights_hash
 
 SHOWN_REJECTS = 20
+HARD_NEGATIVES = (
+    "hard negatives: the default recipe of train encodes none (data.max_hard_negatives is 0); they tell it which "
+    "concepts to put into one batch, and serve losses and tools that ask for them"
+)
 TEXTS_PER_SECOND = 300  # what one core encodes with a model of MiniLM's size
 
 
@@ -38,7 +43,7 @@ def rejected_path(output: Path) -> Path:
 
 def all_paths(output: Path) -> tuple[Path, ...]:
     """Every file that a run may write."""
-    parts = (split_path(output, part) for part in PARTS)
+    parts = (split_path(output, part) for part in (*PARTS, *KNOWN_PARTS))
     return (
         *parts,
         rejected_path(output),
@@ -49,12 +54,12 @@ def all_paths(output: Path) -> tuple[Path, ...]:
 
 
 def outputs_of(
-    output: Path | str, counts: Mapping[Part, int], *, rejected: bool, synonyms: bool
+    output: Path | str, counts: Mapping[str, int], *, rejected: bool, synonyms: bool
 ) -> dict[str, str]:
-    """Which files there will be, by what they hold; an empty dev or test part has none."""
+    """Which files there will be, by what they hold; an empty part other than train has none."""
     if isinstance(output, str):
         return {"train": output}
-    paths: dict[str, str] = {p: str(split_path(output, p)) for p in PARTS if counts.get(p) or p == "train"}
+    paths = {part: str(split_path(output, part)) for part in counts if counts[part] or part == "train"}
     if rejected:
         paths["rejected"] = str(rejected_path(output))
     if synonyms:
@@ -85,16 +90,37 @@ def pairs_of(
         )
 
 
+def known_pairs(
+    known: KnownRows, records: Sequence[Record], concepts: Concepts
+) -> Iterator[tuple[KnownPart, Pair]]:
+    """Yield the known rows as they are written, without hard negatives."""
+    for part, rows in known.parts.items():
+        for row in rows:
+            entry = records[row.record].entry
+            yield (
+                part,
+                Pair(
+                    anchor=row.anchor,
+                    positive=entry.definition,
+                    id=pair_id(row.anchor, entry.definition),
+                    group=concepts.ids[concepts.of_record[row.record]],
+                    kind=row.kind,
+                    lang=row.lang,
+                    source=entry.source,
+                    license=entry.license,
+                ),
+            )
+
+
 def write_output(
     settings: Settings,
     result: ComposeResult,
     choice: Choice,
-    pairs: Iterable[Pair],
-    parts: Sequence[Part],
+    pairs: Iterable[tuple[str, Pair]],
     rejects: Sequence[Reject],
 ) -> None:
     """All files are written beside their places first; only then do they appear, manifest and card last."""
-    for tally in (result.read, result.made):
+    for tally in (result.read, result.made, result.known, result.questions):
         if not tally.balanced:
             raise RuntimeError(f"{tally.step}: the counts do not add up; this is a bug in embedkit")
     with ExitStack() as stack:
@@ -104,9 +130,10 @@ def write_output(
             if name not in ("manifest", "card")
         }
         contents = Contents()
-        for part, pair in zip(parts, pairs, strict=True):
+        for part, pair in pairs:
             files[part].write(dumps(pair_to_object(pair)) + "\n")
-            contents.take(part, pair)
+            if part in PARTS:
+                contents.take(part, pair)
         for reject in rejects if "rejected" in files else ():
             files["rejected"].write(dumps(reject.to_object()) + "\n")
         for line in table_lines(result.synonyms.rows) if "synonyms" in files else ():
@@ -134,7 +161,8 @@ def _manifest(
         settings={
             "map": dict(settings.mapping),
             "kinds": list(settings.kinds),
-            "split": list(settings.shares),
+            "split": list(settings.shares(result.concepts)),
+            **_asked(settings),
             **options.settings(),
             **({"model": source.requested, "weights": weights_hash(source.path)} if source else {}),
         },
@@ -142,6 +170,17 @@ def _manifest(
         versions=versions(),
         seed=options.seed,
     )
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """How people are taken to ask; a file of questions is no input, for its rows are no entries."""
+    files = {"questions": settings.questions, "train_questions": settings.train_questions}
+    hashes = {
+        name: {str(path): sha256_file(path) for path in paths if isinstance(path, Path)}
+        for name, paths in files.items()
+        if paths
+    }
+    return {"forms": settings.options.forms, "known": settings.known, **hashes}
 
 
 class _HashedFile:
@@ -194,6 +233,8 @@ def say_summary(result: ComposeResult, settings: Settings) -> None:
         folder = rounds_folder(Path(settings.output))
         say("would fine-tune {count} times, in {path}", count=options.rounds - 1, path=folder)
     say_synonyms(result.synonyms)
+    if options.hard_k:
+        say(HARD_NEGATIVES)
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"
         count = result.rows.get(part)

@@ -21,6 +21,8 @@ class ComposeResult:
     rows: Mapping[str, int]
     read: Tally
     made: Tally
+    known: Tally
+    questions: Tally
     lint: Mapping[str, int]
     texts: int
     concepts: int
@@ -47,6 +49,8 @@ class ComposeResult:
             "texts": self.texts,
             "read": self.read.to_object(),
             "made": self.made.to_object(),
+            "known": self.known.to_object(),
+            "questions": self.questions.to_object(),
             "lint": dict(self.lint),
             "concepts": {"count": self.concepts, "largest": self.largest_concept},
             "leak": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,18 +43,22 @@ class InputRecords:
 class NewRows:
     """The drafts of the wanted kinds, without duplicates."""
 
-    drafts: Spool[Draft]
+    drafts: Sequence[Draft]
     tally: Tally
     stated_self_pairs: int
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """The part of each draft, the pairs of near-duplicate texts, and the number of distinct texts."""
+    """The part of each draft, the pairs of near-duplicate texts, and the number of distinct texts.
+
+    `leads` numbers the draft whose negatives each has: its own, or one of the same definition.
+    """
 
     parts: list[Part]
     near: tuple[tuple[str, str], ...]
     texts: int
+    leads: array[int]
 
 
 def read_all(settings: Settings) -> InputRecords:
@@ -118,7 +123,6 @@ def make_rows(found: InputRecords, kinds: Iterable[str]) -> NewRows:
             seen.add(digest)
             drafts.append(draft)
     tally.given_out = len(drafts)
-    tally.print()
     return NewRows(drafts, tally, stated)
 
 
@@ -126,13 +130,19 @@ def split_rows(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) 
     """Split into train, dev and test by concept; near duplicates stay in one part."""
     texts = distinct_texts(drafts)
     near = tuple((texts[left], texts[right]) for left, right in near_pairs(texts))
-    parts = assign(drafts, concepts, near, shares=settings.shares, seed=settings.options.seed)
+    parts = assign(
+        drafts, concepts, near, shares=settings.shares(len(concepts.ids)), seed=settings.options.seed
+    )
+    return SplitRows(parts, near, len(texts), array("i", range(len(drafts))))
+
+
+def print_split(parts: Iterable[Part], shares: Iterable[float]) -> None:
+    """Say how many rows each part has, and which part that was asked for has none."""
     counts = Counter(parts)
     say("split: {counts}", counts=", ".join(f"{counts[part]} {part}" for part in PARTS))
-    for part, share in zip(PARTS, settings.shares, strict=True):
+    for part, share in zip(PARTS, shares, strict=True):
         if share and not counts[part]:
             warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
-    return SplitRows(parts, near, len(texts))
 
 
 def choose_by_sample(drafts: Sequence[Draft], options: ComposeOptions) -> Choice:
