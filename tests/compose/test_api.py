@@ -54,6 +54,7 @@ def test_every_flag_has_a_field_with_its_default(command: Callable[..., None], o
         del flags["ray"]  # a switch beside `ray_workers`
     made = {field.name: field.default for field in fields(options)}
     assert set(flags) == set(made)
-    special = {"mapping", "inputs", "explain", "synonyms", "shard_index", "ray_workers"}
+    special = {"mapping", "inputs", "explain", "questions", "train_questions", "synonyms"}
+    special |= {"shard_index", "ray_workers"}
     for name in set(made) - special:
         assert getattr(flags[name], "value", flags[name]) in (made[name], inspect.Parameter.empty), name

@@ -33,7 +33,8 @@ def test_the_command_of_the_readme_works_on_a_glossary(run: Run, tmp_path: Path)
     assert done.stdout == ""
     rows = rows_of(tmp_path / "data" / "pairs.jsonl")
     assert all(len(row["hard_negatives"]) == len(row["mining"]) == 3 for row in rows)
-    assert {row["kind"] for row in rows} == {"term-definition", "alias-definition", "abbreviation-full_form"}
+    stated = {"term-definition", "alias-definition", "abbreviation-full_form"}
+    assert {row["kind"] for row in rows} == stated | {"question-definition", "typo-definition"}
     assert {"id", "group", "lang"} <= rows[0].keys()
     assert "leak proof: 0 shared concepts, 0 shared texts, 0 near duplicates" in done.stderr
 
@@ -60,7 +61,8 @@ def test_the_shipped_glossary_gives_sound_pairs(run: Run) -> None:
 def test_nothing_vanishes_and_the_manifest_says_so(run: Run, tmp_path: Path) -> None:
     table = b'term,definition\na x,one two\na x,one two\nb y,\nc z,three four\nd,"open\ne f,five six\n'
     (tmp_path / "t.csv").write_bytes(table)
-    done = run("compose", "--input", "t.csv", "--split", "1/0/0", "--json", *LEXICAL)
+    kinds = ("--kinds", "term-definition")
+    done = run("compose", "--input", "t.csv", "--split", "1/0/0", "--json", *kinds, *LEXICAL)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["read"] == {
@@ -205,7 +207,7 @@ def test_equal_runs_give_equal_bytes(tmp_path: Path) -> None:
         )
         made.append({p.name: p.read_bytes() for p in sorted((tmp_path / name).iterdir())})
     assert made[0] == made[1]
-    assert len(made[0]) == 6
+    assert len(made[0]) == 8
 
 
 def test_no_held_out_text_is_a_training_negative(tmp_path: Path) -> None:

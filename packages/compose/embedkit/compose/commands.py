@@ -124,7 +124,8 @@ def compose(
         int,
         typer.Option(
             min=0,
-            help="The most rows that one text is a negative of. 0: four times the average, more when rows run short.",
+            help="The most rows that one text is a negative of; questions, typos and descriptions share the negatives "
+            "of their definition's row and are not counted. 0: four times the average, more when rows run short.",
         ),
     ] = 0,
     tokenizer: Annotated[

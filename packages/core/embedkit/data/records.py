@@ -105,6 +105,13 @@ class Triplet:
 
 
 Row = Pair | Labelled | ClassedPair | ScoredPair | Triplet
+# Kinds of pairs whose anchors are no names: what people ask.
+QUESTION_KINDS = frozenset(
+    (
+        *("question", "keyword", "typo", "description", "named", "other_name", "described"),
+        *("question-definition", "question-heading", "typo-definition", "description-definition"),
+    )
+)
 # What only describes a pair: whatever stands there is turned into a text.
 NOTES = ("id", "group", "kind", "lang", "source", "license")
 

@@ -9,6 +9,7 @@ from embedkit.text import fold
 
 _LEAST_CHARS = {"ko": 12, "ja": 12, "zh": 10}
 _OTHERWISE = 30
+_LINKS = re.compile(r"^(?:and|or|but|so|while|which|where|because)\s+", re.IGNORECASE)
 _BREAKS = re.compile(r"[.;:!?。]\s+|[,、，]\s+|\s[–—-]\s")
 
 
@@ -21,7 +22,7 @@ def clauses_of(entry: Entry) -> tuple[str, ...]:
     least = _LEAST_CHARS.get(entry.lang.partition("-")[0], _OTHERWISE)
     names = sorted((entry.term, *entry.names), key=len, reverse=True)
     named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in names), re.IGNORECASE)
-    parts = (part.strip(" .。") for part in _BREAKS.split(entry.definition))
+    parts = (_LINKS.sub("", part.strip(" .。")) for part in _BREAKS.split(entry.definition))
     whole = fold(entry.definition)
     fitting = (part for part in parts if len(part) >= least and not named.search(part))
     return tuple(dict.fromkeys(part for part in fitting if fold(part) != whole))

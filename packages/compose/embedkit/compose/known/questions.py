@@ -26,7 +26,7 @@ _MOST_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class OwnQuestion:
     """A question and the number of the record that answers it. `train` says that it may be trained on."""
 
     question: str
@@ -62,7 +62,7 @@ def read_questions(
     training_paths: Sequence[Path | str],
     records: Iterable[Record],
     concept_of: Callable[[int], int],
-) -> Iterator[Asked | Reject]:
+) -> Iterator[OwnQuestion | Reject]:
     """Yield every row of the files as a question of a record, or as a reject. `records` are read twice.
 
     Raises:
@@ -161,7 +161,7 @@ class _Found:
                 self._entries[number] = record.entry
                 self._members[concept].append(number)
 
-    def resolve(self, row: _Row) -> Asked | Reject:
+    def resolve(self, row: _Row) -> OwnQuestion | Reject:
         """The question of a record; a definition or an id means its own record, a name the record of its language."""
         key = (row.target, row.key)
         found = self._own.get(key) or self._other.get(key)
@@ -178,7 +178,7 @@ class _Found:
         entry = self._entries[found[0]]
         names = (name for n in members for name in (self._entries[n].term, *self._entries[n].names))
         kind = row.kind or kind_of(row.question, entry.term, names)
-        return Asked(
+        return OwnQuestion(
             question=row.question,
             kind=next(known for known in ASKED_KINDS if known == kind),
             record=found[0],

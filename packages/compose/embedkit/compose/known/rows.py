@@ -80,13 +80,13 @@ def chosen_records(entries: Iterable[tuple[int, Entry]], *, seed: int) -> list[i
 def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measured:
     """A question, a keyword search, a slip and a clause for one record; no question where the term is ambiguous.
 
-    A definition of one clause has none to spare: it is for training.
+    The clause is one of the two longest: a short one may say too little. A single clause is left to training.
     """
     random = seeded(seed, "known", entry.term, entry.lang)
     forms = None if ambiguous else forms_of(entry.lang)
     slip = with_typo(entry.term, random)
     asked = list(_in_forms(entry, forms, slip, random)) if forms else []
-    clauses = clauses_of(entry)
+    clauses = sorted(clauses_of(entry), key=len)[-2:]
     clause = random.choice(clauses) if len(clauses) > 1 else ""
     if clause:
         asked.append(("description", clause))

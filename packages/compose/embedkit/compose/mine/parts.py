@@ -45,6 +45,12 @@ class Mined:
         if row.explanation:
             self.explained[number] = row.explanation
 
+    def share(self, leads: Sequence[int]) -> None:
+        """Give each draft the negatives of the one that `leads` numbers, where that is another."""
+        for number, lead in enumerate(leads):
+            if lead != number:
+                self.negatives.share(number, lead)
+
 
 def check_mining(options: MiningOptions) -> None:
     """Raise `UserError` before any work for what cannot be: an unknown name, a missing extra, model or folder."""
@@ -72,36 +78,26 @@ def check_mining(options: MiningOptions) -> None:
 
 def mine_parts(
     drafts: Sequence[Draft],
-    parts: Sequence[Part],
+    parts: Sequence[Part | None],
     mask: Mask,
     choice: Choice,
     *,
     options: MiningOptions,
-    leads: Sequence[int] | None = None,
     explain: Collection[int] = (),
 ) -> Mined:
-    """What was mined for every draft, and why for those whose numbers are in `explain`.
-
-    `leads` numbers for each draft the one whose negatives it shares; only drafts that share their own are mined.
-    """
+    """What was mined for every draft that has a part, and why for those whose numbers are in `explain`."""
     mined = Mined(NegativeStore(len(drafts)))
     if not options.hard_k:
         return mined
     if options.sets_bar and choice.source is None and not options.cross_encoder:
         warn("--max-score, --margin and --max-relative are ignored: the lexical miner has no model scores")
     make_miner = miner_factory(choice, options)
-    leads = range(len(drafts)) if leads is None else leads
     for part in PARTS:
-        members = array(
-            "i", (number for number, own in enumerate(parts) if own == part and leads[number] == number)
-        )
+        members = array("i", (number for number, own in enumerate(parts) if own == part))
         wanted = {own for own, number in enumerate(members) if number in explain} if explain else ()
         rows = mine(Picked(drafts, members), mask, make_miner, options=options, explain=wanted)
         for own, row in rows:
             if row.explanation:
                 row = replace(row, explanation=replace(row.explanation, part=part))
             mined.add(members[own], row)
-    for number, lead in enumerate(leads):
-        if lead != number:
-            mined.negatives.share(number, lead)
     return mined

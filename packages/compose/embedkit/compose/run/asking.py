@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from embedkit.compose.concepts.graph import Concepts
-from embedkit.compose.known.questions import Asked, read_questions
+from embedkit.compose.known.questions import OwnQuestion, read_questions
 from embedkit.compose.known.rows import (
     EXACT,
     HELD_OUT_SHARE,
@@ -190,9 +190,11 @@ def _parts_of(drafts: Iterable[Draft], parts: Iterable[Part], concepts: Concepts
     return places
 
 
-def _questions(found: InputRecords, concepts: Concepts, settings: Settings) -> tuple[Tally, list[Asked]]:
+def _questions(
+    found: InputRecords, concepts: Concepts, settings: Settings
+) -> tuple[Tally, list[OwnQuestion]]:
     """A person's questions and their books; bad rows go to the rejects."""
-    tally, asked = Tally(Phrase("questions")), list[Asked]()
+    tally, asked = Tally(Phrase("questions")), list[OwnQuestion]()
     if settings.questions or settings.train_questions:
         concept_of = concepts.of_record.__getitem__
         for item in read_questions(settings.questions, settings.train_questions, found.records, concept_of):
@@ -207,7 +209,7 @@ def _questions(found: InputRecords, concepts: Concepts, settings: Settings) -> t
     return tally, asked
 
 
-def _asked_draft(item: Asked, part: Part, records: Sequence[Record]) -> Draft:
+def _asked_draft(item: OwnQuestion, part: Part, records: Sequence[Record]) -> Draft:
     return Draft(
         anchor=item.question,
         positive=records[item.record].entry.definition,
@@ -285,7 +287,7 @@ class _Rows:
         leaking: set[str] = set()
         for part in PARTS:
             anchors = [draft.anchor for draft, own in zip(drafts, parts, strict=True) if own == part]
-            others = list(dict.fromkeys(self.texts(*(other for other in PARTS if other != part))))
+            others = list(self.texts(*(other for other in PARTS if other != part)))
             if part == "train":
                 leaking.update(text for _, text in near_matches(others, anchors, same_meaning=False))
             elif anchors:
@@ -294,7 +296,7 @@ class _Rows:
         return leaking
 
     def texts(self, *parts: Part) -> Iterator[str]:
-        """The texts of the rows of some parts."""
+        """The texts of the rows of some parts, each once."""
         return texts_of_parts(self._drafts, self._parts, parts)
 
     def finished(self, records: int) -> tuple[NewRows, SplitRows]:
@@ -310,8 +312,10 @@ class _Rows:
 
 
 def texts_of_parts(drafts: Sequence[Draft], parts: Sequence[Part], wanted: Collection[Part]) -> Iterator[str]:
-    """The texts of the rows of some parts."""
+    """The texts of the rows of some parts, each once."""
+    seen: set[int] = set()
     for draft, part in zip(drafts, parts, strict=True):
-        if part in wanted:
-            yield draft.anchor
-            yield draft.positive
+        for text in (draft.anchor, draft.positive) if part in wanted else ():
+            if (key := hash64(text)) not in seen:
+                seen.add(key)
+                yield text

@@ -219,14 +219,20 @@ def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, 
     mask = Mask(work.concepts, work.split.near)
     records = work.found.records
     leads = work.split.leads
-    mined_for = (draft for number, draft in enumerate(drafts) if leads[number] == number)
-    texts = ((d.anchor, d.positive, records[d.record].entry.term) for d in mined_for)
+    # A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
+    mined_parts = [part if leads[number] == number else None for number, part in enumerate(parts)]
+    texts = (
+        (draft.anchor, draft.positive, records[draft.record].entry.term) if part else ()
+        for draft, part in zip(drafts, mined_parts, strict=True)
+    )
     explain = rows_to_explain(options.explain, texts) if options.explain else frozenset[int]()
 
     def mine(miner: Choice) -> Mined:
         # Shards of vectors are those of the first model, not of a tuned one.
         own = options if miner is choice else options.without_vectors()
-        return mine_parts(drafts, parts, mask, miner, options=own, leads=leads, explain=explain)
+        mined = mine_parts(drafts, mined_parts, mask, miner, options=own, explain=explain)
+        mined.share(leads)
+        return mined
 
     def rows(mined: Mined) -> Iterable[tuple[Part, Pair]]:
         return zip(parts, pairs_of(drafts, records, work.concepts, mined.negatives), strict=True)

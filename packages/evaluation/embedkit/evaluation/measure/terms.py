@@ -12,7 +12,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.data.records import Pair
+from embedkit.data.records import QUESTION_KINDS, Pair
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.records import MapPoint, TermView
 from embedkit.models.vectors import Encoder
@@ -80,6 +80,8 @@ def named_concepts(rows: Iterable[Pair]) -> Iterator[NamedConcept]:
     names: dict[str, dict[str, str]] = {}
     definitions: dict[str, dict[str, str]] = {}
     for pair in rows:
+        if pair.kind in QUESTION_KINDS:
+            continue
         concept = concept_of(pair)
         texts = [pair.anchor]
         if pair.kind and not pair.kind.endswith("-definition"):
