@@ -11,8 +11,9 @@ from functools import cache
 from random import Random
 
 from embedkit.compose.templates.template import Template, parse_template
+from embedkit.data.entries import Entry
 from embedkit.data.shipped import data_path
-from embedkit.text import hash64
+from embedkit.text import hash64, language_of
 
 FOLDER = "forms"
 
@@ -35,6 +36,12 @@ def forms_of(lang: str) -> Forms | None:
     values = tomllib.loads(path.read_text(encoding="utf-8"))
     lists = {name: tuple(map(parse_template, values[name])) for name in ("train", "question", "keyword")}
     return Forms(**lists)
+
+
+def asked_in(name: str, entry: Entry) -> str:
+    """The language that a name is asked for in: the entry's own for SPICE in a Korean glossary, Chinese for 電壓."""
+    lang = language_of(name, fallback=entry.lang)
+    return entry.lang if lang == "en" else lang
 
 
 def seeded(seed: int, purpose: str, *texts: str) -> Random:

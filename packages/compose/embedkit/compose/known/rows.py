@@ -16,7 +16,7 @@ from random import Random
 from typing import Literal
 
 from embedkit.compose.known.clauses import clauses_of
-from embedkit.compose.known.forms import Forms, forms_of, seeded
+from embedkit.compose.known.forms import Forms, asked_in, forms_of, seeded
 from embedkit.compose.known.typos import with_typo
 from embedkit.data.entries import Entry
 from embedkit.data.tally import Tally
@@ -83,7 +83,7 @@ def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measur
     The clause is one of the two longest: a short one may say too little. A single clause is left to training.
     """
     random = seeded(seed, "known", entry.term, entry.lang)
-    forms = None if ambiguous else forms_of(entry.lang)
+    forms = None if ambiguous else forms_of(asked_in(entry.term, entry))
     slip = with_typo(entry.term, random)
     asked = list(_in_forms(entry, forms, slip, random)) if forms else []
     clauses = sorted(clauses_of(entry), key=len)[-2:]

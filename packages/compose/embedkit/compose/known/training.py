@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from embedkit.compose.known.clauses import clauses_of
-from embedkit.compose.known.forms import forms_of, seeded
+from embedkit.compose.known.forms import asked_in, forms_of, seeded
 from embedkit.compose.known.typos import with_typo
 from embedkit.compose.rows.drafts import Draft
 from embedkit.data.entries import Entry
-from embedkit.text import fold, language_of
+from embedkit.text import fold
 
 DEFAULT_FORMS = 4
 SLIPS = 2
@@ -37,11 +37,11 @@ class Taught:
 def taught_names(entry: Entry, without: Collection[str]) -> tuple[tuple[str, str], ...]:
     """The term and the other names with their languages, but for plurals and names kept out (folded)."""
     aliases = (
-        (alias.text, alias.lang or language_of(alias.text, fallback=entry.lang))
+        (alias.text, alias.lang or asked_in(alias.text, entry))
         for alias in entry.aliases
         if alias.kind != "plural" and fold(alias.text) not in without
     )
-    return ((entry.term, entry.lang), *dict.fromkeys(aliases))
+    return ((entry.term, asked_in(entry.term, entry)), *dict.fromkeys(aliases))
 
 
 def question_rows(taught: Taught, *, forms: int, seed: int) -> Iterator[Draft]:
