@@ -49,6 +49,7 @@ _RUN = re.compile(
     "[\u0386-\u1dff\u1f00-\u1fff\u2e80-\u2fdf\u3005-\u3007\u3041-\ud7ff\uf900-\ufaff\ufb1d-\ufdff"
     "\ufe70-\ufefc\uff66-\uffdc\U00020000-\U0003fffd]+"
 )
+_LAST_ALPHABET = "\u1fff"
 _HANGUL = re.compile(r"[가-힣]")
 _LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "CJK": "Chinese"}
 
@@ -115,8 +116,7 @@ def texts_to_learn_from(rows: Mixture) -> Iterator[str]:
 
 def choose_vocabulary(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted) -> NewVocabulary | None:
     """The new tokens that `texts` deserve; None where none are wanted or needed. The same for the same texts."""
-    sample = texts[:: -(-len(texts) // SAMPLE_TEXTS)]
-    if wanted == "off" or (wanted == "auto" and read(tokenizer, sample).readable):
+    if wanted == "off" or (wanted == "auto" and read(tokenizer, _sample(texts)).readable):
         return None
     tokens = new_tokens(tokenizer, texts, wanted)
     return described(tokenizer, tokens, texts) if tokens else None
@@ -148,9 +148,10 @@ def _unreadable_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str
 
 
 def _words(text: str) -> Iterator[str]:
-    """The words of scripts other than Latin: their letters and marks."""
+    """The words of scripts other than Latin: their letters and marks. The Ω of 10 kΩ is a symbol."""
     for run in _RUN.findall(text):
-        yield from "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in run).split()
+        words = "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in run).split()
+        yield from (word for word in words if len(word) > 1 or word > _LAST_ALPHABET)
 
 
 def _learnt_subwords(words: Counter[str], most: int) -> list[str]:
@@ -191,8 +192,7 @@ def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str])
     """The tokens, and what they do to a sample of the texts."""
     extended = without_padding(tokenizer)
     extended.add_tokens(_added(tokenizer, tokens))
-    changed = [text for text in texts if _RUN.search(text)]
-    sample = changed[:: -(-len(changed) // SAMPLE_TEXTS) or 1]
+    sample = _sample([text for text in texts if _RUN.search(text)])
     lengths = [
         (len(before), len(after))
         for before, after in zip(encode_whole(tokenizer, sample), encode_whole(extended, sample), strict=True)
@@ -205,6 +205,11 @@ def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str])
         script=_LANGUAGES.get(script, script.title()),
         shorter=sum(before for before, _ in lengths) / max(1, sum(after for _, after in lengths)),
     )
+
+
+def _sample(texts: Sequence[str]) -> Sequence[str]:
+    """Evenly spaced ones."""
+    return texts[:: max(1, -(-len(texts) // SAMPLE_TEXTS))]
 
 
 def _added(tokenizer: Tokenizer, tokens: Iterable[str]) -> list[AddedToken]:

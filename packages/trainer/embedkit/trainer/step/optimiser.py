@@ -43,9 +43,7 @@ def make_optimiser(loss: LossModule, optim: OptimSection) -> torch.optim.Optimiz
         elif parameter.requires_grad:
             plain = name in normalised or _NOT_DECAYED.search(name)
             groups[0.0 if plain else optim.weight_decay].append(parameter)
-    parts: list[dict[str, Any]] = [
-        {"params": some, "weight_decay": decay} for decay, some in groups.items()
-    ]
+    parts: list[dict[str, Any]] = [{"params": some, "weight_decay": decay} for decay, some in groups.items()]
     if new:
         parts.append({"params": new, "weight_decay": 0.0, "lr": optim.lr * NEW_ROWS_LR_FACTOR})
     kind = _optimiser_class(optim.name)
