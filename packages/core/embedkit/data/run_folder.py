@@ -20,11 +20,12 @@ MODEL = "model"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
+NEW_TOKENS = "new_tokens.txt"
 CARD = "README.md"
 COMPARED = "compared.json"
 # What an evaluation adds to a run: it belongs to the model that was there.
 EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
-OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, CARD, COMPARED, *EVALUATED)
+OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, NEW_TOKENS, CARD, COMPARED, *EVALUATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

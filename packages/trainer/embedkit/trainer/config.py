@@ -137,9 +137,17 @@ class TrainSection(ConfigSection):
         description="Weight averaging (WiSE-FT): share of the base model's weights in those that are saved and "
         "evaluated. 0.2 often forgets less of what the base model knew. 0: the trained weights alone.",
     )
+    extend_vocabulary: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default="auto",
+        description="New tokens for words that the model's tokenizer cannot read, learnt from the training rows: 금속 "
+        "피막 저항기 is 18 pieces to all-MiniLM-L6-v2, and three with them. Of the token embeddings only theirs are "
+        "trained then. auto: where more than 5 % of the pieces of the training texts mean nothing. A number: so many "
+        "at most.",
+    )
     freeze_embeddings: bool = Field(
         default=False,
-        description="Leave the token embeddings as they are: much faster where the vocabulary is large.",
+        description="Leave the token embeddings as they are: much faster where the vocabulary is large. Those of new "
+        "tokens (extend_vocabulary) are trained.",
     )
     freeze_layers: int = Field(
         default=0, ge=0, description="Number of lowest encoder layers to leave as they are."

@@ -13,6 +13,13 @@ from embedkit.extras import require
 from embedkit.files import atomic_folder, write_text
 from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
+from embedkit.trainer.model.vocabulary import (
+    ChooseVocabulary,
+    can_extend,
+    extend_vocabulary,
+    extension_of,
+    merge_vocabulary,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -36,9 +43,11 @@ def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadO
     )
 
 
-def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> SentenceTransformer:
+def prepare_model(
+    config: RunConfig, source: ModelSource, *, device: str, vocabulary: ChooseVocabulary | None = None
+) -> SentenceTransformer:
     """Load the base model in float32, whatever it was saved in, and apply everything in the config that changes it:
-    steps as small as training's are lost in shorter numbers.
+    steps as small as training's are lost in shorter numbers. `vocabulary` chooses the new tokens.
 
     Raises:
         UserError: it cannot be loaded, or the config asks for what it does not have.
@@ -46,12 +55,16 @@ def prepare_model(config: RunConfig, source: ModelSource, *, device: str) -> Sen
     model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
     if config.tokenizer_id is not None:
         _replace_tokenizer(model, config)
+    if vocabulary is not None:
+        _extend(model, config.train, vocabulary)
     _set_length(model, config.train)
     _set_pooling(model, config.train)
     _set_prompts(model, config.train)
     if config.lora is not None:
         _add_lora(model, config.lora)
     _freeze(model, config.train)
+    if (table := extension_of(model)) is not None:  # LoRA froze all that it did not add
+        table.new_rows.requires_grad_(True)
     if config.train.grad_checkpointing:
         encoder = _encoder(model)
         # The method's name since transformers 5; the older name warns there.
@@ -74,10 +87,11 @@ def whole_width(model: SentenceTransformer) -> int:
 
 
 def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
-    """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA is merged into the
-    weights (in place).
+    """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA and new tokens are merged into
+    the weights (in place).
     """
     _merge_lora(model)
+    merge_vocabulary(model)
     with atomic_folder(folder) as new:
         model.save_pretrained(str(new), create_model_card=False)
         write_text(new / CARD, card)
@@ -105,6 +119,15 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.max_seq_length or 512)
     model[0].processor = tokenizer
+
+
+def _extend(model: SentenceTransformer, train: TrainSection, vocabulary: ChooseVocabulary) -> None:
+    if can_extend(model):
+        extend_vocabulary(model, vocabulary)
+    elif isinstance(train.extend_vocabulary, int):
+        raise UserError(
+            "the model has no tokenizer that can be extended", hint="set train.extend_vocabulary to off"
+        )
 
 
 def _set_length(model: SentenceTransformer, train: TrainSection) -> None:

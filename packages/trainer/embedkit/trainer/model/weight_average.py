@@ -12,8 +12,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from embedkit.trainer.model.vocabulary import NEW_ROWS
+
 # The factors of LoRA are multiplied: with the base's zeros in B a share of B is that share of their product.
-_NOT_AVERAGED = "lora_A"
+# The base model has no vectors for new tokens.
+_NOT_AVERAGED = ("lora_A", NEW_ROWS)
 
 
 class WeightAverage:
@@ -25,7 +28,7 @@ class WeightAverage:
         self._pairs: list[tuple[nn.Parameter, Tensor]] = [
             (parameter, parameter.detach().clone())
             for name, parameter in model.named_parameters()
-            if share and parameter.requires_grad and _NOT_AVERAGED not in name
+            if share and parameter.requires_grad and not any(part in name for part in _NOT_AVERAGED)
         ]
 
     def apply(self) -> None:

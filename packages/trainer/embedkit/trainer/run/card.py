@@ -164,12 +164,22 @@ def _recipe(facts: CardFacts) -> str:
         if train.base_share
         else "trained",
         "LoRA": f"merged, rank {config.lora.r}" if config.lora else "no",
+        "vocabulary": _vocabulary(plan),
         "revision of the base model": config.hf.revision or "not pinned",
         "seed": str(config.seed),
         "time": f"{facts.seconds:.0f} s",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"## Training\n\n| | |\n|---|---|\n{table}\n\n`config.json` of the run holds every setting.\n"
+
+
+def _vocabulary(plan: TrainPlan) -> str:
+    if plan.vocabulary is None:
+        return "the base model's"
+    return (
+        f"the base model's and {len(plan.vocabulary.tokens):,} new tokens: {plan.vocabulary.script} texts are "
+        f"{plan.vocabulary.shorter:.1f} times shorter (compose them: Unicode NFC)"
+    )
 
 
 def _dev_table(facts: CardFacts) -> Iterator[str]:

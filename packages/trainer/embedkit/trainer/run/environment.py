@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from embedkit.data.manifest import versions
-from embedkit.data.run_folder import ENVIRONMENT
+from embedkit.data.run_folder import ENVIRONMENT, NEW_TOKENS
 from embedkit.errors import UserError
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
@@ -25,7 +25,7 @@ from embedkit.trainer.step.processes import world_size
 def write_environment(
     run: Path, config: RunConfig, plan: TrainPlan, *, rows: RowSummary, base_weights: str
 ) -> None:
-    """Write environment.json; `base_weights` is the hash of the base model's."""
+    """Write environment.json, and the new tokens where there are some; `base_weights` is the hash of the base model's."""
     value = {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
@@ -42,6 +42,14 @@ def write_environment(
         "data": {"paths": rows.paths, "sha256": rows.sha256, "rows": rows.rows},
     }
     write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    if plan.vocabulary is not None:
+        write_text(run / NEW_TOKENS, "".join(f"{token}\n" for token in plan.vocabulary.tokens))
+
+
+def saved_tokens(run: Path) -> tuple[str, ...]:
+    """The new tokens that a run began with."""
+    path = run / NEW_TOKENS
+    return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

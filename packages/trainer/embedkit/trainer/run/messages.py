@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
+from embedkit.messages import tr
 from embedkit.trainer.watch.progress import duration
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def print_plan(plan: TrainPlan) -> None:
         dev=plan.dev_rows,
     )
     _print_batch(plan)
+    if plan.vocabulary is not None:
+        say(
+            "vocabulary: {count} new tokens; {script} texts are {ratio} times shorter",
+            count=f"{len(plan.vocabulary.tokens):,}",
+            script=tr(plan.vocabulary.script),
+            ratio=f"{plan.vocabulary.shorter:.1f}",
+        )
     _print_lengths(plan)
     say(
         "steps: {steps} ({epochs} × {each}); output: {run}",

@@ -11,6 +11,7 @@ from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import DistillSection
 from embedkit.trainer.model.lengths import Lengths, measure_lengths
 from embedkit.trainer.model.precision import Precision
+from embedkit.trainer.model.vocabulary import NewVocabulary, extension_of
 from embedkit.trainer.step import processes, sharding
 from embedkit.trainer.step.batch import BatchPlan, ColumnPlan, Plan, StepInputs
 
@@ -53,6 +54,7 @@ class TrainPlan:
     parameters: int
     trained_parameters: int
     lengths: Lengths | None
+    vocabulary: NewVocabulary | None
 
     @property
     def loss(self) -> str:
@@ -61,10 +63,13 @@ class TrainPlan:
 
     def to_object(self) -> dict[str, Any]:
         """The JSON form."""
-        return {
+        values: dict[str, Any] = {
             ("loss" if k == "losses" else k): self.loss if k == "losses" else v
             for k, v in asdict(self).items()
         }
+        if self.vocabulary is not None:
+            values["vocabulary"]["tokens"] = len(self.vocabulary.tokens)
+        return values
 
 
 def run_path(config: RunConfig) -> Path:
@@ -112,6 +117,7 @@ def make_plan(
         parameters=sum(p.numel() for p in weights),
         trained_parameters=sum(p.numel() for p in weights if p.requires_grad),
         lengths=measure_lengths(network, inputs.rows, seed=config.seed),
+        vocabulary=table.vocabulary if (table := extension_of(network)) else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -20,12 +21,19 @@ from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
+from embedkit.trainer.model.vocabulary import (
+    NewVocabulary,
+    Wanted,
+    choose_vocabulary,
+    described,
+    texts_to_learn_from,
+)
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
 from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
 from embedkit.trainer.rows.store import Rows, find_dev, read_rows
 from embedkit.trainer.run import resume as runs
-from embedkit.trainer.run.environment import require_same_start
+from embedkit.trainer.run.environment import require_same_start, saved_tokens
 from embedkit.trainer.run.plan import (
     Negatives,
     TrainPlan,
@@ -84,7 +92,7 @@ def prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
     folder = run_path(config)
     _require_free(folder, resume=resume, force=force)
     found = _find_inputs(config)
-    run = _load(found, folder)
+    run = _load(found, folder, tokens=saved_tokens(folder) if resume else ())
     if resume:
         runs.require_same_config(folder, run.config)
         require_same_start(folder, run.config, rows=found.rows.summary, base_weights=run.base_weights)
@@ -173,10 +181,11 @@ def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | 
     return read, number
 
 
-def _load(found: _Found, folder: Path) -> PreparedRun:
+def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     config, rows = found.config, found.rows
     set_seed(config.seed)
-    model = prepare_model(config, found.source, device=config.device)
+    vocabulary = partial(_vocabulary, rows, wanted=config.train.extend_vocabulary, tokens=tokens)
+    model = prepare_model(config, found.source, device=config.device, vocabulary=vocabulary)
     loss: BatchLoss = build_loss(model, config, rows).to(model.device)
     distributed.same_weights(loss.parameters())
     inputs = StepInputs(rows=rows, collator=_collator(config, rows, loss), loss=loss)
@@ -211,6 +220,14 @@ def _load(found: _Found, folder: Path) -> PreparedRun:
         dev=_dev(found, config, loss, average),
         base_weights=weights_hash(found.source.path),
     )
+
+
+def _vocabulary(
+    rows: Mixture, tokenizer: Any, *, wanted: Wanted, tokens: Sequence[str]
+) -> NewVocabulary | None:
+    """The run's new tokens: those that it began with, else those that its rows deserve."""
+    texts = list(texts_to_learn_from(rows)) if wanted != "off" else []
+    return described(tokenizer, tokens, texts) if tokens else choose_vocabulary(tokenizer, texts, wanted)
 
 
 def _collator(config: RunConfig, rows: Mixture, loss: BatchLoss) -> MixedCollator:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from embedkit.trainer.config import OptimSection
+from embedkit.trainer.model.vocabulary import NEW_ROWS
 from embedkit.trainer.step.batch import LossModule
 
 # Biases and the weights of normalisation layers are not decayed.
@@ -21,6 +22,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "paged_adamw_8bit": {"optim_bits": 8, "is_paged": True},
     "lion_8bit": {"optim_bits": 8, "betas": (0.9, 0.999)},
 }
+# Vectors of new tokens begin as a mean of pieces that meant nothing, and are seen less often than other weights.
+NEW_ROWS_LR_FACTOR = 5.0
 NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
 
 
@@ -33,11 +36,16 @@ def make_optimiser(loss: LossModule, optim: OptimSection) -> torch.optim.Optimiz
         for own, _ in module.named_parameters()
     }
     groups: dict[float, list[nn.Parameter]] = {optim.weight_decay: [], 0.0: []}
+    new: list[nn.Parameter] = []
     for name, parameter in loss.named_parameters():
-        if parameter.requires_grad:
+        if parameter.requires_grad and name.endswith(NEW_ROWS):
+            new.append(parameter)
+        elif parameter.requires_grad:
             plain = name in normalised or _NOT_DECAYED.search(name)
             groups[0.0 if plain else optim.weight_decay].append(parameter)
-    parts = [{"params": some, "weight_decay": decay} for decay, some in groups.items()]
+    parts: list[dict[str, Any]] = [{"params": some, "weight_decay": decay} for decay, some in groups.items()]
+    if new:
+        parts.append({"params": new, "weight_decay": 0.0, "lr": optim.lr * NEW_ROWS_LR_FACTOR})
     kind = _optimiser_class(optim.name)
     made: torch.optim.Optimizer = kind(parts, lr=optim.lr, **_OPTIONS.get(optim.name, {}))
     if optim.name in NEEDS_BITSANDBYTES:

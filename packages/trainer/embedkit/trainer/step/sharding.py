@@ -21,6 +21,7 @@ from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model.load import find_model, prepare_model
+from embedkit.trainer.model.vocabulary import extension_of
 from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.processes import world_size
 
@@ -169,7 +170,9 @@ def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTrans
     """The model; where processes split its weights, a new one on the CPU, with all of them in the first process."""
     if not is_split(model):
         return model
-    fresh = prepare_model(config, find_model(config), device="cpu")
+    table = extension_of(model)
+    vocabulary = None if table is None else lambda _: table.vocabulary
+    fresh = prepare_model(config, find_model(config), device="cpu", vocabulary=vocabulary)
     parameters = dict(fresh.named_parameters())
     for name, trained in model.named_parameters():
         put(parameters[name], whole(trained).cpu())

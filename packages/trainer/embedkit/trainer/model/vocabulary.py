@@ -1,0 +1,276 @@
+"""New tokens for words that the base model's tokenizer cannot read.
+
+all-MiniLM-L6-v2 strips accents, which takes Hangul syllables apart: 금속 피막 저항기 is 18 jamo, each of which means
+nothing. With tokens learnt from the training texts it is three. They are added tokens, found in the text before the
+tokenizer's own rules apply, longest first, so every other word is cut as before, and the saved folder needs no code
+of ours. A new token begins as the mean of the pieces that it replaces. Of the embedding matrix only its new rows are
+trained, which is also cheaper: the rows of a BERT vocabulary are half of MiniLM's weights.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from embedkit.data.records import texts_of
+from embedkit.errors import UserError
+from embedkit.models.readable import (
+    SAMPLE_TEXTS,
+    encode_whole,
+    read,
+    unreadable_pieces,
+    without_padding,
+)
+from embedkit.trainer.rows.concepts import text_hash
+from embedkit.trainer.rows.sources import Mixture
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import AddedToken, Tokenizer
+
+# The name of the parameter that holds the vectors of new tokens.
+NEW_ROWS = "new_rows"
+AUTO_TOKENS = 4000
+MIN_COUNT = 3
+# Longer ones are sentences of a language without spaces.
+LONGEST_TOKEN = 12
+MOST_ROWS = 300_000
+# Runs of scripts other than Latin, with the punctuation that stands in their blocks.
+_RUN = re.compile(
+    "[\u0386-\u1dff\u1f00-\u1fff\u2e80-\u2fdf\u3005-\u3007\u3041-\ud7ff\uf900-\ufaff\ufb1d-\ufdff"
+    "\ufe70-\ufefc\uff66-\uffdc\U00020000-\U0003fffd]+"
+)
+_LAST_ALPHABET = "\u1fff"
+_HANGUL = re.compile(r"[가-힣]")
+_LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "CJK": "Chinese"}
+
+Wanted = Literal["auto", "off"] | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVocabulary:
+    """The tokens that a run adds. Texts in `script` that have some of them are `shorter` times shorter in tokens."""
+
+    tokens: tuple[str, ...]
+    script: str
+    shorter: float
+
+
+ChooseVocabulary = Callable[["Tokenizer"], NewVocabulary | None]
+
+
+class ExtendedEmbedding(nn.Module):  # type: ignore[misc]
+    """The base model's token embeddings, left as they are, and rows for new tokens, which are trained.
+
+    Tokens from `start` on are the new ones; rows that the base model's matrix has there are padding.
+    """
+
+    def __init__(self, old: nn.Embedding, rows: Tensor, *, start: int, vocabulary: NewVocabulary) -> None:
+        super().__init__()
+        self.old = old.requires_grad_(False)
+        self.new_rows = nn.Parameter(rows)
+        self.start = start
+        self.vocabulary = vocabulary
+
+    @property
+    def weight(self) -> Tensor:
+        """The old rows, for code that asks for their type or device."""
+        weight: Tensor = self.old.weight
+        return weight
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Vectors `(…, D)` of token numbers `(…)`."""
+        own = numbers - self.start
+        new = functional.embedding(own.clamp(min=0), self.new_rows)
+        old: Tensor = self.old(numbers.clamp(max=self.start - 1))
+        return torch.where((own >= 0)[..., None], new * getattr(self.old, "embed_scale", 1.0), old)
+
+    def merged(self) -> nn.Embedding:
+        """The old module with the new rows in its matrix."""
+        behind = self.old.weight[self.start + len(self.new_rows) :]
+        rows = torch.cat([self.old.weight[: self.start], self.new_rows, behind]).detach()
+        self.old.weight = nn.Parameter(rows)
+        self.old.num_embeddings = len(rows)
+        return self.old
+
+
+def texts_to_learn_from(rows: Mixture) -> Iterator[str]:
+    """The distinct texts of the training rows, of large files those of evenly spaced rows."""
+    seen = set[int]()
+    for number in range(0, len(rows), -(-len(rows) // MOST_ROWS)):
+        for text in texts_of(rows.store[number]):
+            key = text_hash(text)
+            if key not in seen:
+                seen.add(key)
+                yield text
+
+
+def choose_vocabulary(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted) -> NewVocabulary | None:
+    """The new tokens that `texts` deserve; None where none are wanted or needed. The same for the same texts."""
+    if wanted == "off" or (wanted == "auto" and read(tokenizer, _sample(texts)).readable):
+        return None
+    tokens = new_tokens(tokenizer, texts, wanted)
+    return described(tokenizer, tokens, texts) if tokens else None
+
+
+def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tuple[str, ...]:
+    """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first.
+
+    With auto the syllables of KS X 1001 come along where Hangul cannot be read: questions will have them.
+    """
+    words = _unreadable_words(tokenizer, texts)
+    letters = Counter[str]()
+    for word, count in words.items():
+        letters.update(dict.fromkeys(word, count))
+    most = AUTO_TOKENS if wanted == "auto" else int(wanted)
+    tokens = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
+    tokens += _learnt_subwords(words, most)
+    tokens = _unknown_tokens(tokenizer, tokens)[:most]
+    if wanted == "auto" and any(map(_HANGUL.match, tokens)):
+        tokens += _unknown_tokens(tokenizer, ks_x_1001_syllables())
+    return tuple(dict.fromkeys(tokens))
+
+
+def _unreadable_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
+    words = Counter[str](word for text in texts for word in _words(text))
+    found = list(words)
+    bad = (unreadable_pieces(e, word) for e, word in zip(encode_whole(tokenizer, found), found, strict=True))
+    return Counter({word: words[word] for word, pieces in zip(found, bad, strict=True) if pieces})
+
+
+def _words(text: str) -> Iterator[str]:
+    """The words of scripts other than Latin: their letters and marks. The Ω of 10 kΩ is a symbol."""
+    for run in _RUN.findall(text):
+        words = "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in run).split()
+        yield from (word for word in words if len(word) > 1 or word > _LAST_ALPHABET)
+
+
+def _learnt_subwords(words: Counter[str], most: int) -> list[str]:
+    """The `most` commonest sub-words by byte pair encoding, in the order in which they were learnt."""
+    from tokenizers import Tokenizer, models, trainers
+
+    learner = Tokenizer(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=most, min_frequency=MIN_COUNT, max_token_length=LONGEST_TOKEN, show_progress=False
+    )
+    learner.train_from_iterator(
+        chain.from_iterable(repeat(word, count) for word, count in words.items()), trainer
+    )
+    numbers: dict[str, int] = learner.get_vocab()
+    return sorted((token for token in numbers if len(token) > 1), key=numbers.__getitem__)
+
+
+def _unknown_tokens(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[str]:
+    """Those that the tokenizer does not read as one piece."""
+    known = [
+        len(encoding) == 1 and not unreadable_pieces(encoding, token)
+        for encoding, token in zip(encode_whole(tokenizer, tokens), tokens, strict=True)
+    ]
+    return [
+        token
+        for token, one in zip(tokens, known, strict=True)
+        if not one and tokenizer.token_to_id(token) is None
+    ]
+
+
+def ks_x_1001_syllables() -> list[str]:
+    """The 2,350 Hangul syllables of the Korean standard, which nearly all Korean text is written with."""
+    rows = range(0xB0, 0xC9)
+    return [bytes((row, cell)).decode("euc-kr") for row in rows for cell in range(0xA1, 0xFF)]
+
+
+def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str]) -> NewVocabulary:
+    """The tokens, and what they do to a sample of the texts."""
+    extended = without_padding(tokenizer)
+    extended.add_tokens(_added(tokenizer, tokens))
+    sample = _sample([text for text in texts if _RUN.search(text)])
+    lengths = [
+        (len(before), len(after))
+        for before, after in zip(encode_whole(tokenizer, sample), encode_whole(extended, sample), strict=True)
+        if len(after) < len(before)
+    ]
+    scripts = Counter(unicodedata.name(token[0], "").split(" ")[0] for token in tokens)
+    script = scripts.most_common(1)[0][0]
+    return NewVocabulary(
+        tokens=tuple(tokens),
+        script=_LANGUAGES.get(script, script.title()),
+        shorter=sum(before for before, _ in lengths) / max(1, sum(after for _, after in lengths)),
+    )
+
+
+def _sample(texts: Sequence[str]) -> Sequence[str]:
+    """Evenly spaced ones."""
+    return texts[:: max(1, -(-len(texts) // SAMPLE_TEXTS))]
+
+
+def _added(tokenizer: Tokenizer, tokens: Iterable[str]) -> list[AddedToken]:
+    """The tokens as they are added: found in the text as it is, before it is normalised, which would take them apart.
+    Where a space is a piece, it belongs to the token behind it.
+    """
+    from tokenizers import AddedToken
+
+    spaces = bool(encode_whole(tokenizer, [" "])[0].tokens)
+    return [AddedToken(token, normalized=False, lstrip=spaces) for token in tokens]
+
+
+def extend_vocabulary(model: SentenceTransformer, choose: ChooseVocabulary) -> None:
+    """Add the tokens chosen to the model's tokenizer and, as means of their old pieces, to its embeddings.
+
+    The model is one of those that `can_extend`.
+
+    Raises:
+        UserError: the tokenizer numbers its tokens in an unusual way.
+    """
+    tokenizer: Any = model.tokenizer
+    encoder: Any = model.transformers_model
+    backend = tokenizer.backend_tokenizer
+    vocabulary = choose(backend)
+    if vocabulary is None:
+        return
+    tokens = list(vocabulary.tokens)
+    old = encoder.get_input_embeddings()
+    rows = torch.stack([_mean(old.weight, encoding.ids) for encoding in encode_whole(backend, tokens)])
+    start = len(tokenizer)
+    tokenizer.add_tokens(_added(backend, tokens))
+    if tokenizer.convert_tokens_to_ids(tokens) != list(range(start, start + len(tokens))):
+        raise UserError(
+            "the tokenizer cannot be extended: it gives new tokens numbers of its own",
+            hint="set train.extend_vocabulary to off",
+        )
+    encoder.set_input_embeddings(ExtendedEmbedding(old, rows, start=start, vocabulary=vocabulary))
+
+
+def _mean(weight: Tensor, pieces: Sequence[int]) -> Tensor:
+    return (weight[list(pieces)] if pieces else weight).detach().mean(dim=0)
+
+
+def can_extend(model: SentenceTransformer) -> bool:
+    """Whether the model has a transformer and a tokenizer of the fast kind."""
+    fast = getattr(getattr(model, "tokenizer", None), "backend_tokenizer", None)
+    return fast is not None and model.transformers_model is not None
+
+
+def extension_of(model: SentenceTransformer) -> ExtendedEmbedding | None:
+    """The embeddings of a model whose vocabulary was extended."""
+    encoder = model.transformers_model
+    table = None if encoder is None else encoder.get_input_embeddings()
+    return table if isinstance(table, ExtendedEmbedding) else None
+
+
+def merge_vocabulary(model: SentenceTransformer) -> None:
+    """Make old and new rows one plain embedding matrix."""
+    table, encoder = extension_of(model), model.transformers_model
+    if table is None or encoder is None:
+        return
+    whole = table.merged()
+    encoder.set_input_embeddings(whole)
+    encoder.config.get_text_config().vocab_size = whole.num_embeddings

