@@ -53,10 +53,16 @@ class TrainSection(ConfigSection):
     )
     batching: Literal["auto", "concept", "random"] = Field(
         default="auto",
-        description="Which rows share a batch. random: any. concept: all rows of a concept, and those of the concepts "
-        "that its hard negatives come from; a step then encodes few texts for many rows, and its in-batch negatives "
-        "are hard. auto: concept with masked_mnrl where concepts have three rows or more on average, else random: "
-        "the other losses would take texts of one concept for negatives.",
+        description="Which rows share a batch. random: any, and an epoch is every row. concept: some rows of a "
+        "concept (rows_per_visit) beside those of the concepts that its hard negatives come from, and an epoch is "
+        "one visit of every concept. auto: concept with masked_mnrl where concepts have three rows or more on average, "
+        "else random: the other losses would take texts of one concept for negatives.",
+    )
+    rows_per_visit: int | None = Field(
+        default=4,
+        ge=1,
+        description="Rows of a concept in an epoch, where batches are by concept: the next ones of its shuffled rows, "
+        "its languages spread evenly. A concept of nine rows is visited as often as one of four. null: all.",
     )
     epochs: int = Field(default=4, ge=1, description="Passes over the rows.")
     max_length: int | None = Field(
