@@ -181,6 +181,14 @@ def find_dev(section: DataSection, pairs_path: str | None) -> str | None:
     return str(beside) if beside.is_file() else None
 
 
+def find_known_dev(section: DataSection, pairs_path: str | None) -> str | None:
+    """The file of questions for trained concepts that lies beside the pairs, where there is one."""
+    if not section.use_dev or pairs_path is None or pairs_path == STDIO:
+        return None
+    beside = split_path(Path(pairs_path), "known.dev")
+    return str(beside) if beside.is_file() else None
+
+
 def read_rows(path: str, section: DataSection, *, loss: str | None = None, check: bool = True) -> Rows:
     """Check every row of `path`, read it as what `loss` is computed from (None: as it is), and index it.
 

@@ -19,7 +19,15 @@ from embedkit.trainer.watch.dev_metrics import label
 
 if TYPE_CHECKING:
     from embedkit.trainer.run.plan import TrainPlan
+    from embedkit.trainer.step.loop import Ending
 
+# Why a run ended before the most epochs that it may have had.
+_ENDINGS: Mapping[Ending | None, str] = {
+    None: "",
+    "flat": " (until known recall stopped rising)",
+    "unseen": " (until unseen terms were found worse than by the base model)",
+    "time": " (train.max_minutes)",
+}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _USE = """\
 ## Use
@@ -54,6 +62,7 @@ class CardFacts:
     dev: Sequence[DevResult]
     kept: DevResult | None
     stopped_early: bool
+    ending: Ending | None
     steps: int
     seconds: float
     example: tuple[str, str]
@@ -156,7 +165,9 @@ def _recipe(facts: CardFacts) -> str:
     rows = {
         "loss": ", ".join(dict.fromkeys(map(_loss, config.losses))),
         "batch": f"{train.batch_size} rows, {plan.effective_batch_size} a step",
-        "epochs, steps": f"{train.epochs}, {facts.steps} of {plan.steps}",
+        "epochs, steps": f"{facts.steps / plan.steps_per_epoch:g}, {facts.steps} steps{_ENDINGS[facts.ending]}"
+        if train.epochs == "auto"
+        else f"{train.epochs}, {facts.steps} of {plan.steps}{_ENDINGS[facts.ending]}",
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
         "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
         "format": plan.dtype,

@@ -38,10 +38,17 @@ def print_plan(plan: TrainPlan) -> None:
         negatives=plan.hard_negatives,
         dev=plan.dev_rows,
     )
+    if plan.known_dev_rows:
+        say(
+            "known dev rows: {count} (questions for trained concepts, in words that are not trained on)",
+            count=plan.known_dev_rows,
+        )
     _print_batch(plan)
     _print_lengths(plan)
     say(
-        "steps: {steps} ({epochs} × {each}); output: {run}",
+        "steps: at most {steps} ({epochs} × {each}), until known recall stops rising; output: {run}"
+        if plan.ends_when_flat
+        else "steps: {steps} ({epochs} × {each}); output: {run}",
         steps=plan.steps,
         epochs=plan.epochs,
         each=plan.steps_per_epoch,

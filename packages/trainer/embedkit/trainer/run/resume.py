@@ -88,7 +88,9 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     except ValueError:
         raise UserError("not JSON", place=str(path), hint="--force starts the run anew") from None
     new = _flat(config.model_dump(mode="json"))
-    free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
+    train = config.train
+    chosen = train.best_metric or train.early_stopping_patience or train.epochs == "auto"
+    free = _FREE if chosen else (*_FREE, *_DEV)
     changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
     if changed:
         changes = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from embedkit.trainer.run.dry_run import DryRun
     from embedkit.trainer.run.plan import TrainPlan
     from embedkit.trainer.run.prepare import PreparedRun
-    from embedkit.trainer.step.loop import TrainingLoop
+    from embedkit.trainer.step.loop import Ending, TrainingLoop
     from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult
     from embedkit.trainer.watch.dev_metrics import DevMetrics
     from embedkit.trainer.watch.metrics_log import MetricsLog
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 class TrainResult:
     """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the
     base model. `kept` is the result on the dev rows whose weights the model has; None: it has those of the last step.
+    `ending` says why it ended before the most epochs or steps that it may have had.
     """
 
     run: Path
@@ -49,6 +50,7 @@ class TrainResult:
     steps: int
     kept: DevResult | None
     stopped_early: bool
+    ending: Ending | None
     loss: float
     dev: tuple[tuple[float, DevMetrics], ...]
     seconds: float
@@ -215,6 +217,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             steps=loop.step,
             kept=kept,
             stopped_early=dev is not None and dev.stopped_early,
+            ending=loop.ending,
             loss=sum(losses) / max(len(losses), 1),
             dev=tuple((done.epoch, done.metrics) for done in (dev.results if dev else ())),
             seconds=time.monotonic() - started,
@@ -242,9 +245,13 @@ def _train(
     Raises:
         TerminatedError: SIGTERM came; the checkpoint is written.
     """
+    from embedkit.trainer.step.distributed import any_of
+    from embedkit.trainer.step.optimiser import DECAY_SHARE
+    from embedkit.trainer.watch.ending import wind_down
     from embedkit.trainer.watch.progress import Progress
 
     started, losses, output = time.monotonic(), list[float](), run.config.output
+    minutes = run.config.train.max_minutes
     if dev is not None:
         dev.before_steps(loop)
     progress = Progress(start=loop.step, total=loop.total, rows_per_step=run.plan.rows_per_step)
@@ -252,6 +259,9 @@ def _train(
         for done in loop.steps():
             losses.append(done.loss)
             stop.after_step()
+            if minutes is not None and any_of(loop.seconds > 60 * minutes * (1 - DECAY_SHARE)):
+                wind_down(loop, "time")
+            progress.total = log.total = loop.total
             progress.after_step(done)
             log.after_step(done)
             if dev is not None and not stop.raised:
@@ -296,6 +306,7 @@ def _write_card(run: PreparedRun, result: TrainResult, dev: DevEvaluation | None
         dev=dev.results if dev else (),
         kept=result.kept,
         stopped_early=result.stopped_early,
+        ending=result.ending,
         steps=result.steps,
         seconds=result.seconds,
         example=(example[0], example[1 % len(example)]),
