@@ -74,10 +74,10 @@ class TrainSection(ConfigSection):
     )
     epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         default="auto",
-        description="Epochs: with batches by concept visits of each concept, else passes over the rows. auto: until "
-        "recall@1 on the known dev rows (pairs.known.dev.jsonl) stops rising, or nDCG@10 on the dev rows falls by more "
-        "than .02 below the base model's; the best weights by known recall@1 are kept. Without known dev rows auto is "
-        "10 with batches by concept, else 4.",
+        description="With batches by concept visits of each concept, else passes over the rows. auto: until recall@1 "
+        "on the known dev rows (pairs.known.dev.jsonl) stops rising, or until concepts outside the training rows (the "
+        "dev rows) are found clearly worse than by the base model; the best weights by known recall@1 are kept. "
+        "Without known dev rows auto is 10 with batches by concept, else 4.",
     )
     max_epochs: int = Field(default=24, ge=1, description="The most epochs where epochs is auto.")
     max_minutes: float | None = Field(

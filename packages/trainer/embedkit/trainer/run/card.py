@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedkit.data.run_folder import CARD, UNMEASURED
+from embedkit.data.run_folder import (
+    CARD,
+    UNMEASURED,
+    evaluation_section,
+    measured_run,
+    section_of,
+    with_section,
+)
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import LossSection, TemperatureSection
@@ -73,9 +80,21 @@ class CardFacts:
 def write_card(run: Path, facts: CardFacts) -> str:
     """Write README.md to the run; return the text of the copy that lies in its model folder."""
     text = card_text(facts)
+    if (measured := measured_run(run)) is not None:
+        text = with_section(text, evaluation_section(_measured_elsewhere(measured)))
     write_text(run / CARD, text)
     return text.replace(
         'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
+    )
+
+
+def _measured_elsewhere(measured: Path) -> str:
+    """What was measured of the recipe, for the card of a model that has seen the rows that measured it."""
+    card = (measured / CARD).read_text(encoding="utf-8") if (measured / CARD).is_file() else ""
+    return (
+        f"This model has also seen the held-out rows (dev, test and known), so nothing of them can measure it. The "
+        f"same recipe was trained without them ({measured.name}) and measured:\n\n"
+        + (section_of(card) or "not yet: `embedkit evaluate` does.")
     )
 
 

@@ -44,6 +44,12 @@ def write_environment(
     write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def write_kept_epoch(run: Path, epoch: float) -> None:
+    """Add to environment.json how many epochs the weights of the model had."""
+    value = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8")) | {"kept_epoch": epoch}
+    write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """What a run began with: hashes of its rows and of its base model, processes; empty where that is not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
+from embedkit.data.run_folder import measured_run
 from embedkit.trainer.watch.progress import duration
 
 if TYPE_CHECKING:
@@ -122,5 +123,7 @@ def print_result(result: TrainResult) -> None:
         loss=f"{result.loss:.4f}",
     )
     say("model: {model}", model=result.model)
-    if result.shape == "pairs":
+    if (measured := measured_run(result.run)) is not None:
+        say("search, serve and export of {run} use this model now", run=measured)
+    elif result.shape == "pairs":
         say("next: embedkit evaluate --model {run}", run=result.run)

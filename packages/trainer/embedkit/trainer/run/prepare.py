@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -12,7 +11,6 @@ from typing import Any
 import torch
 from transformers import set_seed
 
-from embedkit.data import run_folder
 from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import DataSection, RunConfig
@@ -88,31 +86,13 @@ def prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
         UserError: whatever is wrong, the cheapest to find first.
     """
     folder = run_path(config)
-    _require_free(folder, resume=resume, force=force)
+    runs.require_free(folder, resume=resume, force=force)
     found = _find_inputs(config)
     run = _load(found, folder)
     if resume:
         runs.require_same_config(folder, run.config)
         require_same_start(folder, run.config, rows=found.rows.summary, base_weights=run.base_weights)
     return run
-
-
-def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
-    if resume and force:
-        raise UserError("--resume goes on with a run, --force replaces it", hint="give one of them")
-    if resume and (folder / run_folder.MODEL).is_dir():
-        raise UserError("the run is complete already", place=str(folder), hint="--force starts it anew")
-    if not (resume or force) and runs.exists(folder):
-        raise UserError(
-            "there is a run here already",
-            place=str(folder),
-            hint="--resume goes on with it, --force replaces it",
-        )
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
-    with runs.held(folder):
-        pass
 
 
 def _find_inputs(config: RunConfig) -> _Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,25 @@ def drop_leftovers(run: Path) -> None:
 def exists(run: Path) -> bool:
     """Whether the folder holds a run already."""
     return any((run / name).exists() for name in OURS)
+
+
+def require_free(folder: Path, *, resume: bool, force: bool) -> None:
+    """Raise `UserError` where a run cannot begin, or go on, in `folder`."""
+    if resume and force:
+        raise UserError("--resume goes on with a run, --force replaces it", hint="give one of them")
+    if resume and (folder / MODEL).is_dir():
+        raise UserError("the run is complete already", place=str(folder), hint="--force starts it anew")
+    if not (resume or force) and exists(folder):
+        raise UserError(
+            "there is a run here already",
+            place=str(folder),
+            hint="--resume goes on with it, --force replaces it",
+        )
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
+    with held(folder):
+        pass
 
 
 def clear(run: Path) -> None:

@@ -90,12 +90,17 @@ def train(
 
 def _run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> TrainResult:
     done = run_training(config, resume=resume, force=force)
+    report_result(done, as_json=as_json)
+    return done
+
+
+def report_result(done: TrainResult, *, as_json: bool) -> None:
+    """Say how a run went, and print it as one JSON object where that is asked for."""
     from embedkit.trainer.run.messages import print_result
 
     print_result(done)
     if as_json:
         out_json(json.loads(json.dumps(asdict(done), default=str)))
-    return done
 
 
 def _dry_run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> DryRun:
@@ -190,6 +195,7 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.models.quiet import quiet_libraries
     from embedkit.trainer.model.load import save_model
+    from embedkit.trainer.run.environment import write_kept_epoch
     from embedkit.trainer.step.distributed import wait
     from embedkit.trainer.step.loop import TrainingLoop
     from embedkit.trainer.step.sharding import in_one_piece
@@ -229,6 +235,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
         )
         whole = in_one_piece(run.inputs.loss.model, config)
         if is_first():
+            write_kept_epoch(run.folder, kept.epoch if kept else loop.epoch)
             save_model(whole, result.model, card=_write_card(run, result, dev))
             if dev is not None:
                 dev.forget_best()

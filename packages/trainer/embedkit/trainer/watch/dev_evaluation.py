@@ -17,7 +17,7 @@ from embedkit.trainer.step.distributed import from_first, wait
 from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.step.processes import is_first
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics, label
-from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeps_unseen, reason_to_end, wind_down
+from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeping_unseen, reason_to_end, wind_down
 from embedkit.trainer.watch.metrics_log import MetricsLog
 
 _BEST = "best.safetensors"
@@ -78,7 +78,11 @@ class DevEvaluation:
         say("dev after epoch {epoch}: {metrics}", epoch=f"{result.epoch:g}", metrics=", ".join(shown))
         if self._metric is not None:
             self._compare(result, self._metric)
-        ending = reason_to_end(self.results) if self._train.epochs == "auto" else None
+        ending = (
+            reason_to_end(self.results, concepts=self._evaluator.concepts)
+            if self._train.epochs == "auto"
+            else None
+        )
         if ending is not None:
             wind_down(loop, ending)
 
@@ -111,7 +115,8 @@ class DevEvaluation:
         trained = [result for result in self.results if result.step > 0]
         if self._train.epochs != "auto":
             return trained
-        return [result for result in trained if keeps_unseen(result, self.results)] or trained
+        keeping = keeping_unseen(self.results, concepts=self._evaluator.concepts)
+        return [result for result in keeping if result.step > 0] or trained
 
     def _write_best(self, result: DevResult) -> None:
         part = self._best_path.with_name(f"{_BEST}.part")

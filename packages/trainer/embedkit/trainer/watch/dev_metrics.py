@@ -120,6 +120,11 @@ class DevEvaluator:
     batch_size: int
     dtype: str
 
+    @property
+    def concepts(self) -> int:
+        """How many concepts the dev rows ask for."""
+        return len({asked.concept for asked in self.dev.queries}) if self.dev else 0
+
     def measure(self) -> DevMetrics:
         """The metrics with the weights that would be saved, with fewer texts at once where memory runs out: the
         vectors are the same.
