@@ -14,7 +14,7 @@ from embedkit.data.run_folder import CONFIG, METRICS, MODEL, OURS
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, remove_leftovers, sole_use, write_text
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.step.checkpoint import drop_partial, last_checkpoint
+from embedkit.trainer.step.checkpoint import last_checkpoint
 from embedkit.trainer.step.processes import is_first
 
 # What may differ between the two halves of a run without changing its weights.
@@ -45,12 +45,6 @@ def held(run: Path) -> Iterator[None]:
                 "another process is training this run", place=str(run), hint="wait for it, or end it first"
             )
         yield
-
-
-def drop_leftovers(run: Path) -> None:
-    """Delete what interrupted saves left, which takes room and counts for nothing."""
-    drop_partial(run)
-    remove_leftovers(run / MODEL)
 
 
 def exists(run: Path) -> bool:

@@ -137,9 +137,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     is replaced.
     """
     run = _prepare(config, resume=resume, force=force)
-    from embedkit.trainer.run.disk import full_error, is_full
     from embedkit.trainer.run.messages import print_plan
     from embedkit.trainer.step.checkpoint import last_checkpoint
+    from embedkit.trainer.step.disk import full_error, is_full
 
     print_plan(run.plan)
     checkpoint = last_checkpoint(run.folder) if resume else None
