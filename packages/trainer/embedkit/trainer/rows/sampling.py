@@ -66,10 +66,10 @@ class EpochBatches:
         yield from self.of_epoch(self._epoch)
 
     def of_epoch(self, epoch: int) -> Iterator[list[int]]:
-        """The batches of one epoch."""
-        walk = islice(self._walk(epoch * self.rows), self.rows)
-        while batch := list(islice(walk, self.batch_size)):
-            yield batch
+        """The batches of one epoch, all of about one size: a last one of few rows would have few negatives."""
+        walk, count = self._walk(epoch * self.rows), len(self)
+        for number in range(count):
+            yield list(islice(walk, (number + 1) * self.rows // count - number * self.rows // count))
 
     def _walk(self, start: int) -> Iterator[int]:
         lap, skip = divmod(start, self._rows)
