@@ -61,8 +61,8 @@ def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[Ru
 
 
 def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
-    """The JSON object that `config init` writes: the defaults, which measured best for pairs (docs/recipes.md), but for
-    what other rows ask for.
+    """The JSON object that `config init` writes: the defaults (docs/recipes.md), but for what rows that are no pairs
+    ask for.
     """
     facts = facts or RowFacts()
     values = RunConfig.model_validate({"loss": facts.loss}).model_dump(mode="json")
