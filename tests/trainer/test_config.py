@@ -295,18 +295,25 @@ def test_init_writes_a_config_that_is_right(workplace: Path) -> None:
     assert json.loads(Path("cfg.json").read_text()) == starter_config()
 
 
-@pytest.mark.parametrize(("rows_a_concept", "batch_size", "lr"), [(2, 64, 2e-4), (3, 128, 1e-4)])
-def test_init_suits_the_rows(
-    rows_a_concept: int, batch_size: int, lr: float, workplace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    groups = [f"{concept}" for concept in range(5) for _ in range(rows_a_concept)]
+def test_init_writes_the_defaults_for_pairs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [f"{concept}" for concept in range(5) for _ in range(3)]
     rows = [{"anchor": f"a{n}", "positive": f"p{n}", "group": group} for n, group in enumerate(groups)]
     write_rows(workplace / "own.jsonl", rows)
     config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"))
     config = json.loads(Path("cfg.json").read_text())
-    assert (config["train"]["batch_size"], config["optim"]["lr"]) == (batch_size, lr)
+    default = RunConfig()
+    assert config["train"] == {key: getattr(default.train, key) for key in config["train"]}
+    assert config["optim"] == {key: getattr(default.optim, key) for key in config["optim"]}
+    assert (default.train.batch_size, default.train.epochs, default.optim.lr) == (256, "auto", 4e-4)
     assert config["data"]["pairs_path"] == "own.jsonl"
-    assert f"own.jsonl: {len(rows)} rows of 5 concepts: batches of {batch_size}," in capsys.readouterr().err
+    assert f"own.jsonl: {len(rows)} rows of 5 concepts: batches of 256," in capsys.readouterr().err
+
+
+def test_init_writes_small_batches_for_labelled_rows(workplace: Path) -> None:
+    write_rows(workplace / "own.jsonl", [{"text": f"t{n}", "label": n % 3} for n in range(9)])
+    config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"))
+    config = json.loads(Path("cfg.json").read_text())
+    assert (config["train"]["batch_size"], config["optim"]["lr"]) == (64, 2e-4)
 
 
 def test_init_keeps_what_is_there(workplace: Path) -> None:

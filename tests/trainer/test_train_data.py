@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
+from collections.abc import Sequence
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection, TrainSection
-from embedkit.trainer.rows.sampling import EpochBatches, RowOrder, epoch_batches, epoch_order, row_order
+from embedkit.trainer.rows.sampling import ConceptVisits, EpochBatches, RowOrder, epoch_batches, epoch_order
 from embedkit.trainer.rows.store import Rows, find_dev, find_pairs, read_rows
 
 
@@ -165,7 +167,10 @@ def epoch(batches: EpochBatches, number: int) -> list[list[int]]:
 def test_an_epoch_has_every_row_once(rows: int, size: int, seed: int) -> None:
     batches = EpochBatches(rows, order=shuffled(rows, seed), batch_size=size)
     assert sorted(chain.from_iterable(epoch(batches, 3))) == list(range(rows))
-    assert len(epoch(batches, 3)) == len(batches)
+    sizes = [len(batch) for batch in epoch(batches, 3)]
+    assert len(sizes) == len(batches)
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= size
 
 
 def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
@@ -203,7 +208,7 @@ def neighbours(tmp_path: Path) -> Rows:
 @pytest.mark.parametrize("lap", range(5))
 def test_a_concepts_rows_stand_together_and_near_concepts_beside_them(tmp_path: Path, lap: int) -> None:
     rows = neighbours(tmp_path)
-    numbers = row_order(rows, by_concept=True, seed=1)(lap)
+    numbers = ConceptVisits(rows, rows_per_visit=None, seed=1).order(lap)
     assert sorted(numbers) == list(range(12))
     concepts = [int(rows.concepts.row_concepts[n]) for n in numbers]
     met = list(dict.fromkeys(concepts))
@@ -215,8 +220,63 @@ def test_a_concepts_rows_stand_together_and_near_concepts_beside_them(tmp_path: 
 
 def test_laps_of_concepts_differ_and_repeat(tmp_path: Path) -> None:
     rows = neighbours(tmp_path)
-    orders = [row_order(rows, by_concept=True, seed=1)(lap).tolist() for lap in (0, 1, 0)]
+    visits = ConceptVisits(rows, rows_per_visit=1, seed=1)
+    orders = [visits.order(lap).tolist() for lap in (0, 1, 0)]
     assert orders[0] == orders[2] != orders[1]
+
+
+def bilingual(tmp_path: Path, counts: Sequence[tuple[int, int]]) -> Rows:
+    """A concept of so many English and Korean rows for each of `counts`."""
+    named = [
+        (concept, lang, number)
+        for concept, of_each in enumerate(counts)
+        for lang, count in zip(("en", "ko"), of_each, strict=True)
+        for number in range(count)
+    ]
+    return rows_of(
+        tmp_path,
+        *(
+            {"anchor": f"{lang} {c} {n}", "positive": f"{lang} means {c}", "group": f"c{c}", "lang": lang}
+            for c, lang, n in named
+        ),
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counts=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=6),
+    size=st.integers(1, 5),
+    seed=st.integers(0, 9),
+    start=st.integers(0, 7),
+)
+def test_every_row_is_visited_within_so_many_epochs(
+    tmp_path: Path, counts: list[tuple[int, int]], size: int, seed: int, start: int
+) -> None:
+    rows = bilingual(tmp_path, counts)
+    visits = ConceptVisits(rows, rows_per_visit=size, seed=seed)
+    concepts = rows.concepts.row_concepts
+    seen: dict[int, set[int]] = {concept: set() for concept in range(len(counts))}
+    for epoch in range(start, start + -(-18 // size)):
+        order = visits.order(epoch)
+        assert len(order) == len(visits) == len(set(order.tolist()))
+        of_concept = Counter(concepts[order].tolist())
+        for concept, (english, korean) in enumerate(counts):
+            assert of_concept[concept] == min(size, english + korean)
+        for row in order.tolist():
+            seen[int(concepts[row])].add(row)
+        for concept, of_each in enumerate(counts):
+            if epoch - start + 1 >= -(-sum(of_each) // size):
+                assert len(seen[concept]) == sum(of_each)
+
+
+def test_a_batch_holds_many_concepts_in_both_languages(tmp_path: Path) -> None:
+    rows = bilingual(tmp_path, [(9, 9)] * 128)
+    batches = epoch_batches(rows, TrainSection(batch_size=256), loss="masked_mnrl", seed=1)
+    assert (batches.rows, len(batches)) == (512, 2)
+    first = epoch(batches, 0)[0]
+    assert len({int(rows.concepts.row_concepts[n]) for n in first}) == 64
+    languages = Counter(rows.store[n].lang for n in first)
+    assert min(languages.values()) > 100
 
 
 @pytest.mark.parametrize(

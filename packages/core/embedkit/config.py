@@ -25,6 +25,8 @@ from embedkit.messages import tr
 M = TypeVar("M", bound=BaseModel)
 Keys = tuple[str | int, ...]
 Text = Annotated[str, Field(min_length=1)]
+# What pydantic calls the branches of a field that holds a word or a number.
+_BRANCH = re.compile(r"literal\[.*\]|constrained-(int|float)")
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)')
 _HALF = re.compile(r"[\ud800-\udfff]")
 _ENV_PREFIX = "EMBEDKIT_"
@@ -102,7 +104,7 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
         config = model.model_validate(values)
     except ValidationError as error:
         report = _Report(model, str(path), places, origins, {new: old for old, new in renamed})
-        raise ConfigError([report.problem(one) for one in error.errors()]) from None
+        raise ConfigError([report.problem(one) for one in error.errors() if _is_of_its_branch(one)]) from None
     for keys in _leaves(config.model_dump(mode="json")):
         origins.setdefault(_dotted(keys), "default")
     return Loaded(config, origins)
@@ -389,6 +391,8 @@ class _Report:
         holders: tuple[type[BaseModel], ...] = (self.model,)
         inner = holders
         for part in loc:
+            if _BRANCH.fullmatch(str(part)):
+                continue
             if isinstance(part, int):
                 keys = (*keys, part)
             elif len(inner) > 1 and part in map(_tag, inner):
@@ -433,6 +437,12 @@ class _Report:
         if origin is not None:
             return origin
         return f"{self.path}:{next((self.places[part] for part in above if part in self.places), '1:1')}"
+
+
+def _is_of_its_branch(error: Any) -> bool:
+    """Where a word or a number may stand, a wrong word is told as a word and a wrong number as a number."""
+    branch = str(error["loc"][-1]) if error["loc"] else ""
+    return not _BRANCH.fullmatch(branch) or isinstance(error["input"], str) == branch.startswith("literal")
 
 
 def _near(word: str, known: Sequence[str], *, score: int = _NEAR) -> str:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from embedkit.console import say
 from embedkit.errors import TerminatedError
@@ -17,15 +18,17 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 
-def run_embedkit(arguments: Sequence[str]) -> int:
-    """Run `embedkit ARGUMENTS...` with its output on stderr and return its exit code.
+def run_embedkit(arguments: Sequence[str], *, read: Path | None = None) -> int:
+    """Run `embedkit ARGUMENTS... < read` with its output on stderr and return its exit code.
 
     The child ends when this process does; at Ctrl-C or SIGTERM it gets the time to clean up.
     """
     say("")
-    say("$ embedkit {line}", line=" ".join(f"'{a}'" if " " in a else a for a in arguments))
-    with _sigterm_raises():
-        child = subprocess.Popen([sys.executable, "-m", "embedkit", *arguments], stdout=sys.stderr)
+    line = " ".join(f"'{a}'" if " " in a else a for a in arguments)
+    say("$ embedkit {line}", line=line if read is None else f"{line} < {read}")
+    with _sigterm_raises(), read.open("rb") if read else nullcontext() as stdin:
+        command = [sys.executable, "-m", "embedkit", *arguments]
+        child = subprocess.Popen(command, stdin=stdin, stdout=sys.stderr)
         try:
             return child.wait()
         except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,16 @@ from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 
 RUN = Path("runs/demo")
 MARKER = "demo.json"
-QUESTION = "PWM이 뭐야?"
+ASKED = RUN / "data" / "questions.txt"
+# About so long may training take, and the training on everything after it: the demo is to end within eight minutes.
+MINUTES = 3
+QUESTIONS = (
+    "PWM이 뭐야?",
+    "what is a schotky diode good for",
+    "tiny glass tube with two metal strips that touch when the door magnet comes near",
+    "도체도 부도체도 아닌데 불순물 조금 넣으면 성질이 확 바뀌는 재료",
+    "다리를 구멍에 끼워서 뒷면에서 납땜하는 옛날식 부품류",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,14 @@ class DemoResult:
     seconds: tuple[tuple[str, float], ...]
     peak_mib: int | None
     report: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStep:
+    """An embedkit command, and the file that it reads as stdin."""
+
+    arguments: tuple[str, ...]
+    read: Path | None = None
 
 
 class StepError(EmbedkitError):
@@ -43,7 +60,7 @@ class StepError(EmbedkitError):
 
 
 def demo(*, as_json: bool = False) -> DemoResult:
-    """Crawl, compose, train, evaluate and search under `runs/demo/`; an earlier demo there is replaced.
+    """Crawl, compose, train, evaluate, finalize and search under `runs/demo/`; an earlier demo there is replaced.
 
     Raises:
         UserError: an extra is missing, or `runs/demo/` holds files that no demo wrote.
@@ -51,7 +68,7 @@ def demo(*, as_json: bool = False) -> DemoResult:
     require("sentence_transformers", extra="train,demo,report")
     resolve_model(DEFAULT_MODEL, network=False)
     _prepare_folder()
-    seconds = tuple((arguments[0], _run_step(arguments)) for arguments in _steps())
+    seconds = tuple((step.arguments[0], _run_step(step)) for step in _steps())
     peak, total = peak_child_mib(), sum(taken for _, taken in seconds)
     result = DemoResult(
         seconds=seconds, peak_mib=None if peak is None else round(peak), report=str(RUN / "report.html")
@@ -62,7 +79,10 @@ def demo(*, as_json: bool = False) -> DemoResult:
         say("demo: {seconds:.0f} s in all, peak memory {peak:.0f} MiB", seconds=total, peak=peak)
     say("open {report} in a browser", report=result.report)
     if as_json:
-        out_json({"seconds": dict(seconds), "peak_mib": result.peak_mib, "report": result.report})
+        by_step: dict[str, float] = {}
+        for name, taken in seconds:
+            by_step[name] = by_step.get(name, 0.0) + taken
+        out_json({"seconds": by_step, "peak_mib": result.peak_mib, "report": result.report})
     return result
 
 
@@ -77,34 +97,36 @@ def _prepare_folder() -> None:
         shutil.rmtree(RUN)
     require_writable(RUN / "data")
     write_text(RUN / MARKER, json.dumps({"made_by": "embedkit demo"}) + "\n")
+    write_text(ASKED, "".join(f"{question}\n" for question in QUESTIONS))
 
 
-def _steps() -> list[list[str]]:
+def _steps() -> list[DemoStep]:
     data = RUN / "data"
-    run = [f"output.save_dir={RUN.parent}", f"output.save_name={RUN.name}"]
+    glossary, pairs, config = (str(data / name) for name in ("glossary.csv", "pairs.jsonl", "cfg.json"))
+    run = (f"output.save_dir={RUN.parent}", f"output.save_name={RUN.name}", f"train.max_minutes={MINUTES}")
+    questions = (str(data_path(f"questions.{lang}.jsonl")) for lang in ("en", "ko"))
+    search = ("search", "-", "--top-k", "1", "--corpus", glossary, "--model")
     return [
-        ["crawl", "--from-file", str(data_path("pages")), "--output", str(data / "glossary.csv")],
-        [
-            "compose",
-            "--input",
-            str(data / "glossary.csv"),
-            "--hard-k",
-            "3",
-            "--output",
-            str(data / "pairs.jsonl"),
-        ],
-        ["config", "init", "--pairs", str(data / "pairs.jsonl"), "--output", str(data / "cfg.json")],
-        ["train", "--config", str(data / "cfg.json"), *(word for item in run for word in ("--set", item))],
-        ["evaluate", "--model", str(RUN), "--baseline", DEFAULT_MODEL],
-        ["search", QUESTION, "--model", str(RUN)],
+        DemoStep(("crawl", "--from-file", str(data_path("pages")), "--output", glossary)),
+        DemoStep(("compose", "--input", glossary, *_each("--questions", questions), "--output", pairs)),
+        DemoStep(("config", "init", "--pairs", pairs, "--output", config)),
+        DemoStep(("train", "--config", config, *_each("--set", run))),
+        DemoStep(("evaluate", "--model", str(RUN), "--baseline", DEFAULT_MODEL)),
+        DemoStep(("finalize", str(RUN))),
+        DemoStep((*search, DEFAULT_MODEL), read=ASKED),
+        DemoStep((*search, str(RUN)), read=ASKED),
     ]
 
 
-def _run_step(arguments: Sequence[str]) -> float:
-    started = time.monotonic()
-    code = run_embedkit(arguments)
+def _each(option: str, values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for value in values for word in (option, value))
+
+
+def _run_step(step: DemoStep) -> float:
+    started, name = time.monotonic(), step.arguments[0]
+    code = run_embedkit(step.arguments, read=step.read)
     if code:
-        raise StepError(arguments[0], code)
+        raise StepError(name, code)
     taken = time.monotonic() - started
-    say("  {step}: {seconds:.1f} s", step=arguments[0], seconds=taken)
+    say("  {step}: {seconds:.1f} s", step=name, seconds=taken)
     return taken

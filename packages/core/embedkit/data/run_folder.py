@@ -13,7 +13,7 @@ from embedkit.data.jsonl import read_objects
 from embedkit.data.records import DEFAULT_PATHS, split_path
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
-from embedkit.models.resolve import ModelSource, Role
+from embedkit.models.resolve import FINAL, ModelSource, Role
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -25,7 +25,7 @@ CARD = "README.md"
 COMPARED = "compared.json"
 # What an evaluation adds to a run: it belongs to the model that was there.
 EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
-OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, NEW_TOKENS, CARD, COMPARED, *EVALUATED)
+OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, NEW_TOKENS, CARD, COMPARED, FINAL, *EVALUATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +84,39 @@ def run_of(source: ModelSource) -> Run | None:
         return None
     if not (folder / CONFIG).is_file():
         return None
+    measured = measured_run(folder) or folder  # a final model's rows are a copy of those of the run
+    trained_on = tuple(_trained_on(measured, read_config(measured)))
+    return Run(folder=folder, config=read_config(folder), trained_on=trained_on)
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """The resolved config of a run.
+
+    Raises:
+        UserError: it is damaged.
+    """
     try:
-        config = json.loads(read_bytes(folder / CONFIG))
+        config = json.loads(read_bytes(run / CONFIG))
     except ValueError as error:
-        raise UserError("not JSON: {error}", place=str(folder / CONFIG), error=error) from None
+        raise UserError("not JSON: {error}", place=str(run / CONFIG), error=error) from None
     if not isinstance(config, dict):
-        raise UserError("expected an object {...}", place=str(folder / CONFIG))
-    return Run(folder=folder, config=config, trained_on=tuple(_trained_on(folder, config)))
+        raise UserError("expected an object {...}", place=str(run / CONFIG))
+    return config
+
+
+def kept_epoch(run: Path) -> float | None:
+    """How many epochs the weights of a run's model had; None where the run does not say."""
+    path = run / ENVIRONMENT
+    value = json.loads(read_bytes(path)).get("kept_epoch") if path.is_file() else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def measured_run(folder: Path) -> Path | None:
+    """The run whose recipe a folder `RUN/final` was trained by, on everything; None of any other folder."""
+    is_final = (
+        folder.name == FINAL and (folder.parent / CONFIG).is_file() and (folder.parent / MODEL).is_dir()
+    )
+    return folder.parent if is_final else None
 
 
 def _trained_on(folder: Path, config: Mapping[str, Any]) -> list[Path]:
@@ -156,6 +182,16 @@ def evaluation_section(text: str) -> str:
 UNMEASURED = evaluation_section(
     "Not measured yet on rows that training has not seen: `embedkit evaluate` fills this in."
 )
+
+
+def section_of(card: str) -> str:
+    """The text of that section; empty where an evaluation has not filled it in."""
+    found = _SECTION.search(card)
+    return (
+        ""
+        if found is None or found[0] == UNMEASURED
+        else found[0].split("\n", 3)[3].removesuffix(f"\n{_END}\n")
+    )
 
 
 def with_section(card: str, section: str) -> str:

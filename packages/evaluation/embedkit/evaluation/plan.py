@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import say
-from embedkit.data.run_folder import Run, default_test_file, run_of
+from embedkit.data.run_folder import Run, default_test_file, measured_run, run_of
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
 from embedkit.evaluation.measure.rows import TASK_METRICS
@@ -81,8 +81,9 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     Raises:
         UserError: a file or model is missing or bad, or a bound is.
     """
-    source = resolve_model(options.model)
+    source = resolve_model(options.model, final=False)
     run = run_of(source)
+    _refuse_final(run)
     baseline = find_baseline(options.baseline, run)
     if baseline is None:
         raise UserError(
@@ -113,10 +114,20 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     )
 
 
+def _refuse_final(run: Run | None) -> None:
+    if run is not None and (measured := measured_run(run.folder)):
+        raise UserError(
+            "this model was trained on everything, the test rows too, so they cannot measure it",
+            place=str(run.folder),
+            hint="embedkit evaluate --model {run} measures the same recipe, trained without them",
+            run=measured,
+        )
+
+
 def find_baseline(name: str | None, run: Run | None) -> ModelSource | None:
     """The model named, else the one that the run started from, in the run's revision; None where there is neither."""
     if name:
-        return resolve_model(name)
+        return resolve_model(name, final=False)
     return resolve_model(run.base_model, revision=run.revision) if run and run.base_model else None
 
 

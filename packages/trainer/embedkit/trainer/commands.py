@@ -37,12 +37,43 @@ def train(
             "cannot fit.",
         ),
     ] = False,
+    final: Annotated[
+        bool,
+        typer.Option(
+            "--final",
+            help="After the verdict: train the run's recipe on all rows, those that measured it too, into "
+            "runs/NAME/final/. The same as embedkit finalize runs/NAME.",
+        ),
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Train an embedding model on pairs.jsonl; the result is runs/NAME/."""
+    if final:
+        from embedkit.trainer.run.final import finalize_config
+
+        finalize_config(
+            config=config, sets=sets or (), resume=resume, force=force, dry_run=dry_run, as_json=json_
+        )
+        return
     from embedkit.trainer.run.train import train as run
 
     run(config=config, sets=sets or (), resume=resume, force=force, dry_run=dry_run, as_json=json_)
+
+
+def finalize(
+    run: Annotated[Path, typer.Argument(help="The run, as runs/cfg.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Train a measured run's recipe on all of its rows: the model to use, in RUN/final/.
+
+    The dev, test and known rows are trained on too, with as many visits of each concept. search, serve and export of
+    the run use this model from then on; evaluate measures the one without them.
+    """
+    from embedkit.trainer.run.final import finalize as work
+
+    work(run, resume=resume, force=force, as_json=json_)
 
 
 def compare(
@@ -115,5 +146,6 @@ def config_schema() -> None:
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("train")(train)
+    app.command("finalize")(finalize)
     app.command("compare")(compare)
     app.add_typer(config_app)

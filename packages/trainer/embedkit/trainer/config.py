@@ -31,7 +31,15 @@ else:
         Field(discriminator="name", json_schema_extra=_name_alone_is_enough),
     ]
 MetricName = Literal[
-    "loss", "ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "pearson", "spearman", "accuracy"
+    "loss",
+    "ndcg_at_10",
+    "mrr_at_10",
+    "recall_at_1",
+    "recall_at_10",
+    "known_recall_at_1",
+    "pearson",
+    "spearman",
+    "accuracy",
 ]
 
 
@@ -46,19 +54,38 @@ class TrainSection(ConfigSection):
     model_config = ConfigDict(json_schema_extra=_with_short_form)
 
     batch_size: int = Field(
-        default=64,
+        default=256,
         ge=1,
         le=65536,
         description="Rows per step and device. The other rows' texts are the in-batch negatives.",
     )
     batching: Literal["auto", "concept", "random"] = Field(
         default="auto",
-        description="Which rows share a batch. random: any. concept: all rows of a concept, and those of the concepts "
-        "that its hard negatives come from; a step then encodes few texts for many rows, and its in-batch negatives "
-        "are hard. auto: concept with masked_mnrl where concepts have three rows or more on average, else random: "
-        "the other losses would take texts of one concept for negatives.",
+        description="Which rows share a batch. random: any, and an epoch is every row. concept: some rows of a "
+        "concept (rows_per_visit) beside those of the concepts that its hard negatives come from, and an epoch is "
+        "one visit of every concept. auto: concept with masked_mnrl where concepts have three rows or more on average, "
+        "else random: the other losses would take texts of one concept for negatives.",
     )
-    epochs: int = Field(default=4, ge=1, description="Passes over the rows.")
+    rows_per_visit: int | None = Field(
+        default=4,
+        ge=1,
+        description="Rows of a concept in an epoch, where batches are by concept: the next ones of its shuffled rows, "
+        "its languages spread evenly. A concept of nine rows is visited as often as one of four. null: all.",
+    )
+    epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto",
+        description="With batches by concept visits of each concept, else passes over the rows. auto: until recall@1 "
+        "on the known dev rows (pairs.known.dev.jsonl) stops rising, or until concepts outside the training rows (the "
+        "dev rows) are found clearly worse than by the base model; the best weights by known recall@1 are kept. "
+        "Without known dev rows auto is 10 with batches by concept, else 4.",
+    )
+    max_epochs: int = Field(default=24, ge=1, description="The most epochs where epochs is auto.")
+    max_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="About so many minutes of training: after four fifths of them the learning rate falls to 0. null: "
+        "any.",
+    )
     max_length: int | None = Field(
         default=128,
         ge=4,
@@ -109,7 +136,8 @@ class TrainSection(ConfigSection):
     best_metric: MetricName | None = Field(
         default=None,
         description="Dev metric whose best value decides which weights are kept. null: the last weights are; "
-        "ndcg_at_10 where early_stopping_patience is set.",
+        "known_recall_at_1 where epochs is auto and there are known dev rows; ndcg_at_10 where "
+        "early_stopping_patience is set.",
     )
     early_stopping_patience: int | None = Field(
         default=None,
@@ -162,7 +190,7 @@ class OptimSection(ConfigSection):
     ] = Field(
         default="adamw", description="Optimiser. The 8-bit ones need the package bitsandbytes and a GPU."
     )
-    lr: float = Field(default=2e-4, gt=0, le=10, description="Highest learning rate.")
+    lr: float = Field(default=4e-4, gt=0, le=10, description="Highest learning rate.")
     weight_decay: float = Field(
         default=0.01, ge=0, le=10, description="Weight decay; biases and normalisation weights have none."
     )
@@ -173,8 +201,20 @@ class OptimSection(ConfigSection):
         description="Share of all steps in which the learning rate rises from 0 to lr.",
     )
     scheduler: Literal[
-        "linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt", "constant"
-    ] = Field(default="linear", description="How the learning rate falls after the warm-up.")
+        "auto",
+        "linear",
+        "warmup_stable_decay",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "inverse_sqrt",
+        "constant",
+    ] = Field(
+        default="auto",
+        description="How the learning rate falls after the warm-up. warmup_stable_decay: it stays, then falls "
+        "linearly to 0 in the last fifth of the steps. auto: that where training ends when known recall stops rising "
+        "(train.epochs), else linear.",
+    )
     max_grad_norm: float = Field(
         default=1.0, ge=0, description="Longer gradients are cut to this norm. 0: never."
     )

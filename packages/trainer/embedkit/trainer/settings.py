@@ -17,7 +17,7 @@ from embedkit.data.shapes import NAMES, Shape, shape_of
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
 from embedkit.messages import tr
-from embedkit.trainer.config import ROWS_OF_A_CONCEPT, RunConfig
+from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.fit import is_inference_class, losses_for
 
@@ -49,11 +49,6 @@ class RowFacts:
         fitting = losses_for(self.shape)
         return fitting[0] if self.inference else next(n for n in fitting if LOSSES[n].rows == self.shape)
 
-    @property
-    def many_rows(self) -> bool:
-        """Whether a batch holds few concepts and an epoch sees each of them often."""
-        return self.concepts > 0 and self.rows >= ROWS_OF_A_CONCEPT * self.concepts
-
 
 def find_config(path: Path | None) -> Path | None:
     """The config file that a command without `--config` uses: cfg.json, where there is one."""
@@ -66,13 +61,13 @@ def load_run_config(path: Path | None, *, sets: Sequence[str] = ()) -> Loaded[Ru
 
 
 def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
-    """The JSON object that `config init` writes: the defaults, which measured best at equal time (docs/recipes.md), but
-    for what the rows ask for.
+    """The JSON object that `config init` writes: the defaults (docs/recipes.md), but for what rows that are no pairs
+    ask for.
     """
     facts = facts or RowFacts()
     values = RunConfig.model_validate({"loss": facts.loss}).model_dump(mode="json")
-    if facts.many_rows:
-        values["train"]["batch_size"], values["optim"]["lr"] = 128, 1e-4
+    if facts.shape != "pairs":
+        values["train"]["batch_size"], values["optim"]["lr"] = 64, 2e-4
     if facts.shape in ("triplets", "classed_pairs"):  # their negatives are people's, not mined
         values["data"]["max_hard_negatives"] = None
     sections = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -35,8 +36,8 @@ def epoch_order(rows: int, *, seed: int, lap: int) -> NDArray[np.int64]:
 class EpochBatches:
     """The batches of an epoch as lists of row numbers, a pure function of seed and epoch.
 
-    With `batches_per_epoch` the epochs walk on through pass after pass over the rows instead of starting
-    each time anew.
+    `rows` is how many an epoch has, `order(epoch)` which. With `batches_per_epoch` the epochs walk on through
+    pass after pass instead of starting each time anew.
     """
 
     def __init__(
@@ -65,10 +66,10 @@ class EpochBatches:
         yield from self.of_epoch(self._epoch)
 
     def of_epoch(self, epoch: int) -> Iterator[list[int]]:
-        """The batches of one epoch."""
-        walk = islice(self._walk(epoch * self.rows), self.rows)
-        while batch := list(islice(walk, self.batch_size)):
-            yield batch
+        """The batches of one epoch, all of about one size: a last one of few rows would have few negatives."""
+        walk, count = self._walk(epoch * self.rows), len(self)
+        for number in range(count):
+            yield list(islice(walk, (number + 1) * self.rows // count - number * self.rows // count))
 
     def _walk(self, start: int) -> Iterator[int]:
         lap, skip = divmod(start, self._rows)
@@ -91,37 +92,73 @@ def epoch_batches(
     Not `fixed`: all rows an epoch, whatever the config says.
     """
     batch_size = train.batch_size * devices
+    count = len(rows)
     if rows.shape == "labelled":
         order = label_order(rows.concepts.row_concepts, batch_size=batch_size, seed=seed)
+    elif is_by_concept(rows, train, loss):
+        visits = ConceptVisits(rows, rows_per_visit=train.rows_per_visit, seed=seed)
+        count, order = len(visits), visits.order
     else:
-        order = row_order(rows, by_concept=_is_by_concept(rows, train, loss), seed=seed)
+        order = partial(_shuffled, count, seed)
     steps = train.steps_per_epoch if fixed else None
     return EpochBatches(
-        len(rows),
+        count,
         order=order,
         batch_size=batch_size,
         batches_per_epoch=steps and steps * train.grad_accum_steps,
     )
 
 
-def _is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
+def is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
+    """Whether an epoch visits every concept once, rather than every row."""
     if rows.shape != "pairs" or train.batching != "auto":
         return rows.shape == "pairs" and train.batching == "concept"
     concepts = len(np.unique(rows.concepts.row_concepts))
     return LOSSES[loss].knows_concepts and len(rows) >= ROWS_OF_A_CONCEPT * concepts
 
 
-def row_order(rows: Rows, *, by_concept: bool, seed: int) -> RowOrder:
-    """How the rows of each lap follow one another; a batch is a stretch of them."""
-    if not by_concept:
-        return lambda lap: epoch_order(len(rows), seed=seed, lap=lap)
-    members = _rows_by_concept(rows.concepts.row_concepts)
+def _shuffled(rows: int, seed: int, lap: int) -> NDArray[np.int64]:
+    return epoch_order(rows, seed=seed, lap=lap)
 
-    def order(lap: int) -> NDArray[np.int64]:
-        concepts = _neighbourly(epoch_order(len(members), seed=seed, lap=lap), rows.near_concepts)
-        return np.concatenate([members[concept] for concept in concepts])
 
-    return order
+class ConceptVisits:
+    """The rows of an epoch when each concept is visited once: nine rows of a concept are one visit, not nine.
+
+    A concept's rows stand in a circle, shuffled, its languages spread evenly; a visit takes the next
+    `rows_per_visit` of them (None: all). So every row is trained on within `ceil(rows / rows_per_visit)` epochs, and
+    a batch of 256 rows holds 64 concepts.
+    """
+
+    def __init__(self, rows: Rows, *, rows_per_visit: int | None, seed: int) -> None:
+        shuffled = epoch_order(len(rows), seed=seed, lap=0)
+        circles = _rows_by_concept(rows.concepts.row_concepts[shuffled])
+        self._circles = [_spread(shuffled[circle], rows.languages) for circle in circles]
+        self._near = rows.near_concepts
+        self._most = rows_per_visit or len(rows)
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """How many rows an epoch has."""
+        return sum(min(len(circle), self._most) for circle in self._circles)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The rows of an epoch as they follow one another; a batch is a stretch of them."""
+        concepts = _neighbourly(epoch_order(len(self._circles), seed=self._seed, lap=epoch), self._near)
+        return np.concatenate([self._visit(self._circles[concept], epoch) for concept in concepts])
+
+    def _visit(self, circle: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        if len(circle) <= self._most:
+            return circle
+        return circle[np.arange(epoch * self._most, (epoch + 1) * self._most) % len(circle)]
+
+
+def _spread(rows: NDArray[np.int64], languages: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The rows in an order in which each language is spread evenly."""
+    own = languages[rows]
+    place = np.zeros(len(rows))
+    for language, count in zip(*np.unique(own, return_counts=True), strict=True):
+        place[own == language] = (np.arange(count) + 0.5) / count
+    return rows[np.argsort(place, kind="stable")]
 
 
 def label_order(row_labels: NDArray[np.int64], *, batch_size: int, seed: int) -> RowOrder:

@@ -82,7 +82,7 @@ class MixedBatches:
     @property
     def rows(self) -> int:
         """How many rows the batches of an epoch hold together, on average."""
-        return round(self._starts[-1] * len(self) / self._lap_batches)
+        return round(sum(part.rows for part in self._parts) * len(self) / self._lap_batches)
 
     @property
     def _lap_batches(self) -> int:

@@ -65,14 +65,16 @@ class RowSummary:
 class Rows:
     """The rows of one file with their concepts (labelled sentences: their labels).
 
-    `near_concepts[c]` are those that most of concept c's hard negatives come from, commonest first. `labels`
-    are the classes of labelled or classed rows, in the order of their numbers.
+    `near_concepts[c]` are those that most of concept c's hard negatives come from, commonest first. `languages`
+    numbers each row's language, `(rows,)`. `labels` are the classes of labelled or classed rows, in the order of
+    their numbers.
     """
 
     store: RowStore
     shape: Shape
     concepts: ConceptIndex
     near_concepts: Sequence[NDArray[np.int64]]
+    languages: NDArray[np.int32]
     labels: tuple[str | int, ...]
     summary: RowSummary
 
@@ -119,6 +121,7 @@ class _Index:
     def __init__(self) -> None:
         self.keys, self.texts = array("q"), array("q")
         self.negative_texts, self.negative_rows = array("q"), array("q")
+        self.languages, self._numbers = array("i"), dict[str, int]()
         self.counts = {name: Counter[str]() for name in _COUNTED}
         self.labels: dict[str | int, int] = {}
         self.negatives = self.rows = 0
@@ -134,6 +137,7 @@ class _Index:
         self.keys.extend((text_hash("\x1f" + group),) * 2 if group else (first, second))
         if isinstance(row, Labelled | ClassedPair):
             self.labels[row.label] = self.labels.get(row.label, 0) + 1
+        self.languages.append(self._numbers.setdefault(getattr(row, "lang", ""), len(self._numbers)))
         self.negatives += max(0, len(texts_of(slim)) - 2)
         self.rows += 1
         for name, counter in self.counts.items():
@@ -174,6 +178,14 @@ def find_dev(section: DataSection, pairs_path: str | None) -> str | None:
     if pairs_path is None or pairs_path == STDIO:
         return None
     beside = split_path(Path(pairs_path), "dev")
+    return str(beside) if beside.is_file() else None
+
+
+def find_known_dev(section: DataSection, pairs_path: str | None) -> str | None:
+    """The file of questions for trained concepts that lies beside the pairs, where there is one."""
+    if not section.use_dev or pairs_path is None or pairs_path == STDIO:
+        return None
+    beside = split_path(Path(pairs_path), "known.dev")
     return str(beside) if beside.is_file() else None
 
 
@@ -241,7 +253,13 @@ def _rows(store: RowStore, shape: Shape, index: _Index, *, path: str, dropped: M
     near = near_concepts(concepts, index.negative_rows, index.negative_texts)
     labels = tuple(sorted(index.labels, key=lambda label: (isinstance(label, str), label)))
     return Rows(
-        store=store, shape=shape, concepts=concepts, near_concepts=near, labels=labels, summary=summary
+        store=store,
+        shape=shape,
+        concepts=concepts,
+        near_concepts=near,
+        languages=np.frombuffer(index.languages, dtype=np.int32),
+        labels=labels,
+        summary=summary,
     )
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedkit.data.run_folder import CARD, UNMEASURED
+from embedkit.data.run_folder import (
+    CARD,
+    UNMEASURED,
+    evaluation_section,
+    measured_run,
+    section_of,
+    with_section,
+)
 from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import LossSection, TemperatureSection
@@ -19,7 +26,15 @@ from embedkit.trainer.watch.dev_metrics import label
 
 if TYPE_CHECKING:
     from embedkit.trainer.run.plan import TrainPlan
+    from embedkit.trainer.step.loop import Ending
 
+# Why a run ended before the most epochs that it may have had.
+_ENDINGS: Mapping[Ending | None, str] = {
+    None: "",
+    "flat": " (until known recall stopped rising)",
+    "unseen": " (until unseen terms were found worse than by the base model)",
+    "time": " (train.max_minutes)",
+}
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _USE = """\
 ## Use
@@ -54,6 +69,7 @@ class CardFacts:
     dev: Sequence[DevResult]
     kept: DevResult | None
     stopped_early: bool
+    ending: Ending | None
     steps: int
     seconds: float
     example: tuple[str, str]
@@ -64,9 +80,21 @@ class CardFacts:
 def write_card(run: Path, facts: CardFacts) -> str:
     """Write README.md to the run; return the text of the copy that lies in its model folder."""
     text = card_text(facts)
+    if (measured := measured_run(run)) is not None:
+        text = with_section(text, evaluation_section(_measured_elsewhere(measured)))
     write_text(run / CARD, text)
     return text.replace(
         'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
+    )
+
+
+def _measured_elsewhere(measured: Path) -> str:
+    """What was measured of the recipe, for the card of a model that has seen the rows that measured it."""
+    card = (measured / CARD).read_text(encoding="utf-8") if (measured / CARD).is_file() else ""
+    return (
+        f"This model has also seen the held-out rows (dev, test and known), so nothing of them can measure it. The "
+        f"same recipe was trained without them ({measured.name}) and measured:\n\n"
+        + (section_of(card) or "not yet: `embedkit evaluate` does.")
     )
 
 
@@ -156,7 +184,9 @@ def _recipe(facts: CardFacts) -> str:
     rows = {
         "loss": ", ".join(dict.fromkeys(map(_loss, config.losses))),
         "batch": f"{train.batch_size} rows, {plan.effective_batch_size} a step",
-        "epochs, steps": f"{train.epochs}, {facts.steps} of {plan.steps}",
+        "epochs, steps": f"{facts.steps / plan.steps_per_epoch:g}, {facts.steps} steps{_ENDINGS[facts.ending]}"
+        if train.epochs == "auto"
+        else f"{train.epochs}, {facts.steps} of {plan.steps}{_ENDINGS[facts.ending]}",
         "optimiser": f"{optim.name}, weight decay {optim.weight_decay}",
         "learning rate": f"{optim.lr}, {optim.scheduler}, warm-up {optim.warmup_ratio:.0%}",
         "format": plan.dtype,

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BASE = "base"
-_ORDER = ("pearson", "spearman", "accuracy", "ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10")
+_ORDER = (
+    "known_recall_at_1",
+    "pearson",
+    "spearman",
+    "accuracy",
+    "ndcg_at_10",
+    "mrr_at_10",
+    "recall_at_1",
+    "recall_at_10",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from embedkit.trainer.step.processes import world_size
 def write_environment(
     run: Path, config: RunConfig, plan: TrainPlan, *, rows: RowSummary, base_weights: str
 ) -> None:
-    """Write environment.json, and the new tokens where there are some; `base_weights` is the hash of the base model's."""
+    """Write environment.json and the new tokens, if any; `base_weights` is the hash of the base model's."""
     value = {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
@@ -50,6 +50,12 @@ def saved_tokens(run: Path) -> tuple[str, ...]:
     """The new tokens that a run began with."""
     path = run / NEW_TOKENS
     return tuple(path.read_text(encoding="utf-8").split()) if path.is_file() else ()
+
+
+def write_kept_epoch(run: Path, epoch: float) -> None:
+    """Add to environment.json how many epochs the weights of the model had."""
+    value = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8")) | {"kept_epoch": epoch}
+    write_text(run / ENVIRONMENT, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

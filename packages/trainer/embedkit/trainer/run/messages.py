@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
+from embedkit.data.run_folder import measured_run
 from embedkit.messages import tr
 from embedkit.trainer.watch.progress import duration
 
@@ -39,6 +40,11 @@ def print_plan(plan: TrainPlan) -> None:
         negatives=plan.hard_negatives,
         dev=plan.dev_rows,
     )
+    if plan.known_dev_rows:
+        say(
+            "known dev rows: {count} (questions for trained concepts, in words that are not trained on)",
+            count=plan.known_dev_rows,
+        )
     _print_batch(plan)
     if plan.vocabulary is not None:
         say(
@@ -49,7 +55,9 @@ def print_plan(plan: TrainPlan) -> None:
         )
     _print_lengths(plan)
     say(
-        "steps: {steps} ({epochs} × {each}); output: {run}",
+        "steps: at most {steps} ({epochs} × {each}), until known recall stops rising; output: {run}"
+        if plan.ends_when_flat
+        else "steps: {steps} ({epochs} × {each}); output: {run}",
         steps=plan.steps,
         epochs=plan.epochs,
         each=plan.steps_per_epoch,
@@ -123,5 +131,7 @@ def print_result(result: TrainResult) -> None:
         loss=f"{result.loss:.4f}",
     )
     say("model: {model}", model=result.model)
-    if result.shape == "pairs":
+    if (measured := measured_run(result.run)) is not None:
+        say("search, serve and export of {run} use this model now", run=measured)
+    elif result.shape == "pairs":
         say("next: embedkit evaluate --model {run}", run=result.run)

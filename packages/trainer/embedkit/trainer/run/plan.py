@@ -28,7 +28,9 @@ class Negatives:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainPlan:
-    """What a run would do. `rows_per_step` is a mean: the last batch may be a part of one."""
+    """What a run would do. `rows_per_step` is a mean: the last batch may be a part of one. `epochs` and `steps` are the
+    most where `ends_when_flat`: known recall that stops rising ends the run.
+    """
 
     run: str
     model: str
@@ -40,6 +42,7 @@ class TrainPlan:
     concepts: int
     hard_negatives: int
     dev_rows: int
+    known_dev_rows: int
     processes: int
     split_weights: bool
     dropped: Mapping[str, int]
@@ -49,6 +52,7 @@ class TrainPlan:
     negatives_per_anchor: float | None
     negatives_per_anchor_on_device: float | None
     epochs: int
+    ends_when_flat: bool
     steps_per_epoch: int
     steps: int
     parameters: int
@@ -84,13 +88,16 @@ def make_plan(
     model: str,
     precision: Precision,
     negatives: Negatives,
-    dev_rows: int,
+    dev_rows: tuple[int, int],
 ) -> TrainPlan:
-    """Count what the run of `config` would do; `model` is where the base model is."""
+    """Count what the run of `config` would do; `model` is where the base model is, `dev_rows` are counts of the dev
+    rows and of the known dev rows.
+    """
     train, summary, network = config.train, inputs.rows.summary, inputs.loss.model
     devices = processes.world_size()
     batches = inputs.rows.batches(train, seed=config.seed, devices=devices)
     steps = -(-len(batches) // train.grad_accum_steps)
+    epochs = train.max_epochs if train.epochs == "auto" else train.epochs
     weights = list(network.parameters())
     return TrainPlan(
         run=str(run_path(config)),
@@ -102,7 +109,8 @@ def make_plan(
         rows=summary.rows,
         concepts=summary.concepts,
         hard_negatives=summary.hard_negatives,
-        dev_rows=dev_rows,
+        dev_rows=dev_rows[0],
+        known_dev_rows=dev_rows[1],
         processes=devices,
         split_weights=sharding.is_split(network),
         dropped=summary.dropped,
@@ -111,9 +119,10 @@ def make_plan(
         rows_per_step=batches.rows / steps,
         negatives_per_anchor=negatives.together,
         negatives_per_anchor_on_device=negatives.alone,
-        epochs=train.epochs,
+        epochs=epochs,
+        ends_when_flat=train.epochs == "auto",
         steps_per_epoch=steps,
-        steps=steps * train.epochs,
+        steps=steps * epochs,
         parameters=sum(p.numel() for p in weights),
         trained_parameters=sum(p.numel() for p in weights if p.requires_grad),
         lengths=measure_lengths(network, inputs.rows, seed=config.seed),

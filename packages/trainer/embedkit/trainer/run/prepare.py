@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +12,9 @@ from typing import Any
 import torch
 from transformers import set_seed
 
-from embedkit.data import run_folder
 from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource, weights_hash
-from embedkit.trainer.config import RunConfig
+from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
@@ -30,8 +28,9 @@ from embedkit.trainer.model.vocabulary import (
 )
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
+from embedkit.trainer.rows.sampling import is_by_concept
 from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
-from embedkit.trainer.rows.store import Rows, find_dev, read_rows
+from embedkit.trainer.rows.store import Rows, find_dev, find_known_dev, read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.environment import require_same_start, saved_tokens
 from embedkit.trainer.run.plan import (
@@ -54,9 +53,13 @@ from embedkit.trainer.step.batch import (
     texts_in,
 )
 from embedkit.trainer.step.forward import encode_batch
+from embedkit.trainer.step.loop import USUAL_EPOCHS
 from embedkit.trainer.step.memory import fitting
 from embedkit.trainer.step.optimiser import NEEDS_BITSANDBYTES
-from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set
+from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set, make_known_set
+
+# Epochs that are passes over all rows, where nothing tells when to stop.
+USUAL_PASSES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ class _Found:
     rows: Mixture
     dev_rows: Rows | None
     dev_source: int | None
+    known_rows: Rows | None
 
 
 def prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
@@ -90,31 +94,13 @@ def prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
         UserError: whatever is wrong, the cheapest to find first.
     """
     folder = run_path(config)
-    _require_free(folder, resume=resume, force=force)
+    runs.require_free(folder, resume=resume, force=force)
     found = _find_inputs(config)
     run = _load(found, folder, tokens=saved_tokens(folder) if resume else ())
     if resume:
         runs.require_same_config(folder, run.config)
         require_same_start(folder, run.config, rows=found.rows.summary, base_weights=run.base_weights)
     return run
-
-
-def _require_free(folder: Path, *, resume: bool, force: bool) -> None:
-    if resume and force:
-        raise UserError("--resume goes on with a run, --force replaces it", hint="give one of them")
-    if resume and (folder / run_folder.MODEL).is_dir():
-        raise UserError("the run is complete already", place=str(folder), hint="--force starts it anew")
-    if not (resume or force) and runs.exists(folder):
-        raise UserError(
-            "there is a run here already",
-            place=str(folder),
-            hint="--resume goes on with it, --force replaces it",
-        )
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
-    with runs.held(folder):
-        pass
 
 
 def _find_inputs(config: RunConfig) -> _Found:
@@ -126,8 +112,11 @@ def _find_inputs(config: RunConfig) -> _Found:
     require_settings(config, rows)
     pairs_path = None if config.data.sources else find_sources(config)[0][0]
     dev_path = find_dev(config.data, pairs_path)
-    _require_dev_rows(config, dev_path)
+    known_path = find_known_dev(config.data, pairs_path)
+    _require_dev_rows(config, dev_path or known_path)
     dev_rows, dev_source = _read_dev(config, dev_path, rows) if dev_path else (None, None)
+    known_rows = read_rows(known_path, _whole(config), check=False) if known_path else None
+    config = _with_end(config, rows, known=known_rows is not None)
     data = config.data.model_copy(update={"pairs_path": pairs_path, "dev_path": dev_path})
     return _Found(
         config=config.model_copy(update={"data": data, "device": device}),
@@ -135,7 +124,24 @@ def _find_inputs(config: RunConfig) -> _Found:
         rows=rows,
         dev_rows=dev_rows,
         dev_source=dev_source,
+        known_rows=known_rows,
     )
+
+
+def _with_end(config: RunConfig, rows: Mixture, *, known: bool) -> RunConfig:
+    """The config with a number of epochs where no known dev rows tell when to stop, and its scheduler by its name."""
+    train, optim = config.train, config.optim
+    if train.epochs == "auto" and not known:
+        visits = all(is_by_concept(source.rows, train, source.loss) for source in rows.sources)
+        train = train.model_copy(update={"epochs": USUAL_EPOCHS if visits else USUAL_PASSES})
+    if optim.scheduler == "auto":
+        named = "warmup_stable_decay" if train.epochs == "auto" else "linear"
+        optim = optim.model_copy(update={"scheduler": named})
+    return config.model_copy(update={"train": train, "optim": optim})
+
+
+def _whole(config: RunConfig) -> DataSection:
+    return config.data.model_copy(update={"stream": False, "max_rows": None})
 
 
 def _require_packages(config: RunConfig) -> None:
@@ -166,7 +172,7 @@ def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
 
 def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | None]:
     """The dev rows as the first loss that fits them wants them, and the number of its source."""
-    whole = config.data.model_copy(update={"stream": False, "max_rows": None})
+    whole = _whole(config)
     shape = read_rows(path, whole.model_copy(update={"max_rows": 1}), check=False).shape
     fitting = (n for n, source in enumerate(rows.sources) if source.loss in losses_for(shape))
     number = next(fitting, None)
@@ -209,7 +215,7 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
         negatives=Negatives(
             together=count_negatives(first, config, inputs), alone=count_negatives(alone, config, inputs)
         ),
-        dev_rows=len(found.dev_rows) if found.dev_rows else 0,
+        dev_rows=(len(found.dev_rows or ()), len(found.known_rows or ())),
     )
     return PreparedRun(
         config=config,
@@ -250,14 +256,16 @@ def _loss_in(loss: BatchLoss, groups: list[Features], plan: Plan, dtype: DTypeNa
 
 
 def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage) -> DevEvaluator | None:
-    rows, number = found.dev_rows, found.dev_source
+    dev, known, number = found.dev_rows, found.known_rows, found.dev_source
+    rows = dev or known
     if rows is None:
         return None
     options = _options(config, loss)
     if rows.labels and number is not None:  # the classes keep the numbers that they have in training
         options["labels"] = found.rows.sources[number].rows.labels
     return DevEvaluator(
-        dev=make_dev_set(rows, found.rows, source=number, seed=config.seed),
+        dev=make_dev_set(dev, found.rows, source=number, seed=config.seed) if dev else None,
+        known=make_known_set(known, seed=config.seed) if known else None,
         collator=make_collator(loss.model, rows, **options),
         loss=loss,
         average=average,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from embedkit.data.run_folder import CONFIG, METRICS, MODEL, OURS
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, remove_leftovers, sole_use, write_text
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.step.checkpoint import drop_partial, last_checkpoint
+from embedkit.trainer.step.checkpoint import last_checkpoint
 from embedkit.trainer.step.processes import is_first
 
 # What may differ between the two halves of a run without changing its weights.
@@ -46,15 +47,28 @@ def held(run: Path) -> Iterator[None]:
         yield
 
 
-def drop_leftovers(run: Path) -> None:
-    """Delete what interrupted saves left, which takes room and counts for nothing."""
-    drop_partial(run)
-    remove_leftovers(run / MODEL)
-
-
 def exists(run: Path) -> bool:
     """Whether the folder holds a run already."""
     return any((run / name).exists() for name in OURS)
+
+
+def require_free(folder: Path, *, resume: bool, force: bool) -> None:
+    """Raise `UserError` where a run cannot begin, or go on, in `folder`."""
+    if resume and force:
+        raise UserError("--resume goes on with a run, --force replaces it", hint="give one of them")
+    if resume and (folder / MODEL).is_dir():
+        raise UserError("the run is complete already", place=str(folder), hint="--force starts it anew")
+    if not (resume or force) and exists(folder):
+        raise UserError(
+            "there is a run here already",
+            place=str(folder),
+            hint="--resume goes on with it, --force replaces it",
+        )
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
+    with held(folder):
+        pass
 
 
 def clear(run: Path) -> None:
@@ -88,7 +102,9 @@ def require_same_config(run: Path, config: RunConfig) -> None:
     except ValueError:
         raise UserError("not JSON", place=str(path), hint="--force starts the run anew") from None
     new = _flat(config.model_dump(mode="json"))
-    free = _FREE if config.train.best_metric or config.train.early_stopping_patience else (*_FREE, *_DEV)
+    train = config.train
+    chosen = train.best_metric or train.early_stopping_patience or train.epochs == "auto"
+    free = _FREE if chosen else (*_FREE, *_DEV)
     changed = [k for k in sorted(old | new) if not k.startswith(free) and old.get(k) != new.get(k)]
     if changed:
         changes = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed)

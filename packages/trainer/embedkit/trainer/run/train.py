@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from embedkit.trainer.run.dry_run import DryRun
     from embedkit.trainer.run.plan import TrainPlan
     from embedkit.trainer.run.prepare import PreparedRun
-    from embedkit.trainer.step.loop import TrainingLoop
+    from embedkit.trainer.step.loop import Ending, TrainingLoop
     from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult
     from embedkit.trainer.watch.dev_metrics import DevMetrics
     from embedkit.trainer.watch.metrics_log import MetricsLog
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 class TrainResult:
     """What a run did. `loss` is the mean of the steps done now; `dev` is (epoch, metrics), epoch 0 the
     base model. `kept` is the result on the dev rows whose weights the model has; None: it has those of the last step.
+    `ending` says why it ended before the most epochs or steps that it may have had.
     """
 
     run: Path
@@ -49,6 +50,7 @@ class TrainResult:
     steps: int
     kept: DevResult | None
     stopped_early: bool
+    ending: Ending | None
     loss: float
     dev: tuple[tuple[float, DevMetrics], ...]
     seconds: float
@@ -88,12 +90,17 @@ def train(
 
 def _run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> TrainResult:
     done = run_training(config, resume=resume, force=force)
+    report_result(done, as_json=as_json)
+    return done
+
+
+def report_result(done: TrainResult, *, as_json: bool) -> None:
+    """Say how a run went, and print it as one JSON object where that is asked for."""
     from embedkit.trainer.run.messages import print_result
 
     print_result(done)
     if as_json:
         out_json(json.loads(json.dumps(asdict(done), default=str)))
-    return done
 
 
 def _dry_run(config: RunConfig, *, resume: bool, force: bool, as_json: bool) -> DryRun:
@@ -130,9 +137,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     is replaced.
     """
     run = _prepare(config, resume=resume, force=force)
-    from embedkit.trainer.run.disk import full_error, is_full
     from embedkit.trainer.run.messages import print_plan
     from embedkit.trainer.step.checkpoint import last_checkpoint
+    from embedkit.trainer.step.disk import full_error, is_full
 
     print_plan(run.plan)
     checkpoint = last_checkpoint(run.folder) if resume else None
@@ -188,6 +195,7 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.models.quiet import quiet_libraries
     from embedkit.trainer.model.load import save_model
+    from embedkit.trainer.run.environment import write_kept_epoch
     from embedkit.trainer.step.distributed import wait
     from embedkit.trainer.step.loop import TrainingLoop
     from embedkit.trainer.step.sharding import in_one_piece
@@ -215,6 +223,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             steps=loop.step,
             kept=kept,
             stopped_early=dev is not None and dev.stopped_early,
+            ending=loop.ending,
             loss=sum(losses) / max(len(losses), 1),
             dev=tuple((done.epoch, done.metrics) for done in (dev.results if dev else ())),
             seconds=time.monotonic() - started,
@@ -226,6 +235,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
         )
         whole = in_one_piece(run.inputs.loss.model, config)
         if is_first():
+            write_kept_epoch(run.folder, kept.epoch if kept else loop.epoch)
             save_model(whole, result.model, card=_write_card(run, result, dev))
             if dev is not None:
                 dev.forget_best()
@@ -242,9 +252,13 @@ def _train(
     Raises:
         TerminatedError: SIGTERM came; the checkpoint is written.
     """
+    from embedkit.trainer.step.distributed import any_of
+    from embedkit.trainer.step.optimiser import DECAY_SHARE
+    from embedkit.trainer.watch.ending import wind_down
     from embedkit.trainer.watch.progress import Progress
 
     started, losses, output = time.monotonic(), list[float](), run.config.output
+    minutes = run.config.train.max_minutes
     if dev is not None:
         dev.before_steps(loop)
     progress = Progress(start=loop.step, total=loop.total, rows_per_step=run.plan.rows_per_step)
@@ -252,6 +266,9 @@ def _train(
         for done in loop.steps():
             losses.append(done.loss)
             stop.after_step()
+            if minutes is not None and any_of(loop.seconds > 60 * minutes * (1 - DECAY_SHARE)):
+                wind_down(loop, "time")
+            progress.total = log.total = loop.total
             progress.after_step(done)
             log.after_step(done)
             if dev is not None and not stop.raised:
@@ -296,6 +313,7 @@ def _write_card(run: PreparedRun, result: TrainResult, dev: DevEvaluation | None
         dev=dev.results if dev else (),
         kept=result.kept,
         stopped_early=result.stopped_early,
+        ending=result.ending,
         steps=result.steps,
         seconds=result.seconds,
         example=(example[0], example[1 % len(example)]),

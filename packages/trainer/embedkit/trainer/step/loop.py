@@ -5,12 +5,14 @@ What happens between two steps (dev evaluation, log, checkpoints) is up to whoev
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import DataLoader
@@ -24,11 +26,14 @@ from embedkit.trainer.step.batch import Features, StepInputs, features_of, on_de
 from embedkit.trainer.step.checkpoint import read_weights, trained_parameters, write_weights
 from embedkit.trainer.step.lost_loss import lost_loss
 from embedkit.trainer.step.memory import attempt
-from embedkit.trainer.step.optimiser import make_optimiser, make_schedule
+from embedkit.trainer.step.optimiser import DECAY_SHARE, Schedule, make_optimiser
 
 _WEIGHTS = "weights.safetensors"
 _STATE = "training.pt"
 _AT_ONCE = "texts_at_once"  # how many texts fitted into memory
+# A run that ends when it has learnt enough warms up as one of so many epochs would.
+USUAL_EPOCHS = 10
+Ending = Literal["flat", "unseen", "time"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +63,16 @@ class NumberedRows(torch.utils.data.Dataset[int]):  # type: ignore[misc]
 
 
 class TrainingLoop:
-    """Trains the loss of `inputs` for `total` optimiser steps. `step` of them are done."""
+    """Trains the loss of `inputs` for `total` optimiser steps. `step` of them are done, in `seconds`.
+
+    `wind_down` lowers `total`; `ending` says why it did.
+    """
 
     def __init__(self, inputs: StepInputs, config: RunConfig, *, total: int) -> None:
         """`config` has its automatic values filled in."""
         self.step = 0
         self.total = total
+        self.ending: Ending | None = None
         self._inputs = inputs
         self._config = config
         self._loss = inputs.loss
@@ -73,7 +82,10 @@ class TrainingLoop:
         self._optimiser = make_optimiser(inputs.loss, config.optim)
         if sharding.is_split(inputs.loss):
             sharding.split_as_loaded(self._optimiser)
-        self._schedule = make_schedule(self._optimiser, config.optim, steps=total)
+        warm = min(total, USUAL_EPOCHS * self._steps_per_epoch) if train.epochs == "auto" else total
+        warm_up = math.ceil(warm * config.optim.warmup_ratio)
+        self._schedule = Schedule(self._optimiser, config.optim, steps=total, warm_up=warm_up)
+        self._seconds_before, self._started = 0.0, time.monotonic()
         self._scaler = torch.amp.GradScaler(config.device, enabled=config.dtype == "float16")
 
     @property
@@ -91,6 +103,25 @@ class TrainingLoop:
     def _steps_per_epoch(self) -> int:
         return -(-len(self._batches) // self._config.train.grad_accum_steps)
 
+    @property
+    def seconds(self) -> float:
+        """The time that training has taken so far, in all parts of a run that was cut off."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def wind_down(self, ending: Ending) -> bool:
+        """Let the learning rate fall to 0 from here on, over a fifth of all steps, to the end of an epoch where there
+        is time; whether it did not fall already.
+        """
+        if self.step >= self._schedule.fall_from or self.ending is not None:
+            return False
+        end = math.ceil(self.step / (1 - DECAY_SHARE))
+        if ending != "time":
+            end = -(-end // self._steps_per_epoch) * self._steps_per_epoch
+        self.total = min(self.total, max(end, self.step + 1))
+        self._schedule.fall_from, self._schedule.end = self.step, self.total
+        self.ending = ending
+        return True
+
     def steps(self) -> Iterator[StepResult]:
         """Train step after step, from where the run is to its end.
 
@@ -102,7 +133,7 @@ class TrainingLoop:
             self._batches.set_epoch(epoch)
             accumulated = self._config.train.grad_accum_steps
             batches = iter(self._loader(islice(self._batches, done * accumulated, None)))
-            while window := list(islice(batches, accumulated)):
+            while self.step < self.total and (window := list(islice(batches, accumulated))):
                 yield self._optimise(window)
 
     def _loader(self, numbers: Iterable[list[int]]) -> DataLoader[Features]:
@@ -124,7 +155,7 @@ class TrainingLoop:
         self._scaler.unscale_(self._optimiser)
         limit = self._config.optim.max_grad_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_(self._loss.model.parameters(), limit)
-        rate = float(self._schedule.get_last_lr()[0])
+        rate = self._schedule.rate
         scale = self._scaler.get_scale()
         self._scaler.step(self._optimiser)
         self._scaler.update()
@@ -175,7 +206,10 @@ class TrainingLoop:
         state: dict[str, Any] = {
             "step": self.step,
             "optimiser": sharding.whole_state(self._optimiser),
-            "schedule": self._schedule.state_dict(),
+            "schedule": self._schedule.state(),
+            "total": self.total,
+            "ending": self.ending,
+            "seconds": self.seconds,
             "scaler": self._scaler.state_dict(),
         }
         if processes.is_first():
@@ -199,5 +233,7 @@ class TrainingLoop:
         state = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
         self.step = state["step"]
         self._optimiser.load_state_dict(state["optimiser"])
-        self._schedule.load_state_dict(state["schedule"])
+        self._schedule.load(state["schedule"])
+        self.total, self.ending = state["total"], state["ending"]
+        self._seconds_before = state["seconds"]
         self._scaler.load_state_dict(state["scaler"])

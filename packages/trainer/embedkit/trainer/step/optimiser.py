@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "paged_adamw_8bit": {"optim_bits": 8, "is_paged": True},
     "lion_8bit": {"optim_bits": 8, "betas": (0.9, 0.999)},
 }
+# The last part of the steps, in which the learning rate of warmup_stable_decay falls.
+DECAY_SHARE = 0.2
 # Vectors of new tokens begin as a mean of pieces that meant nothing, and are seen less often than other weights.
 NEW_ROWS_LR_FACTOR = 5.0
 NEEDS_BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "lion_8bit")
@@ -79,14 +82,43 @@ def _keep_embeddings_exact(loss: LossModule) -> None:
             GlobalOptimManager.get_instance().register_module_override(module, "weight", {"optim_bits": 32})
 
 
-def make_schedule(optimiser: torch.optim.Optimizer, optim: OptimSection, *, steps: int) -> Any:
-    """The learning rate scheduler: warm-up, then what the config names."""
-    from transformers import get_scheduler
+class Schedule:
+    """The learning rate over the steps: warm-up, then what the config names, and from step `fall_from` on down to 0
+    at step `end`.
+    """
 
-    name = "constant_with_warmup" if optim.scheduler == "constant" else optim.scheduler
-    return get_scheduler(
-        name,
-        optimiser,
-        num_warmup_steps=math.ceil(steps * optim.warmup_ratio),
-        num_training_steps=steps,
-    )
+    def __init__(
+        self, optimiser: torch.optim.Optimizer, optim: OptimSection, *, steps: int, warm_up: int
+    ) -> None:
+        """`warm_up` of `steps` steps are those in which the rate rises."""
+        from transformers import get_scheduler
+
+        stable = optim.scheduler == "warmup_stable_decay"
+        self.end = steps
+        self.fall_from = steps - math.ceil(steps * DECAY_SHARE) if stable else steps
+        name = "constant_with_warmup" if stable or optim.scheduler == "constant" else optim.scheduler
+        named: Any = get_scheduler(name, optimiser, num_warmup_steps=warm_up, num_training_steps=steps)
+        self._share: Callable[[int], float] = named.lr_lambdas[0]
+        self._rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self._share_at(step))
+
+    def _share_at(self, step: int) -> float:
+        left = (self.end - step) / max(1, self.end - self.fall_from)
+        return self._share(step) * (1.0 if step <= self.fall_from else max(0.0, left))
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self._rates.get_last_lr()[0])
+
+    def step(self) -> None:
+        """Go on to the next step."""
+        self._rates.step()
+
+    def state(self) -> dict[str, Any]:
+        """What `load` takes."""
+        return {"end": self.end, "fall_from": self.fall_from, "rates": self._rates.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
+        self.end, self.fall_from = state["end"], state["fall_from"]
+        self._rates.load_state_dict(state["rates"])

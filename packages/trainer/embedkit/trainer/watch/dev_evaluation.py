@@ -17,6 +17,7 @@ from embedkit.trainer.step.distributed import from_first, wait
 from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.step.processes import is_first
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics, label
+from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeping_unseen, reason_to_end, wind_down
 from embedkit.trainer.watch.metrics_log import MetricsLog
 
 _BEST = "best.safetensors"
@@ -41,8 +42,8 @@ class DevResult:
 class DevEvaluation:
     """Measures the dev rows before the first step and then every `train.eval_steps` or epoch.
 
-    Keeps the weights of the best result, where `train.best_metric` or `train.early_stopping_patience` is set. Results
-    are saved with each checkpoint, so that a resumed run knows them.
+    Keeps the weights of the best result, where `best_metric` names a metric, and brings a run whose `train.epochs` is
+    auto to its end. Results are saved with each checkpoint, so that a resumed run knows them.
     """
 
     def __init__(self, evaluator: DevEvaluator, train: TrainSection, *, run: Path, log: MetricsLog) -> None:
@@ -77,6 +78,13 @@ class DevEvaluation:
         say("dev after epoch {epoch}: {metrics}", epoch=f"{result.epoch:g}", metrics=", ".join(shown))
         if self._metric is not None:
             self._compare(result, self._metric)
+        ending = (
+            reason_to_end(self.results, concepts=self._evaluator.concepts)
+            if self._train.epochs == "auto"
+            else None
+        )
+        if ending is not None:
+            wind_down(loop, ending)
 
     def _compare(self, result: DevResult, metric: str) -> None:
         """Keep the weights of the best result so far; stop early when it lies too far back."""
@@ -103,7 +111,12 @@ class DevEvaluation:
             )
 
     def _trained(self) -> list[DevResult]:
-        return [result for result in self.results if result.step > 0]
+        """The results that may be the best; with epochs auto those that keep what the base model does unseen."""
+        trained = [result for result in self.results if result.step > 0]
+        if self._train.epochs != "auto":
+            return trained
+        keeping = keeping_unseen(self.results, concepts=self._evaluator.concepts)
+        return [result for result in keeping if result.step > 0] or trained
 
     def _write_best(self, result: DevResult) -> None:
         part = self._best_path.with_name(f"{_BEST}.part")
@@ -166,8 +179,13 @@ class DevEvaluation:
 
 
 def best_metric(train: TrainSection) -> str | None:
-    """The metric that decides which weights are kept; None: the last ones are."""
-    return train.best_metric or ("ndcg_at_10" if train.early_stopping_patience else None)
+    """The metric that decides which weights are kept; None: the last ones are.
+
+    `train` has its automatic values filled in: its epochs are auto only where there are known dev rows.
+    """
+    if train.epochs == "auto":
+        return train.best_metric or KNOWN
+    return train.best_metric or (UNSEEN if train.early_stopping_patience else None)
 
 
 def is_better(one: float, other: float, metric: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.model.precision import autocast
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import CLASS_SCORES
-from embedkit.trainer.rows.sampling import label_order, sample_rows
+from embedkit.trainer.rows.sampling import epoch_order, label_order, sample_rows
 from embedkit.trainer.rows.sources import Mixture
 from embedkit.trainer.rows.store import Rows
 from embedkit.trainer.step.batch import RowCollator, TextKey
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # Train rows whose positives stand in the corpus too, so that finding the right one is not trivially easy.
 TRAIN_ROWS = 500
+# Known rows that are asked in an evaluation, at most.
+KNOWN_ROWS = 600
 # Labelled rows that are compared with one another, at most: the work grows with their square.
 COMPARED_ROWS = 2000
 
@@ -38,7 +41,8 @@ COMPARED_ROWS = 2000
 class DevMetrics:
     """What was measured; None where the rows are of another kind.
 
-    Pairs: means over the distinct dev anchors. Scored pairs and inference classes: correlations of cosine
+    Pairs: means over the distinct dev anchors. `known_recall_at_1` is of questions for concepts that are trained
+    on, in wordings that are not. Scored pairs and inference classes: correlations of cosine
     similarity and score. Labelled sentences and triplets: `accuracy`, the share of comparisons in which the
     alike are nearer than the others.
     """
@@ -48,6 +52,7 @@ class DevMetrics:
     mrr_at_10: float | None = None
     recall_at_1: float | None = None
     recall_at_10: float | None = None
+    known_recall_at_1: float | None = None
     pearson: float | None = None
     spearman: float | None = None
     accuracy: float | None = None
@@ -59,7 +64,7 @@ class DevMetrics:
 
 def label(name: str) -> str:
     """What a person calls a metric: `nDCG@10` for `ndcg_at_10`."""
-    return name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
+    return name.replace("known_", "known ").replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +90,40 @@ def make_dev_set(dev: Rows, train: Mixture, *, source: int | None, seed: int) ->
     return DevSet(rows=dev, source=source, queries=queries, corpus=corpus)
 
 
+def make_known_set(known: Rows, *, seed: int) -> DevSet:
+    """Queries of up to `KNOWN_ROWS` rows, of every language and kind alike many, over the definitions of all."""
+    pairs = [known.store[number] for number in range(len(known))]
+    drawn = [pairs[number] for number in epoch_order(len(pairs), seed=seed, lap=0)]
+    places = Counter[tuple[str, str]]()
+    ranked = []
+    for pair in drawn:
+        ranked.append(places[pair.lang, pair.kind])
+        places[pair.lang, pair.kind] += 1
+    chosen = [drawn[number] for number in np.argsort(ranked, kind="stable")[:KNOWN_ROWS]]
+    queries, corpus, _ = queries_over(chosen, pairs)
+    return DevSet(rows=known, source=None, queries=queries, corpus=corpus)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevEvaluator:
     """All that measuring the dev rows takes: rows, collator, loss around the model, and the weights that count.
 
-    `batch_size` texts are encoded at once, in the number format `dtype`.
+    `dev` are of concepts that are not trained on, `known` of those that are; one of them is there. `batch_size` texts
+    are encoded at once, in the number format `dtype`.
     """
 
-    dev: DevSet
+    dev: DevSet | None
+    known: DevSet | None
     collator: RowCollator
     loss: BatchLoss
     average: WeightAverage
     batch_size: int
     dtype: str
+
+    @property
+    def concepts(self) -> int:
+        """How many concepts the dev rows ask for."""
+        return len({asked.concept for asked in self.dev.queries}) if self.dev else 0
 
     def measure(self) -> DevMetrics:
         """The metrics with the weights that would be saved, with fewer texts at once where memory runs out: the
@@ -107,56 +133,63 @@ class DevEvaluator:
         while True:
             try:
                 with self.average.applied(), autocast(self.loss.model.device.type, self.dtype):
-                    return evaluate_dev(self.loss, self.collator, self.dev, batch_size=size)
+                    return evaluate_dev(self, batch_size=size)
             except RuntimeError as error:
                 if size == 1 or not is_out_of_memory(error) or is_split(self.loss.model):
                     raise
             size //= 2
 
 
-def evaluate_dev(loss: BatchLoss, collator: RowCollator, dev: DevSet, *, batch_size: int) -> DevMetrics:
-    """Measure the model of `loss` as it is, each distinct text encoded once. Nothing random is drawn."""
+def evaluate_dev(what: DevEvaluator, *, batch_size: int) -> DevMetrics:
+    """Measure the model as it is, each distinct text encoded once. Nothing random is drawn."""
+    loss, collator, dev, known = what.loss, what.collator, what.dev, what.known
     model = loss.model
-    query, document = collator.prompts
     keys = [
-        *collator.distinct(range(len(dev.rows))),
-        *((query, asked.text) for asked in dev.queries),
-        *((document, text) for text in dev.corpus),
+        *(collator.distinct(range(len(dev.rows))) if dev else ()),
+        *(key for searched in (dev, known) if searched for key in _searched(searched, collator)),
     ]
     was_training = loss.training
     loss.eval()
     place, vectors = _encode(model, dict.fromkeys(keys), batch_size=batch_size)
     mean_loss = (
         None
-        if dev.source is None
+        if dev is None or dev.source is None
         else _mean_loss(loss, collator, place, vectors, dev=dev, batch_size=batch_size)
     )
     loss.train(was_training)
     unit = torch.nn.functional.normalize(vectors[:, : model.truncate_dim], dim=-1).cpu().numpy()
-    if dev.rows.shape == "pairs":
-        found = _retrieval(
-            dev,
-            unit,
-            [place[query, asked.text] for asked in dev.queries],
-            [place[document, text] for text in dev.corpus],
-        )
-    else:
+    found: dict[str, float] = {}
+    if dev is not None and dev.rows.shape == "pairs":
+        found = _retrieval(dev, unit, [place[key] for key in _searched(dev, collator)])
+    elif dev is not None:
         plan: Any = collator.plan(range(len(dev.rows)), place)
         found = _likeness(dev.rows, unit[plan.columns.numpy()], plan.labels.numpy())
+    if known is not None:
+        of_known = _retrieval(known, unit, [place[key] for key in _searched(known, collator)])
+        found["known_recall_at_1"] = of_known["recall_at_1"]
     return DevMetrics(loss=mean_loss, **found)
 
 
-def _retrieval(
-    dev: DevSet, unit: NDArray[np.float32], queries: Sequence[int], corpus: Sequence[int]
-) -> dict[str, float]:
-    places = rank(
+def _searched(dev: DevSet, collator: RowCollator) -> list[TextKey]:
+    """The queries of a dev set, then its corpus, each text with its prompt."""
+    query, document = collator.prompts
+    return [
+        *((query, asked.text) for asked in dev.queries),
+        *((document, text) for text in dev.corpus),
+    ]
+
+
+def _retrieval(dev: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> dict[str, float]:
+    """`places` are those of the queries, then of the corpus, among the vectors `unit` (N, D)."""
+    queries, corpus = places[: len(dev.queries)], places[len(dev.queries) :]
+    ranked = rank(
         CosineScorer(unit[queries], unit[corpus]),
         top_k=DEPTH,
         excluded=[asked.excluded for asked in dev.queries],
         windows=np.array([asked.window for asked in dev.queries]),
     ).places
     relevant = [asked.relevant for asked in dev.queries]
-    means = dict(zip(METRICS, query_metrics(places, relevant).mean(axis=0).tolist(), strict=True))
+    means = dict(zip(METRICS, query_metrics(ranked, relevant).mean(axis=0).tolist(), strict=True))
     names = ("ndcg@10", "mrr@10", "recall@1", "recall@10")
     return {name.replace("@", "_at_"): means[name] for name in names}
 

@@ -19,7 +19,7 @@ _PROJECT = "embedkit"
 
 
 class MetricsLog:
-    """Writes a line every `log_steps` steps, after the last step, and after each dev evaluation."""
+    """Writes a line every `log_steps` steps, after the last of `total` steps, and after each dev evaluation."""
 
     def __init__(
         self, run: Path, output: OutputSection, *, start: int, total: int, rows_per_step: float
@@ -27,14 +27,15 @@ class MetricsLog:
         """`start` of `total` steps are done already."""
         self._path = run / METRICS if output.save_metrics else None
         self._trackers = start_trackers(output.report_to, run) if is_first() else []
-        self._every, self._total, self._rows = output.log_steps, total, rows_per_step
+        self.total = total
+        self._every, self._rows = output.log_steps, rows_per_step
         self._last = (time.monotonic(), start)
         self._losses: list[float] = []
 
     def after_step(self, done: StepResult) -> None:
         """Write the means since the last line, when a line is due."""
         self._losses.append(done.loss)
-        if done.step % self._every and done.step != self._total:
+        if done.step % self._every and done.step != self.total:
             return
         now, (then, before) = time.monotonic(), self._last
         numbers = {

@@ -13,11 +13,12 @@ from embedkit.trainer.step.processes import is_first
 
 
 class Progress:
-    """Shows on stderr how far training is; the loss shown is a running mean."""
+    """Shows on stderr how far training is, of `total` steps; the loss shown is a running mean."""
 
     def __init__(self, *, start: int, total: int, rows_per_step: float) -> None:
         """`start` of `total` steps are done already."""
-        self._start, self._total, self._rows = start, total, rows_per_step
+        self.total = total
+        self._start, self._rows = start, rows_per_step
         self._loss = float("nan")
         self._started = time.monotonic()
         self._due = self._started + LINE_SECONDS
@@ -33,6 +34,7 @@ class Progress:
         now, steps = time.monotonic(), done.step - self._start
         rate = steps * self._rows / max(now - self._started, 1e-9)
         if self._bar is not None:
+            self._bar.total = self.total
             self._bar.update(1)
             self._bar.set_postfix_str(f"loss {self._loss:.3f}, {rate:.1f} samples/s", refresh=False)
         elif now >= self._due and is_first():
@@ -40,10 +42,10 @@ class Progress:
             say(
                 "train: {done} of {total} steps, loss {loss}, {rate} samples/s, {left} left",
                 done=done.step,
-                total=self._total,
+                total=self.total,
                 loss=f"{self._loss:.3f}",
                 rate=f"{rate:.1f}",
-                left=duration((self._total - done.step) * (now - self._started) / steps),
+                left=duration((self.total - done.step) * (now - self._started) / steps),
             )
 
     def close(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from embedkit.data.run_folder import MODEL
 from embedkit.errors import UserError
-from embedkit.trainer.run.resume import drop_leftovers
-from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
+from embedkit.files import remove_leftovers
+from embedkit.trainer.step.checkpoint import checkpoint_step, drop_partial, last_checkpoint
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 # Writers in Rust and C++ lose the number of the error and keep its text, or only that a write failed.
@@ -19,6 +20,12 @@ _SAYINGS = (
     "iostream error",
     "unexpected pos",
 )
+
+
+def drop_leftovers(run: Path) -> None:
+    """Delete what interrupted saves left, which takes room and counts for nothing."""
+    drop_partial(run)
+    remove_leftovers(run / MODEL)
 
 
 def is_full(error: BaseException | None) -> bool:
