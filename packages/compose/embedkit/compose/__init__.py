@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from embedkit.compose.templates.run import synth as synth
 
 # A folder imports only itself and those before it.
-FOLDERS = ("concepts", "rows", "mine", "export", "encode", "templates", "check", "run")
+FOLDERS = ("concepts", "rows", "mine", "export", "encode", "templates", "known", "check", "run")
 API = {
     "encode.records": ("EmbedOptions", "EmbedResult"),
     "encode.run": ("embed",),

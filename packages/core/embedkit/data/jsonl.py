@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from embedkit.errors import UserError
 from embedkit.files import STDIO, atomic
 from embedkit.messages import Phrase
+from embedkit.text import dumps
 
 
 class BadLineError(ValueError):
@@ -22,11 +22,6 @@ class BadLineError(ValueError):
         self.problem = problem
         self.column = column
         self.reason = reason or problem
-
-
-def dumps(value: Any) -> str:
-    """One line of JSON in NFC, with no ASCII escapes."""
-    return unicodedata.normalize("NFC", json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def parse_object(line: bytes | str) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from embedkit.data.entries import (
 from embedkit.data.foreign_formats import refuse_documents, refuse_known
 from embedkit.data.jsonl import BadLineError, parse_object, require_whole_characters
 from embedkit.data.shapes import whole_shape_of
-from embedkit.data.shipped import data_path
 from embedkit.data.tables import (
     DELIMITERS,
     NAMES,
@@ -50,6 +49,7 @@ from embedkit.data.tables import (
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 from embedkit.messages import Phrase, tr
+from embedkit.shipped_data import data_path
 from embedkit.text import clean, writable
 
 MAX_LINE_CHARS = 1_000_000
@@ -283,7 +283,7 @@ def _opened(path: Path | str, name: str = "") -> Iterator[_Table]:
             shutil.copyfileobj(sys.stdin.buffer, handle)
         encoding = _checked(handle, name)
         text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")
-        lines = _lines(text)
+        lines = _bounded_lines(text)
         yield _Table(name, encoding, list(islice(lines, SAMPLE_ROWS)), lines)
 
 
@@ -301,7 +301,7 @@ def _checked(handle: IO[bytes], name: str) -> Encoding:
         raise UserError("cannot be read ({reason})", place=name, reason=error.strerror) from error
 
 
-def _lines(text: IO[str]) -> Iterator[Line]:
+def _bounded_lines(text: IO[str]) -> Iterator[Line]:
     number = 0
     while line := text.readline(MAX_LINE_CHARS):
         number += 1

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
-from embedkit.explore.output import check_output, write_rows
-from embedkit.explore.texts import read_texts
+from embedkit.explore.texts import check_output, read_texts, write_rows
 from embedkit.extras import require
 from embedkit.messages import tr
 from embedkit.text import shorten

@@ -9,8 +9,7 @@ from pathlib import Path
 from embedkit.console import out_json, say, warn
 from embedkit.errors import UserError
 from embedkit.explore.model import open_encoder, warn_if_unreadable
-from embedkit.explore.output import check_output, write_rows
-from embedkit.explore.texts import read_table
+from embedkit.explore.texts import check_output, read_table, write_rows
 from embedkit.files import STDIO
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import CosineScorer, Ranking, rank

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from embedkit.compose.templates.template import Template, parse_template
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 
 FOLDER = "forms"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from embedkit.console import warn
+from embedkit.console import track, warn
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.fetch.client import Fetcher
@@ -25,7 +25,6 @@ from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
 from embedkit.messages import tr
-from embedkit.progress import track
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:

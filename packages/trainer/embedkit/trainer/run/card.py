@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedkit.data.run_folder import CARD, UNMEASURED
 from embedkit.files import write_text
+from embedkit.models.run_folder import CARD, UNMEASURED
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import LossSection, TemperatureSection
 from embedkit.trainer.rows.store import RowSummary

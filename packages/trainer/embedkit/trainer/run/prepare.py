@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from transformers import set_seed
 
-from embedkit.data import run_folder
 from embedkit.errors import UserError
+from embedkit.models import run_folder
 from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.base import BatchLoss
@@ -22,7 +22,7 @@ from embedkit.trainer.model.load import find_model, layers_of, prepare_model, pr
 from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
-from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
+from embedkit.trainer.rows.sources import TrainingRows, find_sources, read_training_rows
 from embedkit.trainer.rows.store import Rows, find_dev, read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.environment import require_same_start
@@ -70,7 +70,7 @@ class _Found:
 
     config: RunConfig
     source: ModelSource
-    rows: Mixture
+    rows: TrainingRows
     dev_rows: Rows | None
     dev_source: int | None
 
@@ -114,7 +114,7 @@ def _find_inputs(config: RunConfig) -> _Found:
     device = choose_device(config.device)
     distributed.join(device)
     source = find_model(config)
-    rows = read_mixture(config)
+    rows = read_training_rows(config)
     require_settings(config, rows)
     pairs_path = None if config.data.sources else find_sources(config)[0][0]
     dev_path = find_dev(config.data, pairs_path)
@@ -156,7 +156,7 @@ def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
             )
 
 
-def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | None]:
+def _read_dev(config: RunConfig, path: str, rows: TrainingRows) -> tuple[Rows, int | None]:
     """The dev rows as the first loss that fits them wants them, and the number of its source."""
     whole = config.data.model_copy(update={"stream": False, "max_rows": None})
     shape = read_rows(path, whole.model_copy(update={"max_rows": 1}), check=False).shape
@@ -213,7 +213,7 @@ def _load(found: _Found, folder: Path) -> PreparedRun:
     )
 
 
-def _collator(config: RunConfig, rows: Mixture, loss: BatchLoss) -> MixedCollator:
+def _collator(config: RunConfig, rows: TrainingRows, loss: BatchLoss) -> MixedCollator:
     options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
     return MixedCollator(rows, [make_collator(loss.model, source.rows, **options) for source in rows.sources])
 
