@@ -56,7 +56,7 @@ MAX_LINE_CHARS = 1_000_000
 WRONG_COUNT = Phrase("wrong column count")
 TITLE_ROWS = 10  # a spreadsheet's title and remarks above its header
 # Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
-_BINARY: tuple[bytes, ...] = (
+BINARY: tuple[bytes, ...] = (
     *(b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf"),
     *(b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY"),
 )
@@ -290,7 +290,7 @@ def _opened(path: Path | str, name: str = "") -> Iterator[_Table]:
 def _checked(handle: IO[bytes], name: str) -> Encoding:
     try:
         handle.seek(0)
-        if handle.read(16).startswith(_BINARY):
+        if handle.read(16).startswith(BINARY):
             raise UserError(
                 "is a spreadsheet, an archive or another binary file",
                 place=name,
