@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.errors import UserError
-from embedkit.files import STDIO, atomic
+from embedkit.files import STDIO, atomic, open_bytes
 from embedkit.messages import Phrase
 from embedkit.text import dumps
 
@@ -87,13 +87,7 @@ def raw_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
     Raises:
         UserError: the file cannot be read.
     """
-    try:
-        handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115 (closed below)
-    except FileNotFoundError:
-        raise UserError("there is no such file", place=str(path), hint="check the path") from None
-    except OSError as error:
-        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
-    with handle:
+    with sys.stdin.buffer if str(path) == STDIO else open_bytes(path) as handle:
         yield from enumerate(handle, start=1)
 
 

@@ -47,7 +47,7 @@ from embedkit.data.tables import (
     split,
 )
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, open_bytes
 from embedkit.messages import Phrase, tr
 from embedkit.shipped_data import data_path
 from embedkit.text import clean, writable
@@ -272,14 +272,9 @@ class _Table:
 def _opened(path: Path | str, name: str = "") -> Iterator[_Table]:
     """A table to be read in its encoding; standard input is laid down in a temporary file first."""
     name = name or ("stdin" if str(path) == STDIO else writable(str(path)))
-    try:
-        handle: Any = tempfile.TemporaryFile() if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115
-    except FileNotFoundError:
-        raise UserError("there is no such file", place=name, hint="check the path") from None
-    except OSError as error:
-        raise UserError("cannot be read ({reason})", place=name, reason=error.strerror) from error
-    with handle:
-        if str(path) == STDIO:
+    from_stdin = str(path) == STDIO
+    with tempfile.TemporaryFile() if from_stdin else open_bytes(path, name) as handle:
+        if from_stdin:
             shutil.copyfileobj(sys.stdin.buffer, handle)
         encoding = _checked(handle, name)
         text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")

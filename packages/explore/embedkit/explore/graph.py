@@ -202,11 +202,8 @@ def _print(result: GraphResult) -> None:
         tr(
             "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, "
             "{alone} concepts without a link",
-            concepts=result.concepts,
-            links=result.links,
             least=result.min_similarity,
-            groups=result.groups,
-            alone=result.alone,
+            **asdict(result),
         )
     )
     say("wrote {paths}", paths=", ".join(result.files))

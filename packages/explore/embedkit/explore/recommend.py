@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
@@ -97,9 +98,7 @@ def _names(concept: GlossaryConcept) -> tuple[str, ...]:
 
 
 def _nearest(
-    concepts: Sequence[GlossaryConcept],
-    cosines: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    top_k: int,
+    concepts: Sequence[GlossaryConcept], cosines: NDArray[np.float32], top_k: int
 ) -> Iterator[Recommendation]:
     for rank, place in enumerate(np.argsort(-cosines, kind="stable")[:top_k].tolist(), start=1):
         concept = concepts[place]
