@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.console import out, out_json
 from embedkit.errors import UserError
-from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder, print_result, warn_if_unreadable
 from embedkit.explore.texts import given_texts
 from embedkit.messages import tr
 from embedkit.models.backends import unit_rows
@@ -46,15 +45,13 @@ class SimilarityResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimilarityOptions:
+class SimilarityOptions(ModelOptions):
     """What `embedkit similarity` is asked for. Without `functions`: all four for two texts, cosine for more."""
 
     texts: Sequence[str] = ()
     file: str | None = None
     column: str | None = None
-    model: str | None = None
     functions: Sequence[str] = ()
-    as_json: bool = False
 
 
 def similarity(options: SimilarityOptions) -> SimilarityResult:
@@ -77,11 +74,7 @@ def similarity(options: SimilarityOptions) -> SimilarityResult:
     vectors = encoder.model.encode_document(list(given), batch_size=64, show_progress_bar=False)
     matrices = tuple(_matrix(name, np.asarray(vectors, dtype=np.float64)) for name in chosen)
     result = SimilarityResult(model=encoder.source.requested, texts=given, matrices=matrices)
-    if options.as_json:
-        out_json(asdict(result))
-    else:
-        for line in _pair_lines(result) if len(given) == 2 else _matrix_lines(result):
-            out(line)
+    print_result(result, _pair_lines(result) if len(given) == 2 else _matrix_lines(result), options)
     return result
 
 
@@ -144,14 +137,12 @@ class OddOneOutResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddOneOutOptions:
+class OddOneOutOptions(ModelOptions):
     """What `embedkit odd-one-out` is asked for."""
 
     texts: Sequence[str] = ()
     file: str | None = None
     column: str | None = None
-    model: str | None = None
-    as_json: bool = False
 
 
 def odd_one_out(options: OddOneOutOptions) -> OddOneOutResult:
@@ -176,11 +167,7 @@ def odd_one_out(options: OddOneOutOptions) -> OddOneOutResult:
         margin=round(members[0].distance - members[1].distance, 6),
         members=members,
     )
-    if options.as_json:
-        out_json(asdict(result))
-    else:
-        for line in _word_lines(result):
-            out(line)
+    print_result(result, _word_lines(result), options)
     return result
 
 

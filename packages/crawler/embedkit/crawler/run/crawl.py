@@ -12,10 +12,8 @@ from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
 from embedkit.crawler.output.align import Translation, align, with_translations
 from embedkit.crawler.output.completeness import check_completeness
-from embedkit.crawler.output.difference import difference
 from embedkit.crawler.output.files import CrawlResult
-from embedkit.crawler.output.pages import CrawledPage
-from embedkit.crawler.output.rows import rows
+from embedkit.crawler.output.rows import CrawledPage, difference, rows
 from embedkit.crawler.run.dry_run import print_plan
 from embedkit.crawler.run.messages import print_report
 from embedkit.crawler.run.options import CrawlOptions, check_options

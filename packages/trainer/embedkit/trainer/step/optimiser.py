@@ -77,8 +77,5 @@ def make_schedule(optimiser: torch.optim.Optimizer, optim: OptimSection, *, step
 
     name = "constant_with_warmup" if optim.scheduler == "constant" else optim.scheduler
     return get_scheduler(
-        name,
-        optimiser,
-        num_warmup_steps=math.ceil(steps * optim.warmup_ratio),
-        num_training_steps=steps,
+        name, optimiser, num_warmup_steps=math.ceil(steps * optim.warmup_ratio), num_training_steps=steps
     )
