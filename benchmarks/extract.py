@@ -21,7 +21,7 @@ from bs4 import BeautifulSoup
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.tree import NOISE
 from embedkit.crawler.sources.markup import to_html
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/glossaries"
 SHIPPED_ENTRIES = 112

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import requests
 
-from embedkit.data.shipped import data_path
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
+from embedkit.shipped_data import data_path
 
 PEER = "a request at a time"
 OURS = "embedkit serve"

@@ -28,7 +28,7 @@ from typing import Any
 
 from embedkit.data.records import Pair, write_pairs
 from embedkit.data.shapes import read_pairs
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 
 STOCK, NO_DUPLICATES, SAME, SHUFFLED, BY_CONCEPT = (
     "stock",

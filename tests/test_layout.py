@@ -20,7 +20,8 @@ FUNCTION_LINES = 60
 PARAMETERS = 6
 FOLDER_MODULES = 12
 
-# A folder may import itself and the folders before it. Every other room names its order as FOLDERS in its __init__;
+# A folder may import itself and the folders before it. Every other room names its order as FOLDERS in its __init__,
+# and in it a module that stands lower than the rest of its folder, as "folder.module";
 # core is a namespace without one. The modules that stand in core itself are below all its folders, these two above.
 CORE_FOLDERS = ("data", "models", "ranking", "html", "commands")
 CORE_ENTRIES = ("cli", "__main__")
@@ -94,16 +95,21 @@ def folder_order(room: str) -> tuple[str, ...]:
 
 
 def place(room: str, path: Path) -> str:
-    """The room's folder in which a module lies, else the module's own name."""
-    return path.relative_to(home(room)).with_suffix("").parts[0]
+    """Where in the order a module lies: its own place where it has one, else its folder, else its name."""
+    return place_of(room, ".".join(path.relative_to(home(room)).with_suffix("").parts))
+
+
+def place_of(room: str, name: str) -> str:
+    own = ".".join(name.split(".")[:2])
+    return own if own in folder_order(room) else name.split(".")[0]
 
 
 def imports_inside(room: str, path: Path) -> set[str]:
     """The folders and top modules of its own room that a module imports."""
     prefix = "embedkit." if room == "core" else f"embedkit.{room}."
-    here = subpackages(room) | {module.stem for module in home(room).glob("*.py")}
+    here = {*folder_order(room), *parts_of(room)}
     return {
-        name.removeprefix(prefix).split(".")[0] for name in imported(path) if name.startswith(prefix)
+        place_of(room, name.removeprefix(prefix)) for name in imported(path) if name.startswith(prefix)
     } & here
 
 
@@ -113,7 +119,7 @@ def folders_reached(room: str, path: Path) -> set[str]:
     while waiting:
         for name in imports_inside(room, waiting.pop()):
             module = home(room) / f"{name}.py"
-            if name in subpackages(room):
+            if name in folder_order(room):
                 folders.add(name)
             elif module not in seen:
                 seen.add(module)
@@ -124,7 +130,11 @@ def folders_reached(room: str, path: Path) -> set[str]:
 @pytest.mark.parametrize("room", ["core", *ROOMS])
 def test_a_room_names_the_order_of_its_folders(room: str) -> None:
     order = folder_order(room)
-    assert set(order) == subpackages(room), f"FOLDERS of {room}, lowest first, names each of its folders"
+    modules = {name for name in order if "." in name}
+    assert set(order) - modules == subpackages(room), (
+        f"FOLDERS of {room}, lowest first, names each of its folders"
+    )
+    assert all((home(room) / f"{name.replace('.', '/')}.py").is_file() for name in modules)
     assert len(set(order)) == len(order)
 
 
@@ -214,7 +224,7 @@ def test_no_function_is_called_lines() -> None:
 
 # What the words of the field replaced: dev evaluation, forward, weight average, preflight, sampling, sources, …
 OLD_MODULES = ("looks", "passes", "blend", "traps", "order", "mixture", "told", "telling", "known")
-OLD_NAMES = ("EATS", "Mixture", "Ready")
+OLD_NAMES = ("EATS", "TrainingRows", "Ready")
 
 
 def test_old_names_are_gone() -> None:

@@ -10,9 +10,9 @@ from embedkit.data.entries import Entry
 from embedkit.data.reading import read_glossary
 from embedkit.data.records import Pair, split_path
 from embedkit.data.shapes import read_pairs
-from embedkit.data.shipped import data_path
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 from embedkit.models.vectors import Encoder
+from embedkit.shipped_data import data_path
 from embedkit.text import fold
 
 LANGUAGES = ("en", "ko")

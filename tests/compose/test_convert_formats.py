@@ -245,9 +245,9 @@ def test_what_cannot_be_used_is_rejected_with_its_place(
 
 
 def queries():  # type: ignore[no-untyped-def]
-    from embedkit.compose.export.record import JudgedQuery
+    from embedkit.compose.export.record import GroupedQuery
 
-    yield JudgedQuery("q", ("a",), ("n",))
+    yield GroupedQuery("q", ("a",), ("n",))
 
 
 def test_titles_and_grades_of_a_beir_folder(tmp_path: Path) -> None:

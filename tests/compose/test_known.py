@@ -26,8 +26,8 @@ from embedkit.compose.known.rows import PER_SLICE, KnownRow, divide_known
 from embedkit.compose.known.typos import with_typo
 from embedkit.compose.rows.drafts import KINDS, TRAINING_KINDS
 from embedkit.data.entries import Alias, Entry, write_glossary
-from embedkit.data.shipped import data_path
 from embedkit.errors import AnswerNoError, UserError
+from embedkit.shipped_data import data_path
 from embedkit.text import fold
 
 from .conftest import Run, near_duplicates, rows_of

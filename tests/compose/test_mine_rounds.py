@@ -23,7 +23,7 @@ def config(tmp_path: Path, tiny_model: Path) -> Path:
         "device": "cpu",
         "dtype": "float32",
         "train": {"batch_size": 8, "epochs": 1, "steps_per_epoch": 3},
-        "optim": {"lr": 0.01},
+        "optim": {"lr": 0.003},
     }
     path = tmp_path / "cfg.json"
     path.write_text(json.dumps(values), encoding="utf-8")

@@ -41,7 +41,7 @@ def entries_of(rows: Sequence[tuple[str, Sequence[str]]]) -> list[Entry]:
     """Entries with terms that differ: the readers under test do not merge."""
     return [
         Entry(
-            term=f"용어{number} {text.replace(chr(34), '')}",
+            term=" ".join(f"용어{number} {text.replace(chr(34), '')}".split()),
             definition=f"{text}라고 한다 {number}",
             aliases=tuple(Alias(name, "synonym") for name in dict.fromkeys(names)),
         )

@@ -7,8 +7,8 @@ import pytest
 
 from embedkit.compose.templates.pack import find_pack, load_pack, shipped_packs
 from embedkit.compose.templates.template import capitalised, parse_template
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
+from embedkit.shipped_data import data_path
 from embedkit.text import fold, language_of
 
 

@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,9 @@ from embedkit.compose.templates.neighbours import neighbours
 from embedkit.compose.templates.pack import find_pack, load_pack
 from embedkit.compose.templates.proof import SynthProof, giveaway, prove
 from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, echoes, make_rows
+from embedkit.data.reading import BINARY
 from embedkit.data.tally import Tally
+from embedkit.errors import UserError
 
 PACKS = [load_pack(find_pack(name)) for name in ("electronics-ko", "games-en")]
 VOCABULARY = "flux Flux pump pumps (PWM) PWM 전류 거울 전류거울 the [을/를] {term} x-y xy 3 C# …"
@@ -74,7 +77,7 @@ def test_any_lists_make_sound_rows_and_balanced_books(
     assert {row.pair.group for row in [*train, *test]} <= families
 
 
-@given(st.binary(max_size=200))
+@given(st.one_of(st.binary(max_size=200), st.sampled_from(BINARY).map(lambda head: head + b"rest")))
 @settings(max_examples=60, deadline=None)
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +85,11 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
         path.write_bytes(data)
         for acronyms in (False, True):
             reading = Reading(items=[], rejected=[], tally=Tally("synth"))
+            if data.startswith(BINARY):
+                with pytest.raises(UserError, match="is a spreadsheet, an archive or another binary file"):
+                    read_list(path, reading, acronyms=acronyms)
+                assert not reading.items
+                continue
             read_list(path, reading, acronyms=acronyms)
             assert reading.tally.taken_in == len(reading.items) + len(reading.rejected)
 

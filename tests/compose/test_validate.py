@@ -16,8 +16,8 @@ from embedkit.compose.check.validate import check
 from embedkit.compose.check.validate import validate as validate_command
 from embedkit.data.records import ScoredPair
 from embedkit.data.shapes import read_pairs, read_typed
-from embedkit.data.shipped import data_path
 from embedkit.errors import AnswerNoError, UserError
+from embedkit.shipped_data import data_path
 
 from .conftest import GLOSSARY, Run
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.crawler import CrawlOptions, crawl
-from embedkit.crawler.output.difference import Difference
+from embedkit.crawler.output.rows import Difference
 from embedkit.data.reading import read_glossary
 from embedkit.data.shapes import read_pairs
 from embedkit.errors import AnswerNoError, UserError

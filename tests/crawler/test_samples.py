@@ -9,7 +9,7 @@ import pytest
 
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.sources.markup import to_html
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 
 INDEX = Path(__file__).resolve().parents[3] / "shared/samples/glossaries/INDEX.tsv"
 

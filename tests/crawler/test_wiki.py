@@ -11,7 +11,7 @@ import pytest
 from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.output.align import by_anchor
-from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.output.rows import CrawledPage
 from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.errors import AnswerNoError, UserError
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from embedkit.data.run_folder import run_of
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.gates import parse_bounds
@@ -22,6 +21,7 @@ from embedkit.evaluation.measure.per_query import read_queries
 from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import Interval, MetricResult, read_evaluation
 from embedkit.evaluation.report.verdict import verdict_sentence
+from embedkit.models.run_folder import run_of
 from embedkit.ranking.queries import OWN_TEXT, read_test_set
 
 Write = Callable[[str, list[dict[str, Any]]], Path]

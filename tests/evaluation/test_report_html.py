@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from embedkit.data.run_folder import Series
 from embedkit.errors import UserError
 from embedkit.evaluation.measure.compare import PerQuery, compare
 from embedkit.evaluation.measure.slices import query_slices, slice_result
@@ -33,6 +32,7 @@ from embedkit.evaluation.records import (
 )
 from embedkit.evaluation.report.page import render_page, try_write_page
 from embedkit.evaluation.report.report import ReportOptions, report
+from embedkit.models.run_folder import Series
 from embedkit.ranking.leak import Leak
 from embedkit.ranking.queries import JudgedQuery
 

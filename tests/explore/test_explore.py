@@ -17,9 +17,14 @@ from embedkit.errors import UserError
 from embedkit.explore.cluster import ClusterOptions, cluster
 from embedkit.explore.concepts import concepts_of
 from embedkit.explore.faq import FaqOptions, faq
-from embedkit.explore.odd_one_out import OddOneOutOptions, odd_one_out
 from embedkit.explore.recommend import RecommendOptions, recommend
-from embedkit.explore.similarity import FUNCTIONS, SimilarityOptions, similarity
+from embedkit.explore.similarity import (
+    FUNCTIONS,
+    OddOneOutOptions,
+    SimilarityOptions,
+    odd_one_out,
+    similarity,
+)
 
 WORDS = ("전압", "전류", "다이오드", "noise")
 PWM = Entry(

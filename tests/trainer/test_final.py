@@ -13,10 +13,10 @@ from tests.trainer.test_train import run, same, weights
 from typer.testing import CliRunner
 
 from embedkit.cli import app
-from embedkit.data.run_folder import evaluation_section, run_of, with_section
 from embedkit.errors import UserError
 from embedkit.evaluation.plan import EvaluateOptions, plan_evaluation
 from embedkit.models.resolve import resolve_model
+from embedkit.models.run_folder import evaluation_section, run_of, with_section
 from embedkit.trainer.run.final import finalize, finalize_config
 
 Values = Callable[..., dict[str, Any]]

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.base import BatchLoss, LossContext
-from embedkit.trainer.losses.registry import LOSSES, SECTIONS
+from embedkit.trainer.losses.build import made_by_builder
+from embedkit.trainer.losses.registry import SECTIONS
 from embedkit.trainer.rows.store import Rows, read_rows
 from embedkit.trainer.step.batch import PairCollator, cut_points, features_of, split_by_length
 from embedkit.trainer.step.forward import encode_batch
@@ -41,7 +42,7 @@ def read(tmp_path: Path, rows: list[Row]) -> Rows:
 def made(model: SentenceTransformer, *, loss: str, **settings: Any) -> BatchLoss:
     """A loss in one direction at temperature 0.1, but for what the settings say."""
     section = SECTIONS[loss].model_validate({"temperature": 0.1, "symmetric": False, **settings})
-    return LOSSES[loss].build(section, LossContext(model=model, config=RunConfig()))
+    return made_by_builder(section, LossContext(model=model, config=RunConfig()))
 
 
 def value(

@@ -20,7 +20,7 @@ from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.build import build_loss
 from embedkit.trainer.losses.second_model import SecondModel
 from embedkit.trainer.rows.sampling import label_order
-from embedkit.trainer.rows.sources import Mixture, Source
+from embedkit.trainer.rows.sources import Source, TrainingRows
 from embedkit.trainer.rows.store import Rows, read_rows
 from embedkit.trainer.step.batch import PairCollator, features_of, make_collator
 from embedkit.trainer.watch.dev_metrics import label_accuracy
@@ -42,8 +42,8 @@ def read(tmp_path: Path, rows: list[Row], loss: str) -> Rows:
 
 def ours(model: SentenceTransformer, rows: Rows, *, name: str, **settings: Any) -> float:
     config = RunConfig.model_validate({"loss": {"name": name, **settings}})
-    mixture = Mixture([Source(rows=rows, loss=name, weight=1.0)])
-    loss = build_loss(model, config, mixture).eval()
+    rows = TrainingRows([Source(rows=rows, loss=name, weight=1.0)])
+    loss = build_loss(model, config, rows).eval()
     groups, plan = features_of(make_collator(model, rows, prompts=("", ""))(range(len(rows))))
     with torch.no_grad():
         return float(loss(groups, plan))

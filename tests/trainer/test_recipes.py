@@ -163,12 +163,12 @@ BAD_ROWS: list[tuple[str, list[Row], str]] = [
     ("batch_all_triplet", [{"text": t, "label": t} for t in "abcd"], "no label has two rows"),
     ("softmax", [row | {"label": "one"} for row in classed_rows()], "one class"),
     ("cosine", [row | {"label": 0} for row in classed_rows()], "no inference class"),
-    ("cosine", [{"sentence1": "a", "sentence2": "b", "score": 4.2}], "from 0 to 1"),
+    ("cosine", [{"sentence1": "a", "sentence2": "b", "score": 5.2}], "from 0 to 1"),
     ("cosine", [{"sentence1": "a", "sentence2": "b", "score": True}], "'score'"),
     ("cosine", [*scored_rows(), {"text": "a", "label": "b"}], "'sentence1'"),
     ("mnrl", [{"sentence1": "a", "sentence2": "b", "label": "neutral"}], "no row is left"),
     ("triplet", [{"anchor": "a", "positive": "b"}], "no row is left"),
-    ("mnrl", [{"question": "a", "answer": "b"}], "no training row that is known"),
+    ("mnrl", [{"frage": "a", "antwort": "b"}], "no training row that is known"),
     ("distill", list(topic_rows(stop=6)), "no teacher's scores"),
     ("distill", [{"anchor": "a", "positive": "b", "scores": [1, 2]}], "'scores' has to hold"),
 ]
@@ -229,15 +229,15 @@ def test_the_cached_form_has_the_gradients_of_the_loss_itself(
 ) -> None:
     write_rows(workplace / "pairs.jsonl", pair_rows())
     config = config_values(**recipe("cached_gist", tiny_model), **ALONE)
-    ready = prepare(RunConfig.model_validate(config), resume=False, force=False)
-    assert ready.loss.texts_at_once == 32
-    groups, plan = features_of(ready.collator(range(8)))
+    prepared = prepare(RunConfig.model_validate(config), resume=False, force=False)
+    assert prepared.inputs.loss.texts_at_once == 32
+    groups, plan = features_of(prepared.inputs.collator(range(8)))
     found = []
     for at_once in (None, 2):
-        ready.loss.eval().zero_grad()
-        ready.loss.texts_at_once = at_once
-        ready.loss([dict(group) for group in groups], plan).backward()
-        found.append([p.grad.clone() for p in ready.loss.model.parameters() if p.grad is not None])
+        prepared.inputs.loss.eval().zero_grad()
+        prepared.inputs.loss.texts_at_once = at_once
+        prepared.inputs.loss([dict(group) for group in groups], plan).backward()
+        found.append([p.grad.clone() for p in prepared.inputs.loss.model.parameters() if p.grad is not None])
     assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
 
 

@@ -20,11 +20,11 @@ from tests.trainer.test_train import run, same, weights
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from embedkit.data.run_folder import NEW_TOKENS
 from embedkit.errors import UserError
 from embedkit.models.backends import make_graph, run_graph
 from embedkit.models.readable import encode_whole, read, unreadable_share
 from embedkit.models.resolve import resolve_model
+from embedkit.models.run_folder import NEW_TOKENS
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
 from embedkit.trainer.run import environment
 from embedkit.trainer.step.checkpoint import last_checkpoint

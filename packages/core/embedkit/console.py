@@ -1,17 +1,24 @@
-"""Output: data to stdout, messages to stderr, never a control character."""
+"""Output: data to stdout, messages and progress to stderr, never a control character.
+
+Progress is a bar after two seconds on a terminal, elsewhere a line every 30 seconds.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-from embedkit.data.jsonl import dumps
 from embedkit.errors import UserError
 from embedkit.messages import tr
-from embedkit.text import printable
+from embedkit.text import dumps, printable
 
+T = TypeVar("T")
+QUIET_SECONDS = 2.0
+LINE_SECONDS = 30.0
 _hushed = False
 
 
@@ -61,3 +68,35 @@ def warn(template: str, **fields: object) -> None:
 def debug_wanted() -> bool:
     """Whether `EMBEDKIT_DEBUG` asks for a traceback with every error."""
     return os.environ.get("EMBEDKIT_DEBUG", "") not in ("", "0")
+
+
+def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items` and report the progress on stderr."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=label, total=total, delay=QUIET_SECONDS, leave=False)
+        return
+    ticker = Ticker(label, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        ticker.at(done)
+
+
+class Ticker:
+    """Prints `label: 120 of 600` at most every `LINE_SECONDS`."""
+
+    def __init__(self, label: str, total: int | None = None) -> None:
+        self.label = label
+        self.total = total
+        self._due = time.monotonic() + LINE_SECONDS
+
+    def at(self, done: int) -> None:
+        """Print that `done` items are finished, if a line is due."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LINE_SECONDS
+        if self.total is None:
+            say("{label}: {done}", label=self.label, done=done)
+        else:
+            say("{label}: {done} of {total}", label=self.label, done=done, total=self.total)

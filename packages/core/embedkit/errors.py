@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from embedkit.messages import tr
 
-EXIT_OK = 0
 EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

@@ -277,12 +277,19 @@ def read_bytes(path: Path | str) -> bytes:
     """The bytes of `path` (`-` is stdin); `UserError` when there are none to be had."""
     if str(path) == STDIO:
         return sys.stdin.buffer.read()
+    with open_bytes(path) as handle:
+        return handle.read()
+
+
+def open_bytes(path: Path | str, name: str = "") -> IO[bytes]:
+    """The file opened for reading, called `name` if not by its path. Raises `UserError` where it cannot be read."""
+    place = name or str(path)
     try:
-        return Path(path).read_bytes()
+        return Path(path).open("rb")
     except FileNotFoundError:
-        raise UserError("there is no such file", place=str(path), hint="check the path") from None
+        raise UserError("there is no such file", place=place, hint="check the path") from None
     except OSError as error:
-        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
+        raise UserError("cannot be read ({reason})", place=place, reason=error.strerror) from error
 
 
 def sha256_file(path: Path) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Self
 
-from embedkit.data.shipped import data_path
 from embedkit.korean import resolve_particles
+from embedkit.shipped_data import data_path
 
 
 def language() -> str:

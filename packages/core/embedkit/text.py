@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\u200b\ud800-\udfff]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -26,6 +28,11 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())  # most texts, at a fifth of the cost
     return " ".join(_CONTROL.sub("", unicodedata.normalize("NFC", text)).split())
+
+
+def dumps(value: Any) -> str:
+    """One line of JSON in NFC, with no ASCII escapes."""
+    return unicodedata.normalize("NFC", json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def writable(text: str) -> str:

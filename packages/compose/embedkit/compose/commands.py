@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from embedkit.compose.encode import commands as commands_embed
-from embedkit.compose.export import commands as commands_convert
-from embedkit.compose.templates import commands as commands_synth
+from embedkit.compose.encode.commands import embed
+from embedkit.compose.export.commands import convert
+from embedkit.compose.templates.commands import synth
 
 
 class MinerName(StrEnum):
@@ -271,6 +271,5 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("compose")(compose)
     app.command("validate")(validate)
-    commands_embed.register(app)
-    commands_synth.register(app)
-    commands_convert.register(app)
+    for command in (embed, synth, convert):
+        app.command()(command)

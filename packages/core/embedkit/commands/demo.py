@@ -12,11 +12,11 @@ from pathlib import Path
 
 from embedkit.commands.child import peak_child_mib, run_embedkit
 from embedkit.console import out_json, say
-from embedkit.data.shipped import data_path
 from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, UserError
 from embedkit.extras import require
 from embedkit.files import require_writable, write_text
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
+from embedkit.shipped_data import data_path
 
 RUN = Path("runs/demo")
 MARKER = "demo.json"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from embedkit.cache import cache_root
 from embedkit.console import out, out_json
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.extras import DISTRIBUTION
 from embedkit.files import require_writable
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
+from embedkit.shipped_data import data_path
 from embedkit.text import pad
 
 # Of each extra, a module to look for and its distribution.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from embedkit.errors import UserError
-from embedkit.files import STDIO, atomic
+from embedkit.files import STDIO, atomic, open_bytes
 from embedkit.messages import Phrase
+from embedkit.text import dumps
 
 
 class BadLineError(ValueError):
@@ -22,11 +22,6 @@ class BadLineError(ValueError):
         self.problem = problem
         self.column = column
         self.reason = reason or problem
-
-
-def dumps(value: Any) -> str:
-    """One line of JSON in NFC, with no ASCII escapes."""
-    return unicodedata.normalize("NFC", json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def parse_object(line: bytes | str) -> dict[str, Any]:
@@ -92,13 +87,7 @@ def raw_lines(path: Path | str) -> Iterator[tuple[int, bytes]]:
     Raises:
         UserError: the file cannot be read.
     """
-    try:
-        handle = sys.stdin.buffer if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115 (closed below)
-    except FileNotFoundError:
-        raise UserError("there is no such file", place=str(path), hint="check the path") from None
-    except OSError as error:
-        raise UserError("cannot be read ({reason})", place=str(path), reason=error.strerror) from error
-    with handle:
+    with sys.stdin.buffer if str(path) == STDIO else open_bytes(path) as handle:
         yield from enumerate(handle, start=1)
 
 

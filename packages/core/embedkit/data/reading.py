@@ -33,7 +33,6 @@ from embedkit.data.entries import (
 from embedkit.data.foreign_formats import refuse_documents, refuse_known
 from embedkit.data.jsonl import BadLineError, parse_object, require_whole_characters
 from embedkit.data.shapes import whole_shape_of
-from embedkit.data.shipped import data_path
 from embedkit.data.tables import (
     DELIMITERS,
     NAMES,
@@ -48,15 +47,16 @@ from embedkit.data.tables import (
     split,
 )
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, open_bytes
 from embedkit.messages import Phrase, tr
+from embedkit.shipped_data import data_path
 from embedkit.text import clean, writable
 
 MAX_LINE_CHARS = 1_000_000
 WRONG_COUNT = Phrase("wrong column count")
 TITLE_ROWS = 10  # a spreadsheet's title and remarks above its header
 # Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
-_BINARY: tuple[bytes, ...] = (
+BINARY: tuple[bytes, ...] = (
     *(b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf"),
     *(b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"SQLite format 3", b"\x93NUMPY"),
 )
@@ -272,25 +272,20 @@ class _Table:
 def _opened(path: Path | str, name: str = "") -> Iterator[_Table]:
     """A table to be read in its encoding; standard input is laid down in a temporary file first."""
     name = name or ("stdin" if str(path) == STDIO else writable(str(path)))
-    try:
-        handle: Any = tempfile.TemporaryFile() if str(path) == STDIO else Path(path).open("rb")  # noqa: SIM115
-    except FileNotFoundError:
-        raise UserError("there is no such file", place=name, hint="check the path") from None
-    except OSError as error:
-        raise UserError("cannot be read ({reason})", place=name, reason=error.strerror) from error
-    with handle:
-        if str(path) == STDIO:
+    from_stdin = str(path) == STDIO
+    with tempfile.TemporaryFile() if from_stdin else open_bytes(path, name) as handle:
+        if from_stdin:
             shutil.copyfileobj(sys.stdin.buffer, handle)
         encoding = _checked(handle, name)
         text = io.TextIOWrapper(handle, encoding=encoding.codec, errors="embedkit-mark", newline="")
-        lines = _lines(text)
+        lines = _bounded_lines(text)
         yield _Table(name, encoding, list(islice(lines, SAMPLE_ROWS)), lines)
 
 
 def _checked(handle: IO[bytes], name: str) -> Encoding:
     try:
         handle.seek(0)
-        if handle.read(16).startswith(_BINARY):
+        if handle.read(16).startswith(BINARY):
             raise UserError(
                 "is a spreadsheet, an archive or another binary file",
                 place=name,
@@ -301,7 +296,7 @@ def _checked(handle: IO[bytes], name: str) -> Encoding:
         raise UserError("cannot be read ({reason})", place=name, reason=error.strerror) from error
 
 
-def _lines(text: IO[str]) -> Iterator[Line]:
+def _bounded_lines(text: IO[str]) -> Iterator[Line]:
     number = 0
     while line := text.readline(MAX_LINE_CHARS):
         number += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from embedkit.console import say
@@ -40,13 +40,7 @@ class Tally:
 
     def print(self) -> None:
         """Say the books on stderr, one line and one more per reason."""
-        say(
-            "{step}: {taken_in} in = {given_out} out + {rejected} rejected + {merged} merged",
-            step=self.step,
-            taken_in=self.taken_in,
-            given_out=self.given_out,
-            rejected=self.rejected.total(),
-            merged=self.merged,
-        )
+        counts = asdict(self) | {"rejected": self.rejected.total()}
+        say("{step}: {taken_in} in = {given_out} out + {rejected} rejected + {merged} merged", **counts)
         for reason, count in sorted(self.rejected.items()):
             say("  {count} rejected: {reason}", count=count, reason=tr(reason))

@@ -12,7 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,9 +133,7 @@ def run_graph(
     say(
         "{backend}: cosine with torch's vectors mean {mean:.5f}, least {least:.5f}, on {texts} texts",
         backend=backend,
-        mean=agreement.mean,
-        least=agreement.least,
-        texts=agreement.texts,
+        **asdict(agreement),
     )
     if not agreement.least >= LEAST_COSINE[backend]:
         raise UserError(

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.cache import BUSY_SECONDS, cache_dir, readable_cache
+from embedkit.console import track
 from embedkit.errors import UserError
 from embedkit.models.backends import Backend, exchange
 from embedkit.models.resolve import (
@@ -30,7 +31,6 @@ from embedkit.models.resolve import (
     resolve_model,
     weights_hash,
 )
-from embedkit.progress import track
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

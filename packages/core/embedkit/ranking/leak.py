@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -147,12 +147,4 @@ def _print(leak: Leak) -> None:
         say(UNKNOWN, side=tr(leak.side))
         return
     write = warn if leak.total else say
-    write(
-        SEEN,
-        side=tr(leak.side),
-        rows=leak.rows,
-        exact=leak.exact,
-        normalised=leak.normalised,
-        near=leak.near,
-        concept=leak.concept,
-    )
+    write(SEEN, **asdict(leak) | {"side": tr(leak.side)})

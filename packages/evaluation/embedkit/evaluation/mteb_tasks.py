@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import Any
 
 from embedkit.console import out, out_json, say
-from embedkit.data.run_folder import run_of
 from embedkit.errors import UserError
 from embedkit.evaluation.plan import DEFAULT_OUTPUT, find_baseline
 from embedkit.extras import require
@@ -34,6 +33,7 @@ from embedkit.models.resolve import (
     resolve_model,
     weights_hash,
 )
+from embedkit.models.run_folder import run_of
 from embedkit.text import align
 
 EXTRA = "mteb"

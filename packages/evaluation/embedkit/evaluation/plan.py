@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.console import say
-from embedkit.data.run_folder import Run, default_test_file, measured_run, run_of
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
 from embedkit.evaluation.measure.rows import TASK_METRICS
@@ -21,6 +20,7 @@ from embedkit.evaluation.sets.test_rows import read_graded
 from embedkit.files import require_writable
 from embedkit.messages import tr
 from embedkit.models.resolve import ModelSource, Role, resolve_model
+from embedkit.models.run_folder import Run, default_test_file, measured_run, run_of
 from embedkit.ranking.queries import TestSet, read_test_set
 
 DEFAULT_OUTPUT = Path("evaluation")

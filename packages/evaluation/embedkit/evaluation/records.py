@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from embedkit.data.run_folder import Series
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, write_text
 from embedkit.messages import tr
+from embedkit.models.run_folder import Series
 from embedkit.ranking.leak import Leak
 
 Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from embedkit.data.jsonl import read_objects
 from embedkit.data.manifest import versions
-from embedkit.data.run_folder import curves
-from embedkit.data.shipped import data_path
 from embedkit.evaluation.gates import check_gates
 from embedkit.evaluation.measure.compare import judge
 from embedkit.evaluation.measure.systems import ModelPair
@@ -25,8 +23,10 @@ from embedkit.evaluation.records import (
 )
 from embedkit.evaluation.report.verdict import verdict_sentence
 from embedkit.files import sha256_file
+from embedkit.models.run_folder import curves
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.leak import Leak
+from embedkit.shipped_data import data_path
 
 
 def evaluation_of(

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
-from embedkit.explore.model import open_encoder, warn_if_unreadable
-from embedkit.explore.output import check_output, write_rows
-from embedkit.explore.texts import read_texts
+from embedkit.explore.model import ModelOptions, open_encoder, warn_if_unreadable
+from embedkit.explore.texts import check_output, read_texts, write_rows
 from embedkit.extras import require
 from embedkit.messages import tr
 from embedkit.text import shorten
@@ -53,18 +52,16 @@ class ClusterResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterOptions:
+class ClusterOptions(ModelOptions):
     """What `embedkit cluster` is asked for: `k` groups, or groups whose mean cosine is at least `threshold`."""
 
     input: str
     column: str | None = None
     k: int | None = None
     threshold: float | None = None
-    model: str | None = None
     output: Path | None = None
     seed: int = 0
     force: bool = False
-    as_json: bool = False
 
 
 def cluster(options: ClusterOptions) -> ClusterResult:
@@ -181,10 +178,7 @@ def _clusters(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
         order = np.argsort(-cosines, kind="stable")
         members = tuple(texts[place] for place in places[order])
         yield Cluster(
-            label=label,
-            representative=members[0],
-            cohesion=round(float(cosines.mean()), 6),
-            texts=members,
+            label=label, representative=members[0], cohesion=round(float(cosines.mean()), 6), texts=members
         )
 
 

@@ -83,8 +83,8 @@ def odd_one_out(
     json_: JsonOption = False,
 ) -> None:
     """Say which of the words belongs least to the others, and how far each is from them."""
-    from embedkit.explore.odd_one_out import OddOneOutOptions
-    from embedkit.explore.odd_one_out import odd_one_out as run
+    from embedkit.explore.similarity import OddOneOutOptions
+    from embedkit.explore.similarity import odd_one_out as run
 
     run(OddOneOutOptions(texts=texts or (), file=file, column=column, model=model, as_json=json_))
 

@@ -11,12 +11,12 @@ from embedkit.data.entries import Entry
 from embedkit.data.manifest import Manifest, manifest_path, read_manifest
 from embedkit.data.reading import locate, read_entries
 from embedkit.data.records import Pair, split_path
-from embedkit.data.run_folder import run_of
 from embedkit.data.shapes import holds_pairs, read_pairs
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import sha256_file
 from embedkit.models.resolve import ModelSource
+from embedkit.models.run_folder import run_of
+from embedkit.shipped_data import data_path
 from embedkit.text import fold
 
 DEFINITION_KINDS = ("term-definition", "alias-definition")

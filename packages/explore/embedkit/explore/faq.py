@@ -8,9 +8,8 @@ from pathlib import Path
 
 from embedkit.console import out_json, say, warn
 from embedkit.errors import UserError
-from embedkit.explore.model import open_encoder, warn_if_unreadable
-from embedkit.explore.output import check_output, write_rows
-from embedkit.explore.texts import read_table
+from embedkit.explore.model import ModelOptions, open_encoder, warn_if_unreadable
+from embedkit.explore.texts import check_output, read_table, write_rows
 from embedkit.files import STDIO
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
@@ -53,19 +52,17 @@ class FaqAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaqOptions:
+class FaqOptions(ModelOptions):
     """What `embedkit faq` is asked for. The matches go to `output` (`.csv` or `.jsonl`), or as CSV to stdout."""
 
     questions: str
     answers: Path
     question_column: str | None = None
     answer_column: str | None = None
-    model: str | None = None
     top_k: int = 1
     min_similarity: float = -1.0
     output: Path | None = None
     force: bool = False
-    as_json: bool = False
 
 
 def faq(options: FaqOptions) -> FaqResult:

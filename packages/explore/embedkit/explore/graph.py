@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
 from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
-from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_corpus, open_encoder, warn_if_unreadable
 from embedkit.extras import require
 from embedkit.files import atomic, refuse_existing, require_writable, write_text
 from embedkit.html.render import require_charts
@@ -56,7 +56,7 @@ class GraphResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOptions:
+class GraphOptions(ModelOptions):
     """What `embedkit graph` is asked for. Without `min_similarity`: the one that leaves two links a concept.
 
     `output` is the page, and the GraphML lies beside it with the ending `.graphml`; an output that ends in
@@ -64,11 +64,9 @@ class GraphOptions:
     """
 
     corpus: Path | None = None
-    model: str | None = None
     min_similarity: float | None = None
     output: Path = Path("graph.html")
     force: bool = False
-    as_json: bool = False
 
 
 def graph(options: GraphOptions) -> GraphResult:
@@ -154,9 +152,7 @@ def _links(vectors: Vectors, least: float) -> Iterator[Link]:
         found += len(rows)
         if found > MOST_LINKS:
             raise UserError(
-                "over {most} links: raise --min-similarity above {least:.2f}",
-                most=MOST_LINKS,
-                least=least,
+                "over {most} links: raise --min-similarity above {least:.2f}", most=MOST_LINKS, least=least
             )
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             yield Link(first=start + row, second=column, similarity=round(float(cosines[row, column]), 4))
@@ -202,11 +198,8 @@ def _print(result: GraphResult) -> None:
         tr(
             "{concepts} concepts, {links} links of similarity {least} or more, {groups} groups, "
             "{alone} concepts without a link",
-            concepts=result.concepts,
-            links=result.links,
             least=result.min_similarity,
-            groups=result.groups,
-            alone=result.alone,
+            **asdict(result),
         )
     )
     say("wrote {paths}", paths=", ".join(result.files))

@@ -5,17 +5,26 @@ The model: the newest run here, else the default model. The corpus: what the run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from embedkit.console import say, warn
+from embedkit.console import out, out_json, say, warn
 from embedkit.data.entries import Entry
-from embedkit.data.run_folder import run_of
 from embedkit.explore.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
+from embedkit.models.run_folder import run_of
 from embedkit.models.vectors import Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What every command of this room is asked for: which model, and whether to print JSON."""
+
+    model: str | None = None
+    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,15 @@ def open_encoder(model: str | None) -> Encoder:
     if model is None:
         say("model: {model}", model=source)
     return Encoder(source)
+
+
+def print_result(result: Any, lines: Iterable[str], options: ModelOptions) -> None:
+    """The result record as JSON where that is asked for, else its lines, on stdout."""
+    if options.as_json:
+        out_json(asdict(result))
+    else:
+        for line in lines:
+            out(line)
 
 
 def warn_if_unreadable(encoder: Encoder, texts: Sequence[str]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from embedkit.console import out, out_json, say
+from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
-from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_corpus, open_encoder, print_result, warn_if_unreadable
 from embedkit.text import clean, fold, pad, shorten, width
 
 _NAME_COLUMNS = 48
@@ -42,14 +43,12 @@ class RecommendResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecommendOptions:
+class RecommendOptions(ModelOptions):
     """What `embedkit recommend` is asked for."""
 
     term: str
     corpus: Path | None = None
-    model: str | None = None
     top_k: int = 5
-    as_json: bool = False
 
 
 def recommend(options: RecommendOptions) -> RecommendResult:
@@ -84,11 +83,7 @@ def recommend(options: RecommendOptions) -> RecommendResult:
         corpus=corpus.name,
         recommendations=tuple(_nearest(concepts, cosines, min(options.top_k, len(concepts) - len(own)))),
     )
-    if options.as_json:
-        out_json(asdict(result))
-    else:
-        for line in _recommendation_lines(result.recommendations):
-            out(line)
+    print_result(result, _recommendation_lines(result.recommendations), options)
     return result
 
 
@@ -97,9 +92,7 @@ def _names(concept: GlossaryConcept) -> tuple[str, ...]:
 
 
 def _nearest(
-    concepts: Sequence[GlossaryConcept],
-    cosines: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    top_k: int,
+    concepts: Sequence[GlossaryConcept], cosines: NDArray[np.float32], top_k: int
 ) -> Iterator[Recommendation]:
     for rank, place in enumerate(np.argsort(-cosines, kind="stable")[:top_k].tolist(), start=1):
         concept = concepts[place]

@@ -1,20 +1,19 @@
-"""`embedkit similarity`: how alike texts are, by cosine, dot product, Euclidean and Manhattan distance."""
+"""`embedkit similarity` compares texts by four functions; `embedkit odd-one-out` finds the word that belongs least."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.console import out, out_json
 from embedkit.errors import UserError
-from embedkit.explore.model import open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder, print_result, warn_if_unreadable
 from embedkit.explore.texts import given_texts
 from embedkit.messages import tr
 from embedkit.models.backends import unit_rows
-from embedkit.text import shorten, width
+from embedkit.text import fold, pad, shorten, width
 
 FUNCTIONS = ("cosine", "dot", "euclidean", "manhattan")
 TITLES = {
@@ -24,6 +23,7 @@ TITLES = {
     "manhattan": "Manhattan distance",
 }
 MOST_TEXTS = 2000
+FEWEST_WORDS = 3
 _TEXT_COLUMNS = 40
 
 
@@ -45,15 +45,13 @@ class SimilarityResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimilarityOptions:
+class SimilarityOptions(ModelOptions):
     """What `embedkit similarity` is asked for. Without `functions`: all four for two texts, cosine for more."""
 
     texts: Sequence[str] = ()
     file: str | None = None
     column: str | None = None
-    model: str | None = None
     functions: Sequence[str] = ()
-    as_json: bool = False
 
 
 def similarity(options: SimilarityOptions) -> SimilarityResult:
@@ -76,11 +74,7 @@ def similarity(options: SimilarityOptions) -> SimilarityResult:
     vectors = encoder.model.encode_document(list(given), batch_size=64, show_progress_bar=False)
     matrices = tuple(_matrix(name, np.asarray(vectors, dtype=np.float64)) for name in chosen)
     result = SimilarityResult(model=encoder.source.requested, texts=given, matrices=matrices)
-    if options.as_json:
-        out_json(asdict(result))
-    else:
-        for line in _pair_lines(result) if len(given) == 2 else _matrix_lines(result):
-            out(line)
+    print_result(result, _pair_lines(result) if len(given) == 2 else _matrix_lines(result), options)
     return result
 
 
@@ -120,3 +114,87 @@ def _matrix_lines(result: SimilarityResult) -> Iterator[str]:
         for number, row, text in zip(numbers, cells, result.texts, strict=True):
             filled = (f"{cell:>{size}}" for cell in row)
             yield "  ".join([f"{number:>{first}}", *filled, shorten(" ".join(text.split()), _TEXT_COLUMNS)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedWord:
+    """A word, its mean cosine distance (1 - cosine) to the others, and the nearest of them."""
+
+    text: str
+    distance: float
+    nearest: str
+    nearest_distance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddOneOutResult:
+    """The odd word and all words, the farthest first. `margin` is how far it leads the next."""
+
+    model: str
+    odd: str
+    margin: float
+    members: tuple[ComparedWord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddOneOutOptions(ModelOptions):
+    """What `embedkit odd-one-out` is asked for."""
+
+    texts: Sequence[str] = ()
+    file: str | None = None
+    column: str | None = None
+
+
+def odd_one_out(options: OddOneOutOptions) -> OddOneOutResult:
+    """Find the word whose mean cosine distance to the others is the largest.
+
+    Raises:
+        UserError: fewer than three different words, or a model that is missing.
+    """
+    given = given_texts(options.texts, options.file, column=options.column)
+    words = tuple({fold(text): text for text in reversed(given)}.values())[::-1]
+    if len(words) < FEWEST_WORDS:
+        raise UserError(
+            "{least} different words or more are needed, not {count}", least=FEWEST_WORDS, count=len(words)
+        )
+    encoder = open_encoder(options.model)
+    warn_if_unreadable(encoder, words)
+    vectors = encoder.encode(words)
+    members = tuple(sorted(_members(words, 1 - vectors @ vectors.T), key=lambda m: -m.distance))
+    result = OddOneOutResult(
+        model=encoder.source.requested,
+        odd=members[0].text,
+        margin=round(members[0].distance - members[1].distance, 6),
+        members=members,
+    )
+    print_result(result, _word_lines(result), options)
+    return result
+
+
+def _members(words: Sequence[str], distances: NDArray[np.float32]) -> Iterator[ComparedWord]:
+    for place, word in enumerate(words):
+        others = np.delete(distances[place].astype(np.float64), place)
+        nearest = int(others.argmin())
+        yield ComparedWord(
+            text=word,
+            distance=round(float(others.mean()), 6),
+            nearest=words[nearest + (nearest >= place)],
+            nearest_distance=round(float(others.min()), 6),
+        )
+
+
+def _word_lines(result: OddOneOutResult) -> Iterator[str]:
+    first, second, *_ = result.members
+    yield tr(
+        "{odd} is the odd one out: mean distance to the others {distance}; next: {next}, {next_distance}",
+        odd=first.text,
+        distance=f"{first.distance:.3f}",
+        next=second.text,
+        next_distance=f"{second.distance:.3f}",
+    )
+    widest = max(width(member.text) for member in result.members)
+    for member in result.members:
+        near = tr(
+            "nearest: {text} ({distance})", text=member.nearest, distance=f"{member.nearest_distance:.3f}"
+        )
+        yield f"{member.distance:.3f}  {pad(member.text, widest)}  {near}"

@@ -1,17 +1,18 @@
-"""Texts that a task reads: a line each, or a column of a table in any encoding; `-` is stdin."""
+"""Texts that a task reads, a line each or a column of a table in any encoding (`-` is stdin), and result rows."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embedkit.console import say
 from embedkit.data.reading import JSON_SUFFIXES, Columns, read_columns, say_left_out
-from embedkit.data.tables import Cells
+from embedkit.data.tables import Cells, write_table
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, refuse_existing
 from embedkit.messages import tr
 
 TEXT_COLUMNS = (
@@ -112,3 +113,17 @@ def read_table(path: str | Path) -> TextTable:
     columns = read_columns(path, lines=suffix in PLAIN)
     say_left_out(name, [(row.line, row.problem) for row in columns.rows if row.problem])
     return TextTable(path=name, columns=columns)
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Raise `UserError` for an ending other than `.csv` or `.jsonl`, or a file that is there without `force`."""
+    if path.suffix not in (".csv", ".jsonl"):
+        raise UserError("expected a name that ends in .csv or .jsonl", place=str(path))
+    refuse_existing(path, force=force)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) -> None:
+    """Write the rows, JSON Lines where the name says so, else CSV."""
+    written = write_table(path, columns, rows)
+    if str(path) != STDIO:
+        say("wrote {path}: {rows} rows", path=path, rows=written)

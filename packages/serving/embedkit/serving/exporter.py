@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from embedkit.console import out, out_json, say, warn
 from embedkit.data.jsonl import read_objects
 from embedkit.data.manifest import versions
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import atomic_folder, refuse_inputs, require_writable, sha256_file, write_text
 from embedkit.models.backends import GRAPHS, SAMPLE_TEXTS, Backend, check_backend, make_graph, run_graph
 from embedkit.models.resolve import LoadOptions, newest_run, quiet_loading, resolve_model
 from embedkit.models.vectors import Encoder
 from embedkit.serving.server import name_of
+from embedkit.shipped_data import data_path
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

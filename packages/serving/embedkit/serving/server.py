@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from embedkit.console import out, say, warn
 from embedkit.data.jsonl import read_objects
-from embedkit.data.shipped import data_path
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
 from embedkit.models.backends import check_backend
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.vectors import Encoder
+from embedkit.shipped_data import data_path
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -93,8 +93,3 @@ def embed(
             as_json=json_,
         )
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("embed")(embed)

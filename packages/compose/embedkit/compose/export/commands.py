@@ -66,8 +66,3 @@ def convert(
             as_json=json_,
         )
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("convert")(convert)

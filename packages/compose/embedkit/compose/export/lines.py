@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from embedkit.compose.export.record import JudgedQuery, text_id
+from embedkit.compose.export.record import GroupedQuery, text_id
 from embedkit.messages import Phrase
 
 Object = Mapping[str, Any]
@@ -23,7 +23,7 @@ _NEGATIVE = re.compile(r"negative(?:_(\d+))?$")
 class DecodedLine:
     """What an object held. `ignored` names the keys that have no place in a row of ours."""
 
-    query: JudgedQuery
+    query: GroupedQuery
     ignored: tuple[str, ...] = ()
 
 
@@ -31,7 +31,7 @@ class DecodedLine:
 class LineFormat:
     """A format of lines. `groups`: an object holds several positives, and its project trains on all of them."""
 
-    encode: Callable[[JudgedQuery], Object]
+    encode: Callable[[GroupedQuery], Object]
     decode: Callable[[Object], DecodedLine]
     groups: bool
     scores: bool = False  # an object carries a teacher's scores
@@ -57,10 +57,10 @@ def _decoded(
     if not positives:
         raise ValueError("no positive")
     ignored = tuple(key for key, value in row.items() if key not in known and value not in (None, [], ""))
-    return DecodedLine(JudgedQuery(query, tuple(positives), tuple(negatives)), ignored)
+    return DecodedLine(GroupedQuery(query, tuple(positives), tuple(negatives)), ignored)
 
 
-def to_flagembedding(query: JudgedQuery) -> Object:
+def to_flagembedding(query: GroupedQuery) -> Object:
     """`{"query", "pos", "neg"}`, and where a teacher scored them `pos_scores` and `neg_scores`."""
     made = {"query": query.text, "pos": list(query.positives), "neg": list(query.negatives)}
     if not query.scores:
@@ -90,7 +90,7 @@ def _numbers(value: object) -> tuple[float, ...]:
     return tuple(map(float, value))
 
 
-def to_tevatron(query: JudgedQuery) -> Object:
+def to_tevatron(query: GroupedQuery) -> Object:
     """`{"query_id", "query", "positive_passages", "negative_passages"}`.
 
     Passages carry no `title`: where there is one Tevatron puts it and a space before the text.
@@ -126,17 +126,17 @@ def titled(title: object, text: str) -> str:
     return f"{title} {text}" if isinstance(title, str) and title.strip() else text
 
 
-def to_ms_swift(query: JudgedQuery) -> Object:
+def to_ms_swift(query: GroupedQuery) -> Object:
     """`--task_type embedding`: messages of the user on both sides."""
     return _messages(query, role="user")
 
 
-def to_ms_swift_reranker(query: JudgedQuery) -> Object:
+def to_ms_swift_reranker(query: GroupedQuery) -> Object:
     """`--task_type reranker`: passages are messages of the assistant."""
     return _messages(query, role="assistant")
 
 
-def _messages(query: JudgedQuery, *, role: str) -> Object:
+def _messages(query: GroupedQuery, *, role: str) -> Object:
     return {
         "messages": [{"role": "user", "content": query.text}],
         "positive_messages": [[{"role": role, "content": text}] for text in query.positives],
@@ -164,7 +164,7 @@ def _content(value: object, name: str) -> str:
     return _text(value[0].get("content"), f"{name}.content")
 
 
-def to_sentence_transformers(query: JudgedQuery) -> Object:
+def to_sentence_transformers(query: GroupedQuery) -> Object:
     """Columns in the order in which they are fed to a loss: anchor, positive, negative or negative_1, …"""
     names = (
         ["negative"]

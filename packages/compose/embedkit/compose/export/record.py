@@ -30,7 +30,7 @@ Rows = Mapping[str, Sequence[Pair]]
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedQuery:
+class GroupedQuery:
     """A query with all its positives and negatives.
 
     `scores` are a teacher's, of the positives and then of the negatives, or none at all.
@@ -106,7 +106,7 @@ def pair_id(anchor: str, positive: str) -> str:
     return hashlib.sha256(f"{anchor}\x1f{positive}".encode()).hexdigest()[:16]
 
 
-def to_pairs(query: JudgedQuery) -> Iterator[Pair]:
+def to_pairs(query: GroupedQuery) -> Iterator[Pair]:
     """One row for each positive, with all negatives of the query."""
     of_negatives = query.scores[len(query.positives) :]
     for number, positive in enumerate(query.positives):
@@ -119,7 +119,7 @@ def to_pairs(query: JudgedQuery) -> Iterator[Pair]:
         )
 
 
-class JudgedQueries:
+class GroupedQueries:
     """The queries of some rows: one for each row, or `grouped`, one for each anchor in order of appearance.
 
     A grouped query has every positive and negative that the rows of its anchor have.
@@ -134,7 +134,7 @@ class JudgedQueries:
             new = np.flatnonzero(np.diff(first[own][self._order], prepend=-1))
             self._starts = np.append(new, len(pairs))
 
-    def __iter__(self) -> Iterator[JudgedQuery]:
+    def __iter__(self) -> Iterator[GroupedQuery]:
         return map(self._query, self._rows())
 
     def count(self, counts: ConvertCounts) -> Counter[int]:
@@ -158,14 +158,14 @@ class JudgedQueries:
         for start, end in pairwise(self._starts):
             yield [self._pairs[number] for number in self._order[start:end].tolist()]
 
-    def _query(self, rows: Sequence[Pair]) -> JudgedQuery:
+    def _query(self, rows: Sequence[Pair]) -> GroupedQuery:
         if not self._grouped:
             row = rows[0]
-            return JudgedQuery(row.anchor, (row.positive,), row.hard_negatives, row.scores)
+            return GroupedQuery(row.anchor, (row.positive,), row.hard_negatives, row.scores)
         positives = tuple(dict.fromkeys(row.positive for row in rows))
         distinct = dict.fromkeys(text for row in rows for text in row.hard_negatives)
         negatives = tuple(text for text in distinct if text not in positives)
-        return JudgedQuery(rows[0].anchor, positives, negatives, _scores(rows, (*positives, *negatives)))
+        return GroupedQuery(rows[0].anchor, positives, negatives, _scores(rows, (*positives, *negatives)))
 
 
 def _scores(rows: Sequence[Pair], texts: Sequence[str]) -> tuple[float, ...]:
@@ -179,7 +179,7 @@ def _scores(rows: Sequence[Pair], texts: Sequence[str]) -> tuple[float, ...]:
     return tuple(known[text] for text in texts)
 
 
-def _count_grouping(rows: Sequence[Pair], query: JudgedQuery, counts: ConvertCounts) -> None:
+def _count_grouping(rows: Sequence[Pair], query: GroupedQuery, counts: ConvertCounts) -> None:
     """What the rows of one anchor lose when they become one query."""
     every = [text for row in rows for text in row.hard_negatives]
     distinct = set(every)

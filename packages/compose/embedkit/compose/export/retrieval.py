@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.export.lines import titled
-from embedkit.compose.export.record import ConvertCounts, JudgedQueries, JudgedQuery, text_id
-from embedkit.data.jsonl import dumps, read_objects
+from embedkit.compose.export.record import ConvertCounts, GroupedQueries, GroupedQuery, text_id
+from embedkit.data.jsonl import read_objects
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
-from embedkit.text import hash64
+from embedkit.text import dumps, hash64
 
 QRELS = Path("qrels")
 _HEAD = ("query-id", "corpus-id", "score")
 
 
-def llamaindex_document(queries: JudgedQueries, counts: ConvertCounts) -> str:
+def llamaindex_document(queries: GroupedQueries, counts: ConvertCounts) -> str:
     """An `EmbeddingQAFinetuneDataset`. It has no field for negatives: they are only texts of the corpus.
 
     Escaped to ASCII, for its loader opens the file in the platform's encoding.
@@ -40,7 +40,7 @@ def llamaindex_document(queries: JudgedQueries, counts: ConvertCounts) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
-def read_llamaindex(path: Path | str, counts: ConvertCounts) -> Iterator[JudgedQuery]:
+def read_llamaindex(path: Path | str, counts: ConvertCounts) -> Iterator[GroupedQuery]:
     """Yield its queries; texts of the corpus that answer none are counted as lost."""
     try:
         value = json.loads(read_bytes(path))
@@ -58,7 +58,7 @@ def read_llamaindex(path: Path | str, counts: ConvertCounts) -> Iterator[JudgedQ
     counts.lost["corpus texts that answer no query"] += len(corpus.keys() - used)
 
 
-def _corpus(queries: Iterable[JudgedQuery]) -> Iterator[str]:
+def _corpus(queries: Iterable[GroupedQuery]) -> Iterator[str]:
     return _distinct(t for query in queries for t in (*query.positives, *query.negatives))
 
 
@@ -78,7 +78,7 @@ def _query(
     negatives: Sequence[str],
     corpus: Mapping[str, object],
     counts: ConvertCounts,
-) -> Iterator[JudgedQuery]:
+) -> Iterator[GroupedQuery]:
     """The query with its texts looked up; what cannot be used is rejected, pair by pair."""
     if not isinstance(text, str) or not text.strip():
         counts.reject(place, "the query is missing or is not a text", count=max(1, len(positives)))
@@ -95,10 +95,10 @@ def _query(
     if good:
         wrong = tuple(t for key in negatives if isinstance(t := corpus.get(key), str) and t.strip())
         counts.lost["negatives that are not in the corpus"] += len(negatives) - len(wrong)
-        yield JudgedQuery(text, tuple(dict.fromkeys(good)), wrong)
+        yield GroupedQuery(text, tuple(dict.fromkeys(good)), wrong)
 
 
-def beir_files(folder: Path, parts: Mapping[str, JudgedQueries]) -> dict[Path, Iterable[str]]:
+def beir_files(folder: Path, parts: Mapping[str, GroupedQueries]) -> dict[Path, Iterable[str]]:
     """`corpus.jsonl`, `queries.jsonl`, `qrels/PART.tsv`: 1 for a positive, 0 for a hard negative (judged, wrong)."""
     texts = _distinct(query.text for queries in parts.values() for query in queries)
     corpus = _corpus(query for queries in parts.values() for query in queries)
@@ -111,7 +111,7 @@ def beir_files(folder: Path, parts: Mapping[str, JudgedQueries]) -> dict[Path, I
     }
 
 
-def _judgements(queries: Iterable[JudgedQuery]) -> Iterator[str]:
+def _judgements(queries: Iterable[GroupedQuery]) -> Iterator[str]:
     yield "\t".join(_HEAD) + "\n"
     for query in queries:
         for score, texts in ((1, query.positives), (0, query.negatives)):
@@ -119,7 +119,7 @@ def _judgements(queries: Iterable[JudgedQuery]) -> Iterator[str]:
                 yield f"{text_id('q', query.text)}\t{text_id('d', text)}\t{score}\n"
 
 
-def read_beir(folder: Path, counts: ConvertCounts) -> Iterator[tuple[str, list[JudgedQuery]]]:
+def read_beir(folder: Path, counts: ConvertCounts) -> Iterator[tuple[str, list[GroupedQuery]]]:
     """Yield `(part, queries)` for each file of judgements; a score above 0 is a positive, 0 a hard negative."""
     files = sorted((folder / QRELS).glob("*.tsv"))
     if not files:
@@ -131,7 +131,7 @@ def read_beir(folder: Path, counts: ConvertCounts) -> Iterator[tuple[str, list[J
     used: set[str] = set()
     for path in files:
         judged = _read_judgements(path, counts)
-        queries: list[JudgedQuery] = []
+        queries: list[GroupedQuery] = []
         for key, scores in judged.items():
             used |= scores.keys()
             right = [doc for doc, score in scores.items() if score > 0]

@@ -12,7 +12,7 @@ from embedkit.compose.export.record import (
     EXTRA_KEYS,
     PARTS,
     ConvertCounts,
-    JudgedQuery,
+    GroupedQuery,
     Rows,
     pairs_spool,
     to_pairs,
@@ -154,7 +154,7 @@ def _pairs(path: Path | str, counts: ConvertCounts) -> Iterator[Pair]:
         yield pair
 
 
-def _decoded_lines(path: Path | str, form: str, counts: ConvertCounts) -> Iterator[JudgedQuery]:
+def _decoded_lines(path: Path | str, form: str, counts: ConvertCounts) -> Iterator[GroupedQuery]:
     for number, row in read_objects(path):
         try:
             found = LINES[form].decode(row)

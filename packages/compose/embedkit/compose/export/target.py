@@ -14,19 +14,19 @@ from embedkit.compose.export.record import (
     EXTRA_KEYS,
     PARTS,
     ConvertCounts,
-    JudgedQueries,
-    JudgedQuery,
+    GroupedQueries,
+    GroupedQuery,
     Rows,
     pair_id,
 )
 from embedkit.compose.export.retrieval import QRELS, beir_files, llamaindex_document
 from embedkit.compose.export.source import BEIR, FOLDERS, HUGGINGFACE, LLAMAINDEX, PAIRS
 from embedkit.console import say
-from embedkit.data.jsonl import dumps
 from embedkit.data.manifest import Manifest, manifest_path
 from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.errors import UserError
 from embedkit.files import STDIO
+from embedkit.text import dumps
 
 Files = dict[str, Iterable[str]]
 _TEXTS = ("id", "group", "kind", "lang", "source", "license")
@@ -43,7 +43,7 @@ def files_of(form: str, output: str, rows: Rows, counts: ConvertCounts, manifest
     of_lines = LINES.get(form)
     _count_lost_keys(rows, counts, kept={"scores"} if of_lines and of_lines.scores else set())
     grouping = of_lines is None or of_lines.groups
-    parts = {part: JudgedQueries(found, grouped=grouping) for part, found in rows.items()}
+    parts = {part: GroupedQueries(found, grouped=grouping) for part, found in rows.items()}
     widths = {part: sorted(queries.count(counts)) for part, queries in parts.items()}
     if form == BEIR:
         return {str(path): lines for path, lines in beir_files(Path(output), _named(parts)).items()}
@@ -100,7 +100,7 @@ def _beside(output: str, part: str) -> str:
     return output if output == STDIO else str(split_path(Path(output), part))
 
 
-def _named(parts: Mapping[str, JudgedQueries]) -> dict[str, JudgedQueries]:
+def _named(parts: Mapping[str, GroupedQueries]) -> dict[str, GroupedQueries]:
     """BEIR reads qrels/test.tsv by default, so rows of no named part become the test set."""
     if list(parts) != ["train"]:
         return dict(parts)
@@ -122,11 +122,11 @@ def _pair_lines(pairs: Iterable[Pair]) -> Iterator[str]:
     return (dumps(pair_to_object(pair)) + "\n" for pair in pairs)
 
 
-def _encoded(form: str, queries: Iterable[JudgedQuery]) -> Iterator[str]:
+def _encoded(form: str, queries: Iterable[GroupedQuery]) -> Iterator[str]:
     return (dumps(LINES[form].encode(query)) + "\n" for query in queries)
 
 
-def _by_width(output: str, queries: JudgedQueries, widths: Sequence[int]) -> Files:
+def _by_width(output: str, queries: GroupedQueries, widths: Sequence[int]) -> Files:
     """One file where all rows have as many negatives; else one for each number, `NAME.n2.jsonl` for two."""
     if len(widths) == 1:
         return {output: _encoded("sentence-transformers", queries)}
@@ -152,7 +152,7 @@ def _by_width(output: str, queries: JudgedQueries, widths: Sequence[int]) -> Fil
     }
 
 
-def _of_width(queries: JudgedQueries, width: int) -> Iterator[JudgedQuery]:
+def _of_width(queries: GroupedQueries, width: int) -> Iterator[GroupedQuery]:
     return (query for query in queries if len(query.negatives) == width)
 
 

@@ -12,7 +12,7 @@ from random import Random
 
 from embedkit.compose.templates.template import Template, parse_template
 from embedkit.data.entries import Entry
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 from embedkit.text import hash64, language_of
 
 FOLDER = "forms"

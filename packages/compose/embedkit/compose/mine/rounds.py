@@ -23,12 +23,12 @@ from embedkit.compose.mine.options import MiningOptions
 from embedkit.compose.mine.parts import Mined
 from embedkit.compose.rows.split import Part
 from embedkit.console import say
-from embedkit.data.jsonl import dumps
 from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.errors import EmbedkitError, UserError
 from embedkit.extras import require
 from embedkit.files import atomic, read_bytes, sha256_file, write_text
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model, weights_hash
+from embedkit.text import dumps
 
 RUN = "run"
 MARKER = "round.json"

@@ -29,8 +29,8 @@ from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.options import MiningOptions
 from embedkit.compose.mine.pools import MakeMiner, Mask, Pool, Pools
 from embedkit.compose.rows.drafts import Draft
+from embedkit.console import Ticker
 from embedkit.data.records import Mining
-from embedkit.progress import Ticker
 
 CHUNK = 2048
 DRAWS = 64

@@ -21,12 +21,12 @@ from embedkit.compose.run.options import Settings
 from embedkit.compose.run.result import ComposeResult
 from embedkit.console import say
 from embedkit.data.entries import Record, Reject, phrase
-from embedkit.data.jsonl import dumps
 from embedkit.data.manifest import Manifest, manifest_path, versions, write_manifest
 from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.files import atomic, discard, sha256_file
 from embedkit.messages import Phrase
 from embedkit.models.resolve import weights_hash
+from embedkit.text import dumps
 
 SHOWN_REJECTS = 20
 HARD_NEGATIVES = (

@@ -55,8 +55,3 @@ def synth(
             as_json=json_,
         )
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("synth")(synth)

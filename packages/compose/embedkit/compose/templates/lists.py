@@ -11,9 +11,9 @@ from embedkit.data.encoding import BAD
 from embedkit.data.entries import Entry, Reject, category
 from embedkit.data.jsonl import BadLineError, parse_object
 from embedkit.data.reading import JSON_SUFFIXES, has_columns, read_lines, read_records
-from embedkit.data.shipped import data_path
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
+from embedkit.shipped_data import data_path
 from embedkit.text import clean, fold, language_of, writable
 
 TABLES = (".csv", ".tsv", *JSON_SUFFIXES)  # a CSV of one column is a list all the same

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.templates.template import Template, parse_template
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.messages import tr
+from embedkit.shipped_data import data_path
 
 FOLDER = "synth"
 YAML = (".yaml", ".yml")

@@ -19,11 +19,11 @@ from embedkit.data.jsonl import write_objects
 from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, write_manifest
 from embedkit.data.reading import read_entries
 from embedkit.data.records import split_path, write_pairs
-from embedkit.data.shipped import data_path
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs
 from embedkit.messages import Phrase, language
+from embedkit.shipped_data import data_path
 from embedkit.text import fold
 
 

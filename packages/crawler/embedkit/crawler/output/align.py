@@ -12,7 +12,7 @@ from embedkit.crawler.extract.records import Extraction, Term
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.fetch.config import WIKIPEDIA
 from embedkit.crawler.fetch.urls import with_anchor
-from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.output.rows import CrawledPage
 from embedkit.crawler.sources import mediawiki
 from embedkit.data.entries import Alias, Entry, entry_id
 from embedkit.files import atomic

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.crawler.output.align import Translation, write_translations
-from embedkit.crawler.output.difference import Difference
-from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.output.rows import CrawledPage, Difference
 from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, write_glossary
 from embedkit.data.jsonl import write_objects

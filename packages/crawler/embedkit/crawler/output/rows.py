@@ -1,14 +1,17 @@
-"""Terms of a page as rows of the glossary."""
+"""A crawled page, its terms as rows of the glossary, and what changed between two crawls, term by term."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from embedkit.crawler.extract.records import Term
+from embedkit.crawler.extract.records import Extraction, Term
 from embedkit.crawler.fetch.urls import with_anchor
-from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.output.completeness import Completeness
+from embedkit.crawler.sources.documents import Document
 from embedkit.data.entries import Entry, entry_id
 from embedkit.text import clean, fold, language_of
 
@@ -23,6 +26,46 @@ _DOMAIN = (
     re.compile(r"^(?P<domain>.+?)\s*(?:분야\s*)?(?:용어|약어)(?:\s*(?:목록|사전|집|정리|해설))*$"),
     re.compile(r"^(?P<domain>.+?)(?:に関する)?用語(?:集|一覧|辞典)?$"),
 )  # fmt: skip
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CrawledPage:
+    """A page with its terms. `completeness` is None for a page without records of its terms."""
+
+    document: Document
+    extraction: Extraction
+    completeness: Completeness | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its source."""
+        return self.document.source.name
+
+    @property
+    def title(self) -> str:
+        """The title that its source gives, else the one on the page."""
+        return self.document.title or self.extraction.title
+
+    def to_object(self) -> dict[str, Any]:
+        """The JSON form in the manifest. `senses` are rows of the CSV; `alias_evidence` counts names by origin."""
+        found, proof = self.extraction, self.completeness
+        return {
+            "name": self.name,
+            "title": self.title,
+            "url": self.document.url,
+            "terms": found.terms,
+            "entries": len(found.entries),
+            "redirects": found.redirects,
+            "aliases": found.aliases,
+            "senses": found.senses,
+            "dropped": dict(found.dropped),
+            "alias_evidence": dict(found.evidence),
+            "reason": found.verdict.reason,
+            "revision": self.document.revision,
+            "license": self.document.license,
+            "proof": proof and proof.to_object(),
+        }
 
 
 def rows(page: CrawledPage) -> Iterator[Entry]:
@@ -62,3 +105,37 @@ def domain_of(title: str) -> str:
         if match and len(match["domain"].split()) <= 5:
             return match["domain"]
     return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Terms, in the order of their file."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
+    """Compare by language and folded term; a term is changed when its definitions or names differ."""
+    before, after = _by_term(old), _by_term(new)
+    return Difference(
+        added=tuple(rows[0].term for key, rows in after.items() if key not in before),
+        changed=tuple(
+            rows[0].term
+            for key, rows in after.items()
+            if key in before and _content(rows) != _content(before[key])
+        ),
+        removed=tuple(rows[0].term for key, rows in before.items() if key not in after),
+    )
+
+
+def _by_term(entries: Iterable[Entry]) -> Mapping[Key, list[Entry]]:
+    found: dict[Key, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.lang, fold(entry.term)].append(entry)
+    return found
+
+
+def _content(rows: Iterable[Entry]) -> frozenset[object]:
+    return frozenset((e.term, e.definition, e.aliases) for e in rows)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from embedkit.console import warn
+from embedkit.console import track, warn
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
 from embedkit.crawler.output.align import Translation, align, with_translations
 from embedkit.crawler.output.completeness import check_completeness
-from embedkit.crawler.output.difference import difference
 from embedkit.crawler.output.files import CrawlResult
-from embedkit.crawler.output.pages import CrawledPage
-from embedkit.crawler.output.rows import rows
+from embedkit.crawler.output.rows import CrawledPage, difference, rows
 from embedkit.crawler.run.dry_run import print_plan
 from embedkit.crawler.run.messages import print_report
 from embedkit.crawler.run.options import CrawlOptions, check_options
@@ -25,7 +23,6 @@ from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
 from embedkit.messages import tr
-from embedkit.progress import track
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:

@@ -18,7 +18,7 @@ from embedkit.crawler.sources import mediawiki
 from embedkit.crawler.sources.documents import PageSource
 from embedkit.crawler.sources.kinds import kind_of
 from embedkit.data.manifest import wrote
-from embedkit.data.shipped import data_path
+from embedkit.shipped_data import data_path
 from embedkit.text import pad, shorten
 
 SAMPLE_ROWS = 3

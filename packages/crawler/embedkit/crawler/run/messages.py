@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.console import out, out_json, say, warn
-from embedkit.crawler.output.difference import Difference
 from embedkit.crawler.output.files import CrawlResult
-from embedkit.crawler.output.pages import CrawledPage
+from embedkit.crawler.output.rows import CrawledPage, Difference
 from embedkit.files import STDIO
 
 _SHOWN = 5

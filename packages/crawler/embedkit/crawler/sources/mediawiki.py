@@ -270,10 +270,12 @@ def _refuse_error(answer: HttpAnswer) -> None:
     if error.get("code") in _BUSY:
         wait_s = retry_after_s(answer.headers.get("retry-after", ""))
         raise RetryError(Phrase("the API is busy ({code})", code=error["code"]), wait_s)
-    raise UserError(
-        str(error.get("info") or error.get("code")),
-        place=answer.url.partition("?")[0],
-        hint="check --title, --lang and --api",
+    raise _api_error(error, answer.url.partition("?")[0])
+
+
+def _api_error(error: Mapping[str, Any], place: str) -> UserError:
+    return UserError(
+        str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
     )
 
 
@@ -369,9 +371,7 @@ def parse_answer(body: bytes, *, place: str, status: int = 200) -> dict[str, Any
     value = _json_object(body, place=place, status=status)
     error = value.get("error")
     if isinstance(error, dict):
-        raise UserError(
-            str(error.get("info") or error.get("code")), place=place, hint="check --title, --lang and --api"
-        )
+        raise _api_error(error, place)
     parsed = value.get("parse")
     text = parsed.get("text") if isinstance(parsed, dict) else None
     if isinstance(text, dict):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedkit.data.run_folder import CARD, MODEL, evaluation_section, with_section
 from embedkit.evaluation.records import Evaluation
 from embedkit.evaluation.report.markdown import metric_lines
 from embedkit.evaluation.report.verdict import UNITS
 from embedkit.files import write_text
+from embedkit.models.run_folder import CARD, MODEL, evaluation_section, with_section
 
 
 def fill_card(run: Path, evaluation: Evaluation, *, test: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from embedkit.data.run_folder import Series
 from embedkit.evaluation.measure.systems import BINS
 from embedkit.evaluation.records import Evaluation, Interval, MetricResult, Similarities, Slice
 from embedkit.evaluation.report.between import Comparison
 from embedkit.evaluation.report.term_charts import label_charts, term_charts
 from embedkit.messages import tr
+from embedkit.models.run_folder import Series
 from embedkit.ranking.metrics import PRIMARY, TITLES
 
 Spec = dict[str, Any]

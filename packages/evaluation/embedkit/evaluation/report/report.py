@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.console import out, say, warn
-from embedkit.data.jsonl import dumps
 from embedkit.errors import UserError
 from embedkit.evaluation.records import FILE_NAME, Evaluation, read_evaluation, to_object
 from embedkit.evaluation.report.between import OTHER_TEST, Comparison, compare_runs
@@ -16,6 +15,7 @@ from embedkit.evaluation.report.markdown import comparison, summary
 from embedkit.evaluation.report.page import PAGE_FILE, render_comparison, render_page
 from embedkit.files import STDIO, refuse_existing, write_text
 from embedkit.messages import tr
+from embedkit.text import dumps
 
 COMPARISON_FILE = "comparison.html"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.data.records import ClassedPair, Row, ScoredPair, Triplet, texts_of
-from embedkit.data.shipped import data_path
 from embedkit.errors import UserError
 from embedkit.evaluation.records import Task
 from embedkit.evaluation.sets.test_rows import file_shape, read_test_rows, require_grades
 from embedkit.files import sha256_file
+from embedkit.shipped_data import data_path
 
 # Classes that say two sentences mean the same; the other classes of a file say that they do not.
 _SAME = {"1", "true", "yes", "entailment", "duplicate", "paraphrase", "equivalent", "similar", "same"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from embedkit.errors import UserError
@@ -10,7 +11,7 @@ from embedkit.trainer.losses.base import BatchLoss, LossContext, WeightedLosses
 from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.losses.sections import CutSection, DistillSection, LossSection
 from embedkit.trainer.model.load import whole_width
-from embedkit.trainer.rows.sources import Mixture, Source
+from embedkit.trainer.rows.sources import Source, TrainingRows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 CACHED_MICRO_BATCH = 32
 
 
-def require_settings(config: RunConfig, mixture: Mixture) -> None:
+def require_settings(config: RunConfig, training: TrainingRows) -> None:
     """Raise `UserError` when rows lack what their loss needs, before any model is loaded."""
-    for source, settings in zip(mixture.sources, config.losses, strict=True):
+    for source, settings in zip(training.sources, config.losses, strict=True):
         if isinstance(settings, DistillSection) and settings.teacher_model is None:
             _require_scores(source, config.data.max_hard_negatives)
 
@@ -40,21 +41,29 @@ def _require_scores(source: Source, max_hard_negatives: int | None) -> None:
     )
 
 
-def build_loss(model: SentenceTransformer, config: RunConfig, mixture: Mixture) -> BatchLoss:
+def build_loss(model: SentenceTransformer, config: RunConfig, training: TrainingRows) -> BatchLoss:
     """The loss of a run; that of several files is the weighted loss of the file that a batch is of."""
-    chosen = list(zip(mixture.sources, config.losses, strict=True))
+    chosen = list(zip(training.sources, config.losses, strict=True))
     parts = [_build(settings, model, config, len(source.rows.labels)) for source, settings in chosen]
-    weights = [source.weight for source in mixture.sources]
+    weights = [source.weight for source in training.sources]
     loss = parts[0] if weights == [1.0] else WeightedLosses(model, parts, weights=weights)
-    in_turns = any(LOSSES[source.loss].in_turns for source in mixture.sources)
+    in_turns = any(LOSSES[source.loss].in_turns for source in training.sources)
     loss.texts_at_once = config.train.micro_batch_size or (CACHED_MICRO_BATCH if in_turns else None)
     return loss
 
 
 def _build(settings: LossSection, model: SentenceTransformer, config: RunConfig, classes: int) -> BatchLoss:
-    made = LOSSES[settings.name].build(settings, LossContext(model=model, config=config, classes=classes))
+    made = made_by_builder(settings, LossContext(model=model, config=config, classes=classes))
     if isinstance(settings, CutSection):
         made.widths = _widths(settings, model)
+    return made
+
+
+def made_by_builder(settings: LossSection, context: LossContext) -> BatchLoss:
+    """What the builder of the loss's line in the registry makes."""
+    module, _, function = LOSSES[settings.name].builder.partition(".")
+    builder = getattr(importlib.import_module(f"{__package__}.{module}"), function)
+    made: BatchLoss = builder(settings, context)
     return made
 
 

@@ -6,7 +6,6 @@ losses that fit some rows, `config init` writes the first. Nothing here loads to
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +25,6 @@ from embedkit.trainer.losses.sections import (
 
 if TYPE_CHECKING:
     from embedkit.data.shapes import Shape
-    from embedkit.trainer.losses.base import BatchLoss, LossContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +43,6 @@ class Loss:
     summary: str
     in_turns: bool = False
     knows_concepts: bool = False
-
-    def build(self, settings: LossSection, context: LossContext) -> BatchLoss:
-        """The loss as a module; loads torch."""
-        module, _, function = self.builder.partition(".")
-        made: BatchLoss = getattr(importlib.import_module(f"{__package__}.{module}"), function)(
-            settings, context
-        )
-        return made
 
 
 _LOSSES = (

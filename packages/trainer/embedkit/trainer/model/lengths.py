@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embedkit.data.records import texts_of
 from embedkit.trainer.model.load import prompts_of
 from embedkit.trainer.rows.sampling import sample_rows
-from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.sources import TrainingRows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -34,7 +34,7 @@ class Lengths:
     histogram: tuple[tuple[int, float], ...]
 
 
-def measure_lengths(model: SentenceTransformer, rows: Mixture, *, seed: int) -> Lengths | None:
+def measure_lengths(model: SentenceTransformer, rows: TrainingRows, *, seed: int) -> Lengths | None:
     """Those of a sample; None where the model has no Hugging Face tokenizer or reads texts of any length."""
     from transformers import PreTrainedTokenizerBase
 

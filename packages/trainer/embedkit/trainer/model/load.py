@@ -7,11 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedkit.data.run_folder import CARD
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import atomic_folder, write_text
 from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
+from embedkit.models.run_folder import CARD
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
 from embedkit.trainer.model.vocabulary import (
     ChooseVocabulary,

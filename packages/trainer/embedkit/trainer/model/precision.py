@@ -92,11 +92,12 @@ def choose_precision(wanted: str, *, device: str, first_loss: Callable[[DTypeNam
     exact, short = first_loss("float32"), first_loss(native)
     agrees = abs(exact - short) <= PROBE_TOLERANCE * max(1.0, abs(exact))
     losses = {"exact": f"{exact:.4f}", "short": f"{short:.4f}", "native": native}
-    if agrees:
-        why = Phrase("loss of the first batch agrees: {exact} in float32, {short} in {native}", **losses)
-        return Precision(dtype=native, reason=why)
-    why = Phrase("loss of the first batch does not agree: {exact} in float32, {short} in {native}", **losses)
-    return Precision(dtype="float32", reason=why)
+    text = (
+        "loss of the first batch agrees: {exact} in float32, {short} in {native}"
+        if agrees
+        else "loss of the first batch does not agree: {exact} in float32, {short} in {native}"
+    )
+    return Precision(dtype=native if agrees else "float32", reason=Phrase(text, **losses))
 
 
 def _named(name: str) -> DTypeName:

@@ -31,7 +31,7 @@ from embedkit.models.readable import (
     without_padding,
 )
 from embedkit.trainer.rows.concepts import text_hash
-from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.sources import TrainingRows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -103,7 +103,7 @@ class ExtendedEmbedding(nn.Module):  # type: ignore[misc]
         return self.old
 
 
-def texts_to_learn_from(rows: Mixture) -> Iterator[str]:
+def texts_to_learn_from(rows: TrainingRows) -> Iterator[str]:
     """The distinct texts of the training rows, of large files those of evenly spaced rows."""
     seen = set[int]()
     for number in range(0, len(rows), -(-len(rows) // MOST_ROWS)):

@@ -79,13 +79,7 @@ class EpochBatches:
 
 
 def epoch_batches(
-    rows: Rows,
-    train: TrainSection,
-    *,
-    seed: int,
-    loss: str,
-    devices: int = 1,
-    fixed: bool = True,
+    rows: Rows, train: TrainSection, *, seed: int, loss: str, devices: int = 1, fixed: bool = True
 ) -> EpochBatches:
     """The batches of one file that the config asks for; those of several devices together are one.
 

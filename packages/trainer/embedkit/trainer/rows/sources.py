@@ -28,7 +28,7 @@ class Source:
     weight: float
 
 
-class Mixture:
+class TrainingRows:
     """All the rows of a run. A batch holds rows of one source only."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -60,13 +60,13 @@ class Mixture:
 class MixedBatches:
     """The batches of all sources, shuffled; with `train.steps_per_epoch` the epochs walk on through the laps."""
 
-    def __init__(self, mixture: Mixture, train: TrainSection, *, seed: int, devices: int = 1) -> None:
+    def __init__(self, rows: TrainingRows, train: TrainSection, *, seed: int, devices: int = 1) -> None:
         self.batch_size = train.batch_size * devices
         self.drop_last = False
-        self._starts = mixture.starts
+        self._starts = rows.starts
         self._parts = [
             epoch_batches(source.rows, train, loss=source.loss, seed=seed, devices=devices, fixed=False)
-            for source in mixture.sources
+            for source in rows.sources
         ]
         self._seed = seed
         self._fixed = train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps
@@ -137,9 +137,9 @@ def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
     return [(source.path, (source.loss or config.loss).name, source.weight) for source in config.data.sources]
 
 
-def read_mixture(config: RunConfig) -> Mixture:
+def read_training_rows(config: RunConfig) -> TrainingRows:
     """Check and read all that the config trains on."""
-    return Mixture(
+    return TrainingRows(
         [
             Source(rows=read_rows(path, config.data, loss=loss), loss=loss, weight=weight)
             for path, loss, weight in find_sources(config)

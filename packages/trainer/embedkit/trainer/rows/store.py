@@ -26,13 +26,7 @@ from embedkit.files import STDIO, sha256_file
 from embedkit.text import fold
 from embedkit.trainer.config import DataSection
 from embedkit.trainer.rows.concepts import ConceptIndex, near_concepts, text_hash
-from embedkit.trainer.rows.fit import (
-    MIN_LABELS,
-    converted,
-    converts_row_by_row,
-    require_fit,
-    trained_shape,
-)
+from embedkit.trainer.rows.fit import MIN_LABELS, converted, converts_row_by_row, require_fit, trained_shape
 
 _COUNTED = ("lang", "kind", "source", "license")
 

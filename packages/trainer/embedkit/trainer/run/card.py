@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedkit.data.run_folder import (
+from embedkit.files import write_text
+from embedkit.models.run_folder import (
     CARD,
     UNMEASURED,
     evaluation_section,
@@ -17,7 +18,6 @@ from embedkit.data.run_folder import (
     section_of,
     with_section,
 )
-from embedkit.files import write_text
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import LossSection, TemperatureSection
 from embedkit.trainer.rows.store import RowSummary

@@ -16,11 +16,11 @@ import numpy as np
 from rapidfuzz import process
 
 from embedkit.console import out, out_json, say
-from embedkit.data import run_folder
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import read_bytes, sha256_file, write_text
 from embedkit.messages import tr
+from embedkit.models import run_folder
 from embedkit.models.resolve import lend_prompts
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.registry import LOSSES
@@ -169,7 +169,7 @@ def _require_comparable(config: RunConfig, names: Sequence[str], graded: _Graded
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
     from embedkit.trainer.losses.build import require_settings
-    from embedkit.trainer.rows.sources import read_mixture
+    from embedkit.trainer.rows.sources import read_training_rows
 
     if config.data.sources:
         raise UserError("compare trains on one file", hint="set data.pairs_path in place of data.sources")
@@ -181,7 +181,7 @@ def _require_comparable(config: RunConfig, names: Sequence[str], graded: _Graded
         )
     for name in names:
         one = _with_loss(config, name)
-        require_settings(one, read_mixture(one))
+        require_settings(one, read_training_rows(one))
 
 
 def _with_loss(config: RunConfig, loss: str) -> RunConfig:

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from embedkit.data.manifest import versions
-from embedkit.data.run_folder import ENVIRONMENT, NEW_TOKENS
 from embedkit.errors import UserError
 from embedkit.files import write_text
+from embedkit.models.run_folder import ENVIRONMENT, NEW_TOKENS
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model.precision import device_name
 from embedkit.trainer.rows.store import RowSummary

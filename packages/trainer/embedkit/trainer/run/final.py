@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.console import say, warn
-from embedkit.data import run_folder
 from embedkit.data.jsonl import read_objects, write_objects
 from embedkit.data.records import split_path
 from embedkit.data.shapes import read_typed
 from embedkit.errors import UserError
 from embedkit.files import STDIO
+from embedkit.models import run_folder
 from embedkit.models.resolve import FINAL
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.run.resume import require_free

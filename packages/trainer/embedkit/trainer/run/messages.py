@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
-from embedkit.data.run_folder import measured_run
 from embedkit.messages import tr
+from embedkit.models.run_folder import measured_run
 from embedkit.trainer.watch.progress import duration
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from embedkit.messages import tr
 from embedkit.ranking.leak import TestRow, find_leaks
 from embedkit.trainer.config import RunConfig, TrainSection
 from embedkit.trainer.losses.registry import LOSSES
-from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.sources import TrainingRows
 from embedkit.trainer.step import processes
 from embedkit.trainer.watch.dev_evaluation import best_metric
 from embedkit.trainer.watch.dev_metrics import DevMetrics
@@ -139,7 +139,7 @@ def _metric(train: TrainSection, metrics: DevMetrics | None) -> Iterator[Check]:
         yield Check(name="metric", level="error", template=text, fields=fields)
 
 
-def _leak(config: RunConfig, rows: Mixture) -> Iterator[Check]:
+def _leak(config: RunConfig, rows: TrainingRows) -> Iterator[Check]:
     trained = rows.summary.paths
     if config.data.dev_path is None or STDIO in trained:
         return

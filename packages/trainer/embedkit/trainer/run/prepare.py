@@ -29,7 +29,7 @@ from embedkit.trainer.model.vocabulary import (
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
 from embedkit.trainer.rows.sampling import is_by_concept
-from embedkit.trainer.rows.sources import Mixture, find_sources, read_mixture
+from embedkit.trainer.rows.sources import TrainingRows, find_sources, read_training_rows
 from embedkit.trainer.rows.store import Rows, find_dev, find_known_dev, read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.environment import require_same_start, saved_tokens
@@ -81,7 +81,7 @@ class _Found:
 
     config: RunConfig
     source: ModelSource
-    rows: Mixture
+    rows: TrainingRows
     dev_rows: Rows | None
     dev_source: int | None
     known_rows: Rows | None
@@ -108,7 +108,7 @@ def _find_inputs(config: RunConfig) -> _Found:
     device = choose_device(config.device)
     distributed.join(device)
     source = find_model(config)
-    rows = read_mixture(config)
+    rows = read_training_rows(config)
     require_settings(config, rows)
     pairs_path = None if config.data.sources else find_sources(config)[0][0]
     dev_path = find_dev(config.data, pairs_path)
@@ -128,7 +128,7 @@ def _find_inputs(config: RunConfig) -> _Found:
     )
 
 
-def _with_end(config: RunConfig, rows: Mixture, *, known: bool) -> RunConfig:
+def _with_end(config: RunConfig, rows: TrainingRows, *, known: bool) -> RunConfig:
     """The config with a number of epochs where no known dev rows tell when to stop, and its scheduler by its name."""
     train, optim = config.train, config.optim
     if train.epochs == "auto" and not known:
@@ -170,7 +170,7 @@ def _require_dev_rows(config: RunConfig, dev_path: str | None) -> None:
             )
 
 
-def _read_dev(config: RunConfig, path: str, rows: Mixture) -> tuple[Rows, int | None]:
+def _read_dev(config: RunConfig, path: str, rows: TrainingRows) -> tuple[Rows, int | None]:
     """The dev rows as the first loss that fits them wants them, and the number of its source."""
     whole = _whole(config)
     shape = read_rows(path, whole.model_copy(update={"max_rows": 1}), check=False).shape
@@ -229,14 +229,14 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
 
 
 def _vocabulary(
-    rows: Mixture, tokenizer: Any, *, wanted: Wanted, tokens: Sequence[str]
+    rows: TrainingRows, tokenizer: Any, *, wanted: Wanted, tokens: Sequence[str]
 ) -> NewVocabulary | None:
     """The run's new tokens: those that it began with, else those that its rows deserve."""
     texts = list(texts_to_learn_from(rows)) if wanted != "off" else []
     return described(tokenizer, tokens, texts) if tokens else choose_vocabulary(tokenizer, texts, wanted)
 
 
-def _collator(config: RunConfig, rows: Mixture, loss: BatchLoss) -> MixedCollator:
+def _collator(config: RunConfig, rows: TrainingRows, loss: BatchLoss) -> MixedCollator:
     options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
     return MixedCollator(rows, [make_collator(loss.model, source.rows, **options) for source in rows.sources])
 

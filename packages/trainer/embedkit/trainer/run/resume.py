@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embedkit.data.run_folder import CONFIG, METRICS, MODEL, OURS
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, remove_leftovers, sole_use, write_text
+from embedkit.models.run_folder import CONFIG, METRICS, MODEL, OURS
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.step.checkpoint import last_checkpoint
 from embedkit.trainer.step.processes import is_first

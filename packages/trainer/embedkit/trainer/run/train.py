@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedkit.console import out_json, say
-from embedkit.data import run_folder
 from embedkit.errors import ReportedInterrupt, TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
+from embedkit.models import run_folder
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.settings import find_config, load_run_config

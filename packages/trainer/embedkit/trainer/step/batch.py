@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from embedkit.data.records import ClassedPair, Labelled, Pair, Row, ScoredPair, Triplet, texts_of
-from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.sources import TrainingRows
 from embedkit.trainer.rows.store import Rows
 
 if TYPE_CHECKING:
@@ -264,12 +264,12 @@ class ColumnCollator(RowCollator):
 class MixedCollator:
     """Batches of a run's rows: each is put together as its source's rows are."""
 
-    def __init__(self, mixture: Mixture, parts: Sequence[RowCollator]) -> None:
-        self._mixture = mixture
+    def __init__(self, rows: TrainingRows, parts: Sequence[RowCollator]) -> None:
+        self._rows = rows
         self._parts = parts
 
     def __call__(self, numbers: Sequence[int]) -> Features:
-        source, local = self._mixture.local(numbers)
+        source, local = self._rows.local(numbers)
         batch = self._parts[source](local)
         batch["label"] = replace(batch["label"], rows=tuple(numbers), source=source)
         return batch
@@ -279,7 +279,7 @@ class MixedCollator:
 class StepInputs:
     """What steps are made of: the rows, how a batch of them is put together, and the loss around the model."""
 
-    rows: Mixture
+    rows: TrainingRows
     collator: MixedCollator
     loss: LossModule
 

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from embedkit.data.run_folder import CHECKPOINTS
 from embedkit.files import write_text
+from embedkit.models.run_folder import CHECKPOINTS
 from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.processes import is_first
 from embedkit.trainer.step.sharding import put, whole

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from embedkit.data.run_folder import MODEL
 from embedkit.errors import UserError
 from embedkit.files import remove_leftovers
+from embedkit.models.run_folder import MODEL
 from embedkit.trainer.step.checkpoint import checkpoint_step, drop_partial, last_checkpoint
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)

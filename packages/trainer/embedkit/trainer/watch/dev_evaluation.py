@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from embedkit.console import say, warn
-from embedkit.data.run_folder import CHECKPOINTS
 from embedkit.errors import UserError
 from embedkit.files import write_text
+from embedkit.models.run_folder import CHECKPOINTS
 from embedkit.trainer.config import TrainSection
 from embedkit.trainer.step.checkpoint import read_weights, write_weights
 from embedkit.trainer.step.distributed import from_first, wait

@@ -20,7 +20,7 @@ from embedkit.trainer.model.precision import autocast
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import CLASS_SCORES
 from embedkit.trainer.rows.sampling import epoch_order, label_order, sample_rows
-from embedkit.trainer.rows.sources import Mixture
+from embedkit.trainer.rows.sources import TrainingRows
 from embedkit.trainer.rows.store import Rows
 from embedkit.trainer.step.batch import RowCollator, TextKey
 from embedkit.trainer.step.memory import is_out_of_memory
@@ -79,7 +79,7 @@ class DevSet:
     corpus: Sequence[str]
 
 
-def make_dev_set(dev: Rows, train: Mixture, *, source: int | None, seed: int) -> DevSet:
+def make_dev_set(dev: Rows, train: TrainingRows, *, source: int | None, seed: int) -> DevSet:
     """Queries as `embedkit evaluate` makes them, over the positives of all dev and some train rows."""
     if dev.shape != "pairs":
         return DevSet(rows=dev, source=source, queries=(), corpus=())

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedkit.data.jsonl import dumps
-from embedkit.data.run_folder import CHECKPOINTS, METRICS
+from embedkit.models.run_folder import CHECKPOINTS, METRICS
+from embedkit.text import dumps
 from embedkit.trainer.config import OutputSection
 from embedkit.trainer.step.loop import StepResult
 from embedkit.trainer.step.processes import is_first

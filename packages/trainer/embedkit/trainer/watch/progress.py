@@ -6,8 +6,7 @@ import sys
 import time
 from typing import Any
 
-from embedkit.console import say
-from embedkit.progress import LINE_SECONDS, QUIET_SECONDS
+from embedkit.console import LINE_SECONDS, QUIET_SECONDS, say
 from embedkit.trainer.step.loop import StepResult
 from embedkit.trainer.step.processes import is_first
 

@@ -16,7 +16,6 @@ SLACK = 32  # candidates kept beyond the number asked for, so that a later guard
 REFUSED = 16  # the nearest of those that the bar refuses are remembered
 BAR_DECIMALS = 6
 NO_INDICES: Indices = np.empty(0, dtype=np.int64)
-NO_SCORES: Scores = np.empty(0, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from embedkit.compose.mine.candidates.base import (
     Scores,
     best_first,
 )
+from embedkit.console import track
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.models.resolve import ModelSource, quiet_loading, resolve_model, weights_hash
-from embedkit.progress import track
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
