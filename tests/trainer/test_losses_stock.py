@@ -42,8 +42,8 @@ def read(tmp_path: Path, rows: list[Row], loss: str) -> Rows:
 
 def ours(model: SentenceTransformer, rows: Rows, *, name: str, **settings: Any) -> float:
     config = RunConfig.model_validate({"loss": {"name": name, **settings}})
-    rows = TrainingRows([Source(rows=rows, loss=name, weight=1.0)])
-    loss = build_loss(model, config, rows).eval()
+    training = TrainingRows([Source(rows=rows, loss=name, weight=1.0)])
+    loss = build_loss(model, config, training).eval()
     groups, plan = features_of(make_collator(model, rows, prompts=("", ""))(range(len(rows))))
     with torch.no_grad():
         return float(loss(groups, plan))
