@@ -12,7 +12,7 @@ from pathlib import Path
 from embedkit.console import say, warn
 from embedkit.data.entries import Entry
 from embedkit.data.run_folder import run_of
-from embedkit.explore.corpus import corpus_for
+from embedkit.models.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
 from embedkit.models.vectors import Encoder
