@@ -10,6 +10,7 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.records import Evaluation, TermView
 from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
+from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
 from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
 from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
@@ -38,6 +39,9 @@ def render_page(evaluation: Evaluation) -> str:
         leak_seen=SEEN,
         leak_unknown=UNKNOWN,
         sentence=evaluation_sentence(evaluation),
+        plain_lines=list(plain_lines(evaluation)),
+        loud_lines=list(loud_lines(evaluation)),
+        advice_lines=list(advice_lines(evaluation)),
         detail_lines=list(detail_lines(evaluation)),
         mined_lines=list(mined_lines(evaluation)),
         term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
