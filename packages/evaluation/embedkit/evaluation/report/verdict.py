@@ -50,34 +50,6 @@ _UNDER_FLOOR = (
     "queries of {concepts} concepts, but the floor is not reached: {missed}."
 )
 _FEW = (
-    "NO DIFFERENCE: {concepts} concepts are too few for a test (at least six are needed); "
-    "{metric} goes from {before} to {after}."
-)
-_TOO_FEW_ROWS = (
-    "NO DIFFERENCE: {queries} {unit} are too few for a test (at least six are needed); "
-    "{metric} goes from {before} to {after}."
-)
-_FORGOT = (
-    "DO NOT SHIP: the model forgets everyday language, {general} on {pairs} pairs falls from {general_before} to "
-    "{general_after} ({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); "
-    "{metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high})."
-)
-_KNOWN_METRIC = "recall@1 on your terms"
-_WORSE_SLICE = (
-    "DO NOT SHIP: the search gets worse for {slices}; {metric} goes from {before} to {after} "
-    "({difference}, 95 % interval {low} to {high})."
-)
-_WORSE_UNSEEN = (
-    "DO NOT SHIP: terms outside the glossary are found worse, {general} falls from {general_before} to {general_after} "
-    "({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); {metric} goes from "
-    "{before} to {after} ({difference}, 95 % interval {low} to {high})."
-)
-_UNDER_FLOOR = (
-    "NOT YET: {metric} rises from {before} to {after} "
-    + _OF_CONCEPTS
-    + ", but the floor is not reached: {missed}."
-)
-_FEW = (
     "NOT YET: {metric} rises from {before} to {after} over {queries} queries, but {concepts} concepts are too few to "
     "be sure (at least {least} are needed)."
 )
