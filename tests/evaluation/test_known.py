@@ -398,3 +398,17 @@ def test_own_questions_give_the_headline(run: Path) -> None:
     named, described = [part for part in result.known.slices if part.dimension == "asked"][::-1]
     assert (named.queries, described.queries, result.known.own) == (32, 32, 32)
     assert np.isclose(result.known.overall.queries, 96)
+
+
+def test_the_page_opens_with_the_questions_and_links_its_parts(measured: Evaluation) -> None:
+    page = render_page(measured)
+    first, contents = page.index("Your terms, named"), page.index('<nav id="contents">')
+    assert (
+        first
+        < page.index("Terms outside the glossary")
+        < contents
+        < page.index("Questions and first answers</h2>")
+    )
+    assert 'href="#s0">Questions and first answers</a>' in page
+    assert 'id="s0">Questions and first answers</h2>' in page
+    assert page.count('<article class="change">') >= 10

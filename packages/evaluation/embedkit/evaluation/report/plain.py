@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from embedkit.evaluation.known.decision import is_worse, known_slices, worse_slices
 from embedkit.evaluation.known.ranking import DESCRIBED, NAMED
@@ -59,11 +60,35 @@ _NO_NEED = (
     "The base with plain words finds {before} of 100 already: you may not need a model of your own (embedkit search "
     "--model {base})."
 )
+_TITLES = {NAMED: "Your terms, named", DESCRIBED: "Your terms, described"}
 _NEXT = {
     "floor": "Next: more names and questions for each concept (embedkit compose --questions, --train-questions), more "
     "epochs, or a larger base that reads your languages (model_id).",
     "few": "Next: add concepts to the glossary, or ask more questions (embedkit compose --questions FILE).",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigNumber:
+    """One of the three questions as a number of a hundred; `words` where words alone give one."""
+
+    title: str
+    metric: MetricResult
+    words: float | None
+
+
+def big_numbers(evaluation: Evaluation) -> Iterator[BigNumber]:
+    """Known terms (named, described), terms outside the glossary, everyday language."""
+    for name, part in (
+        sorted(asked_slices(evaluation.known).items(), reverse=True) if evaluation.known else ()
+    ):
+        yield BigNumber(title=_TITLES[name], metric=part.fused[0], words=part.fused[0].bm25)
+    if evaluation.unseen_recall:
+        unseen = evaluation.unseen_recall
+        yield BigNumber(title="Terms outside the glossary", metric=unseen, words=unseen.bm25)
+    if evaluation.forgetting:
+        general = evaluation.forgetting.metric
+        yield BigNumber(title="Everyday language (Spearman × 100)", metric=general, words=None)
 
 
 def of_100(share: float) -> int:
