@@ -18,9 +18,9 @@ from embedkit.data.entries import Alias, Entry, Record, aliases_to_json, write_g
 from embedkit.data.reading import read_columns, read_entries, read_glossary, read_records
 from embedkit.data.tally import Tally
 from embedkit.explore.concepts import concepts_of
-from embedkit.explore.corpus import load_corpus
 from embedkit.explore.faq import ANSWER_COLUMNS
 from embedkit.explore.texts import read_table, read_texts
+from embedkit.models.corpus import load_corpus
 from embedkit.ranking.queries import corpus_texts
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp949")

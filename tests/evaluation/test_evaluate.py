@@ -251,7 +251,7 @@ def test_a_worse_model_is_not_to_be_shipped(split: Path, tiny_model: Path) -> No
     better = evaluate(
         EvaluateOptions(model=str(tiny_model), baseline="broken", resamples=500, output=Path("turned"))
     )
-    assert (worse.word, better.word) == ("DO NOT SHIP", "SHIP")
+    assert (worse.word, better.word, better.reason) == ("DO NOT SHIP", "NOT YET", "floor")
     assert worse.mcnemar.broken == better.mcnemar.fixed > 0
     assert worse.broken[0].before[0].relevant
     assert not worse.broken[0].after[0].relevant
@@ -383,9 +383,26 @@ def test_what_is_missing_is_named(run: Path, options: dict[str, Any], message: s
         evaluate(EvaluateOptions(**({"model": str(run)} | options)))
 
 
-def test_a_plain_model_needs_a_baseline(split: Path, tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="there is no baseline to compare with"):
-        evaluate(EvaluateOptions(model=str(tiny_model)))
+def test_a_plain_model_without_a_baseline_gets_levels_and_no_word(
+    split: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = evaluate(EvaluateOptions(model=str(tiny_model), resamples=100))
+    assert (result.word, result.sentence, result.compared) == ("", "", False)
+    printed = capsys.readouterr()
+    assert "SHIP" not in printed.out
+    assert "NO DIFFERENCE" not in printed.out
+    assert "before" not in printed.out
+    assert "no baseline: levels and no verdict" in printed.err
+    assert read_evaluation(Path("evaluation/metrics.json")) == result
+
+
+def test_a_sample_asks_less_of_the_same_texts(split: Path, tiny_model: Path) -> None:
+    whole = read_test_set(split)
+    part = read_test_set(split, sample=5)
+    assert len(part.queries) == 5
+    assert part.corpus == whole.corpus
+    assert {query.text for query in part.queries} < {query.text for query in whole.queries}
+    assert len(read_test_set(split, sample=99).queries) == len(whole.queries)
 
 
 def test_no_test_file_says_where_it_looked(write: Write, tiny_model: Path) -> None:

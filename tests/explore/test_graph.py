@@ -12,8 +12,8 @@ import pytest
 from embedkit.data.entries import Alias, Entry, write_glossary
 from embedkit.errors import UserError
 from embedkit.explore.concepts import concept_vectors, concepts_of
-from embedkit.explore.corpus import load_corpus
 from embedkit.explore.graph import GraphOptions, graph
+from embedkit.models.corpus import load_corpus
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 

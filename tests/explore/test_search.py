@@ -55,9 +55,20 @@ def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) 
 def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
     named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
     write_glossary("g.csv", [*ENTRIES[:2], named])
-    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv")).hits
+    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv"), ranker="meaning").hits
     assert (first.term, first.text) == ("noise", "zzzz qqqq xxxx")
     assert first.score == pytest.approx(1)
+
+
+@pytest.mark.parametrize("ranker", ["fused", "words"])
+def test_words_find_a_name_in_a_question(tiny_model: Path, ranker: str) -> None:
+    entries = [Entry(term=f"part {n}", definition=f"text of number {n}") for n in range(9)]
+    write_glossary("g.csv", [*entries, Entry(term="펄스 폭 변조", definition="qqqq zzzz")])
+    (first, *_) = search(
+        "펄스폭변조가 뭐예요?", model=str(tiny_model), corpus=Path("g.csv"), ranker=ranker
+    ).hits
+    assert first.term == "펄스 폭 변조"
+    assert 0 < first.score <= 1
 
 
 def test_top_k_limits_the_hits(tiny_model: Path) -> None:
@@ -78,7 +89,7 @@ def test_lines_fit_the_terminal(
 def test_json_is_one_object(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search("PWM", model=str(tiny_model), corpus=Path("g.csv"), as_json=True)
     value = json.loads(capsys.readouterr().out)
-    assert set(value) == {"query", "model", "corpus", "entries", "hits"}
+    assert set(value) == {"query", "model", "ranker", "corpus", "entries", "hits"}
 
 
 def test_a_run_remembers_the_glossary_its_pairs_came_from(tiny_model: Path) -> None:
@@ -118,7 +129,7 @@ def test_a_run_finds_a_glossary_of_any_dialect_again_with_its_aliases(
         step="compose", inputs=inputs, outputs={}, settings={"map": mapping}, counts={}, versions={}
     )
     write_manifest(manifest_path(Path("pairs.jsonl")), manifest)
-    result = search("저항기", model=_run(tiny_model, "pairs.jsonl"))
+    result = search("저항기", model=_run(tiny_model, "pairs.jsonl"), ranker="meaning")
     assert (result.corpus, result.hits[0].term) == (name, "저항")
     assert result.hits[0].score == pytest.approx(1)
 

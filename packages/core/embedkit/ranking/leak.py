@@ -16,7 +16,7 @@ from embedkit.messages import tr
 from embedkit.ranking.near_duplicates import near_matches
 from embedkit.text import fold, shorten
 
-Side = Literal["model", "baseline"]
+Side = Literal["model", "baseline", "known questions"]
 _TEXT_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _EXAMPLES = 3
 _EXAMPLE_COLUMNS = 60
@@ -31,7 +31,7 @@ UNKNOWN = "leak check, {side}: not possible, its training data is unknown"
 class Leak:
     """Test rows that training has seen: the same text, the same when folded, nearly the same, the same concept."""
 
-    side: Literal["model", "baseline"]
+    side: Side
     known: bool
     train_file: str
     rows: int
@@ -62,16 +62,16 @@ def rows_of(pairs: Iterable[Pair]) -> list[TestRow]:
     return [TestRow((pair.anchor, pair.positive), pair.group) for pair in pairs]
 
 
-def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side) -> Leak:
+def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side, nearly: bool = True) -> Leak:
     """Compare test rows with the training files, of any row format; without a file the answer is "unknown".
 
     A row counts once: as exact, else as normalised (equal when folded), else as nearly a trained text
-    (`near_duplicates.near_matches`), else as the same concept (`group`).
+    (`near_duplicates.near_matches`; not without `nearly`), else as the same concept (`group`).
     """
     counts = {"exact": 0, "normalised": 0, "near": 0, "concept": 0}
     examples: list[str] = []
     texts, folded, groups = _trained(train)
-    near = _near([text for row in rows for text in row.texts], texts)
+    near = _near([text for row in rows for text in row.texts], texts) if nearly else {}
     for row in rows:
         how = _overlap(row, texts, folded, groups, near)
         if how:

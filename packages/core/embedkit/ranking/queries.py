@@ -24,7 +24,7 @@ from embedkit.data.shapes import holds_pairs, read_pairs
 from embedkit.errors import UserError
 from embedkit.ranking.particles import Variant, with_particles
 from embedkit.ranking.retrieval import Places
-from embedkit.text import fold, language_of
+from embedkit.text import fold, hash64, language_of
 
 TextKind = Literal["definition", "name"]
 Windows = dict[TextKind, tuple[int, int]]
@@ -93,8 +93,19 @@ def sibling_files(test: Path) -> tuple[Path, ...]:
     return (*(path for path in beside if path != test and path.is_file()), test)
 
 
-def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
+def sampled(rows: Sequence[Pair], size: int | None) -> tuple[Pair, ...]:
+    """The rows of `size` anchors drawn by their hashes, in their order; all rows where there are no more, or None."""
+    anchors = {pair.anchor for pair in rows}
+    if size is None or size >= len(anchors):
+        return tuple(rows)
+    drawn = set(sorted(anchors, key=lambda anchor: (hash64(anchor), anchor))[:size])
+    return tuple(pair for pair in rows if pair.anchor in drawn)
+
+
+def read_test_set(test: Path, *, corpus: Path | None = None, sample: int | None = None) -> TestSet:
     """Read the test file, its siblings and the corpus (a glossary's definitions or a pairs file's positives).
+
+    With `sample`, the rows of so many anchors are asked and all texts are searched.
 
     Raises:
         UserError: a bad row, an empty file, or no query with an answer in the corpus.
@@ -104,6 +115,7 @@ def read_test_set(test: Path, *, corpus: Path | None = None) -> TestSet:
     if not rows:
         raise UserError("holds no test rows", place=str(test))
     known = [pair for pairs in by_file.values() for pair in pairs]
+    rows = sampled(rows, sample)
     queries, texts, dropped = queries_over(rows, known, corpus=corpus)
     if not queries:
         raise UserError(

@@ -40,6 +40,22 @@ def evaluate(
             help="Graded pairs of everyday language, to measure forgetting; by default the 300 that ship with embedkit."
         ),
     ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            help="Questions for the glossary's own concepts; by default pairs.known.jsonl beside the run's pairs."
+        ),
+    ] = None,
+    floor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a model must reach to be shipped; by default recall@10=0.5 and recall@1=0.3. Repeatable."
+        ),
+    ] = None,
+    sample_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask only so many of the known questions and of the test rows' queries."),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(help="Exit 1 if a metric is below a number, such as ndcg@10=0.6; may be repeated."),
@@ -62,7 +78,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="Print the contents of metrics.json.")] = False,
 ) -> None:
-    """Compare a model with its baseline on held-out concepts: SHIP, NO DIFFERENCE or DO NOT SHIP."""
+    """Compare a model with its baseline as search uses it: SHIP, NOT YET, NO DIFFERENCE or DO NOT SHIP."""
     if mteb:
         from embedkit.evaluation.mteb_tasks import MtebOptions, evaluate_mteb
 
@@ -70,6 +86,9 @@ def evaluate(
             "--test": test,
             "--corpus": corpus,
             "--similarity": similarity,
+            "--known": known,
+            "--floor": floor,
+            "--sample-size": sample_size,
             "--fail-under": fail_under,
             "--fail-under-delta": fail_under_delta is not None,
             "--allow-leak": allow_leak,
@@ -92,6 +111,9 @@ def evaluate(
             corpus=corpus,
             output=output,
             similarity=similarity,
+            known=known,
+            floor=floor or (),
+            sample_size=sample_size,
             fail_under=fail_under or (),
             fail_under_delta=fail_under_delta,
             allow_leak=allow_leak,

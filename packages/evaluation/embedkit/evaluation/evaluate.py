@@ -9,6 +9,8 @@ from pathlib import Path
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.evaluation.gates import require_passed
+from embedkit.evaluation.known.decision import FEW_CONCEPTS
+from embedkit.evaluation.known.ranking import known_findings
 from embedkit.evaluation.measure.everyday import measure_forgetting
 from embedkit.evaluation.measure.per_query import FILE_NAME as QUERIES_FILE
 from embedkit.evaluation.measure.per_query import write_queries
@@ -28,14 +30,12 @@ from embedkit.evaluation.records import (
 from embedkit.evaluation.report.card import fill_card
 from embedkit.evaluation.report.page import PAGE_FILE, try_write_page
 from embedkit.evaluation.report.terminal import evaluation_lines
-from embedkit.evaluation.result import evaluation_of
+from embedkit.evaluation.result import Measured, evaluation_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.leak import Leak, TestRow, find_leaks, require_no_leaks, rows_of
 from embedkit.ranking.queries import TestSet
-
-FEW_CONCEPTS = 20
 
 
 def evaluate(options: EvaluateOptions) -> Evaluation:
@@ -45,6 +45,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     its rows are right; other texts of its own concept, and its own text, are left out of its ranking. Other rows: see
     `measure.rows`. The graded pairs of `similarity` tell what was forgotten.
     `metrics.json`, `queries.jsonl` and `report.html` go to the run or to `output`, replacing an earlier evaluation.
+
+    Known questions ask for entries as `embedkit search` ranks them; where there are some, they decide the verdict.
 
     Raises:
         UserError: a file or model is missing or bad.
@@ -56,8 +58,13 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     print_plan(plan)
     models = ModelPair(Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model))
     found = _findings(plan, models, options.resampling)
-    forgetting = measure_forgetting(plan.similarity, models, options.resampling)
-    result = evaluation_of(plan, options, models, found, forgetting, leaks)
+    measured = Measured(
+        found=found,
+        known=known_findings(plan.known, models, options.resampling) if plan.known else None,
+        forgetting=measure_forgetting(plan.similarity, models, options.resampling),
+        leaks=leaks,
+    )
+    result = evaluation_of(plan, options, models, measured)
     written = _write(plan.output, result, found.asked)
     if plan.run and plan.output == plan.run.folder:
         fill_card(plan.run.folder, result, test=plan.test_file)
@@ -71,7 +78,10 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 
 def _leaks(plan: EvaluationPlan) -> tuple[Leak, ...]:
-    """The test rows held against what the model was trained on, and the baseline where it is a run."""
+    """The test rows held against what the model was trained on, and the baseline where it is a run.
+
+    Of known questions the text alone must be new, as composing has proven for near ones; their answers are trained on.
+    """
     tests = plan.tests
     rows = (
         rows_of(tests.rows)
@@ -81,6 +91,9 @@ def _leaks(plan: EvaluationPlan) -> tuple[Leak, ...]:
     found = [find_leaks(rows, train=plan.run.trained_on if plan.run else (), side="model")]
     if plan.baseline_run:
         found.append(find_leaks(rows, train=plan.baseline_run.trained_on, side="baseline"))
+    if plan.known and plan.run and plan.run.trained_on:
+        asked = [TestRow((question.text,)) for question in plan.known.questions]
+        found.append(find_leaks(asked, train=plan.run.trained_on, side="known questions", nearly=False))
     return tuple(found)
 
 
@@ -103,6 +116,8 @@ def _print(result: Evaluation) -> None:
     for line in evaluation_lines(result):
         out(line)
     for reason, count in result.dropped.items():
+        say("{count} queries left out: {reason}", count=count, reason=tr(reason))
+    for reason, count in result.known.dropped.items() if result.known else ():
         say("{count} queries left out: {reason}", count=count, reason=tr(reason))
     if result.concepts < FEW_CONCEPTS:
         warn("only {concepts} concepts: the interval is imprecise", concepts=result.concepts)

@@ -13,18 +13,21 @@ Bound = tuple[str, float]  # a metric and the least value it may have
 _SHORT = {"map": "map@100", "mrr": "mrr@10", "ndcg": "ndcg@10", "spearman": "spearman_cosine"}
 
 
-def parse_bounds(texts: Sequence[str], *, names: Sequence[str] = METRICS) -> tuple[Bound, ...]:
+def parse_bounds(
+    texts: Sequence[str], *, names: Sequence[str] = METRICS, option: str = "--fail-under"
+) -> tuple[Bound, ...]:
     """`("nDCG@10=0.6",)` to `(("ndcg@10", 0.6),)`; `names` are the metrics of the test file. Raises `UserError`."""
-    return tuple(_bound(text, names) for text in texts)
+    return tuple(_bound(text, names, option) for text in texts)
 
 
-def _bound(text: str, names: Sequence[str]) -> Bound:
+def _bound(text: str, names: Sequence[str], option: str) -> Bound:
     name, sign, number = text.partition("=")
     metric = _SHORT.get(name.strip().lower(), name.strip().lower())
     if not sign or metric not in names:
         raise UserError(
-            "--fail-under {text!r} is not METRIC=NUMBER",
+            "{option} {text!r} is not METRIC=NUMBER",
             hint="for example {first}=0.6; the metrics of these rows are {names}",
+            option=option,
             text=text,
             first=names[0],
             names=", ".join(names),
@@ -35,7 +38,10 @@ def _bound(text: str, names: Sequence[str]) -> Bound:
         least = math.nan
     if not 0 <= least <= 1:
         raise UserError(
-            "--fail-under {text!r}: {number!r} is not a number from 0 to 1", text=text, number=number
+            "{option} {text!r}: {number!r} is not a number from 0 to 1",
+            option=option,
+            text=text,
+            number=number,
         )
     return metric, least
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
+from embedkit.evaluation.known.questions import KnownSet, known_files, read_known_set
+from embedkit.evaluation.known.ranking import KNOWN_METRICS
 from embedkit.evaluation.measure.rows import TASK_METRICS
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.report.verdict import UNITS
@@ -24,6 +26,7 @@ from embedkit.models.run_folder import Run, default_test_file, measured_run, run
 from embedkit.ranking.queries import TestSet, read_test_set
 
 DEFAULT_OUTPUT = Path("evaluation")
+DEFAULT_FLOOR: tuple[Bound, ...] = (("recall@10", 0.5), ("recall@1", 0.3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,9 @@ class EvaluateOptions:
     corpus: Path | None = None
     output: Path | None = None
     similarity: Path | None = None
+    known: Path | None = None
+    floor: Sequence[str] = ()
+    sample_size: int | None = None
     fail_under: Sequence[str] = ()
     fail_under_delta: float | None = None
     allow_leak: bool = False
@@ -51,7 +57,10 @@ class EvaluateOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """What is compared, on which rows, and the bounds that the model has to keep."""
+    """What is compared, on which rows, and the bounds that the model has to keep.
+
+    Without `compared` there is no baseline, and the model stands in for it.
+    """
 
     model: ModelSource
     baseline: ModelSource
@@ -62,6 +71,9 @@ class EvaluationPlan:
     similarity: Path
     output: Path
     bounds: tuple[Bound, ...]
+    floor: tuple[Bound, ...]
+    known: KnownSet | None
+    compared: bool
 
     @property
     def prompts(self) -> dict[Role, str]:
@@ -72,7 +84,7 @@ class EvaluationPlan:
     def files(self) -> tuple[Path, ...]:
         """Every file that is read."""
         read = self.tests.files if isinstance(self.tests, TestSet) else (self.test_file,)
-        return (*read, self.similarity)
+        return (*read, *(self.known.files if self.known else ()), self.similarity)
 
 
 def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
@@ -85,16 +97,8 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     run = run_of(source)
     _refuse_final(run)
     baseline = find_baseline(options.baseline, run)
-    if baseline is None:
-        raise UserError(
-            "there is no baseline to compare with", place=options.model, hint="name a model with --baseline"
-        )
     test_file = options.test or default_test_file(run)
-    tests = read_row_tests(test_file) or read_test_set(test_file, corpus=options.corpus)
-    if options.corpus and isinstance(tests, RowTests):
-        raise UserError(
-            "--corpus is for test files of pairs: other rows are not searched", place=str(test_file)
-        )
+    tests = _read_tests(test_file, options)
     similarity = options.similarity or default_similarity_file()
     read_graded(similarity)
     task = tests.task if isinstance(tests, RowTests) else "retrieval"
@@ -103,14 +107,17 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     require_writable(output)
     return EvaluationPlan(
         model=source,
-        baseline=baseline,
+        baseline=baseline or source,
         run=run,
-        baseline_run=run_of(baseline),
+        baseline_run=run_of(baseline) if baseline else None,
         tests=tests,
         test_file=test_file,
         similarity=similarity,
         output=output,
         bounds=bounds,
+        floor=parse_bounds(options.floor, names=KNOWN_METRICS, option="--floor") or DEFAULT_FLOOR,
+        known=_read_known(test_file, options, run) if options.known or isinstance(tests, TestSet) else None,
+        compared=baseline is not None,
     )
 
 
@@ -122,6 +129,25 @@ def _refuse_final(run: Run | None) -> None:
             hint="embedkit evaluate --model {run} measures the same recipe, trained without them",
             run=measured,
         )
+
+
+def _read_tests(path: Path, options: EvaluateOptions) -> TestSet | RowTests:
+    tests = read_row_tests(path)
+    if tests is None:
+        return read_test_set(path, corpus=options.corpus, sample=options.sample_size)
+    if options.corpus:
+        raise UserError("--corpus is for test files of pairs: other rows are not searched", place=str(path))
+    if options.sample_size:
+        raise UserError("--sample-size is for test files of pairs", place=str(path))
+    return tests
+
+
+def _read_known(test: Path, options: EvaluateOptions, run: Run | None) -> KnownSet | None:
+    """The known questions named, else those beside the rows; None where there are none."""
+    files = (options.known,) if options.known else known_files(run, test)
+    if not files:
+        return None
+    return read_known_set(files, corpus=options.corpus, run=run, sample=options.sample_size)
 
 
 def find_baseline(name: str | None, run: Run | None) -> ModelSource | None:
@@ -137,6 +163,24 @@ def print_plan(plan: EvaluationPlan) -> None:
     if plan.prompts:
         prompts = ", ".join(map(repr, plan.prompts.values()))
         say("both models get the prompts of the run: {prompts}", prompts=prompts)
+    if plan.known:
+        say(
+            "{questions} questions for known terms over {entries} entries ({name})",
+            questions=len(plan.known.questions),
+            entries=len(plan.known.entries),
+            name=plan.known.corpus,
+        )
+    if not plan.compared:
+        say("no baseline: levels and no verdict; name a model with --baseline to compare")
+    if isinstance(tests, TestSet) and not plan.compared:
+        say(
+            "{queries} queries over {corpus} texts ({name}): {model}",
+            queries=len(tests.queries),
+            corpus=len(tests.corpus),
+            name=tests.corpus_name,
+            model=plan.model,
+        )
+        return
     if isinstance(tests, TestSet):
         say(
             "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",

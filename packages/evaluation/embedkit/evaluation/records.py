@@ -14,9 +14,11 @@ from embedkit.messages import tr
 from embedkit.models.run_folder import Series
 from embedkit.ranking.leak import Leak
 
-Word = Literal["SHIP", "NO DIFFERENCE", "DO NOT SHIP"]
+Word = Literal["SHIP", "NOT YET", "NO DIFFERENCE", "DO NOT SHIP"]
 Task = Literal["retrieval", "graded", "binary", "triplet", "labelled"]
-SCHEMA_VERSION = 1
+# What decided a verdict besides the first metric's interval.
+Reason = Literal["", "forgotten", "slice", "unseen", "floor", "few"]
+SCHEMA_VERSION = 2
 FILE_NAME = "metrics.json"
 
 
@@ -155,6 +157,49 @@ class QueryResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSlice:
+    """Known questions that share a language, a kind or both. In every metric `bm25` is what words alone give.
+
+    `fused` is the search that ships, with the baseline and with the model; `meaning` ranks by vectors alone.
+    `from_words` are what each gains in recall@1 over words alone.
+    """
+
+    dimension: str
+    value: str
+    queries: int
+    concepts: int
+    fused: tuple[MetricResult, ...]
+    meaning: tuple[MetricResult, ...]
+    fused_from_words: MetricResult
+    meaning_from_words: MetricResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFindings:
+    """Questions for the glossary's own concepts over its entries, and (second view) over its definitions alone.
+
+    `slices[0]` are all questions; `own` counts those that a person wrote. `examples` are some of them with both first
+    answers, drawn without a look at the answers.
+    """
+
+    queries: int
+    concepts: int
+    own: int
+    entries: int
+    corpus: str
+    files: tuple[str, ...]
+    dropped: Mapping[str, int]
+    slices: tuple[KnownSlice, ...]
+    definitions: tuple[KnownSlice, ...]
+    examples: tuple[Change, ...]
+
+    @property
+    def overall(self) -> KnownSlice:
+        """All questions."""
+        return self.slices[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Similarities:
     """Cosines of the queries with one sort of text: counts in forty bins from -1 to 1, mean, AUC.
 
@@ -232,11 +277,13 @@ class Evaluation:
 
     Where the test file holds other rows than pairs (`task`), `queries` counts its rows, `concepts` what the
     bootstrap resampled, and what belongs to a search is empty. `test_hash` names what was asked of which texts:
-    runs with one hash compare. `negatives_from` are those of the two models that mined hard negatives of the rows.
+    runs with one hash compare. Without `compared` there was no baseline: `before` is the model itself, and there is
+    no word. `known` decides where it is there; `floor` is what a model must reach to be shipped. `negatives_from` are
+    those of the two models that mined hard negatives of the rows.
     """
 
     schema_version: int
-    word: Word
+    word: Word | Literal[""]
     sentence: str
     model: ModelInfo
     baseline: ModelInfo
@@ -267,11 +314,20 @@ class Evaluation:
     forgetting: Forgetting | None = None
     terms: TermView | None = None
     test_hash: str = ""
+    known: KnownFindings | None = None
+    floor: Mapping[str, float] = field(default_factory=dict)
+    compared: bool = True
+    reason: Reason = ""
 
     @property
     def primary(self) -> MetricResult:
-        """The metric that decides the verdict."""
+        """The first metric of the test rows, which decides where there are no known questions."""
         return self.metrics[0]
+
+    @property
+    def unseen_recall(self) -> MetricResult | None:
+        """recall@1 on the test rows; None where they are not searched for."""
+        return next((metric for metric in self.metrics if metric.name == "recall@1"), None)
 
 
 def shared_fields(record: Any, kind: type) -> dict[str, Any]:

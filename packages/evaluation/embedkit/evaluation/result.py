@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedkit.data.jsonl import read_objects
 from embedkit.data.manifest import versions
 from embedkit.evaluation.gates import check_gates
-from embedkit.evaluation.measure.compare import judge
+from embedkit.evaluation.known.decision import decide
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.plan import EvaluateOptions, EvaluationPlan
 from embedkit.evaluation.records import (
@@ -17,11 +18,12 @@ from embedkit.evaluation.records import (
     Evaluation,
     Findings,
     Forgetting,
+    KnownFindings,
     ModelInfo,
     SourceRows,
     shared_fields,
 )
-from embedkit.evaluation.report.verdict import verdict_sentence
+from embedkit.evaluation.report.verdict import evaluation_sentence
 from embedkit.files import sha256_file
 from embedkit.models.run_folder import curves
 from embedkit.models.vectors import Encoder
@@ -29,33 +31,36 @@ from embedkit.ranking.leak import Leak
 from embedkit.shipped_data import data_path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the steps of an evaluation found."""
+
+    found: Findings
+    known: KnownFindings | None
+    forgetting: Forgetting
+    leaks: tuple[Leak, ...]
+
+
 def evaluation_of(
-    plan: EvaluationPlan,
-    options: EvaluateOptions,
-    models: ModelPair,
-    found: Findings,
-    forgetting: Forgetting,
-    leaks: tuple[Leak, ...],
+    plan: EvaluationPlan, options: EvaluateOptions, models: ModelPair, measured: Measured
 ) -> Evaluation:
-    """Put the parts together. What was forgotten decides first, then the first metric's interval."""
-    judged = judge(found.metrics, concepts=found.concepts)
-    return Evaluation(
+    """Put the parts together, and judge them (`known.decision`)."""
+    found = measured.found
+    decision = decide(found, measured.known, measured.forgetting, floor=dict(plan.floor))
+    evaluation = Evaluation(
         schema_version=SCHEMA_VERSION,
-        word="DO NOT SHIP" if forgetting.lost else judged,
-        sentence=verdict_sentence(
-            judged,
-            found.metrics[0],
-            queries=found.queries,
-            concepts=found.concepts,
-            task=found.task,
-            forgetting=forgetting,
-        ),
+        word=decision.word if plan.compared else "",
+        reason=decision.reason,
+        sentence="",
         **shared_fields(found, Evaluation),
         model=_model_info(models.after, found.dimensions_after),
         baseline=_model_info(models.before, found.dimensions_before),
-        forgetting=forgetting,
+        forgetting=measured.forgetting,
+        known=measured.known,
+        floor=dict(plan.floor),
+        compared=plan.compared,
         curves=curves(plan.run.folder) if plan.run else (),
-        leaks=leaks,
+        leaks=measured.leaks,
         gates=tuple(check_gates(found.metrics, bounds=plan.bounds, least_gain=options.fail_under_delta)),
         sources=tuple(_source_rows(plan)),
         files={_file_name(path): sha256_file(path) for path in plan.files},
@@ -65,6 +70,7 @@ def evaluation_of(
         versions=versions(),
         test_hash=plan.tests.hash,
     )
+    return replace(evaluation, sentence=evaluation_sentence(evaluation))
 
 
 def _model_info(encoder: Encoder, dimensions: int) -> ModelInfo:
@@ -79,7 +85,8 @@ def _model_info(encoder: Encoder, dimensions: int) -> ModelInfo:
 def _source_rows(plan: EvaluationPlan) -> Iterator[SourceRows]:
     """Rows of the training and test files by source and licence, the largest first."""
     trained = plan.run.trained_on if plan.run else ()
-    for path in dict.fromkeys((*trained, plan.test_file)):
+    known = plan.known.files if plan.known else ()
+    for path in dict.fromkeys((*trained, plan.test_file, *known)):
         counts = Counter(
             (str(row.get("source") or ""), str(row.get("license") or "")) for _, row in read_objects(path)
         )

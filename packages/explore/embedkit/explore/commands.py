@@ -16,6 +16,14 @@ class SimilarityFunction(StrEnum):
     MANHATTAN = "manhattan"
 
 
+class SearchRanker(StrEnum):
+    """How entries are ranked for a question."""
+
+    FUSED = "fused"
+    MEANING = "meaning"
+    WORDS = "words"
+
+
 ModelOption = Annotated[
     str | None,
     typer.Option(
@@ -43,13 +51,21 @@ def search(
     model: ModelOption = None,
     corpus: CorpusOption = None,
     top_k: TopOption = 5,
+    ranker: Annotated[
+        SearchRanker,
+        typer.Option(help="meaning: the model alone; words: n-grams and no model; fused: both together."),
+    ] = SearchRanker.FUSED,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""
     from embedkit.explore.search import SearchOptions
     from embedkit.explore.search import search as run
 
-    run(SearchOptions(query=query, model=model, corpus=corpus, top_k=top_k, as_json=json_))
+    run(
+        SearchOptions(
+            query=query, model=model, corpus=corpus, top_k=top_k, ranker=ranker.value, as_json=json_
+        )
+    )
 
 
 def similarity(

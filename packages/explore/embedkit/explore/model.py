@@ -12,7 +12,7 @@ from typing import Any
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.data.entries import Entry
-from embedkit.explore.corpus import corpus_for
+from embedkit.models.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
 from embedkit.models.run_folder import run_of

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
@@ -16,7 +15,8 @@ from embedkit.errors import UserError
 from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
-from embedkit.models.vectors import Encoder
+from embedkit.ranking.entries import EntryIndex, Ranker, scored
+from embedkit.ranking.retrieval import Floats
 from embedkit.text import clean, pad, shorten, width
 
 _TERM_COLUMNS = 32
@@ -25,7 +25,7 @@ _LEAST_TEXT_COLUMNS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One entry found. `score` is the cosine of the query with the nearest of the entry's texts."""
+    """One entry found. `score` is the ranker's, at most 1: by meaning, the cosine with the nearest of its texts."""
 
     rank: int
     score: float
@@ -40,6 +40,7 @@ class SearchResult:
 
     query: str
     model: str
+    ranker: Ranker
     corpus: str
     entries: int
     hits: tuple[Hit, ...]
@@ -53,11 +54,12 @@ class SearchOptions:
     model: str | None = None
     corpus: Path | None = None
     top_k: int = 5
+    ranker: Ranker = "fused"
     as_json: bool = False
 
 
 def search(options: SearchOptions) -> tuple[SearchResult, ...]:
-    """Find the entries nearest to the query: an entry is as near as the nearest of its definition and names.
+    """Find the entries that answer the query: by the meaning and the words of their definitions and names.
 
     Raises:
         UserError: an empty query, or a model or corpus that is missing.
@@ -68,16 +70,17 @@ def search(options: SearchOptions) -> tuple[SearchResult, ...]:
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
     warn_if_unreadable(encoder, queries)
-    hits = _nearest(queries, corpus.items, encoder, options.top_k)
+    scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker)
     results = tuple(
         SearchResult(
             query=text,
             model=encoder.source.requested,
+            ranker=options.ranker,
             corpus=corpus.name,
             entries=len(corpus.items),
-            hits=tuple(found),
+            hits=tuple(_hits(found, corpus.items, options.top_k)),
         )
-        for text, found in zip(queries, hits, strict=True)
+        for text, found in zip(queries, scores, strict=True)
     )
     if options.as_json:
         for result in results:
@@ -87,21 +90,11 @@ def search(options: SearchOptions) -> tuple[SearchResult, ...]:
     return results
 
 
-def _nearest(
-    queries: Sequence[str], items: tuple[Entry, ...], encoder: Encoder, top_k: int
-) -> Iterator[Iterator[Hit]]:
-    texts = [text for item in items for text in item.texts]
-    starts = np.cumsum([0, *(len(item.texts) for item in items[:-1])])
-    vectors = encoder.encode(texts)
-    for query in encoder.encode(queries, role="query"):
-        yield _hits(np.maximum.reduceat(vectors @ query, starts), items, top_k)
-
-
-def _hits(nearest: NDArray[np.float32], items: tuple[Entry, ...], top_k: int) -> Iterator[Hit]:
-    for number, place in enumerate(np.argsort(-nearest, kind="stable")[:top_k].tolist(), start=1):
+def _hits(scores: Floats, items: tuple[Entry, ...], top_k: int) -> Iterator[Hit]:
+    for number, place in enumerate(np.argsort(-scores, kind="stable")[:top_k].tolist(), start=1):
         item = items[place]
         yield Hit(
-            rank=number, score=float(nearest[place]), term=item.term, text=item.definition, lang=item.lang
+            rank=number, score=float(scores[place]), term=item.term, text=item.definition, lang=item.lang
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from embedkit.evaluation.records import Evaluation
 from embedkit.evaluation.report.markdown import metric_lines
+from embedkit.evaluation.report.plain import plain_lines
 from embedkit.evaluation.report.verdict import UNITS
 from embedkit.files import write_text
 from embedkit.models.run_folder import CARD, MODEL, evaluation_section, with_section
@@ -29,8 +30,11 @@ def _section_lines(evaluation: Evaluation, test: Path) -> Iterator[str]:
     yield ""
     yield from metric_lines(evaluation)
     yield ""
+    yield from (f"- {line}" for line in plain_lines(evaluation))
+    yield ""
     leaked = sum(leak.total for leak in evaluation.leaks if leak.side == "model")
     if leaked:
         yield f"{leaked} of these rows, or rows near them, were trained on: the numbers say too much."
         yield ""
-    yield f"**{evaluation.sentence}**"
+    if evaluation.sentence:
+        yield f"**{evaluation.sentence}**"

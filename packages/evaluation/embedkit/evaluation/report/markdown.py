@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from embedkit.evaluation.records import Evaluation, MetricResult
 from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
+from embedkit.evaluation.report.plain import plain_lines
 from embedkit.evaluation.report.terminal import range_text
 from embedkit.evaluation.report.verdict import detail_lines, evaluation_sentence
 from embedkit.messages import tr
@@ -16,8 +17,12 @@ _SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM
 
 def summary(evaluation: Evaluation) -> Iterator[str]:
     """The verdict, its languages and the table of metrics."""
-    yield f"**{_safe(evaluation_sentence(evaluation))}**"
+    for line in plain_lines(evaluation):
+        yield f"- {_safe(line)}"
     yield ""
+    if sentence := evaluation_sentence(evaluation):
+        yield f"**{_safe(sentence)}**"
+        yield ""
     for line in detail_lines(evaluation):
         yield f"- {_safe(line)}"
     yield ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.records import Evaluation, TermView
 from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
+from embedkit.evaluation.report.plain import advice_lines, big_numbers, loud_lines, of_100, plain_lines
+from embedkit.evaluation.report.terminal import known_rows
 from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
 from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
@@ -17,6 +21,8 @@ from embedkit.ranking.leak import SEEN, UNKNOWN
 from embedkit.ranking.metrics import PRIMARY, TITLES
 
 PAGE_FILE = "report.html"
+_CONTENTS = '<nav id="contents">'
+_HEADING = re.compile(r"<h2>(.*?)</h2>")
 
 
 def render_page(evaluation: Evaluation) -> str:
@@ -28,7 +34,7 @@ def render_page(evaluation: Evaluation) -> str:
     require_charts()
     from embedkit.evaluation.report.charts import charts
 
-    return render(
+    page = render(
         Path(__file__).with_name("page.html.jinja"),
         charts=charts(evaluation),
         e=evaluation,
@@ -38,11 +44,35 @@ def render_page(evaluation: Evaluation) -> str:
         leak_seen=SEEN,
         leak_unknown=UNKNOWN,
         sentence=evaluation_sentence(evaluation),
+        big_numbers=list(big_numbers(evaluation)),
+        of_100=of_100,
+        known_tables=list(_known_tables(evaluation)),
+        plain_lines=list(plain_lines(evaluation)),
+        loud_lines=list(loud_lines(evaluation)),
+        advice_lines=list(advice_lines(evaluation)),
         detail_lines=list(detail_lines(evaluation)),
         mined_lines=list(mined_lines(evaluation)),
         term_means=list(_term_means(evaluation.terms)) if evaluation.terms else [],
         run_config=json.dumps(evaluation.run_config, ensure_ascii=False, indent=2),
     )
+    return _with_contents(page)
+
+
+def _with_contents(page: str) -> str:
+    """The page with a link to each of the headings that follow the contents list."""
+    top, place, rest = page.partition(_CONTENTS)
+    titles = _HEADING.findall(rest)
+    links = "".join(f'<li><a href="#s{number}">{title}</a></li>' for number, title in enumerate(titles))
+    numbers = count()
+    rest = _HEADING.sub(lambda found: f'<h2 id="s{next(numbers)}">{found[1]}</h2>', rest)
+    return f"{top}{_CONTENTS}<ul>{links}</ul>{rest}" if place else page
+
+
+def _known_tables(evaluation: Evaluation) -> Iterator[list[tuple[str, ...]]]:
+    """The slices of known questions over entries, then over definitions alone."""
+    known = evaluation.known
+    for slices in (known.slices, known.definitions) if known else ():
+        yield known_rows(slices, compared=evaluation.compared)
 
 
 def render_comparison(comparison: Comparison) -> str:

@@ -1,32 +1,84 @@
-"""An evaluation as lines for a terminal: tables of metrics and the verdict."""
+"""An evaluation as lines for a terminal: what it says in plain words, the verdict, then tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embedkit.evaluation.records import Evaluation, Interval, MetricResult
+from embedkit.evaluation.records import Evaluation, Interval, KnownFindings, KnownSlice, MetricResult
+from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
 from embedkit.evaluation.report.verdict import detail_lines, mined_lines
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 from embedkit.text import align
 
 _HEAD = ("metric", "before", "after", "difference", "95 % interval", "p", "BM25")
+_LEVEL_HEAD = ("metric", "value", "BM25")
+_KNOWN_HEAD = ("questions", "queries", "concepts", "before", "after", "difference", "95 % interval")
+_KNOWN_LEVEL_HEAD = ("questions", "queries", "concepts", "value")
+_FURTHER_HEAD = ("recall@10", "model alone", "plain words")
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
-    """The metrics, those against hard negatives where there are any, and the verdict with what belongs to it."""
-    yield from metric_table(evaluation.metrics)
+    """Plain words and the verdict first; then the slices of known terms, the metrics, and what belongs to them."""
+    yield from plain_lines(evaluation)
+    yield from loud_lines(evaluation)
+    if evaluation.sentence:
+        yield evaluation.sentence
+    yield from advice_lines(evaluation)
+    if evaluation.known:
+        yield ""
+        yield from _known_tables(evaluation.known, compared=evaluation.compared)
+        yield ""
+        yield tr("the test rows:")
+    compared = evaluation.compared
+    yield from metric_table(evaluation.metrics, compared=compared)
     if evaluation.hard_negatives:
         yield tr("against the hard negatives:")
-        yield from metric_table(evaluation.hard_negatives)
+        yield from metric_table(evaluation.hard_negatives, compared=compared)
         yield from (f"  {line}" for line in mined_lines(evaluation))
-    yield evaluation.sentence
-    yield from (f"  {line}" for line in detail_lines(evaluation))
+    if compared:
+        yield from (f"  {line}" for line in detail_lines(evaluation))
 
 
-def metric_table(metrics: Sequence[MetricResult]) -> Iterator[str]:
+def _known_tables(known: KnownFindings, *, compared: bool) -> Iterator[str]:
+    yield tr(
+        "questions for your terms, recall@1 of the search over {entries} entries (model and words):",
+        entries=known.entries,
+    )
+    yield from align(known_rows(known.slices, compared=compared))
+    yield tr("the same over definitions alone:")
+    yield from align(known_rows(known.definitions, compared=compared))
+
+
+def known_rows(slices: Sequence[KnownSlice], *, compared: bool) -> list[tuple[str, ...]]:
+    """The head, and a row for all questions, each language, and each kind in it."""
+    head = (*(_KNOWN_HEAD if compared else _KNOWN_LEVEL_HEAD), *_FURTHER_HEAD)
+    shown = (part for part in slices if part.dimension not in ("asked", "kind"))
+    return [tuple(map(tr, head)), *(_known_cells(part, compared) for part in shown)]
+
+
+def _known_cells(part: KnownSlice, compared: bool) -> tuple[str, ...]:
+    recall, alone = part.fused[0], part.meaning[0]
+    name = tr(part.value) if part.dimension == "all" else part.value
+    sizes = (str(part.queries), str(part.concepts))
+    further = (f"{part.fused[1].after:.3f}", f"{alone.after:.3f}", f"{recall.bm25 or 0:.3f}")
+    if not compared:
+        return name, *sizes, f"{recall.after:.3f}", *further
+    change = (f"{recall.difference:+.3f}", range_text(recall.difference_interval))
+    alone_change = f"{alone.before:.3f} → {alone.after:.3f}"
+    values = (f"{recall.before:.3f}", f"{recall.after:.3f}", *change)
+    return name, *sizes, *values, further[0], alone_change, further[2]
+
+
+def metric_table(metrics: Sequence[MetricResult], *, compared: bool = True) -> Iterator[str]:
     """A head and a line per metric."""
-    yield from align([tuple(tr(name) for name in _HEAD), *map(_cells, metrics)])
+    if compared:
+        yield from align([tuple(map(tr, _HEAD)), *map(_cells, metrics)])
+        return
+    kept = [_cells(metric) for metric in metrics]
+    yield from align(
+        [tuple(map(tr, _LEVEL_HEAD)), *((name, after, words) for name, _, after, *_, words in kept)]
+    )
 
 
 def _cells(metric: MetricResult) -> tuple[str, ...]:

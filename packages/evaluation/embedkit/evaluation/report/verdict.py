@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from embedkit.evaluation.known.decision import FEW_CONCEPTS, UNSEEN_TOLERANCE, missed_floor, worse_slices
 from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
 from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
 from embedkit.messages import tr
@@ -32,6 +34,24 @@ _FORGOT = (
     "DO NOT SHIP: the model forgets everyday language, {general} on {pairs} pairs falls from {general_before} to "
     "{general_after} ({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); "
     "{metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high})."
+)
+_KNOWN_METRIC = "recall@1 on your terms"
+_WORSE_SLICE = (
+    "DO NOT SHIP: the search gets worse for {slices}; {metric} goes from {before} to {after} "
+    "({difference}, 95 % interval {low} to {high})."
+)
+_WORSE_UNSEEN = (
+    "DO NOT SHIP: terms outside the glossary are found worse, {general} falls from {general_before} to {general_after} "
+    "({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); {metric} goes from "
+    "{before} to {after} ({difference}, 95 % interval {low} to {high})."
+)
+_UNDER_FLOOR = (
+    "NOT YET: {metric} rises from {before} to {after} ({difference}, 95 % interval {low} to {high}) over {queries} "
+    "queries of {concepts} concepts, but the floor is not reached: {missed}."
+)
+_FEW = (
+    "NOT YET: {metric} rises from {before} to {after} over {queries} queries, but {concepts} concepts are too few to "
+    "be sure (at least {least} are needed)."
 )
 UNITS: dict[Task, str] = {
     "retrieval": "queries",
@@ -70,13 +90,31 @@ _KEPT_LANGUAGE = (
 
 
 def evaluation_sentence(evaluation: Evaluation) -> str:
-    """The verdict of an evaluation in one sentence, in the person's language."""
+    """The verdict of an evaluation in one sentence, in the person's language; empty where nothing was compared."""
+    if not evaluation.word:
+        return ""
+    known = evaluation.known
+    decided = known or evaluation
+    primary = replace(known.overall.fused[0], name=_KNOWN_METRIC) if known else evaluation.primary
+    fields = _fields(primary, queries=decided.queries, concepts=decided.concepts)
+    if known and evaluation.reason == "slice":
+        return tr(_WORSE_SLICE, slices=", ".join(part.value for part in worse_slices(known)), **fields)
+    if evaluation.reason == "unseen":
+        return tr(
+            _WORSE_UNSEEN, tolerance=f"{UNSEEN_TOLERANCE:g}", **fields, **_general_fields(evaluation.primary)
+        )
+    if evaluation.reason == "floor":
+        missed = missed_floor(known.overall.fused if known else evaluation.metrics, evaluation.floor)
+        listed = ", ".join(f"{m.name} {m.after:.3f} < {evaluation.floor[m.name]:g}" for m in missed)
+        return tr(_UNDER_FLOOR, missed=listed, **fields)
+    if evaluation.reason == "few":
+        return tr(_FEW, least=FEW_CONCEPTS, **fields)
     return verdict_sentence(
         evaluation.word,
-        evaluation.primary,
-        queries=evaluation.queries,
-        concepts=evaluation.concepts,
-        task=evaluation.task,
+        primary,
+        queries=decided.queries,
+        concepts=decided.concepts,
+        task="retrieval" if known else evaluation.task,
         forgetting=evaluation.forgetting,
     )
 
@@ -93,7 +131,8 @@ def verdict_sentence(
     """The verdict in one sentence; what was forgotten comes first, as it decides."""
     fields = _fields(primary, queries=queries, concepts=concepts)
     if forgetting is not None and forgetting.lost:
-        return tr(_FORGOT, **fields, **_general_fields(forgetting))
+        general = _general_fields(forgetting.metric)
+        return tr(_FORGOT, pairs=forgetting.pairs, tolerance=f"{forgetting.tolerance:g}", **fields, **general)
     few = concepts < FEWEST_CONCEPTS
     if task == "retrieval":
         return tr(_TOO_FEW if few else _OVERALL[word], **fields)
@@ -156,18 +195,17 @@ def _language_line(part: Slice) -> str:
     return tr(_LANGUAGE[part.word], lang=part.value, **fields)
 
 
-def _general_fields(forgetting: Forgetting) -> dict[str, object]:
-    names = {"metric": "general"}
-    fields = _fields(forgetting.metric, queries=forgetting.pairs, concepts=forgetting.pairs)
+def _general_fields(metric: MetricResult) -> dict[str, object]:
+    """The fields of a second metric, told apart from those of the first."""
+    fields = _fields(metric, queries=0, concepts=0)
     kept = {name: value for name, value in fields.items() if name not in ("queries", "concepts")}
-    renamed = {names.get(name, f"general_{name}"): value for name, value in kept.items()}
-    return renamed | {"pairs": forgetting.pairs, "tolerance": f"{forgetting.tolerance:g}"}
+    return {"general" if name == "metric" else f"general_{name}": value for name, value in kept.items()}
 
 
 def _fields(primary: MetricResult, *, queries: int, concepts: int) -> dict[str, object]:
     interval = primary.difference_interval or Interval(primary.difference, primary.difference)
     return {
-        "metric": tr(TITLES[primary.name]),
+        "metric": tr(TITLES.get(primary.name, primary.name)),
         "before": f"{primary.before:.3f}",
         "after": f"{primary.after:.3f}",
         "difference": f"{primary.difference:+.3f}",

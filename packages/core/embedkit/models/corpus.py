@@ -48,23 +48,28 @@ def corpus_for(model: ModelSource, corpus: Path | None) -> tuple[tuple[Entry, ..
             place=model.requested,
             hint="name one with --corpus glossary.csv",
         )
-    path = manifest_path(run.pairs)
+    return composed_corpus(run.pairs)
+
+
+def composed_corpus(pairs: Path) -> tuple[tuple[Entry, ...], str]:
+    """The entries of the glossaries that a pairs file was made of and where they are, else the pairs' own texts."""
+    path = manifest_path(pairs)
     inputs = ", ".join(read_manifest(path).inputs) if path.is_file() else ""
-    glossaries = dict(_composed_from(run.pairs, read_manifest(path))) if inputs else {}
+    glossaries = dict(_composed_from(pairs, read_manifest(path))) if inputs else {}
     if glossaries:
         return tuple(entry for found in glossaries.values() for entry in found), " + ".join(glossaries)
     if inputs:
         text = (
             "{pairs} was made of {inputs}: gone, changed or no glossary; the texts of the pairs are searched"
         )
-        say(text, pairs=run.pairs, inputs=inputs)
+        say(text, pairs=pairs, inputs=inputs)
     else:
         say(
             "{pairs} has no manifest that names a glossary; the texts of the pairs are searched",
-            pairs=run.pairs,
+            pairs=pairs,
         )
-    parts = (split_path(run.pairs, part) for part in ("train", "dev", "test"))
-    return tuple(_of_pairs([path for path in parts if path.is_file()])), str(run.pairs)
+    parts = (split_path(pairs, part) for part in ("train", "dev", "test"))
+    return tuple(_of_pairs([path for path in parts if path.is_file()])), str(pairs)
 
 
 def _composed_from(pairs: Path, manifest: Manifest) -> Iterator[tuple[str, tuple[Entry, ...]]]:

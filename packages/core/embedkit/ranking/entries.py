@@ -1,0 +1,119 @@
+"""Rank the entries of a glossary for a question: by meaning, by words, or by both fused. Search ranks with this, and
+evaluation measures it.
+
+An entry's texts are its definition and its names. By meaning it is as near as the nearest of them; by words it counts
+how alike the n-grams are, and whether a name stands in the question. The weights of the fusion were chosen on questions
+that no test asks. 64 questions over 2,000 texts take some 20 ms beside what encoding them costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from embedkit.data.entries import Entry
+from embedkit.models.vectors import Encoder
+from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
+from embedkit.ranking.words import NameFinder, NgramIndex
+
+Ranker = Literal["fused", "meaning", "words"]
+# What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
+# met by chance; a short name is near many questions.
+MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
+SHARE_POWER = 8  # a name of which a quarter is missing counts a tenth
+FULL_WEIGHT, MOST_WEIGHT = (
+    120.0,
+    1.5,
+)  # a name whose n-grams weigh 120 together counts 1; none counts more than 1.5
+_WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT))
+_FUSED_SCALE = np.float32(1 / (sum(MEANING) + sum(WORDS) + MOST_WEIGHT))
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """Cosines of queries with entries, each `(Q, E)`: with the definition, and with the nearest of all texts."""
+
+    definition: Floats
+    nearest: Floats
+
+    def weighed(self, weights: tuple[float, float]) -> Floats:
+        """Both in one score."""
+        score: Floats = weights[0] * self.definition + weights[1] * self.nearest
+        return score
+
+
+class EntryIndex:
+    """The texts of at least one entry, ready to be ranked; without `names` its definitions alone."""
+
+    def __init__(self, entries: Sequence[Entry], *, names: bool = True) -> None:
+        self.entries = tuple(entries)
+        self.texts = [text for entry in entries for text in (entry.texts if names else (entry.definition,))]
+        sizes = [len(entry.texts) if names else 1 for entry in entries]
+        self.starts = np.cumsum([0, *sizes[:-1]])
+        self._has_names = names
+        self._vectors: dict[str, Floats] = {}
+
+    def vectors(self, encoder: Encoder) -> Floats:
+        """The vectors of the texts `(T, D)`, kept for the next questions."""
+        if encoder.hash not in self._vectors:
+            self._vectors[encoder.hash] = encoder.encode(self.texts)
+        return self._vectors[encoder.hash]
+
+    @cached_property
+    def ngrams(self) -> NgramIndex:
+        """The texts by their n-grams."""
+        return NgramIndex(self.texts)
+
+    @cached_property
+    def _finder(self) -> NameFinder:
+        definitions = [entry.definition for entry in self.entries]
+        is_name = np.ones(len(self.texts), dtype=np.bool_)
+        is_name[self.starts] = False
+        return NameFinder([self.texts[place] for place in np.flatnonzero(is_name)], definitions)
+
+    def nearness(self, cosines: Floats) -> Nearness:
+        """From cosines with every text `(Q, T)`."""
+        return Nearness(cosines[:, self.starts], np.maximum.reduceat(cosines, self.starts, axis=1))
+
+    def named(self, queries: Sequence[str]) -> Floats:
+        """How surely each query names each entry `(Q, E)`, 0 to `MOST_WEIGHT`."""
+        if not self._has_names:
+            return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
+        share, weight = self._finder.find(queries)
+        found = share**SHARE_POWER * np.minimum(weight / FULL_WEIGHT, MOST_WEIGHT)
+        first_names = self.starts - np.arange(len(self.starts))  # where they stand among the names
+        best: Floats = np.maximum.reduceat(found, first_names, axis=1)
+        return best
+
+
+def meaning(index: EntryIndex, encoder: Encoder, queries: Sequence[str]) -> Nearness:
+    """By the model's vectors."""
+    return index.nearness(encoder.encode(queries, role="query") @ index.vectors(encoder).T)
+
+
+def words(index: EntryIndex, queries: Sequence[str]) -> Floats:
+    """By words alone: scores `(Q, E)`, 0 to 1. No model."""
+    alike = index.nearness(index.ngrams.similarities(queries))
+    return (alike.weighed(WORDS) + index.named(queries)) * _WORDS_SCALE
+
+
+def fused(by_meaning: Nearness, by_words: Floats) -> Floats:
+    """Both together: scores `(Q, E)`, at most 1."""
+    return (by_meaning.weighed(MEANING) + by_words / _WORDS_SCALE) * _FUSED_SCALE
+
+
+def scored(
+    index: EntryIndex, encoder: Encoder, queries: Sequence[str], *, ranker: Ranker = "fused"
+) -> Iterator[Floats]:
+    """The scores of each query `(E,)` in turn; by meaning alone they are cosines with the nearest text."""
+    for start in range(0, len(queries), QUERY_BLOCK):
+        block = queries[start : start + QUERY_BLOCK]
+        if ranker == "words":
+            yield from words(index, block)
+            continue
+        near = meaning(index, encoder, block)
+        yield from near.nearest if ranker == "meaning" else fused(near, words(index, block))

@@ -1,0 +1,161 @@
+"""What an evaluation says in plain words: how many of a hundred are found, what beats the model, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from embedkit.evaluation.known.decision import is_worse, known_slices, worse_slices
+from embedkit.evaluation.known.ranking import DESCRIBED, NAMED
+from embedkit.evaluation.records import Evaluation, KnownFindings, KnownSlice, MetricResult
+from embedkit.messages import tr
+
+ENOUGH = 0.95
+_BOTH = (
+    "Your terms: finds {named} of 100 at the first place when named, {described} when described "
+    "(base {named_base}, {described_base}; plain words {named_words}, {described_words})."
+)
+_NAMED = (
+    "Your terms: finds {named} of 100 at the first place when named (base {named_base}; plain words "
+    "{named_words})."
+)
+_DESCRIBED = (
+    "Your terms: finds {described} of 100 at the first place when described (base {described_base}; plain words "
+    "{described_words})."
+)
+_BOTH_LEVELS = (
+    "Your terms: finds {named} of 100 at the first place when named, {described} when described "
+    "(plain words {named_words}, {described_words})."
+)
+_NAMED_LEVEL = "Your terms: finds {named} of 100 at the first place when named (plain words {named_words})."
+_DESCRIBED_LEVEL = (
+    "Your terms: finds {described} of 100 at the first place when described (plain words {described_words})."
+)
+_TEMPLATES = {
+    (True, True): (_BOTH, _BOTH_LEVELS),
+    (True, False): (_NAMED, _NAMED_LEVEL),
+    (False, True): (_DESCRIBED, _DESCRIBED_LEVEL),
+}
+_NOT_MEASURED = (
+    "Your terms: not measured; embedkit compose writes pairs.known.jsonl, best from --questions FILE."
+)
+_UNSEEN = "Terms outside the glossary: {after} of 100 (before {before})."
+_UNSEEN_LEVEL = "Terms outside the glossary: {after} of 100."
+_EVERYDAY = "Everyday language: {word}."
+_EVERYDAY_LEVEL = "Everyday language: {metric:.3f} (Spearman)."
+_NO_OWN = (
+    "These questions were made from the glossary, none is a person's: give your own to embedkit compose --questions "
+    "FILE."
+)
+_WORDS_WIN = (
+    "PLAIN WORDS BEAT THIS MODEL: {slices}. Search with --ranker words, add questions to training (embedkit compose "
+    "--train-questions FILE), or take another base."
+)
+_BASE_WINS = (
+    "THE BASE BEATS THIS MODEL: {slices}. Add questions to training (embedkit compose --train-questions FILE), take "
+    "another base, or use the base as it is."
+)
+_ALONE = "Without words the model loses to plain words: {slices}. Keep --ranker fused, which is the default."
+_NO_NEED = (
+    "The base with plain words finds {before} of 100 already: you may not need a model of your own (embedkit search "
+    "--model {base})."
+)
+_TITLES = {NAMED: "Your terms, named", DESCRIBED: "Your terms, described"}
+_NEXT = {
+    "floor": "Next: more names and questions for each concept (embedkit compose --questions, --train-questions), more "
+    "epochs, or a larger base that reads your languages (model_id).",
+    "few": "Next: add concepts to the glossary, or ask more questions (embedkit compose --questions FILE).",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigNumber:
+    """One of the three questions as a number of a hundred; `words` where words alone give one."""
+
+    title: str
+    metric: MetricResult
+    words: float | None
+
+
+def big_numbers(evaluation: Evaluation) -> Iterator[BigNumber]:
+    """Known terms (named, described), terms outside the glossary, everyday language."""
+    for name, part in (
+        sorted(asked_slices(evaluation.known).items(), reverse=True) if evaluation.known else ()
+    ):
+        yield BigNumber(title=_TITLES[name], metric=part.fused[0], words=part.fused[0].bm25)
+    if evaluation.unseen_recall:
+        unseen = evaluation.unseen_recall
+        yield BigNumber(title="Terms outside the glossary", metric=unseen, words=unseen.bm25)
+    if evaluation.forgetting:
+        general = evaluation.forgetting.metric
+        yield BigNumber(title="Everyday language (Spearman × 100)", metric=general, words=None)
+
+
+def of_100(share: float) -> int:
+    """0.814 as 81."""
+    return round(100 * share)
+
+
+def plain_lines(evaluation: Evaluation) -> Iterator[str]:
+    """The three questions in a line each: known terms, terms outside the glossary, everyday language."""
+    if evaluation.known:
+        yield _known_line(evaluation.known, compared=evaluation.compared)
+    elif evaluation.task == "retrieval":
+        yield tr(_NOT_MEASURED)
+    unseen, general = evaluation.unseen_recall, evaluation.forgetting
+    if unseen:
+        template = _UNSEEN if evaluation.compared else _UNSEEN_LEVEL
+        yield tr(template, after=of_100(unseen.after), before=of_100(unseen.before))
+    if general and evaluation.compared:
+        yield tr(_EVERYDAY, word=tr("forgotten" if general.lost else "kept"))
+    elif general:
+        yield tr(_EVERYDAY_LEVEL, metric=general.metric.after)
+
+
+def asked_slices(known: KnownFindings) -> dict[str, KnownSlice]:
+    """The questions that name the thing and those that describe it, as far as there are some."""
+    return {part.value: part for part in known.slices if part.dimension == "asked"}
+
+
+def _known_line(known: KnownFindings, *, compared: bool) -> str:
+    parts = asked_slices(known)
+    fields: dict[str, int] = {}
+    for name, part in parts.items():
+        recall = part.fused[0]
+        fields |= {name: of_100(recall.after), f"{name}_base": of_100(recall.before)}
+        fields[f"{name}_words"] = of_100(recall.bm25 or 0)
+    with_base, level = _TEMPLATES[NAMED in parts, DESCRIBED in parts]
+    return tr(with_base if compared else level, **fields)
+
+
+def loud_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Where plain words or the base beat the model, and what to do then."""
+    known = evaluation.known
+    if known is None:
+        return
+    parts = known_slices(known)
+    beaten = _listed(parts, lambda part: part.fused_from_words, len(parts))
+    if beaten:
+        yield tr(_WORDS_WIN, slices=beaten)
+    if evaluation.compared and worse_slices(known):
+        yield tr(_BASE_WINS, slices=_listed(parts, lambda part: part.fused[0], len(parts)))
+    alone = _listed(parts, lambda part: part.meaning_from_words, len(parts))
+    if alone:
+        yield tr(_ALONE, slices=alone)
+    overall = known.overall.fused[0]
+    if evaluation.word == "NO DIFFERENCE" and overall.before >= ENOUGH:
+        yield tr(_NO_NEED, before=of_100(overall.before), base=evaluation.baseline.name)
+
+
+def _listed(parts: Sequence[KnownSlice], metric: Callable[[KnownSlice], MetricResult], among: int) -> str:
+    """`described, ko 28 < 45`, of those that are worse for certain."""
+    worse = [(part.value, found) for part in parts if is_worse(found := metric(part), among=among)]
+    return "; ".join(f"{value} {of_100(found.after)} < {of_100(found.before)}" for value, found in worse)
+
+
+def advice_lines(evaluation: Evaluation) -> Iterator[str]:
+    """What to try next, and that no person's questions were asked."""
+    if evaluation.word == "NOT YET" and evaluation.reason in _NEXT:
+        yield tr(_NEXT[evaluation.reason])
+    if evaluation.known and not evaluation.known.own:
+        yield tr(_NO_OWN)
