@@ -224,7 +224,7 @@ def test_no_function_is_called_lines() -> None:
 
 # What the words of the field replaced: dev evaluation, forward, weight average, preflight, sampling, sources, …
 OLD_MODULES = ("looks", "passes", "blend", "traps", "order", "mixture", "told", "telling", "known")
-OLD_NAMES = ("EATS", "TrainingRows", "Ready")
+OLD_NAMES = ("EATS", "Mixture", "Ready")
 
 
 def test_old_names_are_gone() -> None:

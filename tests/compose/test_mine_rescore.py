@@ -104,6 +104,7 @@ def test_compose_writes_its_receipts(cross_encoder: Path, tmp_path: Path) -> Non
     options = ComposeOptions(
         inputs=[str(table)],
         output=str(output),
+        kinds="term-definition,alias-definition,abbreviation-full_form",  # rows that are mined themselves
         miner="lexical",
         split="1/0/0",
         cross_encoder=str(cross_encoder),

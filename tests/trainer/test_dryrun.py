@@ -89,7 +89,7 @@ def test_distilled_rows_have_no_negatives_but_their_own(workplace: Path, config_
     assert dry(config_values(train={"loss": "distill"})).plan.negatives_per_anchor == 1
 
 
-@pytest.mark.parametrize(("batch_size", "level"), [(2, "warning"), (8, "ok")])
+@pytest.mark.parametrize(("batch_size", "level"), [(2, "warning"), (9, "ok")])
 def test_a_batch_of_one_label_has_nothing_to_tell_apart(
     batch_size: int, level: str, workplace: Path, config_values: Values
 ) -> None:

@@ -32,7 +32,7 @@ _LETTER = re.compile(r"[\u0370-\u10ff\u1200-\u1fff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Readability:
     """How a tokenizer cuts some texts: `unreadable` of its `pieces`, which make up `words` words, mean nothing."""
 
     pieces: int = 0
@@ -65,11 +65,11 @@ def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
     return read(Tokenizer.from_file(str(path)), texts).share
 
 
-def read(tokenizer: Tokenizer, texts: Iterable[str]) -> Reading:
+def read(tokenizer: Tokenizer, texts: Iterable[str]) -> Readability:
     """How `tokenizer` cuts a sample of the texts."""
     sample = list(islice(texts, SAMPLE_TEXTS))
     encodings = encode_whole(tokenizer, sample)
-    return Reading(
+    return Readability(
         pieces=sum(map(len, encodings)),
         unreadable=sum(
             unreadable_pieces(encoding, text) for encoding, text in zip(encodings, sample, strict=True)

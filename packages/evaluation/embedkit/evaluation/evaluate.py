@@ -30,7 +30,7 @@ from embedkit.evaluation.records import (
 from embedkit.evaluation.report.card import fill_card
 from embedkit.evaluation.report.page import PAGE_FILE, try_write_page
 from embedkit.evaluation.report.terminal import evaluation_lines
-from embedkit.evaluation.result import Measured, evaluation_of
+from embedkit.evaluation.result import EvaluationParts, evaluation_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
 from embedkit.models.vectors import Encoder
@@ -58,7 +58,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     print_plan(plan)
     models = ModelPair(Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model))
     found = _findings(plan, models, options.resampling)
-    measured = Measured(
+    measured = EvaluationParts(
         found=found,
         known=known_findings(plan.known, models, options.resampling) if plan.known else None,
         forgetting=measure_forgetting(plan.similarity, models, options.resampling),

@@ -32,7 +32,7 @@ from embedkit.shipped_data import data_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class EvaluationParts:
     """What the steps of an evaluation found."""
 
     found: Findings
@@ -42,7 +42,7 @@ class Measured:
 
 
 def evaluation_of(
-    plan: EvaluationPlan, options: EvaluateOptions, models: ModelPair, measured: Measured
+    plan: EvaluationPlan, options: EvaluateOptions, models: ModelPair, measured: EvaluationParts
 ) -> Evaluation:
     """Put the parts together, and judge them (`known.decision`)."""
     found = measured.found
