@@ -25,7 +25,7 @@ from embedkit.trainer.step.processes import world_size
 def write_environment(
     run: Path, config: RunConfig, plan: TrainPlan, *, rows: RowSummary, base_weights: str
 ) -> None:
-    """Write environment.json and the new tokens, if any; `base_weights` is the hash of the base model's."""
+    """Write environment.json, and the new tokens if there are some; `base_weights` is the hash of the base model's."""
     value = {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
