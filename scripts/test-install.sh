@@ -22,7 +22,7 @@ torch_free() {
   printf '<dl><dt>alpha</dt><dd>the first letter of the alphabet</dd><dt>beta</dt><dd>the second letter in order</dd><dt>gamma</dt><dd>the third one, after both</dd></dl>' >page.html
   "$bin/embedkit" crawl --from-file page.html
   test -s data/glossary.csv
-  data=$("$bin/python" -c 'from embedkit.data.shipped import data_path; print(data_path())')
+  data=$("$bin/python" -c 'from embedkit.shipped_data import data_path; print(data_path())')
   "$bin/embedkit" compose --input "$data/electronics.en.csv" --input "$data/electronics.ko.csv" --hard-k 3
   "$bin/embedkit" validate data/pairs.jsonl
   # Training without torch is one line that names the command which brings it.
@@ -40,7 +40,7 @@ wheel=$(ls "$work"/dist/*.whl)
 for room in crawler compose trainer evaluation explore serving; do
   printf '%s\n' "embedkit/$room/__init__.py" "embedkit/$room/commands.py" "embedkit/$room/py.typed"
 done >"$work/wanted.txt"
-for name in $(cat "$work/wanted.txt") embedkit/cli.py embedkit/py.typed embedkit/shipped/electronics.ko.csv \
+for name in $(cat "$work/wanted.txt") embedkit/cli.py embedkit/py.typed embedkit/shipped/electronics.ko.csv embedkit/shipped/forms/ko.toml embedkit/shipped/questions.ko.jsonl \
   embedkit/shipped/pages/circuits.en.html embedkit/schemas/pairs.schema.json; do
   grep -qx "$name" "$work/names.txt" || { echo "the wheel lacks $name"; exit 1; }
 done
