@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BLOCKED = "import sys; sys.modules['fcntl'] = sys.modules['resource'] = None\n"
 
 
@@ -32,3 +34,24 @@ def test_a_page_is_crawled(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data" / "glossary.csv").is_file()
+
+
+@pytest.mark.parametrize("words", [["train"], ["compare", "--losses", "mnrl"]])
+def test_a_command_that_needs_torch_says_so_in_two_lines(words: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'sentence_transformers', 'transformers', 'safetensors'):\n"
+        "            raise ModuleNotFoundError(name=name.split('.')[0])\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"sys.argv = ['embedkit', *{words!r}]\n"
+        "from embedkit.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'embedkit-toolkit[train" in done.stderr
+    assert len(done.stderr.splitlines()) == 2

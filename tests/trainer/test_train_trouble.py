@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, run, same, weights
@@ -16,7 +17,7 @@ from transformers.models.bert.modeling_bert import BertModel
 
 from embedkit.errors import UserError
 from embedkit.trainer.run import environment
-from embedkit.trainer.step import checkpoint, forward
+from embedkit.trainer.step import forward
 from embedkit.trainer.step.batch import Features, Plan
 
 Values = Callable[..., dict[str, Any]]
@@ -137,7 +138,7 @@ def test_a_resumed_run_remembers_how_many_texts_fit(
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, *, after: int, how: BaseException) -> None:
     """From the save after `after` whole ones on, weights cannot be written."""
-    save, count = checkpoint.save_file, [0]
+    save, count = safetensors.torch.save_file, [0]
 
     def failing(tensors: Any, path: Path, **options: Any) -> None:
         count[0] += 1
@@ -146,7 +147,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, *, after: int, how: BaseException
             raise how
         save(tensors, path, **options)
 
-    monkeypatch.setattr(checkpoint, "save_file", failing)
+    monkeypatch.setattr(safetensors.torch, "save_file", failing)
 
 
 FULL = [

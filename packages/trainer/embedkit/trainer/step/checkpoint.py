@@ -6,17 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING
 
 from embedkit.files import write_text
 from embedkit.models.run_folder import CHECKPOINTS
-from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.processes import is_first
-from embedkit.trainer.step.sharding import put, whole
 
+if TYPE_CHECKING:
+    import torch
+
+    from embedkit.trainer.step.batch import LossModule
+
+# torch is imported where weights are read or written: which checkpoints there are can be asked without it.
 _MARK = "complete"
 _PREFIX = "checkpoint-"
 
@@ -28,6 +29,10 @@ def trained_parameters(loss: LossModule) -> list[tuple[str, torch.nn.Parameter]]
 
 def write_weights(loss: LossModule, path: Path, *, metadata: Mapping[str, str]) -> None:
     """Write what is trained, whole, from the first process; every process calls this at the same place."""
+    from safetensors.torch import save_file
+
+    from embedkit.trainer.step.sharding import whole
+
     weights = {name: whole(p).cpu().contiguous() for name, p in trained_parameters(loss)}
     if is_first():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +41,10 @@ def write_weights(loss: LossModule, path: Path, *, metadata: Mapping[str, str]) 
 
 def read_weights(loss: LossModule, path: Path) -> dict[str, str]:
     """Put what `write_weights` wrote back into the parameters; return its metadata."""
+    from safetensors import safe_open
+
+    from embedkit.trainer.step.sharding import put
+
     with safe_open(path, framework="pt") as saved:
         for name, parameter in trained_parameters(loss):
             put(parameter, saved.get_tensor(name))
