@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from embedkit.models.backends import make_graph, run_graph
 from embedkit.models.readable import encode_whole, read, unreadable_share
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import NEW_TOKENS
+from embedkit.trainer.model.translations import meanings
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
 from embedkit.trainer.run import environment
 from embedkit.trainer.step.checkpoint import last_checkpoint
@@ -164,7 +166,7 @@ def test_the_saved_folder_loads_anywhere_and_reads_korean(
     any_model: Path, workplace: Path, config_values: Values, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = run(config_values(model_id=str(any_model)))
-    assert "new tokens; Korean texts are" in capsys.readouterr().err
+    assert "begin as their translations; Korean texts are" in capsys.readouterr().err
     old, new = tokenizer_of(any_model), tokenizer_of(done.model)
     english = [[e.ids for e in encode_whole(tokenizer, ENGLISH)] for tokenizer in (old, new)]
     assert english[0] == english[1]
@@ -206,6 +208,51 @@ def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, 
     assert torch.equal(trained[:first], old[:first])
     moved = (trained[first : first + len(tokens)] != start[first : first + len(tokens)]).any(1)
     assert moved.any()
+
+
+def test_tokens_mean_what_their_translations_mean() -> None:
+    words = {
+        "저항기": 100,
+        "금속": 101,
+        "피막": 102,
+        "는": 103,
+        "metal": 1,
+        "film": 2,
+        "resistor": 3,
+        "carbon": 4,
+        "탄소": 104,
+    }
+    texts = [
+        ("금속 피막 저항기", "metal film resistor"),
+        ("탄소 피막 저항기", "carbon film resistor"),
+        ("저항기", "resistor"),
+        ("금속", "metal"),
+        ("피막 는", "피막"),
+        ("저항기", "metal film resistor metal film resistor"),
+    ]
+    pairs = [tuple([words[word] for word in text.split()] for text in pair) for pair in texts]
+    found = meanings(pairs, start=100)
+    best = {token: int(meaning.tokens[0]) for token, meaning in found.items()}
+    assert best == {100: 3, 101: 1, 102: 2, 104: 4}
+    assert all(meaning.weights.sum() == pytest.approx(1) for meaning in found.values())
+    assert not meanings([], start=100)
+    assert not meanings([([], [1]), ([1], [2]), ([100], [101])], start=100)
+
+
+def test_new_rows_begin_as_their_translations(jamo_values: Values, jamo_model: Path) -> None:
+    names = {"저항": "resistor", "전압": "voltage", "전류": "current", "신호": "signal"}
+    rows = [
+        {"anchor": korean, "positive": english, "group": english, "kind": "term-translation"}
+        for korean, english in names.items()
+    ]
+    Path("translated.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 3))
+    values = jamo_values(optim={"lr": 1e-12}, data={"pairs_path": "translated.jsonl", "use_dev": False})
+    done = run(values)
+    start = weights(done.run)[WORDS]
+    old, tokenizer = load_file(jamo_model / "model.safetensors")[WORDS], tokenizer_of(jamo_model)
+    place = tokenizer.get_vocab_size() + environment.saved_tokens(done.run).index("전압")
+    pieces = sorted(set(encode_whole(tokenizer, ["voltage"])[0].ids))
+    torch.testing.assert_close(start[place], old[pieces].mean(0), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("recipe", [{}, {"lora": {"r": 2}}, {"train": {"freeze_embeddings": True}}])

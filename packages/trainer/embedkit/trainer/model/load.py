@@ -14,7 +14,7 @@ from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolv
 from embedkit.models.run_folder import CARD
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
 from embedkit.trainer.model.vocabulary import (
-    ChooseVocabulary,
+    VocabularySource,
     can_extend,
     extend_vocabulary,
     extension_of,
@@ -44,7 +44,7 @@ def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadO
 
 
 def prepare_model(
-    config: RunConfig, source: ModelSource, *, device: str, vocabulary: ChooseVocabulary | None = None
+    config: RunConfig, source: ModelSource, *, device: str, vocabulary: VocabularySource | None = None
 ) -> SentenceTransformer:
     """Load the base model in float32, whatever it was saved in, and apply everything in the config that changes it:
     steps as small as training's are lost in shorter numbers. `vocabulary` chooses the new tokens.
@@ -121,7 +121,7 @@ def _replace_tokenizer(model: SentenceTransformer, config: RunConfig) -> None:
     model[0].processor = tokenizer
 
 
-def _extend(model: SentenceTransformer, train: TrainSection, vocabulary: ChooseVocabulary) -> None:
+def _extend(model: SentenceTransformer, train: TrainSection, vocabulary: VocabularySource) -> None:
     if can_extend(model):
         extend_vocabulary(model, vocabulary)
     elif isinstance(train.extend_vocabulary, int):

@@ -3,8 +3,9 @@
 all-MiniLM-L6-v2 strips accents, which takes Hangul syllables apart: 금속 피막 저항기 is 18 jamo, each of which means
 nothing. With tokens learnt from the training texts it is three. They are added tokens, found in the text before the
 tokenizer's own rules apply, longest first, so every other word is cut as before, and the saved folder needs no code
-of ours. A new token begins as the mean of the pieces that it replaces. Of the embedding matrix only its new rows are
-trained, which is also cheaper: the rows of a BERT vocabulary are half of MiniLM's weights.
+of ours. A new token begins as what it means in words that the model knows, where the rows hold translations; else as
+the mean of the pieces that it replaces. Of the embedding matrix only its new rows are trained, which is also cheaper:
+the rows of a BERT vocabulary are half of MiniLM's weights.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,7 @@ from embedkit.models.readable import (
     unreadable_pieces,
     without_padding,
 )
+from embedkit.trainer.model.translations import OTHER_SCRIPT, meanings
 from embedkit.trainer.rows.concepts import text_hash
 from embedkit.trainer.rows.sources import TrainingRows
 
@@ -44,11 +46,7 @@ MIN_COUNT = 3
 # Longer ones are sentences of a language without spaces.
 LONGEST_TOKEN = 12
 MOST_ROWS = 300_000
-# Runs of scripts other than Latin, with the punctuation that stands in their blocks.
-_RUN = re.compile(
-    "[\u0386-\u1dff\u1f00-\u1fff\u2e80-\u2fdf\u3005-\u3007\u3041-\ud7ff\uf900-\ufaff\ufb1d-\ufdff"
-    "\ufe70-\ufefc\uff66-\uffdc\U00020000-\U0003fffd]+"
-)
+NUMBERED_AT_ONCE = 1000
 _LAST_ALPHABET = "\u1fff"
 _HANGUL = re.compile(r"[가-힣]")
 _LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "CJK": "Chinese"}
@@ -58,14 +56,22 @@ Wanted = Literal["auto", "off"] | int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVocabulary:
-    """The tokens that a run adds. Texts in `script` that have some of them are `shorter` times shorter in tokens."""
+    """The tokens that a run adds. Texts in `script` that have some of them are `shorter` times shorter in tokens;
+    `translated` tokens begin as what they mean in words that the model knows.
+    """
 
     tokens: tuple[str, ...]
     script: str
     shorter: float
+    translated: int = 0
 
 
-ChooseVocabulary = Callable[["Tokenizer"], NewVocabulary | None]
+@dataclass(frozen=True, slots=True)
+class VocabularySource:
+    """Where a run's new tokens come from, and the texts beside their translations that say what they mean."""
+
+    choose: Callable[[Tokenizer], NewVocabulary | None]
+    translations: Callable[[], Iterable[tuple[str, str]]]
 
 
 class ExtendedEmbedding(nn.Module):  # type: ignore[misc]
@@ -149,7 +155,7 @@ def _unreadable_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str
 
 def _words(text: str) -> Iterator[str]:
     """The words of scripts other than Latin: their letters and marks. The Ω of 10 kΩ is a symbol."""
-    for run in _RUN.findall(text):
+    for run in OTHER_SCRIPT.findall(text):
         words = "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in run).split()
         yield from (word for word in words if len(word) > 1 or word > _LAST_ALPHABET)
 
@@ -192,7 +198,7 @@ def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str])
     """The tokens, and what they do to a sample of the texts."""
     extended = without_padding(tokenizer)
     extended.add_tokens(_added(tokenizer, tokens))
-    sample = _sample([text for text in texts if _RUN.search(text)])
+    sample = _sample([text for text in texts if OTHER_SCRIPT.search(text)])
     lengths = [
         (len(before), len(after))
         for before, after in zip(encode_whole(tokenizer, sample), encode_whole(extended, sample), strict=True)
@@ -222,8 +228,9 @@ def _added(tokenizer: Tokenizer, tokens: Iterable[str]) -> list[AddedToken]:
     return [AddedToken(token, normalized=False, lstrip=spaces) for token in tokens]
 
 
-def extend_vocabulary(model: SentenceTransformer, choose: ChooseVocabulary) -> None:
-    """Add the tokens chosen to the model's tokenizer and, as means of their old pieces, to its embeddings.
+def extend_vocabulary(model: SentenceTransformer, source: VocabularySource) -> None:
+    """Add the tokens chosen to the model's tokenizer and, as what they mean or as means of their old pieces, to its
+    embeddings.
 
     The model is one of those that `can_extend`.
 
@@ -233,7 +240,7 @@ def extend_vocabulary(model: SentenceTransformer, choose: ChooseVocabulary) -> N
     tokenizer: Any = model.tokenizer
     encoder: Any = model.transformers_model
     backend = tokenizer.backend_tokenizer
-    vocabulary = choose(backend)
+    vocabulary = source.choose(backend)
     if vocabulary is None:
         return
     tokens = list(vocabulary.tokens)
@@ -246,7 +253,23 @@ def extend_vocabulary(model: SentenceTransformer, choose: ChooseVocabulary) -> N
             "the tokenizer cannot be extended: it gives new tokens numbers of its own",
             hint="set train.extend_vocabulary to off",
         )
+    known = meanings(_numbered(backend, source.translations()), start=start)
+    for token, meaning in known.items():
+        weights = torch.from_numpy(meaning.weights).to(rows.dtype)
+        rows[token - start] = weights @ old.weight.detach()[torch.from_numpy(meaning.tokens)].to(rows.dtype)
+    vocabulary = replace(vocabulary, translated=len(known))
     encoder.set_input_embeddings(ExtendedEmbedding(old, rows, start=start, vocabulary=vocabulary))
+
+
+def _numbered(
+    tokenizer: Tokenizer, pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """The texts as token numbers."""
+    several = list(pairs)
+    for start in range(0, len(several), NUMBERED_AT_ONCE):
+        sides = zip(*several[start : start + NUMBERED_AT_ONCE], strict=True)
+        numbers = ([encoding.ids for encoding in encode_whole(tokenizer, side)] for side in sides)
+        yield from zip(*numbers, strict=True)
 
 
 def _mean(weight: Tensor, pieces: Sequence[int]) -> Tensor:

@@ -207,7 +207,8 @@ def _vocabulary(plan: TrainPlan) -> str:
     if plan.vocabulary is None:
         return "the base model's"
     return (
-        f"the base model's and {len(plan.vocabulary.tokens):,} new tokens: {plan.vocabulary.script} texts are "
+        f"the base model's and {len(plan.vocabulary.tokens):,} new tokens, "
+        f"{plan.vocabulary.translated:,} of which began as their translations: {plan.vocabulary.script} texts are "
         f"{plan.vocabulary.shorter:.1f} times shorter (compose them: Unicode NFC)"
     )
 

@@ -48,8 +48,10 @@ def print_plan(plan: TrainPlan) -> None:
     _print_batch(plan)
     if plan.vocabulary is not None:
         say(
-            "vocabulary: {count} new tokens; {script} texts are {ratio} times shorter",
+            "vocabulary: {count} new tokens, of which {translated} begin as their translations; "
+            "{script} texts are {ratio} times shorter",
             count=f"{len(plan.vocabulary.tokens):,}",
+            translated=f"{plan.vocabulary.translated:,}",
             script=tr(plan.vocabulary.script),
             ratio=f"{plan.vocabulary.shorter:.1f}",
         )

@@ -19,8 +19,10 @@ from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
+from embedkit.trainer.model.translations import translated_texts
 from embedkit.trainer.model.vocabulary import (
     NewVocabulary,
+    VocabularySource,
     Wanted,
     choose_vocabulary,
     described,
@@ -190,7 +192,10 @@ def _read_dev(config: RunConfig, path: str, rows: TrainingRows) -> tuple[Rows, i
 def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     config, rows = found.config, found.rows
     set_seed(config.seed)
-    vocabulary = partial(_vocabulary, rows, wanted=config.train.extend_vocabulary, tokens=tokens)
+    vocabulary = VocabularySource(
+        partial(_vocabulary, rows, wanted=config.train.extend_vocabulary, tokens=tokens),
+        partial(translated_texts, rows),
+    )
     model = prepare_model(config, found.source, device=config.device, vocabulary=vocabulary)
     loss: BatchLoss = build_loss(model, config, rows).to(model.device)
     distributed.same_weights(loss.parameters())

@@ -21,7 +21,7 @@ from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model.load import find_model, prepare_model
-from embedkit.trainer.model.vocabulary import extension_of
+from embedkit.trainer.model.vocabulary import VocabularySource, extension_of
 from embedkit.trainer.step.batch import LossModule
 from embedkit.trainer.step.processes import world_size
 
@@ -171,7 +171,7 @@ def in_one_piece(model: SentenceTransformer, config: RunConfig) -> SentenceTrans
     if not is_split(model):
         return model
     table = extension_of(model)
-    vocabulary = None if table is None else lambda _: table.vocabulary
+    vocabulary = None if table is None else VocabularySource(lambda _: table.vocabulary, tuple)
     fresh = prepare_model(config, find_model(config), device="cpu", vocabulary=vocabulary)
     parameters = dict(fresh.named_parameters())
     for name, trained in model.named_parameters():
