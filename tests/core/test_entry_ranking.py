@@ -59,7 +59,7 @@ def test_a_name_is_all_there_whatever_hangul_follows_it() -> None:
         ("비아하나에 몇 암페어까지", ["비아"]),
         ("전압원 두 개를 병렬로", ["전압원"]),
         ("전압 강하", ["전압"]),
-        ("is LED the same as PCB", ["LED", "PCB"]),
+        ("is LED the same as PCB", ["PCB", "LED"]),
         ("led-lamp", ["LED"]),
         ("sealed", []),
         ("NAND게이트 하나로", ["NAND 게이트"]),
