@@ -13,7 +13,8 @@ from embedkit.data.entries import Alias, Entry
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, fused, meaning, scored, words
-from embedkit.ranking.words import NameFinder, NgramIndex, name_ngrams
+from embedkit.ranking.names import NameDictionary, NameFinder, name_ngrams
+from embedkit.ranking.words import NgramIndex
 
 ENTRIES = (
     Entry(term="capacitor", definition="a part that stores charge", aliases=(Alias("condenser", "synonym"),)),
@@ -47,6 +48,36 @@ def test_a_name_is_all_there_whatever_hangul_follows_it() -> None:
     share, weight = finder.find(["펄스폭변조가 뭐야", "an op amp?", "nothing"])
     assert share.round(3).tolist()[:2] == [[1, 0], [0, 1]]
     assert weight.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("누설 전류가 3uA, 어디로 새나요", ["누설 전류"]),
+        ("which pcb finish", ["PCB"]),
+        ("10 pc bus cables", []),
+        ("비아하나에 몇 암페어까지", ["비아"]),
+        ("전압원 두 개를 병렬로", ["전압원"]),
+        ("전압 강하", ["전압"]),
+        ("is LED the same as PCB", ["PCB", "LED"]),
+        ("led-lamp", ["LED"]),
+        ("sealed", []),
+        ("NAND게이트 하나로", ["NAND 게이트"]),
+        ("", []),
+    ],
+)
+def test_whole_names_are_found_where_a_word_begins_and_the_longest_counts(
+    question: str, found: list[str]
+) -> None:
+    names = ["누설 전류", "전류", "PCB", "비아", "전압", "전압원", "LED", "NAND 게이트", "a"]
+    weights = NameDictionary(names, ["전류가 흐르는 길"]).find([question])[0]
+    assert [name for name, weight in zip(names, weights, strict=True) if weight] == found
+
+
+def test_a_name_that_definitions_have_weighs_less() -> None:
+    rare, common = NameDictionary(["SMD", "led"], ["an led lamp", "a lamp"]).find(["smd led"])[0]
+    assert rare == 1
+    assert 0 < common < 0.5
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5), st.lists(st.text(max_size=12), max_size=3))

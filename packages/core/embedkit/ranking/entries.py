@@ -17,20 +17,20 @@ import numpy as np
 
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
+from embedkit.ranking.names import NameDictionary, NameFinder
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
-from embedkit.ranking.words import NameFinder, NgramIndex
+from embedkit.ranking.words import NgramIndex
 
 Ranker = Literal["fused", "meaning", "words"]
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
 # met by chance; a short name is near many questions.
 MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
-SHARE_POWER = 8  # a name of which a quarter is missing counts a tenth
-FULL_WEIGHT, MOST_WEIGHT = (
-    120.0,
-    1.5,
-)  # a name whose n-grams weigh 120 together counts 1; none counts more than 1.5
-_WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT))
-_FUSED_SCALE = np.float32(1 / (sum(MEANING) + sum(WORDS) + MOST_WEIGHT))
+# A name that stands whole in the question and in no definition.
+WHOLE_NAME = 0.6
+# A name of which a quarter is missing counts a tenth; n-grams that weigh 480 together count 1, and no name counts more.
+SHARE_POWER, FULL_WEIGHT, MOST_WEIGHT = 8, 480.0, 0.375
+_WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
+_FUSED_SCALE = np.float32(1 / (sum(MEANING) + sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +69,23 @@ class EntryIndex:
         return NgramIndex(self.texts)
 
     @cached_property
-    def _finder(self) -> NameFinder:
+    def _names(self) -> tuple[NameDictionary, NameFinder]:
         definitions = [entry.definition for entry in self.entries]
-        is_name = np.ones(len(self.texts), dtype=np.bool_)
-        is_name[self.starts] = False
-        return NameFinder([self.texts[place] for place in np.flatnonzero(is_name)], definitions)
+        names = [name for entry in self.entries for name in entry.texts[1:]]
+        return NameDictionary(names, definitions), NameFinder(names, definitions)
 
     def nearness(self, cosines: Floats) -> Nearness:
         """From cosines with every text `(Q, T)`."""
         return Nearness(cosines[:, self.starts], np.maximum.reduceat(cosines, self.starts, axis=1))
 
     def named(self, queries: Sequence[str]) -> Floats:
-        """How surely each query names each entry `(Q, E)`, 0 to `MOST_WEIGHT`."""
+        """How surely each query names each entry `(Q, E)`, 0 to `MOST_WEIGHT` and `WHOLE_NAME` together."""
         if not self._has_names:
             return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
-        share, weight = self._finder.find(queries)
+        dictionary, finder = self._names
+        share, weight = finder.find(queries)
         found = share**SHARE_POWER * np.minimum(weight / FULL_WEIGHT, MOST_WEIGHT)
+        found += WHOLE_NAME * dictionary.find(queries) ** 2
         first_names = self.starts - np.arange(len(self.starts))  # where they stand among the names
         best: Floats = np.maximum.reduceat(found, first_names, axis=1)
         return best

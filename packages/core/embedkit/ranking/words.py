@@ -18,10 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 LEAST, MOST = 2, 4
-NAME_MOST = 5
 _WORD = re.compile(r"\w+")
-_SCRIPT_WORD = re.compile(r"[가-힣]+|[^\W가-힣]+")
-_HANGUL_SPACE = re.compile(r"(?<=[가-힣])\s+(?=[가-힣])")
 
 
 def ngrams(text: str) -> Iterator[str]:
@@ -33,48 +30,12 @@ def ngrams(text: str) -> Iterator[str]:
                 yield padded[start : start + size]
 
 
-def name_ngrams(text: str) -> Iterator[str]:
-    """The n-grams by which a name is looked for in a question, however Hangul is spaced and whatever follows it.
-
-    Hangul runs through its spaces and has no end: 펄스 폭 변조가 holds all of 펄스폭변조. Other words have both ends.
-    """
-    folded = _HANGUL_SPACE.sub("", unicodedata.normalize("NFKC", text).casefold())
-    for word in _SCRIPT_WORD.findall(folded):
-        hangul = "가" <= word[0] <= "힣"
-        if hangul and len(word) == 1:
-            yield word
-            continue
-        run = word if hangul else f" {word} "
-        for size in range(LEAST, MOST + 1) if hangul else range(LEAST + 1, NAME_MOST + 1):
-            starts = len(run) - size + 1
-            yield from (run[start : start + size] for start in range(starts if hangul else max(1, starts)))
-
-
-class NameFinder:
-    """Names to be found in questions, their n-grams weighed by how rare they are in the definitions."""
-
-    def __init__(self, names: Sequence[str], definitions: Sequence[str]) -> None:
-        self._place: dict[str, int] = {}
-        held = _counts((Counter(set(name_ngrams(name))) for name in names), self._place, grow=True)
-        found = _counts((Counter(set(name_ngrams(text))) for text in definitions), self._place, grow=False)
-        known = np.bincount(found.indices, minlength=len(self._place))
-        held.data = (np.log((1 + len(definitions)) / (1 + known)) + 0.1)[held.indices].astype(np.float32)
-        self._total = np.maximum(np.asarray(held.sum(axis=1)).ravel(), 1e-6).astype(np.float32)
-        self._names = held.T.tocsr()
-
-    def find(self, queries: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The share of each name's n-grams that each query has, and what those weigh, both `(queries, names)`."""
-        asked = _counts((Counter(set(name_ngrams(query))) for query in queries), self._place, grow=False)
-        weight = np.asarray((asked @ self._names).toarray(), dtype=np.float32)
-        return weight / self._total, weight
-
-
 class NgramIndex:
     """Texts to be found by their n-grams. Those of a query that no text has count in the query's length."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._place: dict[str, int] = {}
-        counts = _counts((Counter(ngrams(text)) for text in texts), self._place, grow=True)
+        counts = counts_of((Counter(ngrams(text)) for text in texts), self._place, grow=True)
         known = np.bincount(counts.indices, minlength=len(self._place))
         self._idf = np.log((1 + len(texts)) / (1 + known)) + 1
         self._unknown_idf = float(np.log(1 + len(texts)) + 1)
@@ -84,7 +45,7 @@ class NgramIndex:
     def similarities(self, queries: Sequence[str]) -> NDArray[np.float32]:
         """Cosines `(queries, texts)`, 0 to 1."""
         found = [Counter(ngrams(query)) for query in queries]
-        weights = _weights(_counts(found, self._place, grow=False), self._idf)
+        weights = _weights(counts_of(found, self._place, grow=False), self._idf)
         unknown = np.array([self._unknown(counts) for counts in found])
         lengths = np.sqrt(_lengths(weights) ** 2 + unknown)
         return np.asarray(
@@ -100,7 +61,7 @@ class NgramIndex:
         )
 
 
-def _counts(found: Iterable[Counter[str]], place: dict[str, int], *, grow: bool) -> sparse.csr_array:
+def counts_of(found: Iterable[Counter[str]], place: dict[str, int], *, grow: bool) -> sparse.csr_array:
     """The counts `(texts, n-grams)`; `grow` gives each new n-gram a place."""
     data, columns, starts = array("f"), array("i"), array("q", [0])
     for counts in found:
