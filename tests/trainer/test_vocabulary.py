@@ -196,8 +196,12 @@ def test_a_model_with_new_tokens_becomes_an_onnx_graph(jamo_values: Values) -> N
 
 
 def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, jamo_model: Path) -> None:
-    still = run(jamo_values(optim={"lr": 1e-12}, output={"save_name": "still"}))
-    done = run(jamo_values())
+    rows = [{"anchor": korean, "positive": f"{korean} 부품", "group": korean} for _, korean, _ in TOPICS]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    Path("korean.jsonl").write_text(text, encoding="utf-8")
+    alone = {"pairs_path": "korean.jsonl", "use_dev": False}
+    still = run(jamo_values(optim={"lr": 1e-12}, output={"save_name": "still"}, data=alone))
+    done = run(jamo_values(data=alone))
     old = load_file(jamo_model / "model.safetensors")[WORDS]
     start, trained = weights(still.run)[WORDS], weights(done.run)[WORDS]
     tokenizer = tokenizer_of(jamo_model)
@@ -240,19 +244,18 @@ def test_tokens_mean_what_their_translations_mean() -> None:
 
 
 def test_new_rows_begin_as_their_translations(jamo_values: Values, jamo_model: Path) -> None:
-    names = {"저항": "resistor", "전압": "voltage", "전류": "current", "신호": "signal"}
-    rows = [
-        {"anchor": korean, "positive": english, "group": english, "kind": "term-translation"}
-        for korean, english in names.items()
-    ]
-    Path("translated.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 3))
-    values = jamo_values(optim={"lr": 1e-12}, data={"pairs_path": "translated.jsonl", "use_dev": False})
-    done = run(values)
-    start = weights(done.run)[WORDS]
-    old, tokenizer = load_file(jamo_model / "model.safetensors")[WORDS], tokenizer_of(jamo_model)
-    place = tokenizer.get_vocab_size() + environment.saved_tokens(done.run).index("전압")
-    pieces = sorted(set(encode_whole(tokenizer, ["voltage"])[0].ids))
-    torch.testing.assert_close(start[place], old[pieces].mean(0), atol=1e-4, rtol=0)
+    done = run(jamo_values(optim={"lr": 1e-12}))
+    start, old = weights(done.run)[WORDS], load_file(jamo_model / "model.safetensors")[WORDS]
+    tokenizer, first = tokenizer_of(done.model), tokenizer_of(jamo_model).get_vocab_size()
+    rows = [json.loads(line) for line in Path("pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+    sides = [{row["anchor"], row["positive"]} for row in rows]
+    pairs = sorted({tuple(sorted(side, key=str.isascii)) for side in sides if any(t.isascii() for t in side)})
+    numbered = [[e.ids for e in encode_whole(tokenizer, pair)] for pair in pairs]
+    found = meanings(((korean, english) for korean, english in numbered), start=first)
+    assert found
+    for token, meaning in found.items():
+        expected = torch.from_numpy(meaning.weights).float() @ old[torch.from_numpy(meaning.tokens)]
+        torch.testing.assert_close(start[token], expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("recipe", [{}, {"lora": {"r": 2}}, {"train": {"freeze_embeddings": True}}])
@@ -299,7 +302,9 @@ def test_a_new_run_in_its_place_chooses_anew(jamo_values: Values) -> None:
 
 def test_the_card_tells_of_new_tokens(jamo_values: Values) -> None:
     card = (run(jamo_values()).run / "README.md").read_text(encoding="utf-8")
-    assert "| vocabulary | the base model's and 18 new tokens: Korean texts are " in card
+    assert (
+        "| vocabulary | the base model's and 18 new tokens, 18 of which began as their translations: " in card
+    )
 
 
 def test_a_model_without_such_a_tokenizer_is_told(workplace: Path, config_values: Values) -> None:
