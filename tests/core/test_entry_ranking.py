@@ -74,10 +74,12 @@ def test_whole_names_are_found_where_a_word_begins_and_the_longest_counts(
     assert [name for name, weight in zip(names, weights, strict=True) if weight] == found
 
 
-def test_a_name_that_definitions_have_weighs_less() -> None:
-    rare, common = NameDictionary(["SMD", "led"], ["an led lamp", "a lamp"]).find(["smd led"])[0]
+def test_a_name_that_definitions_have_weighs_less_and_so_does_one_that_comes_late() -> None:
+    dictionary = NameDictionary(["SMD", "led"], ["an led lamp", "a lamp"])
+    (rare, common), (late, first) = dictionary.find(["smd led", "led smd"])
     assert rare == 1
-    assert 0 < common < 0.5
+    assert 0 < common < first < 0.25
+    assert late < rare
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5), st.lists(st.text(max_size=12), max_size=3))

@@ -85,7 +85,7 @@ class EntryIndex:
         dictionary, finder = self._names
         share, weight = finder.find(queries)
         found = share**SHARE_POWER * np.minimum(weight / FULL_WEIGHT, MOST_WEIGHT)
-        found += WHOLE_NAME * dictionary.find(queries) ** 2
+        found += WHOLE_NAME * dictionary.find(queries)
         first_names = self.starts - np.arange(len(self.starts))  # where they stand among the names
         best: Floats = np.maximum.reduceat(found, first_names, axis=1)
         return best

@@ -35,28 +35,33 @@ class NameDictionary:
         self._longest = max(map(len, self._places), default=0)
         self._heads = {key[:_SHORTEST] for key in self._places}
         self._names = len(names)
-        held = Counter(key for text in definitions for key in set(self.names_in(text)))
+        held = Counter(key for text in definitions for key in self.names_in(text))
         most = np.log(1 + len(definitions))
-        self._weights = {key: float(1 - np.log(1 + held[key]) / most) for key in self._places}
+        self._weights = {key: float(1 - np.log(1 + held[key]) / most) ** 2 for key in self._places}
 
     def find(self, queries: Sequence[str]) -> NDArray[np.float32]:
-        """The weight of each name that stands in each query, 0 for others; `(queries, names)`."""
+        """The weight of each name that stands in each query, 0 for others; `(queries, names)`.
+
+        A name at the end counts half: a question begins with what it is about.
+        """
         found = np.zeros((len(queries), self._names), dtype=np.float32)
         for row, query in zip(found, queries, strict=True):
-            for key in self.names_in(query):
-                row[self._places[key]] = self._weights[key]
+            for key, place in self.names_in(query).items():
+                row[self._places[key]] = self._weights[key] * (1 - place / 2)
         return found
 
-    def names_in(self, text: str) -> list[str]:
-        """The keys of the names in a text, without those that are part of a longer one there."""
+    def names_in(self, text: str) -> dict[str, float]:
+        """The keys of the names in a text and where each begins first, from 0 to below 1; a name that is part of a
+        longer one there is left out.
+        """
         found = list(self._spans(text))
-        return [
-            key
-            for key, start, stop in found
+        return {
+            key: start / len(_joined(text)[0])
+            for key, start, stop in reversed(found)
             if not any(
                 other <= start and stop <= end and stop - start < end - other for _, other, end in found
             )
-        ]
+        }
 
     def _spans(self, text: str) -> Iterator[tuple[str, int, int]]:
         """A name begins where a word begins; it ends where one ends, or within Hangul, where a particle may follow."""
