@@ -21,7 +21,7 @@ import pytest
 from embedkit.compose import AskOptions, AskResult, ask
 from embedkit.compose.llm.checks import LANGUAGE, NAMED, TWICE, problem_of
 from embedkit.compose.llm.parse import parse_choice, parse_questions, parse_verdict
-from embedkit.compose.llm.records import STYLES, Question, Subject
+from embedkit.compose.llm.records import STYLES, Subject, WrittenQuestion
 from embedkit.compose.llm.round_trip import LOST
 from embedkit.compose.llm.server.address import parse_endpoint, reach_of
 from embedkit.compose.llm.server.licence import licence_note
@@ -702,7 +702,7 @@ PUMP = Subject(
     ],
 )
 def test_a_description_is_what_it_should_be(text: str, problem: str) -> None:
-    assert problem_of(Question(text=text, style="description", subject=0), PUMP) == problem
+    assert problem_of(WrittenQuestion(text=text, style="description", subject=0), PUMP) == problem
 
 
 def test_a_licence_is_stated_or_known_or_asked_for() -> None:

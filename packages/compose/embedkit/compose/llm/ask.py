@@ -18,10 +18,10 @@ from embedkit.compose.llm.records import (
     AskOptions,
     AskResult,
     Call,
-    Question,
-    Refused,
+    RefusedQuestion,
     Style,
     Subject,
+    WrittenQuestion,
 )
 from embedkit.compose.llm.round_trip import LOST, RoundTrip
 from embedkit.compose.llm.server.address import REACHES, Address, parse_endpoint
@@ -217,10 +217,10 @@ class _Made:
     def __init__(self, glossary: _Glossary, answers: Sequence[Answer | None]) -> None:
         self.glossary, self.answers = glossary, answers
         self.tally = Tally(Phrase("questions"))
-        self.refused: list[Refused] = []
+        self.refused: list[RefusedQuestion] = []
         self.good = [question for place, _ in enumerate(answers) for question in self._of(place)]
 
-    def _of(self, place: int) -> Iterator[Question]:
+    def _of(self, place: int) -> Iterator[WrittenQuestion]:
         """The questions of one answer; what it leaves out goes to the refused."""
         answer, subject = self.answers[place], self.glossary.subjects[place]
         if answer is None:
@@ -228,13 +228,13 @@ class _Made:
         found = parse_questions(answer.text, len(subject.styles))
         self.tally.taken_in += len(subject.styles)
         for number, style in enumerate(subject.styles):
-            question = Question(text=found.get(number, ""), style=style, subject=place)
+            question = WrittenQuestion(text=found.get(number, ""), style=style, subject=place)
             if question.text:
                 yield question
             else:
-                self._refuse([Refused(question=question, reason=LEFT_OUT)])
+                self._refuse([RefusedQuestion(question=question, reason=LEFT_OUT)])
 
-    def _refuse(self, refused: Sequence[Refused]) -> None:
+    def _refuse(self, refused: Sequence[RefusedQuestion]) -> None:
         for one in refused:
             self.tally.reject(one.reason)
         self.refused += refused
@@ -242,14 +242,14 @@ class _Made:
     def check(self, options: AskOptions, judge: Prompt, caller: Caller) -> None:
         """Keep what passes all checks, the cheapest first."""
         subjects, concepts = self.glossary.subjects, self.glossary.concepts
-        sound: list[Question] = []
+        sound: list[WrittenQuestion] = []
         for question in self.good:
             subject = subjects[question.subject]
             reason = problem_of(question, subject)
             if not reason and set(concepts.of_text(question.text)) - {subject.concept}:
                 reason = "the name or definition of another concept"
             if reason:
-                self._refuse([Refused(question=question, reason=reason)])
+                self._refuse([RefusedQuestion(question=question, reason=reason)])
             else:
                 sound.append(question)
         self.good, copies = without_copies(sound, subjects)
@@ -275,7 +275,9 @@ class _Made:
         )
         if options.judge:
             found = self._judged(trip, judge, caller, found, options)
-        lost = [Refused(question=q, reason=LOST) for q, ok in zip(self.good, found, strict=True) if not ok]
+        lost = [
+            RefusedQuestion(question=q, reason=LOST) for q, ok in zip(self.good, found, strict=True) if not ok
+        ]
         self.good = [question for question, ok in zip(self.good, found, strict=True) if ok]
         self._refuse(lost)
 
@@ -369,7 +371,7 @@ def _write(
     """The questions, those that were refused, and last the manifest."""
     subjects = made.glossary.subjects
 
-    def row(question: Question, **more: str) -> dict[str, Any]:
+    def row(question: WrittenQuestion, **more: str) -> dict[str, Any]:
         subject = subjects[question.subject]
         entry = subject.entry
         target = {"entry_id": entry.entry_id} if entry.entry_id else {"definition": entry.definition}

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from rapidfuzz import fuzz
 
 from embedkit.compose.known.questions import kind_of
-from embedkit.compose.llm.records import Question, Refused, Subject
+from embedkit.compose.llm.records import RefusedQuestion, Subject, WrittenQuestion
 from embedkit.ranking.near_duplicates import SENTENCE_CHARS, near_matches, near_pairs
 from embedkit.text import fold, language_of
 
@@ -32,7 +32,7 @@ TWICE = "asked before"
 TWO = "asked for two concepts"
 
 
-def problem_of(question: Question, subject: Subject) -> str:
+def problem_of(question: WrittenQuestion, subject: Subject) -> str:
     """What is wrong with a question by itself; nothing where it is what was asked for."""
     text, entry = question.text, subject.entry
     names = (entry.term, *subject.names)
@@ -76,8 +76,8 @@ def _copies(text: str, definition: str) -> bool:
 
 
 def without_copies(
-    questions: Sequence[Question], subjects: Sequence[Subject]
-) -> tuple[list[Question], list[Refused]]:
+    questions: Sequence[WrittenQuestion], subjects: Sequence[Subject]
+) -> tuple[list[WrittenQuestion], list[RefusedQuestion]]:
     """Each question once: of near copies the first stays; what two concepts would answer goes altogether.
 
     Of two concepts near is nearer: a word exchanged for an unlike one, as the name, makes another question.
@@ -100,4 +100,6 @@ def without_copies(
         if concept[left] != concept[by_text[other]]:
             refused[left] = TWO
     kept = [question for place, question in enumerate(questions) if place not in refused]
-    return kept, [Refused(question=questions[place], reason=why) for place, why in sorted(refused.items())]
+    return kept, [
+        RefusedQuestion(question=questions[place], reason=why) for place, why in sorted(refused.items())
+    ]

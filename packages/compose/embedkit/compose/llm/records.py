@@ -84,7 +84,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class WrittenQuestion:
     """A question that a model wrote for a subject. `subject` is the place of the subject in the list of all."""
 
     text: str
@@ -93,10 +93,10 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedQuestion:
     """A question, or the place of one that the model left out, and why it goes no further."""
 
-    question: Question
+    question: WrittenQuestion
     reason: str
 
 

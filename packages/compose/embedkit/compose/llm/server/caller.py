@@ -187,7 +187,7 @@ def check_prices(options: EndpointOptions) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CallPlan:
     """What calls would cost, of which `kept` have their answers."""
 
     calls: int
@@ -206,14 +206,14 @@ class Plan:
 
 def plan_calls(
     calls: Sequence[Call], store: AnswerStore, llm: str, options: EndpointOptions, *, tokens_each: int
-) -> Plan:
+) -> CallPlan:
     """What the calls would cost that have no answer yet, if each is answered in so many tokens."""
     missing = [call for call in calls if store.get(call.key) is None]
     read, written = sum(map(tokens_in, missing)), tokens_each * len(missing)
     rate = store.seconds_a_token(llm)
     seconds = written * (rate or 1 / TOKENS_A_SECOND) / max(1, options.concurrency)
     has_price = bool(options.price_in or options.price_out)
-    return Plan(
+    return CallPlan(
         calls=len(missing),
         kept=len(calls) - len(missing),
         tokens_in=read,
@@ -224,7 +224,7 @@ def plan_calls(
     )
 
 
-def print_plan(plan: Plan, samples: Sequence[Call]) -> None:
+def print_plan(plan: CallPlan, samples: Sequence[Call]) -> None:
     """Print what would be asked on stdout: the numbers, and the first prompts as they would be sent."""
     out(tr("{calls} calls; {kept} answers are there already", calls=plan.calls, kept=plan.kept))
     out(

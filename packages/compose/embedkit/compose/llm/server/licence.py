@@ -10,7 +10,7 @@ from embedkit.data.reading import read_columns
 from embedkit.errors import UserError
 
 UNKNOWN = "its licence is not stated here: read what it says on training with its answers (--llm-license)"
-# What stands in a model's name, the first that does, and what its terms say about models that are trained with its answers.
+# What stands in a name (the first that does), and what the terms say about models that are trained with answers.
 _NOTES = {
     "gemma": "Gemma Terms of Use: a model trained on its answers may count as a derivative of Gemma",
     "llama": "Llama Community License: a model trained on its answers has Llama first in its name when shared",
