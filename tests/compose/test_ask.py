@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from embedkit.compose import AskOptions, AskResult, ask
+from embedkit.compose import AskOptions, AskResult, ComposeOptions, ask, compose
 from embedkit.compose.llm.checks import LANGUAGE, NAMED, TWICE, problem_of
 from embedkit.compose.llm.parse import parse_choice, parse_questions, parse_verdict
 from embedkit.compose.llm.records import STYLES, Subject, WrittenQuestion
@@ -122,6 +122,21 @@ def test_questions_are_written_by_style_and_the_books_balance(
     assert manifest["settings"]["llm"] == "scripted-1"
     assert "licence" in manifest["settings"]["llm_license"]
     assert manifest["counts"]["accepted_of_asked"]["problem"] == [12, 12]
+
+
+def test_compose_reads_what_ask_wrote(server: LlmServer) -> None:
+    asked(server)
+    result = compose(
+        ComposeOptions(inputs=["g.csv"], questions=["data/questions.jsonl"], hard_k=0, split="1/0/0")
+    )
+    assert (result.questions.given_out, result.questions.rejected.total()) == (72, 0)
+    texts = {row["question"] for row in rows_of(Path("data/questions.jsonl"))}
+    taught = {row["anchor"] for row in rows_of(Path("data/pairs.jsonl")) if row["anchor"] in texts}
+    known = {
+        row["anchor"] for n in ("", ".dev") for row in rows_of(Path(f"data/pairs.known{n}.jsonl"))
+    } & texts
+    assert (len(taught), len(known)) == (48, 24)
+    assert not taught & known
 
 
 def test_an_entry_id_is_the_target_where_there_is_one(server: LlmServer, here: Path) -> None:
@@ -469,6 +484,27 @@ def test_kill_9_at_ten_points_pays_nothing_twice_and_loses_no_row(here: Path) ->
     assert len(rows) > 300
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a POSIX system")
+def test_ctrl_c_waits_for_no_answer_and_keeps_those_that_came(here: Path) -> None:
+    def script(request: Request) -> Reply:
+        reply = good(request)
+        reply.delay = 0.0 if len(server.calls) < 5 else 20.0
+        return reply
+
+    with serve(script) as server:
+        command = [sys.executable, "-m", "embedkit", "ask", "-i", "g.csv", "--endpoint", server.url]
+        process = subprocess.Popen([*command, "--concurrency", "2"], stderr=subprocess.PIPE, text=True)
+        while len(server.calls) < 6:
+            time.sleep(0.02)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert time.monotonic() - start < 10
+    assert "interrupted: 4 answers are kept; the same command goes on" in err
+    assert len(_kept()) == 4
+
+
 def _kept() -> set[str]:
     """The answers in the cache."""
     path = Path("cache") / "answers" / "answers.sqlite"
@@ -629,6 +665,9 @@ def test_several_models_want_a_choice(here: Path) -> None:
     with serve(good, models=["a", "b:latest"]) as server:
         with pytest.raises(UserError, match="names no model"):
             asked(server)
+        with pytest.raises(UserError, match="has no model 'c'"):
+            asked(server, llm="a", judge=True, judge_llm="c")
+        assert not server.calls
         assert asked(server, llm="b").llm == "b:latest"
 
 

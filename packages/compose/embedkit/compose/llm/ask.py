@@ -76,7 +76,9 @@ def ask(options: AskOptions) -> AskResult | None:
         _print_plan(options, prompt, _read(_inputs(options), options, styles))
         return None
     with open_endpoint(address, options) as endpoint, open_answers() as store:
-        llm = endpoint.choose_model()
+        llm = endpoint.choose_model(options.llm)
+        if options.judge_llm:
+            options = replace(options, judge_llm=endpoint.choose_model(options.judge_llm))
         say_where(address, llm)
         inputs = _inputs(options)
         glossary = _read(inputs, options, styles)

@@ -54,7 +54,7 @@ def judge(options: JudgeOptions) -> JudgeResult | None:
         _print_plan(options, prompt)
         return None
     with open_endpoint(address, options) as endpoint, open_answers() as store:
-        llm = endpoint.choose_model()
+        llm = endpoint.choose_model(options.llm)
         say_where(address, llm)
         found = _read(options)
         caller = Caller(endpoint, store, llm, options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from embedkit.compose.llm.prompt import make_call
 from embedkit.compose.llm.records import Answer, Call, EndpointOptions, Usage
@@ -16,9 +16,11 @@ from embedkit.console import out, say, track
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.messages import Phrase, tr
 
+_Result = tuple[int, "Answer | Exception | None"]  # the place of a call, and its answer or what went wrong
 FAILURES_IN_A_ROW = (
     5  # calls without an answer, each made again as often as --retries says: the server is gone
 )
+GRACE_S = 2.0  # for the other calls on their way, when one of them says that no call can succeed
 AGAIN = "\n\nYour last answer was no JSON of that form. Answer with the JSON alone."
 BUDGET = Phrase("the budget is spent")
 TOKENS_A_SECOND = 30.0  # what a small model writes on a laptop; only until there are answers to measure
@@ -61,23 +63,49 @@ class Caller:
             ReportedInterrupt: Ctrl-C; what was answered is kept.
         """
         found: list[Answer | None] = [None] * len(calls)
-        with ThreadPoolExecutor(max(1, self.options.concurrency)) as pool:
-            tasks = {pool.submit(self._one, call, worth): place for place, call in enumerate(calls)}
-            try:
-                for task in track(as_completed(tasks), label=label, total=len(calls)):
-                    found[tasks[task]] = task.result()
-            except BaseException as error:
-                self.endpoint.stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                if isinstance(error, KeyboardInterrupt):
-                    self.endpoint.close()
-                    say(
-                        "interrupted: {count} answers are kept; the same command goes on",
-                        count=self.usage.calls,
-                    )
-                    raise ReportedInterrupt from None
-                raise
+        done, threads = self._start(calls, worth)
+        try:
+            for _ in track(range(len(calls)), label=label, total=len(calls)):
+                place, result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                found[place] = result
+        except BaseException as error:
+            self.endpoint.stop.set()
+            if isinstance(error, KeyboardInterrupt):
+                text = "interrupted: {count} answers are kept; the same command goes on"
+                say(text, count=self.usage.calls + self.usage.kept)
+                raise ReportedInterrupt from None
+            for thread in threads:
+                thread.join(GRACE_S)
+            raise
         return found
+
+    def _start(
+        self, calls: Sequence[Call], worth: Callable[[str], int]
+    ) -> tuple[SimpleQueue[_Result], list[threading.Thread]]:
+        """Make the calls in threads that end with the process: Ctrl-C waits for no answer."""
+        done: SimpleQueue[_Result] = SimpleQueue()
+        left, taking = iter(enumerate(calls)), threading.Lock()
+
+        def work() -> None:
+            while True:
+                with taking:
+                    item = next(left, None)
+                if item is None:
+                    return
+                try:
+                    done.put((item[0], self._one(item[1], worth)))
+                except Exception as error:  # noqa: BLE001 (raised again where the answers are awaited)
+                    done.put((item[0], error))
+
+        threads = [
+            threading.Thread(target=work, daemon=True)
+            for _ in range(min(self.options.concurrency, len(calls)))
+        ]
+        for thread in threads:
+            thread.start()
+        return done, threads
 
     def _one(self, call: Call, worth: Callable[[str], int]) -> Answer | None:
         first = self._answer(call)

@@ -106,17 +106,12 @@ class Endpoint:
     _not_before: float = 0.0
     _jitter: Random = field(default_factory=lambda: Random(0))
 
-    def close(self) -> None:
-        """Cut the calls that are still on their way."""
-        self._client.close()
-
-    def choose_model(self) -> str:
-        """The model that `--llm` names, or the only one that the server has.
+    def choose_model(self, name: str) -> str:
+        """The model of that name, or the only one that the server has.
 
         Raises:
             UserError: no server answers, it refuses the key, is no LLM endpoint, or does not have the model.
         """
-        name = self.options.llm
         try:
             models = self._models()
         except self._openai.APIStatusError as error:
