@@ -55,7 +55,7 @@ for arm in with without; do
   questions=(--questions own.jsonl)
   [ "$arm" = without ] || questions+=(--questions data/questions.jsonl)
   "$bin/embedkit" compose --input electronics.en.csv "${questions[@]}" --hard-k 0 --split 1/0/0 --output "$arm/pairs.jsonl"
-  EMBEDKIT_TRAIN__EPOCHS=$epochs EMBEDKIT_DATA__PAIRS_PATH=$arm/pairs.jsonl EMBEDKIT_OUTPUT__SAVE_NAME=$arm "$bin/embedkit" train
+  "$bin/embedkit" train --set "train.epochs=$epochs" --set "data.pairs_path=$arm/pairs.jsonl" --set "output.save_name=$arm"
 done
 # Both models answer the questions of the arm that has both kinds; none of them stands in rows that either was trained on.
 for arm in without with; do

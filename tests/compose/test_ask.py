@@ -710,6 +710,13 @@ def test_a_prompt_of_ones_own_is_used_and_named(server: LlmServer, here: Path) -
     assert {row["prompt"] for row in rows_of(Path("data/questions.jsonl"))} == {"mine-7"}
 
 
+@pytest.mark.parametrize("lang", ["korean", "KO", "", "k"])
+def test_a_language_is_a_code(server: LlmServer, lang: str) -> None:
+    with pytest.raises(UserError, match="is no language code"):
+        asked(server, langs=[lang])
+    assert not server.calls
+
+
 def test_a_style_that_is_none_is_told(server: LlmServer) -> None:
     with pytest.raises(UserError, match="--styles has no style 'riddle'"):
         asked(server, styles="keyword,riddle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ LEFT_OUT = "not in the answer"
 TOKENS_A_QUESTION = 35
 SAMPLES = 3
 NO_MODEL = "none"
+_LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ def _checked(options: AskOptions) -> tuple[Address, tuple[Style, ...]]:
         raise UserError("no input", hint="--input FILE names a glossary")
     address = parse_endpoint(options.endpoint, allow_plain=options.allow_plain)
     check_prices(options)
+    for lang in options.langs:
+        if not _LANG.fullmatch(lang):
+            raise UserError(
+                "--lang {lang!r} is no language code", hint="for example ko, de or pt-BR", lang=lang
+            )
     if options.output == STDIO and options.as_json:
         raise UserError(
             "--output - prints the questions on stdout and nothing else",
