@@ -93,7 +93,7 @@ def server(here: Path) -> Iterator[LlmServer]:
 
 def asked(server: LlmServer, **more: Any) -> AskResult:
     """Ask for the glossary's questions, by words alone and with little patience."""
-    options = {"inputs": ["g.csv"], "endpoint": server.url, "model": "none", "retries": 1, "timeout": 5.0}
+    options = {"inputs": ["g.csv"], "endpoint": server.url, "model": "none", "retries": 1, "timeout": 30.0}
     result = ask(AskOptions(**{**options, **more}))
     assert result is not None
     return result
@@ -318,10 +318,10 @@ def test_what_passes_is_tried_again(here: Path, reply: Reply) -> None:
 def test_a_slow_server_is_given_up_and_the_others_are_kept(here: Path) -> None:
     def script(request: Request) -> Reply:
         slow = request.entry["term"].endswith(" 1")
-        return Reply("late", delay=1.0) if slow else good(request)
+        return Reply("late", delay=5.0) if slow else good(request)
 
     with serve(script) as server, pytest.raises(AnswerNoError, match="1 calls got no answer"):
-        asked(server, limit=4, timeout=0.4, retries=0)
+        asked(server, limit=4, timeout=2.0, retries=0)
     assert len(rows_of(Path("data/questions.jsonl"))) == 18
 
 
@@ -375,7 +375,7 @@ def test_a_server_is_asked_in_the_form_that_it_takes(here: Path, refused: tuple[
 def test_so_many_calls_are_made_at_a_time(here: Path) -> None:
     def script(request: Request) -> Reply:
         reply = good(request)
-        reply.delay = 0.05
+        reply.delay = 0.1
         return reply
 
     with serve(script) as server:
@@ -501,7 +501,7 @@ def test_ctrl_c_waits_for_no_answer_and_keeps_those_that_came(here: Path) -> Non
         process.send_signal(signal.SIGINT)
         err = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 18
     assert "interrupted: 4 answers are kept; the same command goes on" in err
     assert len(_kept()) == 4
 
