@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embedkit.compose import AskOptions, AskResult, ComposeOptions, ask, compose
 from embedkit.compose.llm.checks import LANGUAGE, NAMED, TWICE, problem_of
@@ -259,6 +261,40 @@ def test_an_answer_is_read_tolerantly(name: str) -> None:
     assert list(parse_questions(text, 2).values()) == expected
 
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["questions", "question", "number", "answer", "reason", "1", "²", "9" * 5000])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+_PIECES = st.sampled_from(
+    [
+        '{"questions": [',
+        '{"number": 1, "question": "a\\x"}',
+        '{"number": ٣, "question": "b"}',
+        "1. a",
+        "```",
+        "<think>",
+    ]
+)
+
+
+@given(st.one_of(st.text(), _JSON.map(json.dumps), st.lists(_PIECES).map("\n".join)), st.integers(1, 6))
+def test_whatever_a_model_says_is_read_or_left(text: str, count: int) -> None:
+    found = parse_questions(text, count)
+    assert all(0 <= place < count and question for place, question in found.items())
+    choice, verdict = parse_choice(text), parse_verdict(text)
+    assert choice is None or choice >= 0
+    assert verdict is None or verdict[0] in ("accept", "reject", "unsure")
+
+
 @pytest.mark.parametrize(
     ("text", "choice"),
     [('{"answer": 3}', 3), ("The answer is 2.", 2), ("1 or 2", None), ("none", None), ('{"answer": "4"}', 4)],
@@ -353,6 +389,18 @@ def test_a_huge_answer_is_no_answer(here: Path) -> None:
     assert result.tally.given_out == 0
     assert reasons() == {"not in the answer": 6}
     assert (Path("cache") / "answers" / "answers.sqlite").stat().st_size < 1_000_000
+
+
+def test_half_a_character_harms_nobody(here: Path) -> None:
+    def script(request: Request) -> Reply:
+        content = good(request).text.replace("price", "prHALFice")
+        message = json.dumps({"choices": [{"message": {"content": content}}]})
+        return Reply(body=message.replace("HALF", "\\ud83d"))
+
+    with serve(script) as server:
+        asked(server, limit=1)
+        assert len(server.calls) == 1
+    assert "pr�ice" in Path("data/questions.jsonl").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("refused", [("response_format",), ("response_format", "seed"), ("max_tokens",)])

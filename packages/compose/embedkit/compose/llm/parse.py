@@ -20,6 +20,7 @@ _VERDICTS: dict[str, Verdict] = {
     "unsure": "unsure",
 }
 MOST_REASON = 300
+_DEPTH = 5  # of objects around the list of questions
 
 
 def parse_questions(text: str, count: int) -> dict[int, str]:
@@ -38,20 +39,21 @@ def _questions(text: str) -> Iterator[tuple[int | None, str]]:
     value = _json_in(text)
     found = list(_of_json(value)) if value is not None else []
     if not found:
-        found = [(int(number), json.loads(quoted, strict=False)) for number, quoted in _PIECE.findall(text)]
+        pieces = ((_number(number), _string(quoted)) for number, quoted in _PIECE.findall(text))
+        found = [(number, question) for number, question in pieces if question]
     if not found and not isinstance(value, dict | list) and "{" not in text:
         found = [(int(number), question) for number, question in _ITEM.findall(text)]
     yield from found
 
 
-def _of_json(value: Any) -> Iterator[tuple[int | None, str]]:
+def _of_json(value: Any, *, depth: int = 0) -> Iterator[tuple[int | None, str]]:
     if isinstance(value, dict):
-        numbered = {key: item for key, item in value.items() if key.strip().isdigit()}
+        numbered = [(number, item) for key, item in value.items() if (number := _number(key)) is not None]
         if numbered:
-            yield from ((int(key), item) for key, item in numbered.items() if isinstance(item, str))
+            yield from ((number, item) for number, item in numbered if isinstance(item, str))
             return
         inner = [item for item in value.values() if isinstance(item, list | dict)]
-        yield from _of_json(inner[0]) if inner else ()
+        yield from _of_json(inner[0], depth=depth + 1) if inner and depth < _DEPTH else ()
     for item in value if isinstance(value, list) else ():
         if isinstance(item, str):
             yield None, item
@@ -59,6 +61,13 @@ def _of_json(value: Any) -> Iterator[tuple[int | None, str]]:
             question = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
             if question is not None:
                 yield _number(item.get("number")), question
+
+
+def _string(quoted: str) -> str:
+    try:
+        return str(json.loads(quoted, strict=False))
+    except ValueError:  # an escape that is none
+        return ""
 
 
 def _number(value: object) -> int | None:

@@ -24,7 +24,7 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase, tr
-from embedkit.text import clean, shorten
+from embedkit.text import clean, shorten, writable
 
 MOST_CHARS = 200_000  # of an answer: what a model writes beyond this is not kept
 MOST_WAIT_S = 600.0
@@ -287,6 +287,7 @@ def _answer_in(value: Any, call: Call, *, seconds: float) -> Answer | None:
         return None
     if not isinstance(text, str) or not isinstance(usage, dict):
         return None
+    text = writable(text)
     return Answer(
         text=text[:MOST_CHARS],
         finished=choice.get("finish_reason") != "length" and len(text) <= MOST_CHARS,
