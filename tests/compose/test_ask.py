@@ -420,6 +420,22 @@ def test_a_server_is_asked_in_the_form_that_it_takes(here: Path, refused: tuple[
     assert ("seed" in last) == ("seed" not in refused)
 
 
+def test_an_answer_in_parts_is_read(here: Path) -> None:
+    def script(request: Request) -> Reply:
+        text = good(request).text
+        parts = [{"type": "text", "text": text[:40]}, {"type": "image"}, {"type": "text", "text": text[40:]}]
+        return Reply(body=json.dumps({"choices": [{"message": {"content": parts}}]}))
+
+    with serve(script) as server:
+        assert asked(server, limit=1).tally.given_out == 6
+
+
+def test_an_error_under_200_is_told(here: Path) -> None:
+    told = pytest.raises(UserError, match="the server says .*model is loading")
+    with serve(lambda request: Reply(body='{"error": "model is loading"}')) as server, told:
+        asked(server, limit=1, retries=0)
+
+
 def test_so_many_calls_are_made_at_a_time(here: Path) -> None:
     def script(request: Request) -> Reply:
         reply = good(request)

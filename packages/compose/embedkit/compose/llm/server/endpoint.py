@@ -24,7 +24,7 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase, tr
-from embedkit.text import clean, shorten, writable
+from embedkit.text import clean, dumps, shorten, writable
 
 MOST_CHARS = 200_000  # of an answer: what a model writes beyond this is not kept
 MOST_WAIT_S = 600.0
@@ -206,7 +206,11 @@ class Endpoint:
             raise UserError(NO_LLM, place=self.address.url, hint=NO_LLM_HINT)
         answer = _answer_in(value, call, seconds=time.monotonic() - start)
         if answer is None:
-            raise _PassingError(Phrase("what the server sends is no answer of a model"))
+            said = value.get("error") if isinstance(value, dict) else None
+            reason = Phrase("what the server sends is no answer of a model")
+            raise _PassingError(
+                Phrase("the server says {text}", text=shorten(dumps(said), 160)) if said else reason
+            )
         return answer
 
     def _failure(self, error: Any) -> Exception:
@@ -282,6 +286,8 @@ def _answer_in(value: Any, call: Call, *, seconds: float) -> Answer | None:
     try:
         choice = value["choices"][0]
         text = choice["message"].get("content") or ""
+        if isinstance(text, list):  # of parts, as some servers answer
+            text = "".join(part["text"] for part in text if part.get("type") == "text")
         usage = value.get("usage") or {}
     except (KeyError, IndexError, TypeError, AttributeError):
         return None
