@@ -431,7 +431,7 @@ def test_an_answer_in_parts_is_read(here: Path) -> None:
 
 
 def test_an_error_under_200_is_told(here: Path) -> None:
-    told = pytest.raises(UserError, match="the server says .*model is loading")
+    told = pytest.raises(UserError, match=r"the server says .*model is loading")
     with serve(lambda request: Reply(body='{"error": "model is loading"}')) as server, told:
         asked(server, limit=1, retries=0)
 
