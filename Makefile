@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,5 +53,8 @@ test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
 
+test-llm: $(VENV)/.installed-test ## ask with a real language model on loopback (needs a C++ compiler; takes an hour)
+	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python bash scripts/test-llm.sh
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-llm build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -40,7 +40,7 @@ wheel=$(ls "$work"/dist/*.whl)
 for room in crawler compose trainer evaluation explore serving; do
   printf '%s\n' "embedkit/$room/__init__.py" "embedkit/$room/commands.py" "embedkit/$room/py.typed"
 done >"$work/wanted.txt"
-for name in $(cat "$work/wanted.txt") embedkit/cli.py embedkit/py.typed embedkit/shipped/electronics.ko.csv embedkit/shipped/forms/ko.toml embedkit/shipped/questions.ko.jsonl \
+for name in $(cat "$work/wanted.txt") embedkit/cli.py embedkit/py.typed embedkit/shipped/electronics.ko.csv embedkit/shipped/forms/ko.toml embedkit/shipped/prompts/questions.toml embedkit/shipped/questions.ko.jsonl \
   embedkit/shipped/pages/circuits.en.html embedkit/schemas/pairs.schema.json; do
   grep -qx "$name" "$work/names.txt" || { echo "the wheel lacks $name"; exit 1; }
 done

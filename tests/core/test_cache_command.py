@@ -39,6 +39,7 @@ def test_info_counts_only_what_embedkit_made(cache: Path) -> None:
         ("http", 2, 150),
         ("vectors", 2, 200),
         ("models", 0, 0),
+        ("answers", 0, 0),
     ]
 
 
@@ -55,6 +56,15 @@ def test_clear_removes_one_room(cache: Path) -> None:
 
 def test_clear_keeps_what_is_not_ours(cache: Path) -> None:
     cache_clear(yes=True)
+    assert files(cache) == ["models/my-own-model/w"]
+
+
+def test_answers_that_may_have_cost_money_are_cleared_by_name_only(cache: Path) -> None:
+    (cache / "answers").mkdir()
+    (cache / "answers" / "answers.sqlite").write_bytes(b"x")
+    cache_clear(yes=True)
+    assert files(cache) == ["answers/answers.sqlite", "models/my-own-model/w"]
+    cache_clear("answers", yes=True)
     assert files(cache) == ["models/my-own-model/w"]
 
 

@@ -69,6 +69,14 @@ def test_licences_stand_in_it_and_rows_without_one_are_counted(
     assert "6 of the rows name no licence" in told
 
 
+def test_who_wrote_questions_among_the_rows_stands_in_it(workplace: Path, config_values: Values) -> None:
+    manifest = {"step": "compose", "settings": {"questions_written_by": {"gemma-3": "its terms"}}}
+    rest = {"inputs": {}, "outputs": {}, "counts": {}, "versions": {}}
+    (workplace / "pairs.manifest.json").write_text(json.dumps(manifest | rest), encoding="utf-8")
+    told = card(run(config_values(train={"epochs": 1})))
+    assert "- Questions among them written by the language model gemma-3. its terms" in told
+
+
 def test_every_loss_of_several_files_is_named(workplace: Path, config_values: Values) -> None:
     write_rows(workplace / "nli.jsonl", classed_rows())
     write_rows(workplace / "sts.jsonl", scored_rows())

@@ -1,4 +1,4 @@
-"""The cache folder for pages, vectors and converted models: `EMBEDKIT_CACHE`, else the platform's cache folder."""
+"""The cache folder for pages, vectors, models and answers: `EMBEDKIT_CACHE`, else the platform's cache folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 from embedkit.errors import UserError
 from embedkit.files import share_lock
 
-Room = Literal["http", "vectors", "models"]
+Room = Literal["http", "vectors", "models", "answers"]
 BUSY_SECONDS = 120.0  # how long a process waits for another that writes to the same SQLite file
 _held: dict[Path, int | None] = {}  # the rooms this process uses, with the descriptor of each lock
 

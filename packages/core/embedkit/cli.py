@@ -76,7 +76,10 @@ def cache_info(json_: Annotated[bool, typer.Option("--json", help="Print one JSO
 @cache_app.command("clear")
 def cache_clear(
     room: Annotated[
-        Literal["http", "vectors", "models"] | None, typer.Argument(help="One room. Default: all of them.")
+        Literal["http", "vectors", "models", "answers"] | None,
+        typer.Argument(
+            help="One room. Default: all but the answers of language models, which may have cost money."
+        ),
     ] = None,
     older_than: Annotated[
         float, typer.Option(metavar="DAYS", min=0, help="Keep files of the last DAYS days.")
@@ -84,7 +87,7 @@ def cache_clear(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Remove fetched pages, vectors and converted models, but none that another embedkit is using."""
+    """Remove fetched pages, vectors and converted models (answers by name), but none that another embedkit is using."""
     from embedkit.commands.cache import cache_clear as run
 
     run(room, older_than=older_than, yes=yes, as_json=json_)

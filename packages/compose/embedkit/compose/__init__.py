@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from embedkit.compose.export.convert import ConvertOptions as ConvertOptions
     from embedkit.compose.export.convert import ConvertResult as ConvertResult
     from embedkit.compose.export.convert import convert as convert
+    from embedkit.compose.llm.ask import ask as ask
+    from embedkit.compose.llm.judge import judge as judge
+    from embedkit.compose.llm.records import AskOptions as AskOptions
+    from embedkit.compose.llm.records import AskResult as AskResult
+    from embedkit.compose.llm.records import JudgeOptions as JudgeOptions
+    from embedkit.compose.llm.records import JudgeResult as JudgeResult
     from embedkit.compose.run.compose import compose as compose
     from embedkit.compose.run.options import ComposeOptions as ComposeOptions
     from embedkit.compose.run.result import ComposeResult as ComposeResult
@@ -27,8 +33,11 @@ if TYPE_CHECKING:
     from embedkit.compose.templates.run import synth as synth
 
 # A folder imports only itself and those before it.
-FOLDERS = ("concepts", "rows", "mine", "export", "encode", "templates", "known", "check", "run")
+FOLDERS = ("concepts", "rows", "mine", "export", "encode", "templates", "known", "llm", "check", "run")
 API = {
+    "llm.judge": ("judge",),
+    "llm.records": ("AskOptions", "AskResult", "JudgeOptions", "JudgeResult"),
+    "llm.ask": ("ask",),
     "encode.records": ("EmbedOptions", "EmbedResult"),
     "encode.run": ("embed",),
     "export.convert": ("ConvertOptions", "ConvertResult", "convert"),

@@ -8,6 +8,7 @@ import typer
 
 from embedkit.compose.encode.commands import embed
 from embedkit.compose.export.commands import convert
+from embedkit.compose.llm.commands import ask, judge
 from embedkit.compose.templates.commands import synth
 
 
@@ -72,7 +73,8 @@ def compose(
         typer.Option(
             metavar="FILE",
             help="Questions of your own, which only measure: CSV, TSV or JSONL with the columns question and "
-            "term, entry_id or definition. Repeatable.",
+            "term, entry_id or definition. Those with a style, as ask writes them, are split by it: some styles of "
+            "each concept train. Repeatable.",
         ),
     ] = None,
     train_questions: Annotated[
@@ -271,5 +273,5 @@ def register(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command("compose")(compose)
     app.command("validate")(validate)
-    for command in (embed, synth, convert):
+    for command in (ask, judge, embed, synth, convert):
         app.command()(command)

@@ -19,9 +19,10 @@ from embedkit.text import pad
 
 ROOMS: tuple[Room, ...] = get_args(Room)
 DAY_S = 86_400
-# The crawler's database, and files named by the hash of a model's weights. EMBEDKIT_CACHE may be a folder with other
-# things in it; those are never removed.
-_OURS = re.compile(r"(http(?=\.sqlite)|[0-9a-f]{16}(?=\.))")
+PAID: Room = "answers"  # of language models: cleared only by name
+# The databases of pages and answers, and files named by the hash of a model's weights. EMBEDKIT_CACHE may be a folder
+# with other things in it; those are never removed.
+_OURS = re.compile(r"((?:http|answers)(?=\.sqlite)|[0-9a-f]{16}(?=\.))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ def cache_info(*, as_json: bool = False) -> tuple[CacheUsage, ...]:
 def cache_clear(
     room: Room | None = None, *, older_than: float = 0, yes: bool = False, as_json: bool = False
 ) -> tuple[CacheUsage, ...]:
-    """Remove files older than `older_than` days from one room or all; asks first unless `yes`.
+    """Remove files older than `older_than` days from one room, or from all but the answers; asks first unless `yes`.
 
     Raises:
         UserError: stdin is no terminal to ask on, or a file cannot be removed.
         AnswerNoError: the answer was no, or a room is in use (the others were cleared).
     """
     newest = time.time() - older_than * DAY_S
-    found = {name: _old(name, newest) for name in ([room] if room else ROOMS)}
+    found = {name: _old(name, newest) for name in ([room] if room else [one for one in ROOMS if one != PAID])}
     sums = tuple(_usage(name, entries) for name, entries in found.items())
     if any(entries for entries in found.values()) and not yes:
         _confirm(sum(held.files for held in sums), sum(held.bytes for held in sums))

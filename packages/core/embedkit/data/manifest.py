@@ -84,3 +84,15 @@ def wrote(output: Path, *, step: str) -> bool:
     except UserError:
         return False
     return manifest.step == step and manifest.outputs.get(output.name) == sha256_file(output)
+
+
+def question_writers(rows: Path) -> dict[str, str]:
+    """The language models that wrote questions among composed rows, each with a note on its licence."""
+    path = manifest_path(rows)
+    if not path.is_file():
+        return {}
+    try:
+        writers = read_manifest(path).settings.get("questions_written_by")
+    except UserError:
+        return {}
+    return writers if isinstance(writers, dict) else {}

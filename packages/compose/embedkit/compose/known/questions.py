@@ -23,17 +23,23 @@ AskedKind = Literal["named", "other_name", "described"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
 _TARGETS = ("entry_id", "definition", "term")
 _MOST_CHARS = 2000
+_RUN = ("llm", "prompt", "seed")  # what `ask` writes beside a question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnQuestion:
-    """A question and the number of the record that answers it. `train` says that it may be trained on."""
+    """A question and the number of the record that answers it. `train` says that it may be trained on.
+
+    `style` and `run` are of those that a language model wrote: how it was to ask, and which model with which prompt.
+    """
 
     question: str
     kind: AskedKind
     record: int
     lang: str
     train: bool
+    style: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,9 @@ class _Row:
     value: str
     kind: str
     train: bool
+    lang: str = ""
+    style: str = ""
+    run: str = ""
 
     @property
     def key(self) -> str:
@@ -106,6 +115,9 @@ def _rows(path: Path | str, *, train: bool) -> Iterator[_Row | Reject]:
             value=values.get(target, ""),
             kind=values.get("kind", ""),
             train=train,
+            style=values.get("style", ""),
+            lang=values.get("lang", "") if values.get("style") else "",
+            run=" ".join(filter(None, (values.get(column, "") for column in _RUN))),
         )
         yield _problem(row) or row
 
@@ -116,6 +128,9 @@ _COLUMNS = {
     "entry_id": ("entry_id",),
     "definition": ("definition", "positive"),
     "kind": ("kind",),
+    "style": ("style",),
+    "lang": ("lang",),
+    **{column: (column,) for column in _RUN},
 }
 
 
@@ -171,7 +186,7 @@ class _Found:
         if len(concepts) > 1:
             return row.reject(f"ambiguous {row.target}", row.value)
         members = self._members[concepts.pop()]
-        lang = language_of(row.question, fallback=self._entries[found[0]].lang)
+        lang = row.lang or language_of(row.question, fallback=self._entries[found[0]].lang)
         if row.target == "term":
             named = [*found, *(n for n in self._other.get(key, ()) if n in members)]
             found = [n for n in named if self._entries[n].lang.partition("-")[0] == lang] or found
@@ -184,6 +199,8 @@ class _Found:
             record=found[0],
             lang=lang,
             train=row.train,
+            style=row.style,
+            run=row.run,
         )
 
 

@@ -48,8 +48,10 @@ class Candidate:
     reason: str = ""
     rows: str = ""
     decision: str = ""
+    judgement: str = ""
 
 
+JUDGEMENT = "judgement"  # what a language model says of a candidate (`embedkit judge`)
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Candidate))
 
 

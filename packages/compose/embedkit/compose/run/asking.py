@@ -23,6 +23,7 @@ from embedkit.compose.known.rows import (
     seen_anchors,
     with_one_spelling,
 )
+from embedkit.compose.known.styles import split_by_style
 from embedkit.compose.known.training import Taught, description_rows, question_rows, taught_names, typo_rows
 from embedkit.compose.rows.drafts import TRAINING_KINDS, Draft, drafts_spool
 from embedkit.compose.rows.split import PARTS, Part
@@ -206,6 +207,13 @@ def _questions(
                 asked.append(item)
         tally.given_out = len(asked)
         tally.print()
+        asked = split_by_style(asked, concept_of, seed=settings.options.seed)
+        if written := [item for item in asked if item.style]:
+            say(
+                "questions of a language model: {train} of {count} may be trained on, the others only measure",
+                train=sum(item.train for item in written),
+                count=len(written),
+            )
     return tally, asked
 
 

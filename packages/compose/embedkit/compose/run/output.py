@@ -11,6 +11,7 @@ from typing import IO, Any
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.export.card import Contents, card_path, write_card
 from embedkit.compose.known.rows import KNOWN_PARTS, KnownPart, KnownRows
+from embedkit.compose.llm.server.licence import writers_of
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.rounds import rounds_folder
@@ -180,7 +181,10 @@ def _asked(settings: Settings) -> dict[str, Any]:
         for name, paths in files.items()
         if paths
     }
-    return {"forms": settings.options.forms, "known": settings.known, **hashes}
+    paths = {path for found in files.values() for path in found if isinstance(path, Path)}
+    writers = {llm: note for path in sorted(paths) for llm, note in writers_of(path).items()}
+    asked = {"forms": settings.options.forms, "known": settings.known, **hashes}
+    return asked | ({"questions_written_by": writers} if writers else {})
 
 
 class _HashedFile:

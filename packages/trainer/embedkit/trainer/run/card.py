@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedkit.data.manifest import question_writers
 from embedkit.files import write_text
 from embedkit.models.run_folder import (
     CARD,
@@ -56,6 +57,9 @@ model: measure before use with `embedkit evaluate`. It has learnt whatever its b
 texts are biased towards.
 """
 
+_ROWS = "- Rows: "
+_WRITTEN = "- Questions among them written by the language model "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardFacts:
@@ -81,11 +85,18 @@ def write_card(run: Path, facts: CardFacts) -> str:
     """Write README.md to the run; return the text of the copy that lies in its model folder."""
     text = card_text(facts)
     if (measured := measured_run(run)) is not None:
+        text = text.replace(_ROWS, "".join((*_writers_of(measured), _ROWS)), 1)
         text = with_section(text, evaluation_section(_measured_elsewhere(measured)))
     write_text(run / CARD, text)
     return text.replace(
         'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
     )
+
+
+def _writers_of(measured: Path) -> Iterator[str]:
+    """The lines of a measured run's card on the language models that wrote questions among its rows."""
+    card = (measured / CARD).read_text(encoding="utf-8") if (measured / CARD).is_file() else ""
+    return (line + "\n" for line in card.splitlines() if line.startswith(_WRITTEN))
 
 
 def _measured_elsewhere(measured: Path) -> str:
@@ -149,7 +160,7 @@ def _length(most: float) -> str:
 def _data(rows: RowSummary) -> Iterator[str]:
     lines = [
         f"- File: {_names(rows.paths)}" + (f", SHA-256 `{rows.sha256}`" if rows.sha256 else ""),
-        f"- Rows: {rows.rows}, hard negatives: {rows.hard_negatives}",
+        f"{_ROWS}{rows.rows}, hard negatives: {rows.hard_negatives}",
     ]
     counts = (
         ("Languages", rows.languages),
@@ -158,6 +169,8 @@ def _data(rows: RowSummary) -> Iterator[str]:
         ("Licences", rows.licenses),
     )
     lines += [f"- {title}: {_counted(values)}" for title, values in counts if values]
+    writers = {llm: note for path in rows.paths for llm, note in question_writers(Path(path)).items()}
+    lines += [f"{_WRITTEN}{llm}. {note}" for llm, note in writers.items()]
     yield "## Training data\n\n" + "\n".join(lines) + "\n"
     bare = rows.rows - sum(rows.licenses.values())
     if bare:

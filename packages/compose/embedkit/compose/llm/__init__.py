@@ -1,0 +1,1 @@
+"""Questions and judgements that a language model writes, by any OpenAI-compatible endpoint: asked, checked, kept."""

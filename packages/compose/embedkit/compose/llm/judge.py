@@ -1,0 +1,171 @@
+"""Judge: a language model says of mined candidates whether the two names are one thing; a person can overrule it.
+
+The decision column is what counts: a model fills it where it is empty, and says why in the column beside it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedkit.compose.llm.ask import say_where
+from embedkit.compose.llm.parse import Verdict, parse_verdict
+from embedkit.compose.llm.prompt import Prompt, entry_object, read_prompt, synonym_call
+from embedkit.compose.llm.records import Answer, Call, JudgeOptions, JudgeResult
+from embedkit.compose.llm.server.address import parse_endpoint
+from embedkit.compose.llm.server.answers import open_answers
+from embedkit.compose.llm.server.caller import Caller, check_prices, plan_calls, print_plan, shape_of
+from embedkit.compose.llm.server.endpoint import open_endpoint
+from embedkit.compose.mine.synonyms import JUDGEMENT, Candidate, read_candidates
+from embedkit.console import out_json, say
+from embedkit.data.entries import Entry
+from embedkit.data.reading import locate, read_columns, read_entries
+from embedkit.errors import AnswerNoError, UserError
+from embedkit.files import atomic, refuse_existing, refuse_folder
+from embedkit.messages import tr
+from embedkit.text import fold
+
+TOKENS_A_JUDGEMENT = 40
+SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The candidates of a table, and the places of those that nobody has decided yet."""
+
+    rows: list[Candidate]
+    places: list[int]
+
+
+def judge(options: JudgeOptions) -> JudgeResult | None:
+    """Fill in accept or reject for each undecided candidate, with the reason beside it; None with `dry_run`.
+
+    Raises:
+        UserError: an option, the table or the endpoint is wrong; nothing is written.
+        AnswerNoError: some candidates got no answer (the others are filled in).
+    """
+    address = parse_endpoint(options.endpoint, allow_plain=options.allow_plain)
+    check_prices(options)
+    prompt = read_prompt("synonyms", options.prompt)
+    if options.dry_run:
+        say_where(address, "", dry_run=True)
+        _print_plan(options, prompt)
+        return None
+    with open_endpoint(address, options) as endpoint, open_answers() as store:
+        llm = endpoint.choose_model(options.llm)
+        say_where(address, llm)
+        found = _read(options)
+        caller = Caller(endpoint, store, llm, options)
+        answers = caller.answers(
+            _calls(options, prompt, found, llm),
+            worth=lambda text: parse_verdict(text) is not None,
+            label=tr("candidates"),
+        )
+        caller.require_answers(answers)
+    return _finish(options, found, answers, caller)
+
+
+def _read(options: JudgeOptions) -> _Open:
+    path = Path(options.candidates)
+    if not options.candidates:
+        raise UserError(
+            "no candidates", hint="--candidates names the synonym_candidates.csv beside your pairs"
+        )
+    if options.output:
+        refuse_folder(options.output)
+        if Path(options.output) != path:
+            refuse_existing(options.output, force=options.force)
+    rows = read_candidates(path)
+    places = [place for place, row in enumerate(rows) if not row.decision]
+    return _Open(rows, places[: options.limit or None])
+
+
+def _calls(options: JudgeOptions, prompt: Prompt, found: _Open, llm: str) -> list[Call]:
+    entries = [entry for name in options.inputs for entry in read_entries(locate(name))]
+    by_text: dict[str, Entry] = {}
+    for entry in entries:
+        for text in entry.texts:
+            by_text.setdefault(fold(text), entry)
+    shape = shape_of(llm, options)
+    rows = [found.rows[place] for place in found.places]
+    return [synonym_call(prompt, list(_sides(row, by_text)), shape=shape, seed=options.seed) for row in rows]
+
+
+def _sides(row: Candidate, by_text: dict[str, Entry]) -> Iterator[dict[str, object]]:
+    for text, term in ((row.text_a, row.term_a), (row.text_b, row.term_b)):
+        entry = by_text.get(fold(text)) or by_text.get(fold(term))
+        known = entry_object(entry.term, entry.definition, entry.names) if entry else {"term": term}
+        yield {"text": text, **known}
+
+
+def _print_plan(options: JudgeOptions, prompt: Prompt) -> None:
+    calls = _calls(options, prompt, _read(options), options.llm)
+    with open_answers() as store:
+        plan = plan_calls(calls, store, options.llm, options, tokens_each=TOKENS_A_JUDGEMENT)
+    if options.as_json:
+        out_json(plan.to_object())
+    else:
+        print_plan(plan, calls[:SAMPLES])
+
+
+def _finish(
+    options: JudgeOptions, found: _Open, answers: Sequence[Answer | None], caller: Caller
+) -> JudgeResult:
+    judged: dict[int, tuple[Verdict, str]] = {}
+    unsure = 0
+    for place, answer in zip(found.places, answers, strict=True):
+        verdict = parse_verdict(answer.text) if answer else None
+        if answer is not None:
+            judged[place] = verdict or ("unsure", tr("its answer was none"))
+            unsure += judged[place][0] == "unsure"
+    output = options.output or options.candidates
+    _write(Path(options.candidates), Path(output), judged, caller.llm)
+    decisions = [verdict for verdict, _ in judged.values()]
+    result = JudgeResult(
+        llm=caller.llm,
+        candidates=len(found.rows),
+        decided_before=sum(bool(row.decision) for row in found.rows),
+        accepted=decisions.count("accept"),
+        rejected=decisions.count("reject"),
+        unsure=unsure,
+        usage=caller.usage,
+        output=output,
+    )
+    caller.print_usage()
+    say(
+        "judge: {accepted} accepted, {rejected} rejected, {unsure} left open, {before} decided before",
+        accepted=result.accepted,
+        rejected=result.rejected,
+        unsure=result.unsure,
+        before=result.decided_before,
+    )
+    say("wrote {outputs}", outputs=output)
+    say("look through it: what you write into decision counts; then compose --synonyms {path}", path=output)
+    if options.as_json:
+        out_json(result.to_object())
+    if caller.usage.unanswered:
+        raise AnswerNoError(
+            "{count} calls got no answer",
+            hint="the same command asks for these alone",
+            count=sum(caller.usage.unanswered.values()),
+        )
+    return result
+
+
+def _write(path: Path, output: Path, judged: dict[int, tuple[Verdict, str]], llm: str) -> None:
+    """The table with all its columns as they were, decisions and judgements filled in."""
+    table = read_columns(path)
+    names = [*table.names, *([JUDGEMENT] if JUDGEMENT not in table.names else [])]
+    with atomic(output, newline="") as handle:
+        handle.write("\ufeff")
+        writer = csv.writer(handle)
+        writer.writerow(names)
+        for place, row in enumerate(table.rows):
+            cells = dict(zip(table.names, row.cells, strict=True))
+            if place in judged:
+                verdict, reason = judged[place]
+                cells["decision"] = "" if verdict == "unsure" else verdict
+                cells[JUDGEMENT] = f"{llm}: {verdict}" + (f" ({reason})" if reason else "")
+            writer.writerow([cells.get(name, "") for name in names])
