@@ -100,12 +100,16 @@ def config_init(
         Path | None,
         typer.Option(help="Rows to suit; by default data/pairs.jsonl or pairs.jsonl, where there is one."),
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="Base model; auto: the smallest on this machine that reads the rows' languages."),
+    ] = "",
     force: ForceOption = False,
 ) -> None:
     """Write a config with the settings that measured best for rows like these."""
     from embedkit.trainer.settings import config_init as run
 
-    run(output=output, pairs=pairs, force=force)
+    run(output=output, pairs=pairs, model=model, force=force)
 
 
 @config_app.command("validate")
