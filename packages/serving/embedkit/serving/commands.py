@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from embedkit.serving.deploy.commands import deploy_app
+
 
 class ExportFormat(StrEnum):
     """What a model can be exported to."""
@@ -78,3 +80,4 @@ def register(app: typer.Typer) -> None:
     """Add the room's commands."""
     app.command()(serve)
     app.command()(export)
+    app.add_typer(deploy_app)

@@ -1,0 +1,140 @@
+"""What is deployed: a run or another model, its export, and the rows and the base model that a cloud trains it from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embedkit.console import say
+from embedkit.errors import UserError
+from embedkit.models.resolve import newest_run, resolve_model, weights_hash
+from embedkit.models.run_folder import Run, run_of
+from embedkit.serving.exporter import EXPORTS, RECORD, ExportOptions, export
+from embedkit.serving.server import name_of
+
+GRAPHS = ("onnx", "onnx-int8")
+# The scorer reads these, and the graph that is named; not the weights for torch, which are as large again.
+_SCORED = ("*.json", "1_Pooling/*", "README*", "LICEN[CS]E*", "NOTICE*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploySource:
+    """A model with the record of its export; `run` is None where it is no run."""
+
+    name: str
+    path: Path
+    run: Run | None
+    export: Path
+    record: Mapping[str, Any]
+    graph: str
+
+    def copy_export(self, target: Path) -> None:
+        """Copy what the scorer reads."""
+        files = [path for pattern in _SCORED for path in self.export.glob(pattern) if path.is_file()]
+        files += [self.export / name for name in self.record["graphs"][self.graph]["sha256"]]
+        for path in sorted(files):
+            copy = target / path.relative_to(self.export)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        record = {**self.record, "graphs": {self.graph: self.record["graphs"][self.graph]}}
+        (target / RECORD).write_text(
+            json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
+
+
+def find_source(model: str | None, *, exported: Path | None, graph: str) -> DeploySource:
+    """The model and its export, which is made where there is none yet.
+
+    Raises:
+        UserError: there is no such model or export, or the export is of another model or without the graph.
+    """
+    if graph not in GRAPHS:
+        raise UserError(
+            "{graph!r} is no graph that can be deployed",
+            place="--graph",
+            hint="one of: {known}",
+            graph=graph,
+            known=", ".join(GRAPHS),
+        )
+    source = resolve_model(model or newest_run(), network=False)
+    folder = exported or Path(EXPORTS) / Path(name_of(source)).name
+    if exported is None and not folder.exists():
+        say("no export yet: writing {folder}", folder=folder)
+        export(ExportOptions(model=source.requested, to=GRAPHS, output=folder))
+    record = read_export(folder)
+    _require_same(folder, record, source.path)
+    if graph not in record["graphs"]:
+        raise UserError(
+            "has no graph {graph!r}",
+            place=str(folder),
+            hint="embedkit export --model {model} --to {graph} --output {folder} --force",
+            graph=graph,
+            model=source.requested,
+            folder=folder,
+        )
+    return DeploySource(
+        name=Path(name_of(source)).name,
+        path=Path(source.path),
+        run=run_of(source),
+        export=folder,
+        record=record,
+        graph=graph,
+    )
+
+
+def read_export(folder: Path) -> Mapping[str, Any]:
+    """The record of an export.
+
+    Raises:
+        UserError: the folder is none.
+    """
+    try:
+        record: Mapping[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        missing = [name for graph in record["graphs"].values() for name in graph["sha256"]]
+        missing = [name for name in ("tokenizer.json", *missing) if not (folder / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        missing, record = [RECORD], {}
+    if missing:
+        raise UserError(
+            "is no whole export: {missing} is missing or damaged",
+            place=str(folder),
+            hint="embedkit export --model runs/NAME --to onnx --to onnx-int8 writes one",
+            missing=missing[0],
+        )
+    return record
+
+
+def _require_same(folder: Path, record: Mapping[str, Any], model: str) -> None:
+    if record.get("weights") != weights_hash(model):
+        raise UserError(
+            "is an export of other weights than {model}",
+            place=str(folder),
+            hint="embedkit export --model {model} --to onnx --to onnx-int8 --output {folder} --force",
+            model=model,
+            folder=folder,
+        )
+
+
+def require_run(source: DeploySource) -> Run:
+    """The run, whose rows are there.
+
+    Raises:
+        UserError: the model is no run, or its rows are gone.
+    """
+    if source.run is None:
+        raise UserError(
+            "is no run: there is no recipe and there are no rows to train it from",
+            place=str(source.path),
+            hint="name a run (runs/NAME); deploy docker, kserve and hf-endpoint take any model",
+        )
+    if not source.run.trained_on:
+        raise UserError(
+            "the rows that the run was trained on are not there",
+            place=str(source.run.folder),
+            hint="run this where its data.pairs_path leads to them",
+        )
+    return source.run
