@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from embedkit.models.resolve import Role
 from embedkit.serving.app import ServedModel, make_app
-from embedkit.serving.batcher import Encoded
+from embedkit.serving.score.answers import Encoded
 
 SERVED = ServedModel(name="m", dimensions=1, max_tokens=None)
 

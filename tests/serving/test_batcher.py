@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from embedkit.models.resolve import Role
-from embedkit.serving.batcher import Batcher, Encoded, QueueFullError
+from embedkit.serving.batcher import Batcher, QueueFullError
+from embedkit.serving.score.answers import Encoded
 
 
 class Model:

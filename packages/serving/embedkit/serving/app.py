@@ -6,28 +6,31 @@ https://platform.openai.com/docs/api-reference/embeddings
 from __future__ import annotations
 
 import asyncio
-import base64
 import hmac
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError, field_validator
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from embedkit.serving.batcher import Batcher, Encode, Encoded, QueueFullError
+from embedkit.serving.batcher import Batcher, Encode, QueueFullError
 from embedkit.serving.metrics import ServiceMetrics
+from embedkit.serving.score.answers import Encoded, embeddings_answer
+from embedkit.serving.score.requests import (
+    EmbeddingRequest,
+    RequestError,
+    check_dimensions,
+    check_model,
+    parse_request,
+)
 
 MAX_BODY_BYTES = 32 << 20
-MAX_TEXTS = 2048
 _LOG = logging.getLogger(__name__)
 _GONE = 499  # nginx's status for a client that disconnected
 
@@ -39,37 +42,6 @@ class ServedModel:
     name: str
     dimensions: int
     max_tokens: int | None
-
-
-class EmbeddingRequest(BaseModel):
-    """The body of `/v1/embeddings`. Beyond OpenAI's fields, `input_type` says which prompt a text gets."""
-
-    input: list[str] = Field(min_length=1, max_length=MAX_TEXTS)
-    model: str | None = None
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(default=None, ge=1)
-    input_type: Literal["query", "document"] = "document"
-
-    @field_validator("input", mode="before")
-    @classmethod
-    def _one_text_is_a_list_of_one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-
-class ApiError(Exception):
-    """A request that gets an error instead of vectors."""
-
-    def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.param, self.code = status, param, code
-
-    def response(self) -> Response:
-        """The error in OpenAI's form."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
-        return _json({"error": error}, self.status, {"Retry-After": "1"} if self.status == 429 else None)
 
 
 def make_app(
@@ -115,13 +87,13 @@ class _Service:
                 try:
                     self._authorise(request)
                     response = await handler(request)
-                except ApiError as error:
-                    response = error.response()
+                except RequestError as error:
+                    response = _error(error)
                 except ClientDisconnect:
                     response = Response(status_code=_GONE)
                 except Exception:  # noqa: BLE001  (one request's failure; the log has the traceback)
                     _LOG.exception("%s %s failed", request.method, request.url.path)
-                    response = ApiError(500, "internal error; see the log of the service").response()
+                    response = _error(RequestError(500, "internal error; see the log of the service"))
                 status.code = response.status_code
             return response
 
@@ -130,26 +102,14 @@ class _Service:
     async def embeddings(self, request: Request) -> Response:
         """`POST /v1/embeddings`."""
         asked = await _parsed(request)
-        if asked.model not in (None, self._served.name):
-            raise ApiError(
-                404,
-                f"the model {asked.model!r} is not served here; {self._served.name!r} is",
-                param="model",
-                code="model_not_found",
-            )
-        empty = next((place for place, text in enumerate(asked.input) if not text.strip()), None)
-        if empty is not None:
-            raise ApiError(400, f"input[{empty}] is empty", param="input")
-        if asked.dimensions and asked.dimensions > self._served.dimensions:
-            raise ApiError(
-                400, f"the model has {self._served.dimensions} dimensions at most", param="dimensions"
-            )
+        check_model(asked.model, (self._served.name,))
+        check_dimensions(asked, self._served.dimensions)
         encoded = await self._encoded(request, asked)
-        return _json(_answer(encoded, asked, self._served))
+        return _json(embeddings_answer(encoded, asked, self._served.name))
 
     async def _encoded(self, request: Request, asked: EmbeddingRequest) -> Encoded:
         """The vectors. When the client disconnects, its texts are not encoded any more."""
-        work = asyncio.create_task(self.batcher.encode(asked.input, asked.input_type))
+        work = asyncio.create_task(self.batcher.encode(asked.texts, asked.input_type))
         gone = asyncio.create_task(_gone(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +117,7 @@ class _Service:
                 raise ClientDisconnect
             return work.result()
         except QueueFullError:
-            raise ApiError(
+            raise RequestError(
                 429, "the queue is full; try again in a second", code="rate_limit_exceeded"
             ) from None
         finally:
@@ -187,7 +147,7 @@ class _Service:
         if scheme.lower() != "bearer" or not hmac.compare_digest(
             key.strip().encode("latin-1"), self._api_key.encode()
         ):
-            raise ApiError(
+            raise RequestError(
                 401, "the API key is missing or wrong; send Authorization: Bearer KEY", code="invalid_api_key"
             )
 
@@ -197,15 +157,11 @@ async def _parsed(request: Request) -> EmbeddingRequest:
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
-            raise ApiError(413, f"the body has more than {MAX_BODY_BYTES >> 20} MiB")
+            raise RequestError(413, f"the body has more than {MAX_BODY_BYTES >> 20} MiB")
     try:
-        return EmbeddingRequest.model_validate(orjson.loads(bytes(body)))
+        return parse_request(orjson.loads(bytes(body)))
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, f"the body is not JSON: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or None
-        raise ApiError(400, f"{place}: {first['msg']}" if place else first["msg"], param=place) from None
+        raise RequestError(400, f"the body is not JSON: {error}") from None
 
 
 async def _gone(request: Request) -> None:
@@ -213,36 +169,8 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _answer(encoded: Encoded, asked: EmbeddingRequest, served: ServedModel) -> dict[str, Any]:
-    vectors = _shortened(encoded.vectors, asked.dimensions)
-    data = [
-        {"object": "embedding", "index": place, "embedding": vector}
-        for place, vector in enumerate(_written(vectors, asked.encoding_format))
-    ]
-    tokens = sum(encoded.tokens)
-    answer = {
-        "object": "list",
-        "data": data,
-        "model": served.name,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
-    cut = [place for place, was_cut in enumerate(encoded.cut) if was_cut]
-    return answer | ({"truncated": cut} if cut else {})
-
-
-def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[np.float32]:
-    """The first `dimensions` of each vector, normalised again."""
-    if dimensions is None or dimensions == vectors.shape[1]:
-        return vectors
-    first = vectors[:, :dimensions]
-    norms = np.linalg.norm(first, axis=1, keepdims=True)
-    return np.ascontiguousarray(first / np.where(norms > 0, norms, 1), dtype=np.float32)
-
-
-def _written(vectors: NDArray[np.float32], form: str) -> Sequence[Any]:
-    if form == "float":
-        return list(vectors)
-    return [base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii") for vector in vectors]
+def _error(error: RequestError) -> Response:
+    return _json(error.to_object(), error.status, {"Retry-After": "1"} if error.status == 429 else None)
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -257,4 +185,4 @@ async def _missing(request: Request, error: Exception) -> Response:
         if status == 405
         else "is not found; there are POST /v1/embeddings and GET /v1/models"
     )
-    return ApiError(status, f"{request.method} {request.url.path} {reason}").response()
+    return _error(RequestError(status, f"{request.method} {request.url.path} {reason}"))

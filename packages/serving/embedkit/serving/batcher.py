@@ -16,16 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.models.resolve import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Unit vectors `(B, D)`; the token count of each text as encoded, and whether the text was truncated."""
-
-    vectors: NDArray[np.float32]
-    tokens: Sequence[int]
-    cut: Sequence[bool]
-
+from embedkit.serving.score.answers import Encoded
 
 Encode = Callable[[Sequence[str], Role], Encoded]
 

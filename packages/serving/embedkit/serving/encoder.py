@@ -7,7 +7,7 @@ from typing import Any
 
 from embedkit.models.resolve import Role
 from embedkit.models.vectors import Encoder
-from embedkit.serving.batcher import Encoded
+from embedkit.serving.score.answers import Encoded
 
 CPU_GROUP = 8  # texts of like length; a batch of 32, padded to its longest text, takes 1.5 times as long
 

@@ -32,11 +32,11 @@ EXPORTS = "exports"
 RECORD = "export.json"
 _PAPERS = ("README*", "LICEN[CS]E*", "NOTICE*")
 _LIBRARIES = ("onnx", "onnxruntime", "openvino")
-# In the older form of the configs each way of pooling has a switch of its own.
+# In the older form of the configs each way of pooling has a switch of its own; several are put together in this order.
 _POOLING = {
     "cls": "pooling_mode_cls_token",
-    "mean": "pooling_mode_mean_tokens",
     "max": "pooling_mode_max_tokens",
+    "mean": "pooling_mode_mean_tokens",
     "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
     "weightedmean": "pooling_mode_weightedmean_tokens",
     "lasttoken": "pooling_mode_lasttoken",
@@ -135,13 +135,13 @@ def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
 def _older_pooling(config: dict[str, Any]) -> dict[str, Any]:
     if "pooling_mode" not in config:
         return config
-    modes = config["pooling_mode"]
+    given = config["pooling_mode"]
+    modes = [given] if isinstance(given, str) else list(given)
+    if modes != [mode for mode in _POOLING if mode in modes]:
+        return config
     return {
         "word_embedding_dimension": config["embedding_dimension"],
-        **{
-            switch: mode in ([modes] if isinstance(modes, str) else modes)
-            for mode, switch in _POOLING.items()
-        },
+        **{switch: mode in modes for mode, switch in _POOLING.items()},
         "include_prompt": config["include_prompt"],
     }
 

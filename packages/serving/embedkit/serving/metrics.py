@@ -16,7 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embedkit.serving.batcher import Encoded
+from embedkit.serving.score.answers import Encoded
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
