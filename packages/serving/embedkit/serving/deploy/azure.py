@@ -21,7 +21,7 @@ from embedkit.serving.deploy import names
 from embedkit.serving.deploy.folder import filled, write, write_json
 from embedkit.serving.deploy.notebooks import notebook
 from embedkit.serving.deploy.packages import PYTHON, SERVING, pinned, pinned_extras, write_wheel
-from embedkit.serving.deploy.source import DeploySource, require_run
+from embedkit.serving.deploy.source import SAMPLE_REQUEST, DeploySource, require_run
 
 VARIABLES = (
     "AZURE_SUBSCRIPTION_ID",
@@ -30,7 +30,6 @@ VARIABLES = (
     "AZUREML_COMPUTE_NAME",
 )
 BASE_MODEL = "base-model"
-SAMPLE = ["PWM", "What does a Schottky diode do?", "쇼트키 다이오드는 어디에 쓰나요?"]
 # Template -> file of the folder.
 _FILES = {
     "data.yml": "azureml/data.yml",
@@ -140,7 +139,7 @@ def write_azure(source: DeploySource, folder: Path, settings: AzureSettings) -> 
         write_json(
             folder / "notebooks" / f"azureml.{language}.ipynb", notebook(fill("azure/notebook.txt"), language)
         )
-    write_json(folder / "sample-request.json", {"input": SAMPLE, "input_type": "query"})
+    write_json(folder / "sample-request.json", SAMPLE_REQUEST)
 
 
 def _values(source: DeploySource, folder: Path, settings: AzureSettings) -> dict[str, object]:
@@ -229,5 +228,5 @@ def _base_model(config: Mapping[str, Any], target: Path) -> str:
     base = resolve_model(str(config.get("model_id")), network=True, final=False)
     if base.origin not in ("run", "folder"):
         return str(config["model_id"])
-    shutil.copytree(base.path, target / BASE_MODEL)
+    shutil.copytree(base.path, target / BASE_MODEL, copy_function=shutil.copyfile)
     return BASE_MODEL

@@ -77,6 +77,75 @@ def azure(
     deploy("azure", settings, options)
 
 
+NameOption = Annotated[str, typer.Option(help="Name of the service. Default: embedkit-MODEL.")]
+ImageOption = Annotated[str, typer.Option(help="Name of the image. Default: NAME:latest.")]
+PortOption = Annotated[int, typer.Option(help="Port of the service in the container.")]
+
+
+@deploy_app.command("docker")
+def docker(
+    model: ModelOption = None,
+    output: OutputOption = None,
+    export: ExportOption = None,
+    graph: GraphOption = "onnx",
+    name: NameOption = "",
+    image: ImageOption = "",
+    port: PortOption = 8000,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write a Dockerfile without torch, one for a GPU, and a compose file with Prometheus."""
+    from embedkit.serving.deploy.containers import ContainerSettings
+    from embedkit.serving.deploy.targets import DeployOptions, deploy
+
+    options = DeployOptions(
+        model=model, output=output, export=export, graph=graph, force=force, as_json=json_
+    )
+    deploy("docker", ContainerSettings(name=name, image=image, port=port), options)
+
+
+@deploy_app.command("kserve")
+def kserve(
+    model: ModelOption = None,
+    output: OutputOption = None,
+    export: ExportOption = None,
+    graph: GraphOption = "onnx",
+    name: NameOption = "",
+    image: ImageOption = "",
+    port: PortOption = 8000,
+    replicas: Annotated[int, typer.Option(help="At most this many pods.")] = 4,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write manifests for Kubernetes and for KServe, and the Dockerfile of their image."""
+    from embedkit.serving.deploy.containers import ContainerSettings
+    from embedkit.serving.deploy.targets import DeployOptions, deploy
+
+    options = DeployOptions(
+        model=model, output=output, export=export, graph=graph, force=force, as_json=json_
+    )
+    deploy("kserve", ContainerSettings(name=name, image=image, port=port, replicas=replicas), options)
+
+
+@deploy_app.command("hf-endpoint")
+def hf_endpoint(
+    model: ModelOption = None,
+    output: OutputOption = None,
+    export: ExportOption = None,
+    graph: GraphOption = "onnx",
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Write a model repository with the handler of a Hugging Face endpoint."""
+    from embedkit.serving.deploy.containers import ContainerSettings
+    from embedkit.serving.deploy.targets import DeployOptions, deploy
+
+    options = DeployOptions(
+        model=model, output=output, export=export, graph=graph, force=force, as_json=json_
+    )
+    deploy("hf-endpoint", ContainerSettings(), options)
+
+
 @deploy_app.command("check")
 def check(
     folder: Annotated[Path, typer.Argument(help="A folder that embedkit deploy wrote, edited or not.")],

@@ -17,7 +17,7 @@ _INSTANCE = re.compile(r"Standard_[A-Z]+\d+[a-z0-9-]*(_[A-Za-z0-9]+)*")
 
 
 def name_problem(kind: str, name: object) -> Phrase | None:
-    """What is wrong with the name of an `endpoint` (or a deployment), a `compute` or an `asset`."""
+    """What is wrong with the name of an `endpoint` (or a deployment), a `compute`, an `asset` or a `container`."""
     if not isinstance(name, str):
         return Phrase("is not a text")
     if kind == "endpoint" and not (3 <= len(name) <= 32 and _ENDPOINT.fullmatch(name)):
@@ -27,6 +27,10 @@ def name_problem(kind: str, name: object) -> Phrase | None:
         )
     if kind == "compute" and not (2 <= len(name) <= 32 and _COMPUTE.fullmatch(name)):
         return Phrase("{name!r} is refused: 2 to 32 letters, digits and dashes, a letter first", name=name)
+    if kind == "container" and not (len(name) <= 63 and _ENDPOINT.fullmatch(name)):
+        return Phrase(
+            "{name!r} is refused: at most 63 lower-case letters, digits and dashes, a letter first", name=name
+        )
     if kind == "asset" and not _ASSET.fullmatch(name):
         return Phrase("{name!r} is refused: letters, digits, dashes, dots and underscores", name=name)
     return None

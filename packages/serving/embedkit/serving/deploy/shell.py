@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -19,6 +19,7 @@ _SECRET_KEY = re.compile(r"(secret|password|passwd|api[_-]?key|account[_-]?key|t
 _SECRET_TEXT = re.compile(
     r"AccountKey=|SharedAccessSignature|sig=[A-Za-z0-9%]{20,}|-----BEGIN|\bhf_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9-]{20,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsecrets\.AZURE_(?:CREDENTIALS|CLIENT_SECRET)\b"
+    r"|\b\w*(?:KEY|SECRET|TOKEN|PASSWORD)=[^$\s\"']{3,}"
 )
 
 
@@ -75,6 +76,8 @@ def flag_problems(place: str, command: str) -> Iterator[DeployProblem]:
 def secret_problems(place: str, content: object) -> Iterator[DeployProblem]:
     """Every value that is a secret in clear: by its key, or by what it looks like."""
     for path, value in walk(content):
+        if isinstance(value, Mapping) and isinstance(value.get("value"), str):
+            path, value = f"{path}.{value.get('name')}", value["value"]  # Kubernetes' form of a variable
         if not isinstance(value, str):
             continue
         key = path.rpartition(".")[2]

@@ -45,6 +45,20 @@ class DeploySource:
             json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
 
+    def copy_model(self, target: Path) -> None:
+        """Copy what torch reads. `copyfile` leaves out the modes: weights are written for their owner alone."""
+        for path in sorted(self.export.rglob("*")):
+            below = path.relative_to(self.export)
+            if path.is_file() and below.parts[0] not in ("onnx", "openvino", RECORD):
+                (target / below).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target / below)
+
+
+SAMPLE_REQUEST = {
+    "input": ["PWM", "What does a Schottky diode do?", "쇼트키 다이오드는 어디에 쓰나요?"],
+    "input_type": "query",
+}
+
 
 def find_source(model: str | None, *, exported: Path | None, graph: str) -> DeploySource:
     """The model and its export, which is made where there is none yet.

@@ -14,10 +14,18 @@ from embedkit.extras import DISTRIBUTION
 from embedkit.files import atomic_folder, refuse_inputs, require_writable
 from embedkit.serving.deploy.azure import write_azure
 from embedkit.serving.deploy.azure_check import check_azure
+from embedkit.serving.deploy.container_check import check_docker, check_hf_endpoint, check_kserve
+from embedkit.serving.deploy.containers import write_docker, write_hf_endpoint, write_kserve
 from embedkit.serving.deploy.folder import RECORD, read_record, refuse_others, write_json
 from embedkit.serving.deploy.problems import DeployFiles, DeployProblem
 from embedkit.serving.deploy.source import DeploySource, find_source, require_run
-from embedkit.serving.deploy.vendor import AZURE_VALIDATORS, Validator, validate
+from embedkit.serving.deploy.vendor import (
+    AZURE_VALIDATORS,
+    DOCKER_VALIDATORS,
+    KUBERNETES_VALIDATORS,
+    Validator,
+    validate,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,9 @@ class Target:
 
 TARGETS = (
     Target(name="azure", write=write_azure, check=check_azure, validators=AZURE_VALIDATORS, needs_run=True),
+    Target(name="docker", write=write_docker, check=check_docker, validators=DOCKER_VALIDATORS),
+    Target(name="kserve", write=write_kserve, check=check_kserve, validators=KUBERNETES_VALIDATORS),
+    Target(name="hf-endpoint", write=write_hf_endpoint, check=check_hf_endpoint),
 )
 
 

@@ -99,6 +99,23 @@ def no_network() -> Iterator[None]:
         yield
 
 
+HADOLINT = Validator(name="hadolint", program=("hadolint", "--no-color"), files=("Dockerfile",))
+DOCKER_VALIDATORS = (
+    Validator(name="hadolint", program=HADOLINT.program, files=("Dockerfile", "Dockerfile.gpu")),
+    Validator(
+        name="check-jsonschema",
+        program=("check-jsonschema", "--builtin-schema", "vendor.compose-spec"),
+        files=("compose.yml",),
+    ),
+)
+KUBERNETES_VALIDATORS = (
+    HADOLINT,
+    Validator(
+        name="kubernetes-validate",
+        program=("kubernetes-validate", "--strict", "--quiet"),
+        files=("kubernetes.yml",),
+    ),
+)
 AZURE_VALIDATORS = (
     Validator(name="azure-ai-ml", load=azure_loaders, package="azure.ai.ml"),
     Validator(
