@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.serving.deploy.container_check import METRIC
+from embedkit.serving.deploy.checks.containers import METRIC
 from embedkit.serving.deploy.containers import ContainerSettings
 from embedkit.serving.deploy.targets import TARGETS, DeployOptions, check, deploy
 

@@ -17,7 +17,7 @@ from embedkit.files import sha256_file
 from embedkit.messages import Phrase
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import Run, measured_run, read_config
-from embedkit.serving.deploy import names
+from embedkit.serving.deploy.checks import names
 from embedkit.serving.deploy.folder import filled, write, write_json
 from embedkit.serving.deploy.notebooks import notebook
 from embedkit.serving.deploy.packages import PYTHON, SERVING, pinned, pinned_extras, write_wheel
@@ -118,7 +118,7 @@ def write_azure(source: DeploySource, folder: Path, settings: AzureSettings) -> 
     Raises:
         UserError: the model is no run, or its rows are gone.
     """
-    run = require_run(source)
+    run = require_run(source.model)
     config = _copy_rows(run, folder / "data")
     config["output"] = {
         **config.get("output", {}),

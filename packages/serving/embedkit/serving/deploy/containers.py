@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.messages import Phrase
-from embedkit.serving.deploy import names
+from embedkit.serving.deploy.checks import names
 from embedkit.serving.deploy.folder import filled, write, write_json
 from embedkit.serving.deploy.packages import PYTHON, SERVING, pinned, pinned_extras, write_wheel
 from embedkit.serving.deploy.source import SAMPLE_REQUEST, DeploySource

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedkit.console import say
 from embedkit.errors import UserError
-from embedkit.models.resolve import newest_run, resolve_model, weights_hash
+from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.models.run_folder import Run, run_of
 from embedkit.serving.exporter import EXPORTS, RECORD, ExportOptions, export
 from embedkit.serving.server import name_of
@@ -23,11 +25,10 @@ _SCORED = ("*.json", "1_Pooling/*", "README*", "LICEN[CS]E*", "NOTICE*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploySource:
-    """A model with the record of its export; `run` is None where it is no run."""
+    """A model with its export and the record of that."""
 
     name: str
-    path: Path
-    run: Run | None
+    model: ModelSource
     export: Path
     record: Mapping[str, Any]
     graph: str
@@ -60,25 +61,17 @@ SAMPLE_REQUEST = {
 }
 
 
-def find_source(model: str | None, *, exported: Path | None, graph: str) -> DeploySource:
-    """The model and its export, which is made where there is none yet.
+def find_source(source: ModelSource, *, exported: Path | None, graph: str) -> DeploySource:
+    """The model with its export, which is made where there is none yet.
 
     Raises:
-        UserError: there is no such model or export, or the export is of another model or without the graph.
+        UserError: there is no such export, or it is of another model or without the graph.
     """
-    if graph not in GRAPHS:
-        raise UserError(
-            "{graph!r} is no graph that can be deployed",
-            place="--graph",
-            hint="one of: {known}",
-            graph=graph,
-            known=", ".join(GRAPHS),
-        )
-    source = resolve_model(model or newest_run(), network=False)
-    folder = exported or Path(EXPORTS) / Path(name_of(source)).name
+    folder = exported or Path(EXPORTS) / short_name(source)
     if exported is None and not folder.exists():
         say("no export yet: writing {folder}", folder=folder)
-        export(ExportOptions(model=source.requested, to=GRAPHS, output=folder))
+        with redirect_stdout(io.StringIO()):  # its path is no answer to this command
+            export(ExportOptions(model=source.requested, to=GRAPHS, output=folder))
     record = read_export(folder)
     _require_same(folder, record, source.path)
     if graph not in record["graphs"]:
@@ -91,13 +84,17 @@ def find_source(model: str | None, *, exported: Path | None, graph: str) -> Depl
             folder=folder,
         )
     return DeploySource(
-        name=Path(name_of(source)).name,
-        path=Path(source.path),
-        run=run_of(source),
+        name=short_name(source),
+        model=source,
         export=folder,
         record=record,
         graph=graph,
     )
+
+
+def short_name(source: ModelSource) -> str:
+    """The last part of what clients call a model."""
+    return Path(name_of(source)).name
 
 
 def read_export(folder: Path) -> Mapping[str, Any]:
@@ -133,22 +130,23 @@ def _require_same(folder: Path, record: Mapping[str, Any], model: str) -> None:
         )
 
 
-def require_run(source: DeploySource) -> Run:
-    """The run, whose rows are there.
+def require_run(source: ModelSource) -> Run:
+    """The run that a model is of, whose rows are there.
 
     Raises:
         UserError: the model is no run, or its rows are gone.
     """
-    if source.run is None:
+    run = run_of(source)
+    if run is None:
         raise UserError(
             "is no run: there is no recipe and there are no rows to train it from",
-            place=str(source.path),
+            place=source.requested,
             hint="name a run (runs/NAME); deploy docker, kserve and hf-endpoint take any model",
         )
-    if not source.run.trained_on:
+    if not run.trained_on:
         raise UserError(
             "the rows that the run was trained on are not there",
-            place=str(source.run.folder),
+            place=str(run.folder),
             hint="run this where its data.pairs_path leads to them",
         )
-    return source.run
+    return run

@@ -12,20 +12,21 @@ from embedkit.console import out, out_json, say
 from embedkit.errors import AnswerNoError
 from embedkit.extras import DISTRIBUTION
 from embedkit.files import atomic_folder, refuse_inputs, require_writable
+from embedkit.models.resolve import newest_run, resolve_model
 from embedkit.serving.deploy.azure import write_azure
-from embedkit.serving.deploy.azure_check import check_azure
-from embedkit.serving.deploy.container_check import check_docker, check_hf_endpoint, check_kserve
-from embedkit.serving.deploy.containers import write_docker, write_hf_endpoint, write_kserve
-from embedkit.serving.deploy.folder import RECORD, read_record, refuse_others, write_json
-from embedkit.serving.deploy.problems import DeployFiles, DeployProblem
-from embedkit.serving.deploy.source import DeploySource, find_source, require_run
-from embedkit.serving.deploy.vendor import (
+from embedkit.serving.deploy.checks.azure import check_azure
+from embedkit.serving.deploy.checks.containers import check_docker, check_hf_endpoint, check_kserve
+from embedkit.serving.deploy.checks.problems import DeployFiles, DeployProblem
+from embedkit.serving.deploy.checks.vendor import (
     AZURE_VALIDATORS,
     DOCKER_VALIDATORS,
     KUBERNETES_VALIDATORS,
     Validator,
     validate,
 )
+from embedkit.serving.deploy.containers import write_docker, write_hf_endpoint, write_kserve
+from embedkit.serving.deploy.folder import RECORD, read_record, refuse_others, write_json
+from embedkit.serving.deploy.source import DeploySource, find_source, require_run, short_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +68,14 @@ def deploy(target: str, settings: Any, options: DeployOptions) -> Path:
     """
     chosen = _target(target)
     output = options.output or Path("deploy") / target
-    source = find_source(options.model, exported=options.export, graph=options.graph)
+    model = resolve_model(options.model or newest_run(), network=False)
     if chosen.needs_run:
-        require_run(source)
-    checked = settings.checked(source.name)
-    refuse_inputs([output], [source.path, source.export])
+        require_run(model)
+    checked = settings.checked(short_name(model))
+    refuse_inputs([output], [model.path, *([options.export] if options.export else [])])
     refuse_others(output, force=options.force)
     require_writable(output.parent)
+    source = find_source(model, exported=options.export, graph=options.graph)
     with atomic_folder(output) as folder:
         chosen.write(source, folder, checked)
         record = {
@@ -123,6 +125,6 @@ def check(folder: Path, *, as_json: bool = False) -> list[DeployProblem]:
     if absent:
         say("not installed, so not asked: {names}", names=", ".join(absent))
     if problems:
-        raise AnswerNoError("{count} problems", place=str(folder), count=len(problems))
+        raise AnswerNoError("problems: {count}", place=str(folder), count=len(problems))
     say("{folder}: no problem found", folder=folder)
     return problems

@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from embedkit.messages import Phrase
-from embedkit.serving.deploy.problems import DeployProblem
+from embedkit.serving.deploy.checks.problems import DeployProblem
 
 # Azure's loader of each file.
 LOADERS = {

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from embedkit.messages import Phrase
-from embedkit.serving.deploy import names
-from embedkit.serving.deploy.problems import DeployFiles, DeployProblem, at
-from embedkit.serving.deploy.shell import argument_problem, secret_problems
+from embedkit.serving.deploy.checks import names
+from embedkit.serving.deploy.checks.problems import DeployFiles, DeployProblem, at
+from embedkit.serving.deploy.checks.shell import argument_problem, secret_problems
 
 METRIC = "embedkit_waiting_texts"
 _INSTRUCTION = re.compile(r"^([A-Z]+)\s+(.*)$")

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from embedkit.messages import Phrase
-from embedkit.serving.deploy.problems import DeployProblem, walk
+from embedkit.serving.deploy.checks.problems import DeployProblem, walk
 
 _UsageError: Any = typer.BadParameter.__base__  # Typer brings a click of its own
 _STARTS = ("embedkit", "run_embedkit.py")

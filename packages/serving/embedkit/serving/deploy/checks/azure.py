@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.messages import Phrase
-from embedkit.serving.deploy import names
-from embedkit.serving.deploy.problems import DeployFiles, DeployProblem, at, walk
-from embedkit.serving.deploy.shell import flag_problems, secret_problems
+from embedkit.serving.deploy.checks import names
+from embedkit.serving.deploy.checks.problems import DeployFiles, DeployProblem, at, walk
+from embedkit.serving.deploy.checks.shell import flag_problems, secret_problems
 
 WORKFLOW = ".github/workflows/azureml.yml"
 YAML_FILES = ("data", "environment", "job", "model", "endpoint", "deployment")
