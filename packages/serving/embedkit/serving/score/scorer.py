@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,17 @@ from embedkit.extras import require
 from embedkit.models.resolve import Role, document_prompt
 from embedkit.serving.score.answers import Encoded, embeddings_answer, unit
 from embedkit.serving.score.requests import Limits, check_dimensions, check_model, parse_request
-from embedkit.serving.score.tokens import CPU_GROUP, TextTokenizer
+from embedkit.serving.score.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 RECORD = "export.json"
 _KEYS = ("model", "dimensions", "max_tokens", "modules", "pooling", "prompts", "graphs")
+# Texts that run together. Alone in int8: such a graph scales its numbers by all that it is given, so a text's vector
+# would depend on the texts beside it, and one text at a time is as fast.
+GROUP_SIZES: Mapping[str, int] = {"onnx": 8, "onnx-int8": 1, "openvino": 8}
+GRAPH_OVERHEAD = 4  # what a run costs beside its tokens, in tokens
 _RUNNABLE = ("onnx", "onnx-int8")
 _MODULES = ("Transformer", "Pooling", "Normalize")
 Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
@@ -45,7 +52,13 @@ class ExportScorer:
     _run: Run
     _pool: Callable[[Hidden, Mask], Hidden]
     _prompt_counts: bool
+    pooling: str = ""
     _on_tokens: Callable[[Sequence[Sequence[int]]], Sequence[str]] | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer, which cuts nothing."""
+        return self._tokenizer.whole
 
     def answer(self, body: object) -> dict[str, Any]:
         """The answer to a parsed JSON body, ready for `json.dumps`. Raises `RequestError`."""
@@ -63,7 +76,7 @@ class ExportScorer:
         tokenized = self._tokenizer(texts, role)
         vectors = np.empty((len(texts), self.dimensions), np.float32)
         skipped = 0 if self._prompt_counts else self._tokenizer.prompt_length(role)
-        for group in self._tokenizer.groups(tokenized, CPU_GROUP):
+        for group in self._tokenizer.groups(tokenized, size=GROUP_SIZES[self.graph], overhead=GRAPH_OVERHEAD):
             mask = group.arrays["attention_mask"].astype(np.float32)
             mask[:, :skipped] = 0
             vectors[list(group.places)] = self._pool(self._run(group.arrays), mask)
@@ -111,6 +124,7 @@ def load(
         _tokenizer=TextTokenizer(tokenizer, max_tokens=record["max_tokens"], prompts=roles),
         _run=_session(folder / record["graphs"][name]["file"], threads),
         _pool=partial(_pooled, modes=_modes(record["pooling"])),
+        pooling=",".join(_modes(record["pooling"])),
         _prompt_counts=_optional(folder / "1_Pooling" / "config.json").get("include_prompt", True),
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from embedkit.models.resolve import Role
 
-CPU_GROUP = 8  # texts of like length; a batch of 32, padded to its longest text, takes 1.5 times as long
+_ENDLESS = 1 << 24  # tokenizers that set no limit say a number like 1e30
 _CHARACTERS_A_TOKEN = 16  # a first guess of how much text the tokens that are read come from
 
 
@@ -38,15 +38,31 @@ class PaddedGroup:
 class TextTokenizer:
     """A tokenizer of its own, cut at what the model reads and without padding. Not thread-safe."""
 
-    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int | None, prompts: Mapping[Role, str]) -> None:
-        pad = tokenizer.padding or {}
-        self._pad_id, self._pad_type = pad.get("pad_id", 0), pad.get("pad_type_id", 0)
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        max_tokens: int | None,
+        prompts: Mapping[Role, str],
+        pad: int | None = None,
+    ) -> None:
+        """`pad` fills a group up where the tokenizer itself names no such token."""
+        padding = tokenizer.padding or {}
+        self._pad_id, self._pad_type = padding.get("pad_id", pad or 0), padding.get("pad_type_id", 0)
         self._tokenizer = type(tokenizer).from_str(tokenizer.to_str())
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        if max_tokens:
-            self._tokenizer.enable_truncation(max_tokens)
-        self._max_tokens, self._prompts = max_tokens, prompts
+        self._max_tokens = max_tokens if max_tokens and max_tokens < _ENDLESS else None
+        if self._max_tokens:
+            self._tokenizer.enable_truncation(self._max_tokens)
+        self._prompts = prompts
+
+    @property
+    def whole(self) -> Tokenizer:
+        """A tokenizer that cuts nothing."""
+        whole = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        whole.no_truncation()
+        return whole
 
     def __call__(self, texts: Sequence[str], role: Role) -> list[TokenizedText]:
         """The tokens of each text, after the prompt of its role."""
@@ -68,11 +84,16 @@ class TextTokenizer:
             waiting, size = again, size and size * 4
         return [found[place] for place in range(len(whole))]
 
-    def groups(self, tokenized: Sequence[TokenizedText], size: int) -> Iterator[PaddedGroup]:
-        """The texts by length, longest first, at most `size` together."""
+    def groups(
+        self, tokenized: Sequence[TokenizedText], *, size: int, overhead: int
+    ) -> Iterator[PaddedGroup]:
+        """The texts by length, longest first, in groups of at most `size` that together cost least.
+
+        A group costs its padded tokens and the time that `overhead` tokens take.
+        """
         order = sorted(range(len(tokenized)), key=lambda place: -len(tokenized[place].ids))
-        for start in range(0, len(order), size):
-            places = order[start : start + size]
+        for start, end in _cheapest([len(tokenized[place].ids) for place in order], size, overhead):
+            places = order[start:end]
             yield PaddedGroup(places, self._padded([tokenized[place] for place in places]))
 
     def _padded(self, texts: Sequence[TokenizedText]) -> dict[str, NDArray[np.int64]]:
@@ -96,3 +117,16 @@ class TextTokenizer:
 
 def _count(encoding: Encoding) -> int:
     return len(encoding.ids) + sum(len(more.ids) for more in encoding.overflowing)
+
+
+def _cheapest(lengths: Sequence[int], size: int, overhead: int) -> list[tuple[int, int]]:
+    """Where to divide falling lengths into groups, by dynamic programming: `O(N * size)`."""
+    best = [(0, 0)]  # the cost of the first N texts, and where their last group starts
+    for end in range(1, len(lengths) + 1):
+        starts = range(max(0, end - size), end)
+        best.append(min((best[s][0] + overhead + (end - s) * lengths[s], s) for s in starts))
+    spans, end = [], len(lengths)
+    while end:
+        spans.append((best[end][1], end))
+        end = best[end][1]
+    return spans[::-1]
