@@ -74,9 +74,10 @@ def serve(options: ServeOptions) -> None:
     from embedkit.serving.http.access_log import AccessLog
     from embedkit.serving.http.keys import API_KEY, read_keys
 
-    backend = check_backend(options.backend)
     keys = read_keys(os.environ, options.key_file)
     source = resolve_model(options.model or newest_run())
+    exported = is_export(source, options.backend)  # then nothing is converted
+    backend = options.backend if exported else check_backend(options.backend)
     if options.corpus is not None:
         load_corpus(options.corpus)  # a mistake is told before the model is loaded, which takes a while
     if options.token_arrays not in ("", OWN):
@@ -86,9 +87,7 @@ def serve(options: ServeOptions) -> None:
         options.host, options.port
     ) as listening:  # before the model is loaded: the port may be taken
         encoder = (
-            ExportedEncoder(source, backend)
-            if is_export(source, backend)
-            else Encoder(source, cached=False, backend=backend)
+            ExportedEncoder(source, backend) if exported else Encoder(source, cached=False, backend=backend)
         )
         app = _load_app(encoder, options, keys, log)
         if not keys and not _is_loopback(listening):
