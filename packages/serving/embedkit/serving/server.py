@@ -77,7 +77,7 @@ def serve(options: ServeOptions) -> None:
     keys = read_keys(os.environ, options.key_file)
     source = resolve_model(options.model or newest_run())
     exported = is_export(source, options.backend)  # then nothing is converted
-    backend = options.backend if exported else check_backend(options.backend)
+    backend = "torch" if exported else check_backend(options.backend)
     if options.corpus is not None:
         load_corpus(options.corpus)  # a mistake is told before the model is loaded, which takes a while
     if options.token_arrays not in ("", OWN):
