@@ -26,7 +26,6 @@ from embedkit.shipped_data import data_path
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from embedkit.serving.encoder import CountingEncoder
     from embedkit.serving.http.access_log import AccessLog
     from embedkit.serving.http.keys import ApiKey
     from embedkit.serving.http.search import SearchedCorpus
@@ -138,7 +137,7 @@ def _load_app(encoder: Encoder, options: ServeOptions, keys: tuple[ApiKey, ...],
         decode=token_decoder(options.token_arrays, encode.tokenizer),
         log=log,
     )
-    return make_app(encode, served, app_options, corpus=_load_corpus(encoder, encode, options.corpus))
+    return make_app(encode, served, app_options, corpus=_load_corpus(encoder.with_cache(), options.corpus))
 
 
 def _warm_up_texts() -> list[str]:
@@ -146,7 +145,7 @@ def _warm_up_texts() -> list[str]:
     return [str(row["sentence1"]) for _, row in rows]
 
 
-def _load_corpus(encoder: Encoder, encode: CountingEncoder, corpus: Path | None) -> SearchedCorpus | None:
+def _load_corpus(encoder: Encoder, corpus: Path | None) -> SearchedCorpus | None:
     """What is searched: the corpus that is named, else what the run was trained on, where it is still there."""
     from embedkit.serving.http.search import SearchedCorpus, prepare
 
@@ -162,7 +161,7 @@ def _load_corpus(encoder: Encoder, encode: CountingEncoder, corpus: Path | None)
             raise
         warn("POST /v1/search is off: {error}", error=error)
         return None
-    loaded = prepare(entries, name, encode)
+    loaded = prepare(entries, name, encoder)
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
 
