@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-azure test-mlflow clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,6 +52,12 @@ test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (
 
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
+
+test-azure: $(VENV)/.installed-test ## the folder of deploy azure against Azure's own loaders and inference server
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-azure.sh
+
+test-mlflow: $(VENV)/.installed-test ## a run in MLflow from training to a served model, in a local store
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-mlflow.sh
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,6 +45,17 @@ class CountingEncoder:
         return None if self._tokenizer is None else self._tokenizer.whole
 
     @property
+    def pooling(self) -> str:
+        """How the model makes a vector of its tokens; empty where it does not say."""
+        modes = (module.pooling_mode for module in self._encoder.model if hasattr(module, "pooling_mode"))
+        return str(next(modes, ""))
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the model is on the processor."""
+        return bool(self._encoder.model.device.type == "cpu")
+
+    @property
     def max_tokens(self) -> int | None:
         """How many tokens of a text the model reads, prompt and special tokens included; None: all of them."""
         limit: int | None = self._encoder.model.max_seq_length

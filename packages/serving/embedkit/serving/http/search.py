@@ -24,7 +24,6 @@ from embedkit.data.entries import Entry
 from embedkit.errors import UserError
 from embedkit.models.corpus import load_corpus
 from embedkit.models.resolve import Role
-from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, Ranker, fused, words
 from embedkit.ranking.retrieval import Floats
 from embedkit.serving.http.bodies import json_response
@@ -115,11 +114,11 @@ def _state(file: Path | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def prepare(entries: Sequence[Entry], name: str, encoder: Encoder) -> LoadedCorpus:
+def prepare(entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats]) -> LoadedCorpus:
     """The index of a corpus, built before the service answers."""
     index = EntryIndex(entries)
     words(index, ["warm"])  # the n-grams are built now
-    return LoadedCorpus(index, index.vectors(encoder), name)
+    return LoadedCorpus(index, vectors(index.texts), name)
 
 
 def routes(service: EmbeddingService, corpus: SearchedCorpus | None) -> list[Route]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from embedkit.models.resolve import Role, document_prompt
 from embedkit.serving.score.answers import Encoded, embeddings_answer, unit
 from embedkit.serving.score.requests import Limits, check_dimensions, check_model, parse_request
 from embedkit.serving.score.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 RECORD = "export.json"
 _KEYS = ("model", "dimensions", "max_tokens", "modules", "pooling", "prompts", "graphs")
@@ -49,7 +52,13 @@ class ExportScorer:
     _run: Run
     _pool: Callable[[Hidden, Mask], Hidden]
     _prompt_counts: bool
+    pooling: str = ""
     _on_tokens: Callable[[Sequence[Sequence[int]]], Sequence[str]] | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer, which cuts nothing."""
+        return self._tokenizer.whole
 
     def answer(self, body: object) -> dict[str, Any]:
         """The answer to a parsed JSON body, ready for `json.dumps`. Raises `RequestError`."""
@@ -115,6 +124,7 @@ def load(
         _tokenizer=TextTokenizer(tokenizer, max_tokens=record["max_tokens"], prompts=roles),
         _run=_session(folder / record["graphs"][name]["file"], threads),
         _pool=partial(_pooled, modes=_modes(record["pooling"])),
+        pooling=",".join(_modes(record["pooling"])),
         _prompt_counts=_optional(folder / "1_Pooling" / "config.json").get("include_prompt", True),
     )
 
