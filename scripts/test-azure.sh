@@ -78,7 +78,7 @@ PYTHON
 
 step "score.py under the inference server, beside embedkit serve"
 port=$("$here" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-embedkit serve --model runs/x --port 0 >address.txt 2>"$work/serve.log" &
+embedkit serve --model runs/x --backend torch --port 0 >address.txt 2>"$work/serve.log" &
 service=$!
 for graph in azure int8; do
   (cd "$work" && AZUREML_MODEL_DIR="$work/home/$graph/model" EMBEDKIT_MAX_TEXTS=4 exec "$venvs/score/bin/azmlinfsrv" \

@@ -52,7 +52,7 @@ PYTHON
 read -ra arguments <<<"$("$here" command.py)"
 EMBEDKIT_API_KEY='' "$venvs/image/bin/embedkit" "${arguments[@]}" >image.txt &
 services=$!
-embedkit serve --model all-MiniLM-L6-v2 --port 0 >torch.txt 2>torch.log &
+embedkit serve --model all-MiniLM-L6-v2 --backend torch --port 0 >torch.txt 2>torch.log &
 services="$services $!"
 for _ in $(seq 400); do [ -s image.txt ] && [ -s torch.txt ] && break; sleep 0.3; done
 "$here" "$root/scripts/compare_answers.py" "$(cat torch.txt)/v1/embeddings" "$(cat image.txt)/v1/embeddings" 0.9999 docker/sample-request.json

@@ -48,7 +48,8 @@ class Service:
 
 @contextmanager
 def served(model: Path, *options: str, **environment: str) -> Iterator[Service]:
-    command = [sys.executable, "-m", "embedkit", "serve", "--model", str(model), "--port", "0", *options]
+    command = [sys.executable, "-m", "embedkit", "serve", "--model", str(model), "--port", "0"]
+    command += options if "--backend" in options else ("--backend", "torch", *options)
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -512,3 +513,61 @@ def test_what_cannot_be_served_is_told_before_the_model_is_loaded(tiny_model: Pa
         with pytest.raises(UserError) as caught:
             serve(ServeOptions(model=str(tiny_model), port=0, **options))
         assert message in str(caught.value), options
+
+
+def test_workers_share_an_address_a_count_and_the_end(tiny_model: Path, corpus: Path) -> None:
+    options = ("--backend", "auto", "--workers", "2", "--corpus", str(corpus))
+    with served(tiny_model, *options) as service:
+        with ThreadPoolExecutor(8) as clients:
+            got = list(clients.map(lambda n: service.ask({"input": f"text {n}"}).status_code, range(60)))
+        assert got == [200] * 60
+        lines = requests.get(f"{service.url}/metrics", timeout=10).text.splitlines()
+        counts = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        assert float(counts["embedkit_texts_total"]) == 60
+        first = post(service, "/v1/embeddings", {"input": ["PWM"]}).json()["data"][0]["embedding"]
+        together = post(service, "/v1/embeddings", {"input": ["PWM", "a diode", "펄스"]}).json()
+        assert together["data"][0]["embedding"] == first  # in int8, too, whatever stands beside it
+        own = f"/proc/{service.process.pid}/task/{service.process.pid}/children"
+        children = Path(own).read_text(encoding="ascii").split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        until = time.monotonic() + 20
+        while len(set(Path(own).read_text(encoding="ascii").split()) - set(children)) < 1:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert service.ask({"input": "a"}).status_code == 200
+        service.process.terminate()
+        assert service.process.wait(30) == -signal.SIGTERM
+        assert service.process.stderr is not None
+        told = service.process.stderr.read()
+        assert "by onnx-int8" in told
+        assert "another takes its place" in told
+        assert "Traceback" not in told
+
+
+def test_a_stop_under_load_leaves_no_request_without_an_answer(tiny_model: Path) -> None:
+    with served(tiny_model) as service, ThreadPoolExecutor(8) as clients:
+        stop = time.monotonic() + 1.0
+
+        def client(_: int) -> list[int]:
+            seen = []
+            with requests.Session() as session:
+                while time.monotonic() < stop + 5:
+                    try:
+                        answer = session.post(f"{service.url}/v1/embeddings", json={"input": "a"}, timeout=20)
+                    except requests.ConnectionError as error:
+                        assert time.monotonic() > stop, error
+                        assert (
+                            "Connection refused" in str(error)
+                            or "closed" in str(error)
+                            or "reset" in str(error)
+                        )
+                        return seen
+                    seen.append(answer.status_code)
+            return seen
+
+        asked = [clients.submit(client, n) for n in range(8)]
+        time.sleep(1.0)
+        service.process.terminate()
+        for each in asked:
+            assert set(each.result(30)) <= {200, 503}
+        assert service.process.wait(30) == -signal.SIGTERM

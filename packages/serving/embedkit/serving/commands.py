@@ -30,7 +30,16 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all addresses.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
-    backend: Annotated[str, typer.Option(help="Runtime: torch, onnx, onnx-int8 or openvino.")] = "torch",
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="Runtime: torch, onnx, onnx-int8 or openvino. Default: auto, onnx-int8 on a CPU where it is "
+            "installed and agrees with torch, else torch."
+        ),
+    ] = "auto",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes; as many as cores on a CPU, as GPUs on GPUs.")
+    ] = 1,
     corpus: Annotated[
         Path | None,
         typer.Option(help="Glossary or pairs to search; read again when it changes. Default: the run's own."),
@@ -79,6 +88,7 @@ def serve(
             host=host,
             port=port,
             backend=backend,
+            workers=workers,
             corpus=corpus,
             batch_size=batch_size,
             max_waiting=max_waiting,

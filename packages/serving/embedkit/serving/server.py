@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from ipaddress import ip_address
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedkit.console import out, say, warn
-from embedkit.data.jsonl import read_objects
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
-from embedkit.models.backends import check_backend
 from embedkit.models.corpus import corpus_for, load_corpus
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.run_folder import run_of
-from embedkit.models.vectors import Encoder
 from embedkit.serving.decoding import OWN, token_decoder
-from embedkit.serving.exported import ExportedEncoder, is_export
-from embedkit.shipped_data import data_path
+from embedkit.serving.workers import run_workers
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from embedkit.serving.encoder import CountingEncoder
     from embedkit.serving.http.access_log import AccessLog
     from embedkit.serving.http.keys import ApiKey
     from embedkit.serving.http.search import SearchedCorpus
+    from embedkit.serving.runtime import ServiceRuntime
 
 DRAIN_SECONDS = 30
+_TELL_SECONDS = 2
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _PACKAGES = ("orjson", "prometheus_client", "starlette", "uvicorn")
-_WARM_UP_TEXTS = 32
 _CPU_CHARACTERS = 4096
 _CHARACTERS_A_TOKEN = 4
 
@@ -47,7 +47,7 @@ class ServeOptions:
     names: Sequence[str] = ()
     host: str = "127.0.0.1"
     port: int = 8000
-    backend: str = "torch"
+    backend: str = "auto"
     corpus: Path | None = None
     batch_size: int = 32
     max_waiting: int = 4096
@@ -57,7 +57,7 @@ class ServeOptions:
     token_arrays: str = ""
     key_file: Path | None = None
     rate_limit: float = 0.0
-    cors: Sequence[str] = field(default=())
+    cors: Sequence[str] = ()
     access_log: str = ""
     workers: int = 1
 
@@ -69,61 +69,140 @@ def serve(options: ServeOptions) -> None:
         UserError: there is no such model, it cannot be loaded, the corpus or the keys cannot be used, or the address
             cannot be listened on.
     """
-    for package in _PACKAGES:
-        require(package, extra="serve")
-    from embedkit.serving.http.access_log import AccessLog
-    from embedkit.serving.http.keys import API_KEY, read_keys
+    with _shared_metrics(options.workers):
+        for package in _PACKAGES:
+            require(package, extra="serve")
+        from embedkit.serving.http.access_log import AccessLog
+        from embedkit.serving.http.keys import API_KEY, read_keys
+        from embedkit.serving.runtime import check_choice
 
-    keys = read_keys(os.environ, options.key_file)
-    source = resolve_model(options.model or newest_run())
-    exported = is_export(source, options.backend)  # then nothing is converted
-    backend = "torch" if exported else check_backend(options.backend)
-    if options.corpus is not None:
-        load_corpus(options.corpus)  # a mistake is told before the model is loaded, which takes a while
-    if options.token_arrays not in ("", OWN):
-        token_decoder(options.token_arrays, None)
-    log = AccessLog(options.access_log)
-    with _listen(
-        options.host, options.port
-    ) as listening:  # before the model is loaded: the port may be taken
-        encoder = (
-            ExportedEncoder(source, backend) if exported else Encoder(source, cached=False, backend=backend)
-        )
-        app = _load_app(encoder, options, keys, log)
-        if not keys and not _is_loopback(listening):
-            warn(
-                "anyone who can reach {host} can use this model; set {key} to require a key",
-                host=options.host,
-                key=API_KEY,
-            )
-        _run(app, listening, options)
+        check_choice(options.backend)
+        keys = read_keys(os.environ, options.key_file)
+        source = resolve_model(options.model or newest_run())
+        if options.corpus is not None:
+            load_corpus(options.corpus)  # a mistake is told before the model is loaded, which takes a while
+        if options.token_arrays not in ("", OWN):
+            token_decoder(options.token_arrays, None)
+        log = AccessLog(options.access_log)
+        # before the model is loaded: the port may be taken
+        with _listen(options.host, options.port) as listening:
+            if not keys and not _is_loopback(listening):
+                warn(
+                    "anyone who can reach {host} can use this model; set {key} to require a key",
+                    host=options.host,
+                    key=API_KEY,
+                )
+            _serve(_Service(source, options, keys, log), listening)
 
 
-def _load_app(
-    encoder: Encoder | ExportedEncoder, options: ServeOptions, keys: tuple[ApiKey, ...], log: AccessLog
-) -> Starlette:
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What the app is made of, wherever that happens."""
+
+    source: ModelSource
+    options: ServeOptions
+    keys: tuple[ApiKey, ...]
+    log: AccessLog
+
+    def app(self, *, device: str = "auto") -> Starlette:
+        """Load the model and the corpus."""
+        return _load_app(self, device)
+
+
+def _serve(service: _Service, listening: socket.socket) -> None:
+    """In this process, or in several: loaded before they are forked, on GPUs after."""
+    count = service.options.workers
+
+    def ready() -> None:
+        say("answering POST /v1/embeddings until Ctrl-C or SIGTERM")
+        out(_url(listening))
+
+    if count == 1:
+        try:
+            _run(service.app(), listening, service.options, ready)
+        except KeyboardInterrupt:
+            say("stopped; every open request was answered")
+            raise ReportedInterrupt from None
+        return
+    gpus = _prepare_fork(count)
+    app = None if gpus else service.app()
+
+    def work(number: int, started: Callable[[], None]) -> None:
+        if not gpus:
+            _share_cores(count)
+        own = app or service.app(device=f"cuda:{number % gpus}")
+        _run(own, listening, service.options, started)
+
+    stopped_by = run_workers(count, work, ready)
+    if stopped_by == signal.SIGINT:
+        say("stopped; every open request was answered")
+        raise ReportedInterrupt
+    signal.raise_signal(stopped_by)
+
+
+def _prepare_fork(count: int) -> int:
+    """The number of GPUs. Without any, keep this process from starting threads, which a fork would lose."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if find_spec("torch") is None:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        return 0
+    import torch
+
+    gpus: int = torch.cuda.device_count()
+    if not gpus:
+        os.environ["OMP_NUM_THREADS"] = "1"  # the graphs of ONNX Runtime ask here
+        torch.set_num_threads(1)
+    return gpus
+
+
+def _share_cores(count: int) -> None:
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """Where several workers keep one set of numbers; prometheus_client asks for it when it is imported."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="embedkit-metrics-") as folder:
+        os.environ[_METRICS] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_METRICS]
+
+
+def _load_app(service: _Service, device: str) -> Starlette:
     from embedkit.serving.http.app import make_app
     from embedkit.serving.http.batcher import BatchLimits
     from embedkit.serving.http.service import AppOptions, ServedModel
+    from embedkit.serving.runtime import open_runtime
     from embedkit.serving.score.requests import Limits
 
-    encode = encoder if isinstance(encoder, ExportedEncoder) else _warm(encoder, options.batch_size)
-    names = tuple(dict.fromkeys(options.names)) or (name_of(encoder.source),)
+    options = service.options
+    runtime = open_runtime(service.source, options.backend, batch_size=options.batch_size, device=device)
+    encode = runtime.encode
+    names = tuple(dict.fromkeys(options.names)) or (name_of(runtime.source),)
     served = ServedModel(
         names=names,
         dimensions=encode(["a"], "document").vectors.shape[1],
         max_tokens=encode.max_tokens,
-        weights=encoder.hash,
-        backend=encoder.backend,
+        weights=runtime.hash,
+        backend=runtime.backend,
         pooling=encode.pooling,
         tokenizer=encode.tokenizer,
     )
     say(
-        "model: {model}, called {name}; {dimensions} dimensions, {tokens} tokens",
-        model=encoder.source,
+        "model: {model}, called {name}; {dimensions} dimensions, {tokens} tokens, by {backend}",
+        model=runtime.source,
         name=", ".join(names),
         dimensions=served.dimensions,
         tokens=served.max_tokens or "∞",
+        backend=runtime.backend,
     )
     batches = BatchLimits(
         texts=options.batch_size,
@@ -134,36 +213,25 @@ def _load_app(
     app_options = AppOptions(
         batches=batches,
         limits=Limits(characters=options.max_characters),
-        keys=keys,
-        rate_per_minute=options.rate_limit,
+        keys=service.keys,
+        rate_per_minute=options.rate_limit / options.workers,
         origins=tuple(options.cors),
         timeout_s=options.timeout_s,
         decode=token_decoder(options.token_arrays, encode.tokenizer),
-        log=log,
+        log=service.log,
     )
-    return make_app(encode, served, app_options, corpus=_load_corpus(encoder, encode, options.corpus))
+    return make_app(encode, served, app_options, corpus=_load_corpus(runtime, options.corpus))
 
 
-def _warm(encoder: Encoder, batch_size: int) -> CountingEncoder:
-    """The first texts load the model, convert it for the backend and compare it with torch."""
-    from embedkit.serving.encoder import CountingEncoder
-
-    rows = islice(read_objects(data_path("similarity.jsonl")), _WARM_UP_TEXTS)
-    encoder.encode([str(row["sentence1"]) for _, row in rows])
-    return CountingEncoder(encoder, batch_size=batch_size)
-
-
-def _load_corpus(
-    encoder: Encoder | ExportedEncoder, encode: CountingEncoder | ExportedEncoder, corpus: Path | None
-) -> SearchedCorpus | None:
+def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus | None:
     """What is searched: the corpus that is named, else what the run was trained on, where it is still there."""
     from embedkit.serving.http.search import SearchedCorpus, prepare
 
-    run = run_of(encoder.source)
+    run = run_of(runtime.source)
     if corpus is None and (run is None or run.pairs is None):
         return None
     try:
-        entries, name = corpus_for(encoder.source, corpus)
+        entries, name = corpus_for(runtime.source, corpus)
         if not entries:
             return None
     except UserError as error:
@@ -171,12 +239,17 @@ def _load_corpus(
             raise
         warn("POST /v1/search is off: {error}", error=error)
         return None
-    loaded = prepare(entries, name, encode)
+    loaded = prepare(entries, name, runtime.corpus_vectors)
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
 
 
-def _run(app: Starlette, listening: socket.socket, options: ServeOptions) -> None:
+def _run(
+    app: Starlette, listening: socket.socket, options: ServeOptions, started: Callable[[], None]
+) -> None:
+    """Answer until a signal; `started` is called once the first request can come."""
+    import asyncio
+
     import uvicorn
 
     from embedkit.serving.http.connections import ConnectionLimits, allow_files, protocol
@@ -184,14 +257,11 @@ def _run(app: Starlette, listening: socket.socket, options: ServeOptions) -> Non
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            say("answering POST /v1/embeddings until Ctrl-C or SIGTERM")
-            out(_url(listening))
+            started()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            import asyncio
-
-            loop = asyncio.get_running_loop()
-            loop.call_later(DRAIN_SECONDS - 2, app.state.service.batcher.stop)  # the rest is told
+            stop = app.state.service.batcher.stop  # what still waits then is told
+            asyncio.get_running_loop().call_later(DRAIN_SECONDS - _TELL_SECONDS, stop)
             await super().shutdown(sockets)
 
     limits = ConnectionLimits(allow_files(options.max_connections), options.timeout_s)
@@ -204,11 +274,7 @@ def _run(app: Starlette, listening: socket.socket, options: ServeOptions) -> Non
         timeout_graceful_shutdown=DRAIN_SECONDS,
         server_header=False,
     )
-    try:
-        Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        say("stopped; every open request was answered")
-        raise ReportedInterrupt from None
+    Server(config).run(sockets=[listening])
 
 
 def name_of(source: ModelSource) -> str:

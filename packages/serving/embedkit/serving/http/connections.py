@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass, field
-from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -25,74 +24,82 @@ class ConnectionLimits:
 
     connections: int
     timeout_s: float
-    asking: dict[Any, None] = field(default_factory=dict)  # by age
+    asking: dict[LimitedConnection, None] = field(default_factory=dict)  # by age
     open: int = 0
+
+
+class LimitedConnection(H11Protocol):
+    """A connection that is cut off when a head is not there, or an answer is not read, in time."""
+
+    limits: ConnectionLimits
+    _clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Make room for itself, or say that there is none."""
+        super().connection_made(transport)
+        self.limits.open += 1
+        if self.limits.open > self.limits.connections:
+            oldest = next(iter(self.limits.asking), None)
+            if oldest is None:
+                transport.write(_BUSY)
+                transport.close()
+                return
+            self.limits.asking.pop(oldest)
+            oldest.transport.abort()
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when the head is there."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_clock()
+            self.limits.asking.pop(self, None)
+        elif self not in self.limits.asking:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave."""
+        self.limits.open -= 1
+        self.limits.asking.pop(self, None)
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the service writes: it has some time to catch up."""
+        super().pause_writing()
+        self._start_clock()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        super().resume_writing()
+        self._stop_clock()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close, even when the client never reads the rest."""
+        super().timeout_keep_alive_handler()
+        self._start_clock()
+
+    def shutdown(self) -> None:
+        """Close, after what is already on its way has been answered."""
+        self.loop.call_later(_STOP_SECONDS, super().shutdown)
+
+    def _await_head(self) -> None:
+        self.limits.asking[self] = None
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(self.limits.timeout_s, self.transport.abort)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
 
 
 def protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     """The class of a connection for uvicorn."""
-
-    class Connection(H11Protocol):
-        """Cut off when a head is not there, or an answer is not read, in time."""
-
-        _clock: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            limits.open += 1
-            if limits.open > limits.connections:
-                oldest = next(iter(limits.asking), None)
-                if oldest is None:
-                    transport.write(_BUSY)
-                    transport.close()
-                    return
-                limits.asking.pop(oldest)
-                oldest.transport.abort()
-            self._await_head()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._stop_clock()
-                limits.asking.pop(self, None)
-            elif self not in limits.asking:
-                self._await_head()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            limits.open -= 1
-            limits.asking.pop(self, None)
-            self._stop_clock()
-            super().connection_lost(exc)
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._start_clock()
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            self._stop_clock()
-
-        def timeout_keep_alive_handler(self) -> None:
-            super().timeout_keep_alive_handler()
-            self._start_clock()  # what the client did not read keeps the connection open
-
-        def shutdown(self) -> None:
-            self.loop.call_later(_STOP_SECONDS, super().shutdown)
-
-        def _await_head(self) -> None:
-            limits.asking[self] = None
-            self._start_clock()
-
-        def _start_clock(self) -> None:
-            self._stop_clock()
-            self._clock = self.loop.call_later(limits.timeout_s, self.transport.abort)
-
-        def _stop_clock(self) -> None:
-            if self._clock is not None:
-                self._clock.cancel()
-                self._clock = None
-
-    return Connection
+    return type("Connection", (LimitedConnection,), {"limits": limits})
 
 
 def allow_files(connections: int) -> int:

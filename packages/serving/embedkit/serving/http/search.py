@@ -85,8 +85,7 @@ class SearchedCorpus:
         try:
             entries = await asyncio.to_thread(load_corpus, file)
             index = EntryIndex(entries)
-            chunks = [index.texts[start : start + _CHUNK] for start in range(0, len(index.texts), _CHUNK)]
-            vectors = np.concatenate([(await encode(chunk, "document")).vectors for chunk in chunks])
+            vectors = await self._vectors(index.texts, encode)
             await asyncio.to_thread(words, index, ["warm"])
         except UserError as error:
             warn("the corpus stays as it was: {error}", error=error)
@@ -97,6 +96,15 @@ class SearchedCorpus:
             self.current = LoadedCorpus(index, vectors, str(file))
             say("{corpus}: {count} entries are searched from now on", corpus=file, count=len(entries))
 
+    async def _vectors(self, texts: Sequence[str], encode: EncodeTexts) -> Floats:
+        """The vectors of texts; those that the present corpus has are kept."""
+        known = dict(zip(self.current.index.texts, self.current.vectors, strict=True))
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        for start in range(0, len(new), _CHUNK):
+            chunk = new[start : start + _CHUNK]
+            known.update(zip(chunk, (await encode(chunk, "document")).vectors, strict=True))
+        return np.stack([known[text] for text in texts])
+
 
 def _state(file: Path | None) -> tuple[int, int, int] | None:
     try:
@@ -106,19 +114,11 @@ def _state(file: Path | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def prepare(
-    entries: Sequence[Entry], name: str, encode: Callable[[Sequence[str], Role], Encoded]
-) -> LoadedCorpus:
+def prepare(entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats]) -> LoadedCorpus:
     """The index of a corpus, built before the service answers."""
     index = EntryIndex(entries)
-    vectors = np.concatenate(
-        [
-            encode(index.texts[start : start + _CHUNK], "document").vectors
-            for start in range(0, len(index.texts), _CHUNK)
-        ]
-    )
     words(index, ["warm"])  # the n-grams are built now
-    return LoadedCorpus(index, vectors, name)
+    return LoadedCorpus(index, vectors(index.texts), name)
 
 
 def routes(service: EmbeddingService, corpus: SearchedCorpus | None) -> list[Route]:
