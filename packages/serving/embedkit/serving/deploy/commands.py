@@ -81,7 +81,7 @@ def azure(
 
 
 NameOption = Annotated[str, typer.Option(help="Name of the service. Default: embedkit-MODEL.")]
-ImageOption = Annotated[str, typer.Option(help="Name of the image. Default: NAME:latest.")]
+ImageOption = Annotated[str, typer.Option(help="Name of the image. Default: NAME:WEIGHTS.")]
 PortOption = Annotated[int, typer.Option(help="Port of the service in the container.")]
 
 
