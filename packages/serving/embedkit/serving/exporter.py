@@ -190,13 +190,13 @@ def _write_graphs(
             "cosine_least": round(agreement.least, 6),
         }
     speeds = _texts_per_s(model, engines, sample[:-1])
-    for backend, found in graphs.items():
-        found["texts_per_s"] = speeds[backend]
+    for name, found in graphs.items():
+        found["texts_per_s"] = speeds[name]
         say(
             "{backend}: {mb:.1f} MB, {speed:.0f} texts/s; torch: {torch:.0f} texts/s (best of {turns} turns)",
-            backend=backend,
+            backend=name,
             mb=found["bytes"] / 1e6,
-            speed=speeds[backend],
+            speed=speeds[name],
             torch=speeds["torch"],
             turns=_TURNS,
         )
