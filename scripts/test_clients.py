@@ -84,10 +84,13 @@ def langchain(url: str) -> Vectors:
 
 
 def langchain_huggingface(url: str) -> Vectors:
-    """Speaks to text-embeddings-inference."""
+    """Speaks to text-embeddings-inference; takes an address in its client alone."""
+    from huggingface_hub import InferenceClient
     from langchain_huggingface import HuggingFaceEndpointEmbeddings
 
-    return HuggingFaceEndpointEmbeddings(model=url).embed_documents(TEXTS)
+    made = HuggingFaceEndpointEmbeddings(model="owner/name", huggingfacehub_api_token="none")
+    made.client = InferenceClient(url)
+    return made.embed_documents(TEXTS)
 
 
 def hub(url: str) -> Vectors:
