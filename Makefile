@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-azure test-containers test-mlflow test-clients clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-azure test-containers test-mlflow test-clients test-exports clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ test-mlflow: $(VENV)/.installed-test ## a run in MLflow from training to a serve
 
 test-clients: $(VENV)/.installed-test ## the service asked by openai, langchain, litellm and other clients, in a venv of their own
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-clients.sh
+
+test-exports: $(VENV)/.installed-test ## an export loaded by fastembed and transformers.js, its vectors beside torch's
+	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-exports.sh
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
