@@ -23,9 +23,22 @@ ENVIRONMENT = "environment.json"
 NEW_TOKENS = "new_tokens.txt"
 CARD = "README.md"
 COMPARED = "compared.json"
+TRACKING = "tracking.json"
 # What an evaluation adds to a run: it belongs to the model that was there.
 EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
-OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, NEW_TOKENS, CARD, COMPARED, FINAL, *EVALUATED)
+OURS = (
+    MODEL,
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    ENVIRONMENT,
+    NEW_TOKENS,
+    CARD,
+    COMPARED,
+    TRACKING,
+    FINAL,
+    *EVALUATED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ answer is one chunk of texts. What is encoded is kept chunk by chunk, so a kille
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import sqlite3
@@ -84,6 +85,12 @@ class Encoder:
         model = load_model(source, self.options)
         lend_prompts(model, self._prompts)
         return model
+
+    def with_cache(self) -> Encoder:
+        """The same loaded model, with the vector cache."""
+        other = copy.copy(self)
+        other._cached = self.source.origin != "hub"
+        return other
 
     @property
     def prompts_differ(self) -> bool:

@@ -33,6 +33,7 @@ from embedkit.evaluation.report.terminal import evaluation_lines
 from embedkit.evaluation.result import EvaluationParts, evaluation_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
+from embedkit.models.tracking import log_evaluation
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.leak import Leak, TestRow, find_leaks, require_no_leaks, rows_of
 from embedkit.ranking.queries import TestSet
@@ -68,6 +69,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     written = _write(plan.output, result, found.asked)
     if plan.run and plan.output == plan.run.folder:
         fill_card(plan.run.folder, result, test=plan.test_file)
+    if plan.run:
+        numbers = {f"test/{metric.name}": metric.after for metric in result.metrics}
+        log_evaluation(plan.run.folder, plan.output, verdict=result.word, metrics=numbers)
     if options.as_json:
         out_json(to_object(result))
     else:

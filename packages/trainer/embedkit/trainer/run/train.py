@@ -194,6 +194,7 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
 
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.models.quiet import quiet_libraries
+    from embedkit.models.tracking import log_model
     from embedkit.trainer.model.load import save_model
     from embedkit.trainer.run.environment import write_kept_epoch
     from embedkit.trainer.step.distributed import wait
@@ -239,6 +240,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             save_model(whole, result.model, card=_write_card(run, result, dev))
             if dev is not None:
                 dev.forget_best()
+            log_model(run.folder)
     wait()
     return result
 
