@@ -7,7 +7,8 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-azure test-mlflow test-clients test-exports clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-azure test-containers test-mlflow \
+	test-clients test-exports clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -55,6 +56,9 @@ test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWik
 
 test-azure: $(VENV)/.installed-test ## the folder of deploy azure against Azure's own loaders and inference server
 	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-azure.sh
+
+test-containers: $(VENV)/.installed-test ## the folders of deploy docker, kserve and hf-endpoint: validators, image and handler without torch
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-containers.sh
 
 test-mlflow: $(VENV)/.installed-test ## a run in MLflow from training to a served model, in a local store
 	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-mlflow.sh

@@ -68,7 +68,7 @@ step "the job's command, --dry-run"
 cat >command.py <<'PYTHON'
 import sys, yaml
 job = yaml.safe_load(open("azure/azureml/job.yml", encoding="utf-8"))
-command = job["command"].partition(" && if ")[0] + " --dry-run"
+command = job["command"].partition(" && if ")[0].replace(" train ", " train --dry-run ")
 for name, path in zip(("inputs.rows", "outputs.run"), sys.argv[1:]):
     command = command.replace("${{" + name + "}}", path)
 print(command.replace("python ", sys.argv[3] + " ", 1))

@@ -17,6 +17,8 @@ PYTHONPATH=$("$here" -c 'import sys; print(":".join(path for path in sys.path if
 export PYTHONPATH
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check mlflow==3.17.2
+# mlflow models serve starts this program, which lies in the other venv.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --ignore-installed -c "$root/constraints.txt" uvicorn
 embedkit() { "$venv/bin/python" -m embedkit "$@"; }
 
 step "train and evaluate with report_to mlflow"

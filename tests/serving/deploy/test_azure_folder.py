@@ -193,6 +193,16 @@ EDITS: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {
         lambda c: c["environment_variables"].update(STORE="DefaultEndpointsProtocol=https;AccountKey=abc=="),
         "secret in clear",
     ),
+    "a limit that is no number": (
+        DEPLOYMENT,
+        lambda c: c["environment_variables"].update(EMBEDKIT_MAX_TEXTS="many"),
+        "whole number",
+    ),
+    "a local input that is gone": (
+        JOB,
+        lambda c: c["inputs"]["rows"].update(path="rows"),
+        "no 'rows'",
+    ),
     "a password": (
         JOB,
         lambda c: c["environment_variables"].update(DB_PASSWORD="hunter2"),
@@ -232,6 +242,25 @@ def test_a_file_that_is_gone_is_found(
     with pytest.raises(AnswerNoError):
         check(folder)
     assert wanted in capsys.readouterr().out
+
+
+def test_a_scoring_file_without_its_functions_is_found(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "src" / "score.py").write_text("def init() -> None: ...\n")
+    with pytest.raises(AnswerNoError):
+        check(folder)
+    assert "'score.py' has no function run()" in capsys.readouterr().out
+
+
+def test_a_key_in_a_notebook_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "notebooks" / "azureml.ko.ipynb"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["cells"][1]["source"].append("key = 'AccountKey=abc=='")
+    path.write_text(json.dumps(content))
+    with pytest.raises(AnswerNoError):
+        check(folder)
+    assert "azureml.ko.ipynb: cells[1]" in capsys.readouterr().out
 
 
 def test_a_fresh_checkout_without_rows_and_model_is_right(folder: Path) -> None:

@@ -36,8 +36,9 @@ class ServiceRuntime:
 
 def check_choice(name: str) -> None:
     """Raise `UserError` where `name` is no backend or its packages are missing."""
-    if name != AUTO:
-        check_backend(name)
+    if name == AUTO or (name in _GRAPHS and find_spec("onnxruntime") and not find_spec("onnx")):
+        return  # an export needs no converter; of another model `open_runtime` says what is missing
+    check_backend(name)
 
 
 def open_runtime(source: ModelSource, name: str, *, batch_size: int, device: str = "auto") -> ServiceRuntime:
@@ -56,9 +57,10 @@ def open_runtime(source: ModelSource, name: str, *, batch_size: int, device: str
             except UserError as error:
                 say("torch runs the model: {error}", error=error)
         return _converted(source, "torch", batch_size, device)
+    graph = next((graph for graph in _GRAPHS if graph == name), None)
+    if graph is not None and is_export(source, graph):
+        return _exported(source, graph)
     backend = check_backend(name)
-    if is_export(source, backend):
-        return _exported(source, backend)
     return _converted(source, backend, batch_size, device)
 
 

@@ -293,7 +293,9 @@ class OutputSection(ConfigSection):
     )
     checkpoint_keep: int = Field(default=1, ge=1, description="Checkpoints to keep, the newest.")
     report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
-        default_factory=list, description="Trackers that get the same numbers; each must be installed."
+        default_factory=list,
+        description="Trackers that get the same numbers; each must be installed. mlflow also gets settings, files "
+        "and the model.",
     )
 
 

@@ -25,9 +25,12 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier f
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-@deploy_app.command("azure")
+RunOption = Annotated[str | None, typer.Option("--model", help="A run. Default: the newest in runs/.")]
+
+
+@deploy_app.command("azure", short_help="Azure ML: job, endpoint, notebook, workflow.")
 def azure(
-    model: ModelOption = None,
+    model: RunOption = None,
     output: OutputOption = None,
     export: ExportOption = None,
     graph: GraphOption = "onnx",
@@ -78,11 +81,11 @@ def azure(
 
 
 NameOption = Annotated[str, typer.Option(help="Name of the service. Default: embedkit-MODEL.")]
-ImageOption = Annotated[str, typer.Option(help="Name of the image. Default: NAME:latest.")]
+ImageOption = Annotated[str, typer.Option(help="Name of the image. Default: NAME:WEIGHTS.")]
 PortOption = Annotated[int, typer.Option(help="Port of the service in the container.")]
 
 
-@deploy_app.command("docker")
+@deploy_app.command("docker", short_help="Images without torch and for a GPU; compose.")
 def docker(
     model: ModelOption = None,
     output: OutputOption = None,
@@ -104,7 +107,7 @@ def docker(
     deploy("docker", ContainerSettings(name=name, image=image, port=port), options)
 
 
-@deploy_app.command("kserve")
+@deploy_app.command("kserve", short_help="Kubernetes and KServe manifests, the image.")
 def kserve(
     model: ModelOption = None,
     output: OutputOption = None,
@@ -127,7 +130,7 @@ def kserve(
     deploy("kserve", ContainerSettings(name=name, image=image, port=port, replicas=replicas), options)
 
 
-@deploy_app.command("hf-endpoint")
+@deploy_app.command("hf-endpoint", short_help="A model repository with its handler.")
 def hf_endpoint(
     model: ModelOption = None,
     output: OutputOption = None,
@@ -146,7 +149,7 @@ def hf_endpoint(
     deploy("hf-endpoint", ContainerSettings(), options)
 
 
-@deploy_app.command("check")
+@deploy_app.command("check", short_help="Check such a folder, edited or not.")
 def check(
     folder: Annotated[Path, typer.Argument(help="A folder that embedkit deploy wrote, edited or not.")],
     json_: JsonOption = False,

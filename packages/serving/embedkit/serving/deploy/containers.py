@@ -34,15 +34,15 @@ class ContainerSettings:
         """
         name = self.name or names.slug(model)
         names.refuse("--name", names.name_problem("container", name))
-        image = self.image or f"{name}:latest"
-        if not _IMAGE.fullmatch(image):
+        if self.image and not _IMAGE.fullmatch(self.image):
             names.refuse(
-                "--image", Phrase("{image!r} is no name of an image, such as registry/name:tag", image=image)
+                "--image",
+                Phrase("{image!r} is no name of an image, such as registry/name:tag", image=self.image),
             )
         if not 1024 <= self.port <= 65535:
             names.refuse("--port", Phrase("{port} is not from 1024 to 65535", port=self.port))
         names.refuse("--replicas", names.count_problem(self.replicas))
-        return ContainerSettings(name=name, image=image, port=self.port, replicas=self.replicas)
+        return ContainerSettings(name=name, image=self.image, port=self.port, replicas=self.replicas)
 
 
 def write_docker(source: DeploySource, folder: Path, settings: ContainerSettings) -> None:
@@ -90,7 +90,7 @@ def _values(source: DeploySource, settings: ContainerSettings) -> dict[str, obje
     return {
         "model": source.name,
         "name": settings.name,
-        "image": settings.image,
+        "image": settings.image or f"{settings.name}:{source.record['weights']}",
         "port": settings.port,
         "replicas": settings.replicas,
         "graph": source.graph,

@@ -25,7 +25,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
 _DATE = (1980, 1, 1, 0, 0, 0)  # no time of day: the same files give the same bytes
 _CHECKOUT = Path(__file__).resolve().parents[5]
-_METADATA = ("METADATA", "WHEEL", "entry_points.txt")
+_METADATA = ("METADATA", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 
 
 def write_wheel(folder: Path) -> Path:

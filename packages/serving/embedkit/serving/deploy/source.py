@@ -16,6 +16,7 @@ from embedkit.errors import UserError
 from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.models.run_folder import Run, run_of
 from embedkit.serving.exporter import EXPORTS, RECORD, ExportOptions, export
+from embedkit.serving.score import load
 from embedkit.serving.server import name_of
 
 GRAPHS = ("onnx", "onnx-int8")
@@ -83,6 +84,7 @@ def find_source(source: ModelSource, *, exported: Path | None, graph: str) -> De
             model=source.requested,
             folder=folder,
         )
+    load(folder, graph=graph)  # a model with layers that only torch has is refused here
     return DeploySource(
         name=short_name(source),
         model=source,

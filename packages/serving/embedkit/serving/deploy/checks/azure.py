@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from embedkit.serving.deploy.checks.shell import flag_problems, secret_problems
 WORKFLOW = ".github/workflows/azureml.yml"
 YAML_FILES = ("data", "environment", "job", "model", "endpoint", "deployment")
 _REFERENCE = re.compile(r"\$\{\{\s*(?:parent\.)?([\w.]+)\s*\}\}")
+_LIMITS = ("EMBEDKIT_MAX_TEXTS", "EMBEDKIT_MAX_CHARACTERS")
 _FREE = ("name", "default_datastore")
 
 
@@ -36,6 +38,7 @@ def check_azure(files: DeployFiles) -> Iterator[DeployProblem]:
     yield from _deployment(files.folder, found["deployment"], found["endpoint"], found["model"])
     yield from _conda(files)
     yield from _workflow(files)
+    yield from _notebooks(files)
     yield from _sample(files)
 
 
@@ -49,8 +52,6 @@ def _local_paths(folder: Path, place: str, content: Mapping[str, Any]) -> Iterat
         if re.match(r"[a-z]+:", value) or "${{" in value:
             continue
         target = (folder / place).parent / value
-        if key == "path" and path.startswith(("inputs.", "outputs.")) and not value.startswith("."):
-            continue
         if not target.exists() and target.resolve() not in ignored:
             yield DeployProblem(f"{place}: {path}", Phrase("there is no {path!r}", path=value))
 
@@ -119,6 +120,8 @@ def _same(place: str, reference: object, asset: Mapping[str, Any], version: str)
     """A reference to an asset of this folder has the asset's name, and its version where it has one."""
     if not isinstance(reference, str) or not reference.startswith("azureml:") or not asset:
         return
+    if reference.startswith(("azureml://", "azureml:AzureML-")):  # a registry's, or Microsoft's own
+        return
     wanted = f"{asset.get('name')}:{asset.get(version)}" if version in asset else str(asset.get("name"))
     given = reference.removeprefix("azureml:")
     if given != wanted and given.partition("@")[0].partition(":")[0] != wanted:
@@ -152,6 +155,13 @@ def _deployment(
         if key in settings:
             yield from at(f"{place}: request_settings.{key}", names.timeout_problem(settings[key]))
     yield from _scoring_file(folder, place, deployment.get("code_configuration") or {})
+    variables = deployment.get("environment_variables") or {}
+    for name in _LIMITS:
+        if not str(variables.get(name, "1")).isdecimal():
+            yield DeployProblem(
+                f"{place}: environment_variables.{name}",
+                Phrase("{count!r} is not a whole number of at least 1", count=variables[name]),
+            )
 
 
 def _scoring_file(folder: Path, place: str, configuration: Mapping[str, Any]) -> Iterator[DeployProblem]:
@@ -164,10 +174,34 @@ def _scoring_file(folder: Path, place: str, configuration: Mapping[str, Any]) ->
         yield DeployProblem(
             f"{place}: code_configuration.scoring_script", Phrase("there is no {path!r}", path=script)
         )
+    if (sources / str(script)).is_file():
+        missing = {"init", "run"} - _functions((sources / str(script)).read_text(encoding="utf-8"))
+        for name in sorted(missing):
+            yield DeployProblem(
+                f"{place}: code_configuration.scoring_script",
+                Phrase("{path!r} has no function {name}()", path=script, name=name),
+            )
     if sources.is_dir() and not any(sources.glob("embedkit_toolkit-*.whl")):
         yield DeployProblem(
             f"{place}: code_configuration.code", Phrase("there is no {path!r}", path="embedkit_toolkit-*.whl")
         )
+
+
+def _functions(code: str) -> set[str]:
+    """The functions of a module; none where it cannot be parsed."""
+    try:
+        return {node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)}
+    except (SyntaxError, ValueError):
+        return set()
+
+
+def _notebooks(files: DeployFiles) -> Iterator[DeployProblem]:
+    for path in sorted((files.folder / "notebooks").glob("*.ipynb")):
+        name = path.relative_to(files.folder).as_posix()
+        content = files.json(name)
+        yield from secret_problems(name, content)
+        if content is not None and not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
+            yield DeployProblem(name, Phrase("is no notebook"))
 
 
 def _conda(files: DeployFiles) -> Iterator[DeployProblem]:
