@@ -7,7 +7,8 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow test-clients test-exports clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow test-clients test-exports \ clean
+	test-clients test-exports clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16

@@ -18,6 +18,7 @@ from embedkit.console import out, say, warn
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
 from embedkit.models.corpus import corpus_for, load_corpus
+from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.run_folder import run_of
 from embedkit.serving.decoding import OWN, token_decoder
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 30
 _TELL_SECONDS = 2
+_LOOKED_AT = 200  # entries
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _PACKAGES = ("orjson", "prometheus_client", "starlette", "uvicorn")
 _CPU_CHARACTERS = 4096
@@ -239,6 +241,14 @@ def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus
             raise
         warn("POST /v1/search is off: {error}", error=error)
         return None
+    share = unreadable_share(runtime.source, [entry.definition for entry in entries[:_LOOKED_AT]])
+    if share > UNREADABLE_SHARE:
+        warn(
+            "{model} cannot read {percent} % of {name}: it is of another model, and words alone find in it",
+            model=runtime.source.requested,
+            percent=round(share * 100),
+            name=name,
+        )
     loaded = prepare(entries, name, runtime.corpus_vectors)
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
