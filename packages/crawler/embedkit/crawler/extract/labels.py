@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from embedkit.crawler.extract import words
 from embedkit.data.entries import Alias, AliasKind
 from embedkit.text import clean, fold, is_acronym, language_of
 
+MIN_ALIKE = 3
 MAX_LABEL_WORDS = 12
 MAX_LABEL_CHARS = 110
 _PAREN = re.compile(r"^(?P<term>.*\S)\s*[(（\[](?P<inside>[^()（）\[\]]+)[)）\]]\s*$")
@@ -28,8 +29,43 @@ _MATH = re.compile(
 _CODE = re.compile(
     r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|\w[\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+)$"
 )
-_NOTE_WORDS = re.compile(
-    r"^(?:n|v|vt|vi|adj|adv|noun|verb|adjective|abbr|명사|동사|형용사)\.?$", re.IGNORECASE
+_SPEECH = (
+    r"n|v|vt|vi|vb|adj|adv|prep|pron|conj|interj|abbr|pl|sing|noun|verb|adjective|adverb|pronoun|preposition|conjunction"
+    r"|(?:proper|count|mass) noun|noun phrase|phrasal verb|(?:in)?transitive verb|명사|동사|형용사|부사|대명사|관형사|접사|의존 ?명사"
+    r"|名詞|動詞|形容詞|副詞|名|動|Substantiv|Verb|Adjektiv|nom|verbe|sustantivo|verbo"
+)
+_NOTE_WORDS = re.compile(rf"^(?:{_SPEECH})\.?$", re.IGNORECASE)
+# "gambit (n.)", "gambit, noun", "gambit n.": a bare word only with its stop, "proper noun" is a term.
+_SPEECH_TAIL = re.compile(
+    rf"(?<=\S)(?:\s*[(\[<]\s*(?:{_SPEECH})\.?(?:\s*[,/]\s*(?:{_SPEECH})\.?)*\s*[)\]>]"
+    r"|\s*,?\s+(?:n|v|vt|vi|vb|adj|adv|prep|pron|conj|interj|abbr)\."
+    rf"|\s*,\s+(?:{_SPEECH}))$",
+    re.IGNORECASE,
+)
+_IPA = r"ˈˌːˑɐ-ʯθðŋæœøβχʔ\u0303\u0329\u032f"
+_SOUND = re.compile(rf"\s*(?:/[^/\[\]]*[{_IPA}][^/\[\]]*/|\[[^\[\]]*[{_IPA}][^\[\]]*\]|\\[^\\]{{2,60}}\\)")
+# What is taken off headwords only where most of a page's end in it: a control's words, a part of speech.
+_TAILS = (
+    re.compile(
+        r"(?<=\S)\s*(?:열기|닫기|펼치기|접기|펼쳐 ?보기|더 ?보기|자세히 ?보기|내용 ?보기|[+＋-]"
+        r"|\b(?:click to )?(?:open|close|expand|collapse|toggle)(?: (?:menu|panel|section|definition))?"
+        r"|\b(?:show|hide|read|open|see|learn) (?:more|less|menu|definition|answer)|\b(?:copy link|permalink|definition))$",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"(?<=\S)[\s,·|–-]+(?:{_SPEECH})\.?$", re.IGNORECASE),
+)
+_HEADS_FIRST = re.compile(
+    r"^(?:definition of|what (?:is|are|does)(?: an?| the)?|term|용어)\s*[:：]?\s+(?=\S)", re.IGNORECASE
+)
+_LATIN_NAME = re.compile(r"^(?P<term>[가-힣][가-힣\s·]*?)\s+(?P<name>[A-Za-z][A-Za-z0-9 .,'’/&()-]*)$")
+_PAIRED_QUOTES = ("“”", "„“", "„”", '""', "‘’", "«»", "「」", "『』", "《》", "〈〉", "''")
+_HANJA = re.compile(r"^(?P<term>[가-힣]+(?:\s[가-힣]+)*)\s+(?P<hanja>[\u4e00-\u9fff][\u4e00-\u9fff\s·]*)$")
+_SHORTCODE = re.compile(
+    r"\[/?[a-z][\w-]*(?:\s[\w-]+=(?:\"[^\"\]]*\"|'[^'\]]*'|[^\s\]]+))+\s*/?\]|\[/[a-z][\w-]{2,}\]|\{\{[<%].{0,300}?[%>]\}\}|\{%.{0,300}?%\}",
+    re.IGNORECASE,
+)
+_AWAY_TAIL = re.compile(
+    rf"[\s\[(↑▲⇧△^»›→…·|¶#-]*(?<![^\W_])(?:{words.AWAY})[\s\])↑▲⇧△^»›→…·.|¶#]*$", re.IGNORECASE
 )
 
 
@@ -45,11 +81,45 @@ def trim(text: str) -> str:
 
 def label(text: str) -> str:
     """A headword's text, without a trailing separator; a term made of punctuation (`...`, `>>>`) stays."""
-    cleaned = clean(_unmarked(text))
+    cleaned = _bare(clean(_unmarked(text)))
     trimmed = re.sub(r"(?<=\w)\.$", "", cleaned.strip(" :：;–—|·•¶").removesuffix(" -"))
     if trimmed.count(".") and cleaned.endswith(".") and re.search(r"\w\.\w+$", trimmed):
         trimmed += "."  # "e.g." keeps its stop
     return trimmed or cleaned
+
+
+def _bare(text: str) -> str:
+    """A headword without its sound, part of speech, the sign of a control beside it, and quotes around it."""
+    if "/" in text or "[" in text or "\\" in text:
+        text = _SOUND.sub("", text).strip() or text
+    text = text.rstrip(" ¶▼▲▾▴▶▸►⌄⌃🔗🔊🔉") or text
+    text = _SPEECH_TAIL.sub("", text).strip(" ,") or text
+    for pair in _PAIRED_QUOTES:
+        inner = text[1:-1]
+        if inner and text[0] == pair[0] and text[-1] == pair[1] and not set(inner) & set(pair):
+            return inner.strip()
+    return text
+
+
+def alike(heads: Sequence[str]) -> Callable[[str], str]:
+    """What takes off a headword the words that most of `heads` share: a control's, a part of speech, "What is".
+
+    Where most are a Korean name and a foreign one ("가설 hypothesis"), the second goes into brackets.
+    """
+    steps: list[tuple[re.Pattern[str], str]] = [(p, "") for p in (*_TAILS, _HEADS_FIRST)]
+    steps.append((_LATIN_NAME, r"\g<term> (\g<name>)"))
+    shared = [
+        (pattern, by)
+        for pattern, by in steps
+        if len(heads) >= MIN_ALIKE and sum(bool(pattern.search(h)) for h in heads) * 2 > len(heads)
+    ]
+
+    def strip(head: str) -> str:
+        for pattern, by in shared:
+            head = pattern.sub(by, head) or head
+        return head
+
+    return strip
 
 
 def is_label(text: str) -> bool:
@@ -91,6 +161,13 @@ def split_label(text: str) -> tuple[str, tuple[Alias, ...]]:
     """
     term = text
     aliases: list[Alias] = []
+    hanja = _HANJA.match(text)
+    if (
+        hanja
+        and len(hanja["hanja"].split()) == 1
+        and len(hanja["hanja"]) == len(hanja["term"].replace(" ", ""))
+    ):
+        return hanja["term"], (Alias(hanja["hanja"], "translation", "zh"),)
     while len(term) <= 4 * MAX_LABEL_CHARS and (match := _PAREN.match(term)):
         names = list(_inside(match["term"].strip(), match["inside"]))
         if not names:
@@ -173,14 +250,18 @@ def see_target(text: str) -> str:
 
 
 def definition(raw: str, *, numbered: bool = False) -> str:
-    """A clean definition from raw text: sense marks and see-also tails taken off, blocks joined."""
+    """A clean definition from raw text: sense marks, links elsewhere and see-also tails taken off, blocks joined."""
     lines = [clean(line) for line in _unmarked(raw).split("\n")]
-    lines = [line for line in lines if line]
+    lines = [line for line in lines if line and not words.AWAY_LINE.fullmatch(line)]
     while len(lines) > 1 and _is_tail(lines[-1]):
         lines.pop()
     text = _MATH.sub(r"$\1$", " ".join(lines))
+    if "[" in text or "{" in text:
+        text = clean(_SHORTCODE.sub(" ", text))
+    text = _AWAY_TAIL.sub("", text) or text
     shorter = words.SEE_ALSO_END.sub("", text).strip()
     text = shorter if len(shorter.split()) > 1 or _HANGUL_OR_HAN.search(shorter) else text
+    text = re.sub(r"^[:：=]\s*(?=\S)(?![-)(DP]\s)|^[–—-]\s+(?=\S)|\s*¶$", "", text)
     return (_SENSE_MARK.sub("", text, count=1) if numbered else text).strip()
 
 

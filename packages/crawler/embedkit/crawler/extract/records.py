@@ -18,6 +18,7 @@ class RawEntry:
     anchors: tuple[str, ...] = ()
     fragment: str = ""
     line: int = 0
+    lang: str = ""  # the language that the file states
     counted: bool = True  # whether its headwords count as terms of the page
     link: str = ""  # the wiki page that the headword links to
     evidence: str = ""  # what `aliases` were read from
@@ -32,6 +33,7 @@ class Group:
     refused: str = ""
     node_id: int = 0
     marked: bool = False  # its markup says that it is a glossary
+    certain: bool = False  # so sure that one term is enough
 
     @property
     def terms(self) -> int:
@@ -48,6 +50,7 @@ class Term:
     aliases: tuple[Alias, ...] = ()
     anchor: str = ""
     link: str = ""
+    lang: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Verdict:
 
     is_glossary: bool
     reason: str
+    unsafe: bool = False  # refused before it was parsed, whatever the options say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

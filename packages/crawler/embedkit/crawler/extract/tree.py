@@ -10,30 +10,13 @@ from typing import Literal
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from embedkit.crawler.extract.noise import attribute, inner_first, prune
 from embedkit.text import clean
 
 MAX_NODES = 2_000_000
 Maker = Literal["wiki", "manual", ""]
 Kind = Literal["heading", "p", "li", "td", "group", "end"]
 
-# Elements that never hold a term or a definition, by element, by MediaWiki, by Sphinx and by blog engines.
-NOISE = (
-    "script, style, noscript, template, nav, footer, button, select, textarea, input, iframe, object, "
-    "svg, canvas, video, audio, img, picture, figure, map, dialog, rt, rp, title, link, "
-    "[role=navigation], [role=search], [role=banner], [role=contentinfo], [role=complementary], "
-    "[aria-hidden=true], .navbox, .vertical-navbox, .navbar, .toc, #toc, #table-of-contents, .infobox, "
-    ".metadata, .ambox, .tmbox, .mbox-small, .noprint, .mw-editsection, .editsection, sup.reference, "
-    ".mw-ref, .reflist, .references, .mw-references-wrap, .catlinks, .mw-cite-backlink, .printfooter, "
-    ".gallery, .gallerybox, .gallery-item, .thumb, .tright, .tleft, .shortdescription, .mw-jump-link, "
-    ".sistersitebox, .authority-control, .mw-authority-control, .Template-Fact, .mw-empty-elt, "
-    "#mw-navigation, #mw-panel, #mw-head, #siteSub, .ext-discussiontools-init-replylink-buttons, "
-    ".mw-indicators, #footer, #mw-hidden-catlinks, .mw-portlet, .headerlink, .hash-link, .anchor-link, "
-    ".anchorjs-link, .header-anchor, .heading-anchor, .permalink, .viewcode-link, .sphinxsidebar, "
-    ".toctree-wrapper, .toc-tree, .sidebar-tree, .sidebar-drawer, .wy-nav-side, .related, .classifier, "
-    ".classifier-delimiter, .breadcrumb, .breadcrumbs, .pagination, .prev-next, .sharedaddy, .widget, "
-    ".widget-area, #comments, .comments-area, .comment-list, .commentlist, .cookie-notice, "
-    ".screen-reader-text, .sr-only, .visually-hidden, .MathJax, .MathJax_Preview, .MathJax_Display"
-)
 _BLOCK_NAMES = """
     address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption
     footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol p pre section summary table tbody
@@ -47,6 +30,11 @@ _SOFT = {"a": "a", "i": "i", "em": "i", "code": "code", "u": "i", "tt": "code", 
 _TERM_CLASS = re.compile(
     r"(?:^|[\s_-])(?:term|glossterm|gloss-term|glossary-term|bold|emph|strong|term-name|headword)(?:$|\s)"
 )
+_SOFT_HYPHEN = re.compile("\u00ad|&shy;|&#(?:173|x0*ad);", re.IGNORECASE)
+_TEMPLATE = re.compile(r"<(/?)template\b", re.IGNORECASE)
+_LANG = re.compile(r"[a-zA-Z]{2,3}(?![a-zA-Z])")
+_BOLD_RULE = re.compile(r"\.([\w-]+)\s*\{[^{}]{0,400}?font-weight:\s*(?:bold|[6-9]00)\b", re.IGNORECASE)
+_BOLD_STYLE = re.compile(r"font-weight:\s*(?:bold|[6-9]00)|font:\s*bold", re.IGNORECASE)
 _DISPLAYSTYLE = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.DOTALL)
 _XREF = re.compile(r"\[=\s*([^=\]|]+?)\s*(?:\|[^\]]*)?=\]|\[\[!?([\w-]+)\]\]")
 
@@ -98,8 +86,14 @@ class Page:
     parser: LexborHTMLParser = field(repr=False)
 
 
-def parse(html: str, *, lang: str = "") -> Page | None:
-    """Parse and clean a page; None when it is empty. `lang` overrides the language that the page declares."""
+def parse(html: str, *, lang: str = "", lazy: bool = False) -> Page | None:
+    """Parse and clean a page; None when it is empty. `lang` overrides the language that the page declares.
+
+    `lazy`: read what stands in `noscript` and `template` too, as a script or a browser without scripts would show it.
+    """
+    html = _SOFT_HYPHEN.sub("", html)
+    if lazy:
+        html = _TEMPLATE.sub(lambda m: f"<{m[1]}div", html)
     parser = LexborHTMLParser(html)
     body = parser.body
     if body is None:
@@ -110,7 +104,8 @@ def parse(html: str, *, lang: str = "") -> Page | None:
     respec = parser.css_first("script[src*=respec]") is not None
     maker = _maker(parser, html)
     _math(body)
-    _prune(body)
+    _embolden(body, html)
+    prune(body, html, lazy=lazy)
     first = body.css_first("h1")
     heading = text_of(first).replace("\n", " ") if first else ""
     return Page(
@@ -139,32 +134,22 @@ def _language(parser: LexborHTMLParser, body: LexborNode) -> str:
     for node in (content, html, body):
         lang = attribute(node, "lang") if node else ""
         if lang:
-            return lang.split("-")[0].lower()
+            match = _LANG.match(lang.strip())
+            return match[0].lower() if match else ""
     return ""
-
-
-def attribute(node: LexborNode, name: str) -> str:
-    """An attribute's value; the empty string where there is none."""
-    return node.attributes.get(name) or ""
-
-
-def _inner_first(body: LexborNode, selector: str) -> list[LexborNode]:
-    """The matches, each once and inner ones first: removing one never removes another with it."""
-    found = {node.mem_id: node for node in body.css(selector) if node.tag != "body"}
-    return list(found.values())[::-1]
 
 
 def _math(body: LexborNode) -> None:
     """Replace formulas by their TeX between dollar signs."""
-    for node in _inner_first(body, ".mwe-math-element, .katex, mjx-container"):
+    for node in inner_first(body, ".mwe-math-element, .katex, mjx-container"):
         _replace_formula(node)
-    for node in _inner_first(body, "math"):
+    for node in inner_first(body, "math"):
         _replace_formula(node)
-    for node in _inner_first(body, _TEX_IMAGES):
+    for node in inner_first(body, _TEX_IMAGES):
         node.replace_with(_tex(attribute(node, "alt")))
-    for node in _inner_first(body, "script[type^='math/tex']"):
+    for node in inner_first(body, "script[type^='math/tex']"):
         node.replace_with(_tex(node.text()))
-    for node in _inner_first(body, "span.math, div.math"):
+    for node in inner_first(body, "span.math, div.math"):
         node.replace_with(_tex(re.sub(r"^\s*\\[(\[]|\\[)\]]\s*$", "", node.text())))
 
 
@@ -181,17 +166,12 @@ def _tex(source: str) -> str:
     return f"${(match[1] if match else source).strip()}$"
 
 
-def _prune(body: LexborNode) -> None:
-    for node in _inner_first(body, NOISE):
-        node.decompose()
-    for node in _inner_first(body, "[hidden]"):
-        # LibreOffice help hides both wordings of a switch and shows one by script: the default one.
-        if not attribute(node, "id").startswith("default"):
-            node.decompose()
-    kept = {node.mem_id for node in body.css("main aside, article aside, dd aside, li aside")}
-    for node in _inner_first(body, "aside"):
-        if node.mem_id not in kept:
-            node.decompose()
+def _embolden(body: LexborNode, html: str) -> None:
+    """Mark the spans that the page's own style sheet sets in bold, as published word processors' pages do."""
+    for name in {m[1] for m in _BOLD_RULE.finditer(html)} if "<style" in html else ():
+        if re.match(r"-?[a-zA-Z_]", name):
+            for node in body.css(f"span.{name}"):
+                node.attrs["style"] = "font-weight:bold"
 
 
 def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
@@ -342,7 +322,7 @@ def _mark(node: LexborNode, outer: str) -> str:
     if tag in _BOLD or outer == "b":
         return "b"
     if tag in ("span", "font") and (
-        _TERM_CLASS.search(attribute(node, "class")) or "bold" in attribute(node, "style").replace(" ", "")
+        _TERM_CLASS.search(attribute(node, "class")) or _BOLD_STYLE.search(attribute(node, "style"))
     ):
         return "b"
     return outer or _SOFT.get(tag, "")

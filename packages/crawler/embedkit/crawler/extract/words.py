@@ -14,7 +14,7 @@ GLOSSARY = re.compile(
     r"|\bjargon\b|\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
     r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$"
     r"|\blist of [\w\s]*(?:abbreviations|acronyms|initialisms|symbols|definitions)\b|^(?:abbreviations|acronyms)"
-    r"|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
+    r"|^(?:용어의\s?)?정의$|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
     r"|용어|낱말\s?(?:풀이|사전)|약어|약자|단어장|사전$|用語|術語|术语|词汇|詞彙|名词解释|глоссари\w*|словар\w+|термин\w*",
     _I,
 )
@@ -41,6 +41,20 @@ END_SECTION = re.compile(
     _I,
 )
 
+# Of those: the sections that point to other terms.
+SEE_SECTION = re.compile(
+    r"^(?:see(?: also)?|synonyms?|related (?:terms|topics|articles)|같이 ?보기|관련 ?(?:용어|항목|문서)|参见|參見|関連項目|siehe auch|voir aussi|véase también|ver também)$",
+    _I,
+)
+# Headings of a page about something: what programs, formats and projects have sections on.
+ABOUT_SECTION = re.compile(
+    r"^(?:(?:file |data )?format(?: specifications?| details)?|specifications?|conformance|(?:known )?(?:issues|bugs|limitations|problems)"
+    r"|install(?:ation|ing)?(?: .*)?|requirements|features|configur(?:ation|ing)(?: .*)?|settings|options|commands?|parameters|arguments|functions?"
+    r"|implementation(?: .*)?|support|compatibility|credits|authors?|faqs?|to-?do|news|roadmap|getting started|quick ?start|tutorial|details|general"
+    r"|files?|see also|environment|exit status|return values?|notes|bugs|name|synopsis|methods?|properties|attributes|constructors?|fields"
+    r"|creating .*|adding .*|using .*|editing .*|importing .*|exporting .*|managing .*|working with .*|setting up .*|how .*|why .*|what .*|when .*)$",
+    _I,
+)
 # Headings that are no terms.
 NOT_A_TERM = re.compile(
     r"^(?:introduction|overview|contents?|table of contents|about(?: .*)?|summary|preface|foreword|abstract|purpose"
@@ -79,6 +93,16 @@ TERM_HEADERS = (
     re.compile(
         r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I
     ),
+)
+# A header that has such a word among others: "Business term", "용어명"; a definition's word counts first.
+TERM_LIKE = re.compile(
+    r"\b(?:terms?|terminology|words?|phrases?|acronyms?|abbreviations?|concepts?|keywords?|jargon|begriffe?|terme|término)\b|용어|단어|낱말|표제어|어휘|개념|術語|用語|术语",
+    _I,
+)
+DEFINITION_LIKE = re.compile(
+    r"\b(?:definitions?|descriptions?|meanings?|explanations?|explained|plain (?:english|language)|what (?:it|this|that) (?:is|means?)|means"
+    r"|in (?:simple|plain|other) \w+|beschreibung|bedeutung|erklärung|définition|definición|significado)\b|정의|뜻|설명|풀이|의미|해설|定義|説明|意味|定义|释义",
+    _I,
 )
 # On a page that does not call itself a glossary, a table of these documents a program.
 PROGRAM_HEADER = re.compile(
@@ -190,3 +214,26 @@ LETTER = re.compile(
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
 MANUAL_PAGE = re.compile(r"\(\d\w?\)(?: Manual Page)?\s*$|\bman(?:ual)? page\b", _I)
+# Links that lead away from an entry or back to the top; the words of one line, whole.
+AWAY = (
+    r"(?:back|return|go|jump) to (?:the )?(?:top|index|list|contents)|top of (?:the )?page|to top"
+    r"|(?:read|learn|find out|see|show|view) more(?: about .{1,60})?|more (?:info(?:rmation)?|details)|continue reading"
+    r"|full definition|view (?:term|entry|details?)|copy link|permalink|edit this (?:page|term|entry)"
+    r"|맨 ?위로(?: ?가기)?|위로(?: ?가기)?|처음으로|목록(?:으로)?(?: ?가기)?|더 ?보기|자세히(?: ?보기)?|상세 ?보기|바로가기"
+    r"|nach oben|zum seitenanfang|weiterlesen|mehr erfahren|haut de (?:la )?page|retour en haut|en savoir plus|lire la suite"
+    r"|volver arriba|leer más|saber más|torna su|ページの先頭へ|トップへ戻る|続きを読む|もっと見る|返回顶部|查看更多"
+)
+AWAY_ENDS = r"[\s\[\](){}↑▲⇧△^»›→…·.|¶#<>-]*"
+AWAY_LINE = re.compile(rf"{AWAY_ENDS}(?:{AWAY}){AWAY_ENDS}", _I)
+# The number of a section before its title: "1. ", "3.2 ", "제2조", "Article 4 -"; its title may stand in brackets.
+_SECTION = re.compile(
+    r"^(?:\d{1,3}(?:\.\d{1,3})*[.):]?|제\s?\d+\s?[조장절항](?:의\s?\d+)?|(?:article|section|clause|chapter|annex|appendix|part|§)\s*[\dA-Z]{1,4}[.):]?|[IVX]{1,5}[.)]|[A-Z][.)])"
+    r"\s*[-–—:.]?\s*(?=\D)",
+    _I,
+)
+
+
+def without_number(title: str) -> str:
+    """A title without the number of its section."""
+    short = _SECTION.sub("", title, count=1).strip()
+    return short.strip("()（） ") if short != title else title

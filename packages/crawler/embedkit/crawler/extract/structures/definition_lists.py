@@ -14,6 +14,7 @@ from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, attribute, text_of, within
 from embedkit.data.entries import Alias
+from embedkit.text import clean, is_acronym
 
 # Lists that pair names with something else: API signatures, field lists, footnotes, galleries, metadata.
 _OTHER_LIST = re.compile(
@@ -22,9 +23,11 @@ _OTHER_LIST = re.compile(
 )
 _GLOSSARY_CLASS = re.compile(r"gloss|terms?(?:$|\s|-)|definition", re.IGNORECASE)
 _CODE = "code, tt, kbd, samp, .option, .varname, .replaceable, .command, .envar, .parameter, .function"
+_GLOSSARY_HEAD = "dt.glossterm, dt .glossterm"
 _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
+SEE_ALSO_SECTION = "in a section like See also"
 _BARE = "terms without definitions"
 _REPEATED = "the same labels again and again, not terms"
 # The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
@@ -45,19 +48,33 @@ class _Open:
 
 
 def definition_lists(
-    page: Page, *, named: bool, inside: frozenset[int] = frozenset()
+    page: Page,
+    *,
+    named: bool,
+    inside: frozenset[int] = frozenset(),
+    ended: frozenset[int] = frozenset(),
 ) -> tuple[list[Group], frozenset[int]]:
     """The page's definition lists, accepted and refused, and the ids of all `dl` nodes.
 
-    `named`: the page calls itself a glossary; `inside`: the nodes under a heading that does.
+    `named`: the page calls itself a glossary; `inside`: the nodes under a heading that does; `ended`: those in a
+    section like "See also".
     """
+    lettered = {dl.mem_id for dl in page.body.css(_DL) if _is_alphabet(dl)}
     lists = [
         dl
         for dl in page.body.css(_DL)
-        if not within(dl, (_DD, _DT)) or (page.maker == "manual" and _is_sphinx_glossary(dl))
+        if dl.mem_id not in lettered
+        and (
+            not within(dl, (_DD, _DT))
+            or _list_around(dl) in lettered
+            or (page.maker == "manual" and _is_sphinx_glossary(dl))
+        )
     ]
+    stray, stray_ids = _without_list(page) if page.body.css_first("dt") else ([], frozenset())
     read = [(dl, tuple(_entries(dl))) for dl in lists]
     groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
+    groups += [replace(g, refused=g.refused or ("" if named else "outside of a list")) for g in stray]
+    groups = [replace(g, refused=g.refused or SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups]
     if not named and any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
         groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
     if not named:
@@ -65,7 +82,37 @@ def definition_lists(
         groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
     if labels.repeat([h for g in groups if not g.refused for f in g.found for h in f.heads]):
         groups = [replace(g, refused=g.refused or _REPEATED) for g in groups]
-    return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists)
+    return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists) | stray_ids
+
+
+def _is_alphabet(dl: LexborNode) -> bool:
+    """Whether a list's heads are letters, and its definitions lists of terms."""
+    if dl.css_first("dd dl") is None:
+        return False
+    heads = [clean(dt.text()) for dt in _parts(dl) if dt.tag == _DT]
+    return bool(heads) and sum(bool(words.LETTER.match(h)) for h in heads) * 2 > len(heads)
+
+
+def _list_around(dl: LexborNode) -> int:
+    parent = dl.parent
+    while parent is not None and parent.tag != _DL:
+        parent = parent.parent
+    return parent.mem_id if parent is not None else 0
+
+
+def _without_list(page: Page) -> tuple[list[Group], frozenset[int]]:
+    """The `dt` and `dd` that no list holds, by the element that they stand in, and their ids."""
+    strays = [n for n in page.body.css("dt, dd") if not within(n, (_DL, _DT, _DD))]
+    groups = []
+    for parent in dict.fromkeys(n.parent.mem_id for n in strays if n.parent):
+        nodes = [n for n in strays if n.parent and n.parent.mem_id == parent]
+        found = tuple(f for run in _runs(nodes) if (f := _found(run)) is not None)
+        if found:
+            refused = _heads_refused([h for f in found for h in f.heads])
+            groups.append(
+                Group(structure="definition list", found=found, refused=refused, node_id=nodes[0].mem_id)
+            )
+    return groups, frozenset(n.mem_id for n in strays)
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
@@ -174,7 +221,11 @@ def _heads(dts: Sequence[LexborNode]) -> tuple[list[str], str]:
     heads: list[str] = []
     lead_in = ""
     for dt in dts:
-        text = text_of(dt).replace("\n", " ")
+        shown = text_of(dt).split("\n")
+        if len(shown) > 1 and are_names(shown):
+            heads += [name for part in shown if (name := labels.label(part))]
+            continue
+        text = " ".join(shown)
         bold = dt.css_first("b, strong")
         lead = text_of(bold).replace("\n", " ") if bold else ""
         if lead.endswith((":", "：")) and text.startswith(lead) and text != lead:
@@ -183,6 +234,17 @@ def _heads(dts: Sequence[LexborNode]) -> tuple[list[str], str]:
         if name:
             heads.append(name)
     return heads, lead_in
+
+
+def are_names(lines: Sequence[str]) -> bool:
+    """Whether the lines of a headword are a name each, and not one name that a break divides."""
+    return len(lines) <= 4 and all(
+        labels.is_label(line)
+        and line[-1] not in "-–,(&/"
+        and (not line[0].islower() or is_acronym(line) or is_acronym(lines[0]))
+        and line[0] not in "([（&/-–"
+        for line in lines[1:]
+    )
 
 
 def _anchors(dt: LexborNode) -> Iterator[str]:
@@ -207,14 +269,24 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
 def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool) -> Group:
     marked = _marked(dl)
     refused = _refusal(dl, found, marked=marked, named=named)
-    return Group(structure="definition list", found=found, refused=refused, node_id=dl.mem_id, marked=marked)
+    certain = named and (
+        "glossary" in attribute(dl, "class").split() or dl.css_first(_GLOSSARY_HEAD) is not None
+    )
+    return Group(
+        structure="definition list",
+        found=found,
+        refused=refused,
+        node_id=dl.mem_id,
+        marked=marked,
+        certain=certain,
+    )
 
 
 def _marked(dl: LexborNode) -> bool:
     """Whether the markup of a list says that it is a glossary."""
     return (
         bool(_GLOSSARY_CLASS.search(attribute(dl, "class")))
-        or dl.css_first("dt dfn, dt.glossterm, dt .glossterm") is not None
+        or dl.css_first(f"dt dfn, {_GLOSSARY_HEAD}") is not None
     )
 
 

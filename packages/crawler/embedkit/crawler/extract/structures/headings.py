@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Group, RawEntry
@@ -14,7 +16,10 @@ from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3
-_OUTNUMBERED = 5
+_MIN_ORDERED = 4
+_PARTS = 3
+ABOUT = "sections of a page about glossaries, not terms"
+OUTNUMBERED = 5
 _SUMMARY = 7
 _SECTION_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3})+\.?\s+(?=\D)")
 
@@ -31,9 +36,12 @@ class Section:
 
 
 def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
-    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary"."""
+    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary".
+
+    Where a term has nothing but such a section, its first line is kept as "See …": the term is another name.
+    """
     kept: list[Numbered] = []
-    ended, inside = 0, 0
+    ended, inside, points, text = 0, 0, False, ""
     for n, line in lines:
         if line.kind == "heading" and line.level < _SUMMARY:
             text = labels.trim(line.text)
@@ -42,9 +50,14 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
             if inside and line.level <= inside:
                 inside = 0
             if words.END_SECTION.match(text):
+                last = kept[-1][1] if kept else line
+                points = not ended and last.kind == "heading" and last.level < line.level and last.level > 1
                 ended = ended or line.level
             elif not inside and names_glossary(text):
                 inside = line.level
+        elif ended and points and line.kind in ("p", "li") and words.SEE_SECTION.match(text):
+            kept.append((n, replace(line, kind="p", text=f"See {line.text}", lead="", rest="", mark="")))
+            points = False
         if not ended and (named or inside):
             kept.append((n, line))
     return kept
@@ -52,7 +65,7 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
 
 def names_glossary(text: str) -> bool:
     """Whether a heading announces a glossary."""
-    return bool(words.GLOSSARY.search(text)) and len(text.split()) <= MAX_HEADING_WORDS
+    return bool(words.GLOSSARY.search(words.without_number(text))) and len(text.split()) <= MAX_HEADING_WORDS
 
 
 def sections(lines: Sequence[Numbered]) -> Iterator[Section]:
@@ -96,13 +109,41 @@ def _is_name(heading: PageLine) -> bool:
     )
 
 
+def _without_parts(lines: Sequence[Numbered]) -> list[Numbered]:
+    """The lines without the sections that entry after entry has: "Example", "Why it matters", "See also".
+
+    What stands under a repeated "Definition" is kept, without that heading.
+    """
+    texts = Counter(labels.trim(x.text).casefold() for _, x in lines if x.kind == "heading")
+    kept: list[Numbered] = []
+    inside = False
+    for n, line in lines:
+        if line.kind == "heading":
+            text = labels.trim(line.text)
+            repeated = texts[text.casefold()] >= _PARTS and not words.LETTER.match(text)
+            inside = repeated and not words.DEFINITION_HEADERS[0].match(text)
+            if repeated:
+                continue
+        if not inside:
+            kept.append((n, line))
+    return kept
+
+
+def in_order(heads: Sequence[str]) -> bool:
+    """Whether names stand in the order of the alphabet, but for a few."""
+    keys = [labels.trim(h).casefold() for h in heads]
+    steps = sum(a <= b for a, b in pairwise(keys))
+    return len(keys) >= _MIN_ORDERED and steps * 5 >= (len(keys) - 1) * 4
+
+
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     """Headings that are terms. `others`: how many terms other structures gave; headings have to give more."""
-    cut = list(sections(lines))
-    top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
+    cut = list(sections(_without_parts(lines)))
+    firsts = sum(s.heading.level == 1 for s in cut)
+    top = firsts >= _MIN_HEADINGS and firsts * 2 > len(cut)
     good = [s for s in cut if _is_entry(s, top=top)]
     lettered = [s for s in good if s.lettered]
-    if len(good) >= _OUTNUMBERED * others:
+    if len(good) >= OUTNUMBERED * others:
         others = 0  # the lists and bold words of a few entries
     if len(lettered) * 2 > len(good) or others:
         chosen = lettered if others or len(lettered) >= _MIN_HEADINGS else good
@@ -111,7 +152,10 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     if not chosen or (chosen is good and not lettered and (len(good) < _MIN_HEADINGS or len(good) <= others)):
         chosen = good if others == 0 and len(good) >= _MIN_HEADINGS else lettered
     found = tuple(_found(s) for s in chosen)
-    return Group(structure="heading", found=found) if found else None
+    heads = [f.heads[0] for f in found]
+    about = sum(bool(words.ABOUT_SECTION.match(h)) for h in heads)
+    refused = ABOUT if about * 4 > len(heads) and not in_order(heads) else ""
+    return Group(structure="heading", found=found, refused=refused) if found else None
 
 
 def _is_entry(section: Section, *, top: bool) -> bool:

@@ -53,7 +53,9 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
 def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     """A list's terms; none where its items are the translations of one term."""
     found = _list_entries(rows, named=named)
-    return [] if labels.language_codes([h for f in found for h in f.heads]) else found
+    heads = [h for f in found for h in f.heads]
+    about = sum(bool(words.GLOSSARY.search(h)) for h in heads)
+    return [] if labels.language_codes(heads) or (len(heads) > 2 and about * 3 > len(heads)) else found
 
 
 def _list_entries(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
@@ -163,8 +165,11 @@ def _found(
 ) -> RawEntry:
     rest, aliases = _or_name(*_after_bracket(line))
     separated = _SEPARATOR.match(rest)
+    more = list(more)
     if separated:
         rest = rest[separated.end() :]
+    elif rest and more and (name := labels.name_in_parenthesis(labels.label(line.lead), rest)) is not None:
+        rest, aliases = "", (*aliases, name)
     elif rest and not _LEAD_END.search(line.lead) and line.mark != "dfn":
         rest = f"{line.lead} {rest}"  # "**Deck** is a stack of cards": the sentence needs its subject
     sense = "\n".join(t for t in (rest, *more) if t)
