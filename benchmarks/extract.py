@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
-from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.noise import NOISE
+from embedkit.crawler.extract.page import extract
 from embedkit.crawler.sources.markup import to_html
 from embedkit.shipped_data import data_path
 

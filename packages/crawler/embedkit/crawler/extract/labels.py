@@ -31,7 +31,8 @@ _CODE = re.compile(
 )
 _SPEECH = (
     r"n|v|vt|vi|vb|adj|adv|prep|pron|conj|interj|abbr|pl|sing|noun|verb|adjective|adverb|pronoun|preposition|conjunction"
-    r"|(?:proper|count|mass) noun|noun phrase|phrasal verb|(?:in)?transitive verb|명사|동사|형용사|부사|대명사|관형사|접사|의존 ?명사"
+    r"|(?:proper|count|mass) noun|noun phrase|phrasal verb|(?:in)?transitive verb"
+    r"|명사|동사|형용사|부사|대명사|관형사|접사|의존 ?명사"
     r"|名詞|動詞|形容詞|副詞|名|動|Substantiv|Verb|Adjektiv|nom|verbe|sustantivo|verbo"
 )
 _NOTE_WORDS = re.compile(rf"^(?:{_SPEECH})\.?$", re.IGNORECASE)
@@ -49,7 +50,8 @@ _TAILS = (
     re.compile(
         r"(?<=\S)\s*(?:열기|닫기|펼치기|접기|펼쳐 ?보기|더 ?보기|자세히 ?보기|내용 ?보기|[+＋-]"
         r"|\b(?:click to )?(?:open|close|expand|collapse|toggle)(?: (?:menu|panel|section|definition))?"
-        r"|\b(?:show|hide|read|open|see|learn) (?:more|less|menu|definition|answer)|\b(?:copy link|permalink|definition))$",
+        r"|\b(?:show|hide|read|open|see|learn) (?:more|less|menu|definition|answer)"
+        r"|\b(?:copy link|permalink|definition))$",
         re.IGNORECASE,
     ),
     re.compile(rf"(?<=\S)[\s,·|–-]+(?:{_SPEECH})\.?$", re.IGNORECASE),

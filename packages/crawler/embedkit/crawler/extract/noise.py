@@ -50,7 +50,8 @@ _OVERLAY = re.compile(r"modal|popup|cookie|menu|nav|dropdown|tooltip|offcanvas|b
 _UI = re.compile(
     r"^(?:open|close|copy|search|menu|edit|share|print|submit|cancel|ok|show|hide|expand|collapse|toggle|next|prev(?:ious)?"
     r"|(?:show|hide|expand|collapse|open|close|view) (?:all|more|less|menu)|all|send|subscribe|login|sign (?:in|up|out)"
-    r"|열기|닫기|펼치기|접기|검색|메뉴|복사|공유|인쇄|더 ?보기|전체 ?(?:보기|열기|닫기|펼치기|접기)|이전|다음|확인|취소)$",
+    r"|열기|닫기|펼치기|접기|검색|메뉴|복사|공유|인쇄|더 ?보기"
+    r"|전체 ?(?:보기|열기|닫기|펼치기|접기)|이전|다음|확인|취소)$",
     re.I,
 )
 _AWAY_LINK = re.compile(rf">{words.AWAY_ENDS}(?:{words.AWAY}|top|more|¶|#|§){words.AWAY_ENDS}<", re.I)

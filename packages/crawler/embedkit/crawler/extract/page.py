@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from embedkit.crawler.extract import labels, words
-from embedkit.crawler.extract.fold import MIN_TERMS, fold_groups
 from embedkit.crawler.extract.cause import cause
+from embedkit.crawler.extract.fold import MIN_TERMS, fold_groups
 from embedkit.crawler.extract.guard import refusal
 from embedkit.crawler.extract.records import Extraction, Group, Verdict
 from embedkit.crawler.extract.structures.definition_lists import definition_lists

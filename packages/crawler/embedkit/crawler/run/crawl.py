@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from embedkit.console import track, warn
-from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
@@ -15,14 +14,17 @@ from embedkit.crawler.output.completeness import check_completeness
 from embedkit.crawler.output.files import CrawlResult
 from embedkit.crawler.output.rows import CrawledPage, difference, rows
 from embedkit.crawler.run.dry_run import print_plan
+from embedkit.crawler.run.extraction import extract_document
 from embedkit.crawler.run.messages import print_report
 from embedkit.crawler.run.options import CrawlOptions, check_options
 from embedkit.crawler.run.plan import fetch_settings, planned_sources
 from embedkit.crawler.sources import reading
-from embedkit.crawler.sources.documents import Document, PageSource
+from embedkit.crawler.sources.documents import PageSource
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
 from embedkit.messages import tr
+
+NO_GATE = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:
@@ -69,23 +71,10 @@ def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions
     """Extract each page as it arrives, and keep its entries without its HTML."""
     read: list[CrawledPage] = []
     for document in track(reading.documents(planned, fetcher), label="crawl"):
-        found = _extract(document, options)
+        found = extract_document(document, options)
         completeness = check_completeness(document, found) if found.entries else None
-        read.append(CrawledPage(replace(document, html="", inventory=b""), found, completeness))
+        read.append(CrawledPage(replace(document, html="", groups=(), inventory=b""), found, completeness))
     return _judged(read, gate=options.gate)
-
-
-def _extract(document: Document, options: CrawlOptions) -> Extraction:
-    if options.select_term:
-        # BeautifulSoup is slow to load, and few crawls name selectors.
-        from embedkit.crawler.extract.selectors import extract_selected
-
-        return extract_selected(
-            document.html, term=options.select_term, definition=options.select_definition, lang=document.lang
-        )
-    return extract(
-        document.html, lang=document.lang, url=document.url, title=document.title, gate=options.gate
-    )
 
 
 def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
@@ -102,8 +91,10 @@ def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
         tr("{name}: not a glossary: {reason}", name=page.name, reason=_why_empty(page.extraction))
         for page in fatal[:2]
     ]
-    hint = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
-    raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint if gate else "")
+    # what was refused before it was parsed stays refused, whatever the options
+    unsafe = all(page.extraction.verdict.unsafe for page in fatal)
+    hint = "" if unsafe or not gate else NO_GATE
+    raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint)
 
 
 def _why_empty(extraction: Extraction) -> str:

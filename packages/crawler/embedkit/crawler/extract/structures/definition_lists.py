@@ -11,8 +11,9 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import Page, attribute, text_of, within
+from embedkit.crawler.extract.tree import Page, text_of, within
 from embedkit.data.entries import Alias
 from embedkit.text import clean, is_acronym
 

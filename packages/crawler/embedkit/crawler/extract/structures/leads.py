@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import PageLine, attribute, plain
+from embedkit.crawler.extract.tree import PageLine, plain
 from embedkit.data.entries import Alias
 
 Numbered = tuple[int, PageLine]

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import Page, attribute, text_of, within
+from embedkit.crawler.extract.tree import Page, text_of, within
 from embedkit.data.entries import Alias
 
 _OWN = r"(?:gloss(?:ary)?|term|dictionary|lexicon|vocab(?:ulary)?)(?:[-_]*(?:item|entry|card|list))?[-_]*"

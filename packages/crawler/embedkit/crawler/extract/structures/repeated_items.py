@@ -14,8 +14,9 @@ from statistics import median
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import Page, attribute, lines, text_of, within
+from embedkit.crawler.extract.tree import Page, lines, text_of, within
 
 _PARENTS = "main, article, section, div, ul, ol, td, fieldset, span, center, form"
 _MIN_ITEMS = 3
@@ -43,8 +44,8 @@ def repeated_items(page: Page) -> Group | None:
         for child in children:
             if child.tag == "li" or attribute(child, "class") or len(children) >= _MIN_ITEMS:
                 order += 1
-                entry = _item(child)
-                items[_kind(child),].append(_placed(entry, order) if entry else None)
+                card = _item(child)
+                items[(_kind(child),)].append(_placed(card, order) if card else None)
     candidates = [_sound([e for e in found if e], len(found)) for found in items.values()]
     candidates += [_sound(found, seen[key]) for key, found in pairs.items()]
     best = max(candidates, key=len, default=())

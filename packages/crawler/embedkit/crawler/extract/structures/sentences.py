@@ -16,7 +16,10 @@ from embedkit.text import is_acronym
 _MIN_LINES = 3
 _COUNT = r"^(?:[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[a-z]{1,3}|[ivx]{1,5}|[가-하]|[①-⑳])[.)\]]+\s*|[①-⑳•·*–-]\s*|제\d+호\s*)?"
 _QUOTED = r"[\"“”„‘'«「『](?P<term>[^\"“”„‘«»「」『』]{1,90}?)[\"”“’'»」』]"
-_NAMES = r"(?P<names>(?:\s*[,(]?\s*(?:or|and|또는|이하)?\s*[\"“‘「『][^\"“”]{1,60}[\"”’」』]\s*\)?|\s*\([^()]{1,80}\)){0,3})"
+_NAMES = (
+    r"(?P<names>(?:\s*[,(]?\s*(?:or|and|또는|이하)?\s*[\"“‘「『][^\"“”]{1,60}[\"”’」』]\s*\)?"
+    r"|\s*\([^()]{1,80}\)){0,3})"
+)
 _MEANS = (
     r"(?:,[^,]{1,90},)?\s*(?:(?:shall|will|may|also)\s+)?(?:means?|refers? to|denotes?|signif(?:y|ies)|includes?"
     r"|(?:is|are) defined as|stands for|has the (?:same )?meaning|shall have the meaning|is|are"
@@ -28,18 +31,20 @@ _LEGAL_KO = re.compile(
 )
 _LEGAL_KO_BARE = re.compile(
     _COUNT
-    + r"(?P<term>[가-힣A-Za-z][^\s,.]*(?:\s[^\s,.]+){0,3}?)(?P<names>\([^()]{1,60}\))?(?:이란|란|이라\s?함은|라\s?함은)\s+"
+    + r"(?P<term>[가-힣A-Za-z][^\s,.]*(?:\s[^\s,.]+){0,3}?)(?P<names>\([^()]{1,60}\))?"
+    + r"(?:이란|란|이라\s?함은|라\s?함은)\s+"
     r"(?P<rest>\S.*(?:말한다|뜻한다|의미한다|이다|다)\.?)$"
 )
 _SUB_ITEM = re.compile(r"^(?:[가-하]|[①-⑳]|\(?[a-z ivx]{1,4}\)|\d{1,2}\))[.)]?\s")
-_SIGN = re.compile(
+SIGN = re.compile(
     r"^(?:\d{1,4}[.)]\s+|[•·*▪-]\s+)?(?P<term>[^:：=–—]{1,80}?)\s*"
     r"(?:[:：]\s+|：|\s[–—-]{1,2}\s+|[—―]\s*|\s[=→]\s|\s:\s)(?P<rest>\S.*)$"
 )
 _REMARK = re.compile(
-    r"^(?:note|notes|warning|tip|hint|example|e\.g\.?|i\.e\.?|author|authors|date|updated|last (?:updated|modified|changed)|published|posted"
-    r"|source|sources|see|see also|tel|phone|fax|e-?mail|address|copyright|version|revision|url|tags?|category|categories|by|contact"
-    r"|synonyms?|related(?: terms)?|usage|status|page|file|참고|주의|예|예시|출처|작성자|작성일|등록일|조회수?|문의|전화|담당|주소|수정일|비고)$",
+    r"^(?:notes?|warning|tip|hint|example|e\.g\.?|i\.e\.?|authors?|date|updated|last (?:updated|modified|changed)"
+    r"|published|posted|sources?|see|see also|tel|phone|fax|e-?mail|address|copyright|version|revision|url|tags?"
+    r"|category|categories|by|contact|synonyms?|related(?: terms)?|usage|status|page|file"
+    r"|참고|주의|예|예시|출처|작성자|작성일|등록일|조회수?|문의|전화|담당|주소|수정일|비고)$",
     re.IGNORECASE,
 )
 
@@ -122,7 +127,7 @@ def signed_lines(lines: Sequence[Numbered]) -> Group | None:
 def _signed(line: PageLine) -> re.Match[str] | None:
     if line.kind not in ("p", "li") or line.text.startswith(("http", "www.")):
         return None
-    match = _SIGN.match(line.text)
+    match = SIGN.match(line.text)
     if not match:
         return None
     term = labels.trim(match["term"])

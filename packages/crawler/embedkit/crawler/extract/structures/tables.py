@@ -10,9 +10,10 @@ from statistics import median
 from selectolax.lexbor import LexborNode
 
 from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.structures.definition_lists import SEE_ALSO_SECTION, are_names
-from embedkit.crawler.extract.tree import Page, attribute, text_of, within
+from embedkit.crawler.extract.tree import Page, text_of, within
 from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
 
