@@ -133,6 +133,13 @@ def _opens_next(button: LexborNode) -> bool:
     return False
 
 
+def _after(opener: LexborNode) -> LexborNode | None:
+    """The block after a control, or after a heading that holds nothing else."""
+    head = _head_around(opener)
+    after = _next_element(head if head is not None else opener)
+    return after if after is not None and after.tag not in _INLINE else None
+
+
 def _next_element(node: LexborNode) -> LexborNode | None:
     after = node.next
     while after is not None and not after.is_element_node:
@@ -144,12 +151,14 @@ def _next_element(node: LexborNode) -> LexborNode | None:
 
 def _prune_hidden(body: LexborNode) -> None:
     opened = {attribute(n, "aria-controls") for n in body.css("[aria-controls]")}
+    openers = body.css("button, [role=button], [role=tab], [aria-expanded]")
+    nexts = {after.mem_id for n in openers if (after := _after(n)) is not None}
     opened |= {attribute(n, "href")[1:] for n in body.css("[role=tab][href^='#'], [data-toggle][href^='#']")}
     for node in inner_first(body, "[hidden], [aria-hidden=true]"):
         # LibreOffice help hides both wordings of a switch and shows one by script: the default one.
         if "hidden" in node.attributes and attribute(node, "id").startswith("default"):
             continue
-        if not _is_panel(node, opened):
+        if node.mem_id not in nexts and not _is_panel(node, opened):
             node.decompose()
 
 

@@ -113,7 +113,8 @@ def _line_groups(
     plain_heads = heading_terms(open_lines, others=others)
     better = _laid_out(page, open_lines, numbered, named=named)
     led = sum(g.terms for g in (*leads, heads) if g is not None and not g.refused)
-    if better is not None and better.terms > max(led, others):
+    marked = better is not None and better.marked
+    if better is not None and better.terms > max(led, others) - marked:
         yield better
         return
     if plain_heads is not None and plain_heads.terms > sum(g.terms for g in leads) and not others:

@@ -19,6 +19,7 @@ _BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
 _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
 _PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
 _OR = re.compile(r"^\s*or(?:, more formally,)?\s+(?:an?\s+|the\s+)?(?P<name>[^.:;,()]{2,50}?)[.:]\s+(?=\S)")
+_NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?")
 _MIN_LINES = 3
 _PLAIN_LINES = 5
 _UNNAMED_LINES = 10
@@ -157,7 +158,8 @@ def _paragraph(flow: Sequence[Numbered], index: int) -> RawEntry:
     for _, after in flow[index + 1 :]:
         if after.kind not in ("p", "li") or _paragraph_lead(after) or words.LETTER.match(after.text):
             break
-        more.append(after.text)
+        if not _NUMBER.fullmatch(after.text):
+            more.append(after.text)
     return _found(n, line, more)
 
 

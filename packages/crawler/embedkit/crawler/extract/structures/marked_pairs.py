@@ -43,7 +43,8 @@ _PROPERTIES = {
 def marked_pairs(page: Page) -> Group | None:
     """Each element marked as a term with the definitions marked after it; None for fewer than two."""
     found = tuple(f for f in _pairs(page) if f.senses)
-    return Group(structure="marked pair", found=found) if len(found) >= 2 else None
+    stated = page.body.css_first("[property], [role=term], [itemprop]") is not None
+    return Group(structure="marked pair", found=found, marked=stated) if len(found) >= 2 else None
 
 
 def _pairs(page: Page) -> Iterator[RawEntry]:

@@ -84,6 +84,8 @@ def _item(node: LexborNode) -> RawEntry | None:
     found = [line for line in lines(node) if line.kind != "group"][:_MAX_LINES]
     while found and _NUMBER.match(found[0].text):
         found = found[1:]
+    if len(found) == 1 and (spans := _spans(node)):
+        return spans
     if len(found) < 2:
         return None
     first = found[0]
@@ -96,6 +98,16 @@ def _item(node: LexborNode) -> RawEntry | None:
     return RawEntry(
         heads=(name,), senses=(senses,), aliases=(alias,) if alias else (), anchors=_anchors(node)
     )
+
+
+def _spans(node: LexborNode) -> RawEntry | None:
+    """A term and a definition in two inline elements of a line, without a text beside them."""
+    parts = _children(node)
+    texts = [text for part in parts if (text := text_of(part))]
+    whole = "".join(text_of(node).split())
+    if len(texts) != 2 or "".join("".join(texts).split()) != whole or not _can_be_term(texts[0]):
+        return None
+    return RawEntry(heads=(labels.label(texts[0]),), senses=(texts[1],), anchors=_anchors(node))
 
 
 def _alternating(children: Sequence[LexborNode]) -> Iterator[tuple[_Key, RawEntry]]:

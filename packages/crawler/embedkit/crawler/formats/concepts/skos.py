@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from embedkit.crawler.formats.concepts import xml
-from embedkit.crawler.formats.concepts.concept import TermConcept, Name, content_of, language
+from embedkit.crawler.formats.concepts.concept import Name, TermConcept, content_of, language
 from embedkit.crawler.formats.content import Content
 from embedkit.data.entries import AliasKind
 from embedkit.errors import UserError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from embedkit.crawler.formats.concepts import xml
-from embedkit.crawler.formats.concepts.concept import TermConcept, Name, content_of, language
+from embedkit.crawler.formats.concepts.concept import Name, TermConcept, content_of, language
 from embedkit.crawler.formats.content import Content
 from embedkit.data.entries import AliasKind
 from embedkit.text import is_acronym

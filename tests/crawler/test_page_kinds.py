@@ -1,0 +1,285 @@
+# ruff: noqa: E501 (pages are written as one line)
+"""The kinds of pages that people have: each gives the terms of a small glossary with their definitions, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from embedkit.crawler.extract.page import extract
+from tests.crawler.pottery import HANJA, KOREAN, POTTERY, each, korean, page
+
+ACCORDIONS = {
+    "button in a heading, hidden panel": each('<h3><button aria-expanded="false" aria-controls="p{n}">{t}</button></h3><div id="p{n}" hidden><p>{d}</p></div>'),
+    "bootstrap 5": each('<div class="accordion-item"><h2 class="accordion-header" id="h{n}"><button class="accordion-button collapsed" type="button" data-bs-toggle="collapse" data-bs-target="#c{n}">{t}</button></h2><div id="c{n}" class="accordion-collapse collapse" aria-labelledby="h{n}"><div class="accordion-body">{d}</div></div></div>'),
+    "bootstrap 3": each('<div class="panel panel-default"><div class="panel-heading"><h4 class="panel-title"><a data-toggle="collapse" href="#c{n}">{t}</a></h4></div><div id="c{n}" class="panel-collapse collapse"><div class="panel-body">{d}</div></div></div>'),
+    "bare buttons": each('<button class="accordion">{t}</button><div class="panel"><p>{d}</p></div>'),
+    "button and a panel in an item": each('<li><button type="button" aria-expanded="false">{t}<span class="icon" aria-hidden="true">+</span></button><div class="content" aria-hidden="true">{d}</div></li>'),
+    "aria-hidden panels": each('<div class="item"><h3>{t}</h3><div class="panel" aria-hidden="true"><p>{d}</p></div></div>'),
+    "details": each("<details><summary>{t}</summary><p>{d}</p></details>"),
+    "details with a heading": each("<details><summary><h3>{t}</h3></summary><div>{d}</div></details>"),
+    "confluence": each('<div class="expand-container"><div class="expand-control"><span class="expand-control-icon"></span><span class="expand-control-text">{t}</span></div><div class="expand-content"><p>{d}</p></div></div>'),
+    "foundation": '<ul class="accordion" data-accordion>' + each('<li class="accordion-item" data-accordion-item><a href="#" class="accordion-title">{t}</a><div class="accordion-content" data-tab-content><p>{d}</p></div></li>') + "</ul>",
+    "jquery ui": each('<h3 class="ui-accordion-header" role="tab" aria-expanded="false">{t}</h3><div class="ui-accordion-content" role="tabpanel" aria-hidden="true" style="display: none"><p>{d}</p></div>'),
+    "div titles": each('<div class="acc-title" role="button" aria-expanded="false" tabindex="0">{t}</div><div class="acc-body" hidden>{d}</div>'),
+    "dt and dd with buttons": "<dl>" + each('<dt><button aria-expanded="false">{t}</button></dt><dd hidden>{d}</dd>') + "</dl>",
+}  # fmt: skip
+CARDS = {
+    "headings and a button": each('<div class="col"><div class="card"><div class="card-body"><h5 class="card-title">{t}</h5><p class="card-text">{d}</p><a href="#" class="btn">Learn more</a></div></div></div>'),
+    "divs": each('<div class="card"><div class="card-front">{t}</div><div class="card-back">{d}</div></div>'),
+    "figures of spans": each('<div class="flip"><span class="word">{t}</span><span class="sense">{d}</span></div>'),
+    "a list with links": "<ul>" + each('<li><a href="/t/{s}"><span>{t}</span></a><div class="desc">{d}</div></li>') + "</ul>",
+    "numbered sections": each('<div class="sec"><div class="label">3.{n}</div><div class="t"><b>{t}</b></div><div class="d">{d}</div></div>'),
+    "term and text classes": each('<p class="term">{t}</p><p class="def">{d}</p>'),
+    "bem": each('<div class="glossary-item"><div class="glossary-item__title">{t}</div><div class="glossary-item__text">{d}</div></div>'),
+    "paragraph and blockquote": each('<p id="t{n}">{t}</p><blockquote><p>{d}</p></blockquote>'),
+    "strong and br": each("<p><strong>{t}</strong><br>{d}</p>"),
+    "span and div in divs": each('<div><span>{t}</span><div>{d}</div></div>'),
+}  # fmt: skip
+MARKED = {
+    "role term": each('<div><span role="term">{t}</span> <span role="definition">{d}</span></div>'),
+    "rdfa skos": each('<div typeof="skos:Concept" resource="#c{n}"><span property="skos:prefLabel">{t}</span><p property="skos:definition">{d}</p></div>'),
+    "rdfa schema": each('<div vocab="https://schema.org/" typeof="DefinedTerm"><b property="name">{t}</b><span property="description">{d}</span></div>'),
+    "microdata": '<div itemscope itemtype="https://schema.org/DefinedTermSet"><h2 itemprop="name">Pottery</h2>' + each('<div itemprop="hasDefinedTerm" itemscope itemtype="https://schema.org/DefinedTerm"><span itemprop="name">{t}</span><div itemprop="description">{d}</div></div>') + "</div>",
+    "stray dt and dd": '<div class="mw-parser-output"><h2>A</h2>' + each("<dt>{t}</dt><dd>{d}</dd>") + "</div>",
+    "dt and dd in sections": each("<section><dt>{t}</dt><dd>{d}</dd></section>"),
+    "template": "<template><dl>" + each("<dt>{t}</dt><dd>{d}</dd>") + "</dl></template>",
+    "noscript": "<div id=app></div><noscript><dl>" + each("<dt>{t}</dt><dd>{d}</dd>") + "</dl></noscript>",
+    "noscript table": "<noscript><table><tr><th>Term</th><th>Meaning</th></tr>" + each("<tr><td>{t}</td><td>{d}</td></tr>") + "</table></noscript>",
+    "lists in a list of letters": "<dl><dt>B</dt><dd><dl>" + each("<dt>{t}</dt><dd>{d}</dd>") + "</dl></dd><dt>Z</dt><dd><dl></dl></dd></dl>",
+}  # fmt: skip
+LINES = {
+    "quoted means": "<ul>" + each('<li>"{t}" means {d}</li>') + "</ul>",
+    "curly quoted strong means": "<p>In this agreement:</p>" + each("<p>&ldquo;<strong>{t}</strong>&rdquo; means {d}</p>"),
+    "numbered, shall mean": each("<p>1.{n} “{t}” shall mean {d}</p>"),
+    "refers to": each("<p>({n}) ‘{t}’ refers to {d}</p>"),
+    "colon": each("<p>{t}: {d}</p>"),
+    "en dash": each("<p>{t} – {d}</p>"),
+    "em dash without spaces": each("<p>{t}—{d}</p>"),
+    "hyphen and br": "<p>" + each("{t} - {d}<br>") + "</p>",
+    "equals": "<ul>" + each("<li>{t} = {d}</li>") + "</ul>",
+    "bold by style sheet": each('<p class="c3"><span class="c1">{t}</span><span class="c0">: {d}</span></p>'),
+    "bold by style": each('<p><span style="font-weight: 700">{t}</span> – {d}</p>'),
+}  # fmt: skip
+STYLE = "<style>.c1{color:#222;font-weight:700}.c0{font-weight:400}</style>"
+CLEAN = {
+    "part of speech": "<dl>" + each("<dt>{t} <i>n.</i></dt><dd>{d}</dd>") + "</dl>",
+    "part of speech in brackets": "<dl>" + each("<dt>{t} (noun)</dt><dd>{d}</dd>") + "</dl>",
+    "part of speech in a span": "<dl>" + each('<dt>{t} <span class="pos">noun</span></dt><dd>{d}</dd>') + "</dl>",
+    "sound": "<dl>" + each("<dt>{t} /ˈtɛst.ə/</dt><dd>{d}</dd>") + "</dl>",
+    "sound in brackets": "<dl>" + each("<dt>{t} [ˈtɛstə]</dt><dd>{d}</dd>") + "</dl>",
+    "soft hyphens": "<dl>" + each("<dt>{t}</dt><dd>{d}</dd>").replace("zing<", "&shy;zing<").replace("wing<", "\u00adwing<") + "</dl>",
+    "quotes": "<dl>" + each("<dt>“{t}”</dt><dd>{d}</dd>") + "</dl>",
+    "screen reader's label": "<dl>" + each('<dt><a href="#"><span>{t}</span><em class="blind">Open</em></a></dt><dd>{d}</dd>') + "</dl>",
+    "a control's label": "<dl>" + each('<dt>{t} <span class="t">Expand</span></dt><dd>{d}</dd>') + "</dl>",
+    "pilcrow": "<dl>" + each('<dt>{t}<a href="#t{n}">¶</a></dt><dd>{d} ¶</dd>') + "</dl>",
+    "back to top": "<dl>" + each('<dt>{t}</dt><dd><p>{d}</p><p><a href="#top">Back to top</a></p></dd>') + "</dl>",
+    "back to top in the line": "<dl>" + each("<dt>{t}</dt><dd>{d} [Back to top]</dd>") + "</dl>",
+    "read more": "<dl>" + each('<dt>{t}</dt><dd>{d} <a href="/t/{n}">Read more »</a></dd>') + "</dl>",
+    "leading colon": "<dl>" + each("<dt>{t}</dt><dd>: {d}</dd>") + "</dl>",
+    "shortcode": "<dl>" + each('<dt>{t}</dt><dd>[tooltip id="{n}"]{d}[/tooltip]</dd>') + "</dl>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ACCORDIONS | CARDS | MARKED | LINES | CLEAN)
+def test_page_gives_its_terms_and_their_definitions(kind: str) -> None:
+    body = (ACCORDIONS | CARDS | MARKED | LINES | CLEAN)[kind]
+    found = extract(page(body, head=STYLE if "style sheet" in kind else ""))
+    assert {t.term: t.senses[0] for t in found.entries} == POTTERY
+    assert all(len(t.senses) == 1 and not t.aliases for t in found.entries)
+
+
+HEADERS = [
+    ("Business term", "Business definition"), ("Term name", "Term description"), ("Title", "Body"), ("Jargon", "Plain English"),
+    ("용어명", "용어정의"), ("용어", "용어 설명"), ("단어", "뜻 풀이"), ("Term Open Menu", "Definition Open Menu"), ("Word or phrase", "What it means"),
+    ("Acronym / Term", "Explanation of the term"), ("Name", "Plain language definition"), ("Expression", "In simple terms"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("term", "definition"), HEADERS)
+@pytest.mark.parametrize("numbered", [False, True])
+def test_header_is_known_by_its_words_and_by_what_its_columns_hold(
+    term: str, definition: str, numbered: bool
+) -> None:
+    count = ("<th>No.</th>", "<td>{n}</td>") if numbered else ("", "")
+    rows = f"<tr>{count[0]}<th>{term}</th><th>{definition}</th></tr>" + each(
+        f"<tr>{count[1]}<td>{{t}}</td><td>{{d}}</td></tr>"
+    )
+    assert {t.term: t.senses[0] for t in extract(page(f"<table>{rows}</table>")).entries} == POTTERY
+
+
+KOREAN_KINDS = {
+    "bank accordion": '<ul class="acc_list">' + each('<li><div class="q"><button type="button">{t}</button></div><div class="a" style="display:none">{d}</div></li>', KOREAN) + "</ul>",
+    "anchor accordion": '<ul class="faq">' + each('<li><a href="#none" class="tit">{t}<span class="blind">내용 열기</span></a><div class="cont">{d}</div></li>', KOREAN) + "</ul>",
+    "label in a dt": '<dl class="acc">' + each('<dt><a href="#none"><span>{t}</span><em>열기</em></a></dt><dd>{d}<a href="#" class="top">맨 위로</a></dd>', KOREAN) + "</dl>",
+    "english in a span": "<ul>" + each('<li><a href="#"><strong>{t}</strong> <span class="eng">clay word</span></a><p>{d}</p></li>', KOREAN) + "</ul>",
+    "english after the term": "<dl>" + each("<dt>{t} clay word</dt><dd>{d}</dd>", KOREAN) + "</dl>",
+    "law": "<h2>제2조(정의)</h2><p>이 법에서 사용하는 용어의 뜻은 다음과 같다.</p>" + each('<p>{n}. "{t}"란 {d}</p>', KOREAN),
+    "law with corners": each("<p>{n}. 「{t}」이란 {d}</p>", KOREAN),
+    "terms in contracts": "<ul>" + each("<li>① ‘{t}’라 함은 {d}</li>", KOREAN) + "</ul>",
+    "colon": each("<p>{t} : {d}</p>", KOREAN),
+    "square dot": each("<p>▪ {t}: {d}</p>", KOREAN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KOREAN_KINDS)
+def test_korean_page_gives_its_terms(kind: str) -> None:
+    found = extract(korean(KOREAN_KINDS[kind]))
+    assert {t.term: t.senses[0] for t in found.entries} == KOREAN
+    if "english" in kind:
+        assert {(a.text, a.kind, a.lang) for t in found.entries for a in t.aliases} == {
+            ("clay word", "translation", "en")
+        }
+
+
+def test_hanja_after_a_term_is_its_other_name() -> None:
+    words = {t: d for t, d in KOREAN.items() if t in HANJA and len(t) == len(HANJA[t])}
+    rows = "".join(f"<dt>{t} {HANJA[t]}</dt><dd>{d}</dd>" for t, d in words.items())
+    found = extract(korean(f"<dl>{rows}</dl>"))
+    assert {t.term: t.aliases[0].text for t in found.entries} == {t: HANJA[t] for t in words}
+
+
+def test_two_names_at_a_break_are_a_term_and_another_name() -> None:
+    found = extract(
+        page("<dl>" + each("<dt>{t}<br>{t} ware</dt><dd>{d}</dd>").replace("bisque", "Bisque") + "</dl>")
+    )
+    assert [t.term for t in found.entries] == list(POTTERY)
+    assert all(t.aliases[0].text == f"{t.term} ware" for t in found.entries)
+
+
+def test_sub_headings_that_repeat_are_no_terms() -> None:
+    body = each(
+        "<h2>{t}</h2><p>{d}</p><h3>Example</h3><p>A pot from Kiel.</p><h3>Why it matters</h3><p>It may break.</p><h3>See also</h3><p><a>Clay</a></p>"
+    )
+    found = extract(page(body))
+    assert {t.term: t.senses[0] for t in found.entries} == POTTERY
+
+
+def test_definition_below_a_sub_heading_that_says_so_is_kept() -> None:
+    body = each("<h2>{t}</h2><h3>Definition</h3><p>{d}</p><h3>Usage</h3><p>Potters say it.</p>")
+    assert {t.term: t.senses[0] for t in extract(page(body)).entries} == POTTERY
+
+
+def test_term_with_a_see_also_section_alone_is_another_name() -> None:
+    body = (
+        each("<h2>{t}</h2><p>{d}</p><h3>See also</h3><p><a>Slip</a></p>")
+        + "<h2>Chamotte</h2><h3>See also</h3><p><a>Grog</a>.</p>"
+    )
+    found = extract(page(body))
+    assert {t.term: t.senses[0] for t in found.entries} == POTTERY
+    assert [a.text for t in found.entries if t.term == "Grog" for a in t.aliases] == ["Chamotte"]
+
+
+def test_list_in_a_see_also_section_is_dropped_by_reason() -> None:
+    body = (
+        "<h2>A</h2><dl>"
+        + each("<dt>{t}</dt><dd>{d}</dd>")
+        + "</dl><h2>See also</h2><dl><dt>Outline</dt><dd>A list of the pages about clay.</dd></dl>"
+    )
+    found = extract(page(body))
+    assert [t.term for t in found.entries] == list(POTTERY)
+    assert found.dropped == {"in a section like See also": 1}
+
+
+@pytest.mark.parametrize("hide", ["hidden", 'aria-hidden="true"', 'style="display:none"'])
+def test_tabs_of_letters_give_all_their_panels(hide: str) -> None:
+    tabs = "".join(f'<button role="tab" aria-controls="p{n}">{c}</button>' for n, c in enumerate("BCEGST"))
+    panels = "".join(
+        f'<div role="tabpanel" id="p{n}" {hide if n else ""}><dl><dt>{t}</dt><dd>{d}</dd></dl></div>'
+        for n, (t, d) in enumerate(POTTERY.items())
+    )
+    assert {
+        t.term: t.senses[0] for t in extract(page(f'<div role="tablist">{tabs}</div>{panels}')).entries
+    } == POTTERY
+
+
+def test_what_is_hidden_and_no_part_of_the_text_is_left_out() -> None:
+    body = (
+        "<dl>"
+        + each(
+            '<dt>{t}</dt><dd>{d}<span hidden>x</span><div class="tooltip" aria-hidden="true">tip</div></dd>'
+        )
+        + "</dl>"
+    )
+    assert {t.term: t.senses[0] for t in extract(page(body)).entries} == POTTERY
+
+
+@pytest.mark.parametrize(
+    ("tag", "lang"),
+    [("en_US", "en"), ("ko-KR", "ko"), ("de_DE.UTF-8", "de"), ("english", ""), ('3d"en"', "")],
+)
+def test_language_of_a_page_is_a_code(tag: str, lang: str) -> None:
+    html = page("<dl>" + each("<dt>{t}</dt><dd>{d}</dd>") + "</dl>", lang=tag)
+    assert extract(html).lang == (lang or "en")
+
+
+def test_abbreviations_with_a_dash_are_terms() -> None:
+    names = {
+        "ABR": "Available Bit Rate",
+        "BER": "Bit Error Rate",
+        "CRC": "Cyclic Redundancy Check",
+        "DMA": "Direct Memory Access",
+    }
+    found = extract(page(each("<p>{t}—{d}</p>", names), title="List of abbreviations"))
+    assert {t.term: t.senses[0] for t in found.entries} == names
+
+
+def test_json_ld_is_read_where_the_page_shows_nothing() -> None:
+    import json
+
+    terms = [
+        {"@type": "DefinedTerm", "name": t, "description": d, "alternateName": f"{t} ware"}
+        for t, d in POTTERY.items()
+    ]
+    data = json.dumps({"@context": "https://schema.org", "@type": "DefinedTermSet", "hasDefinedTerm": terms})
+    found = extract(page("<div id=app></div>", head=f'<script type="application/ld+json">{data}</script>'))
+    assert {t.term: t.senses[0] for t in found.entries} == POTTERY
+    assert found.entries[0].aliases[0].text == "Bisque ware"
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<dl class="simple glossary"><dt id="x">Grog</dt><dd><p>Crushed clay of an old pot.</p></dd></dl>',
+        '<dl><dt><span class="glossterm">Grog</span></dt><dd class="glossdef"><p>Crushed clay of an old pot.</p></dd></dl>',
+    ],
+)
+def test_one_term_is_enough_where_the_markup_says_glossary(markup: str) -> None:
+    assert [t.term for t in extract(page(markup, title="Glossary")).entries] == ["Grog"]
+
+
+SECTIONS = (
+    "Format specifications",
+    "Conformance",
+    "Issues",
+    "Installation",
+    "Adding a term",
+    "Configuration",
+)
+
+
+def test_page_about_glossaries_is_none() -> None:
+    body = "".join(
+        f"<h2>{s}</h2><p>The tool reads the files of a glossary and shows them.</p>" for s in SECTIONS
+    )
+    for count in (3, 6):
+        part = "<h2>".join(body.split("<h2>")[: count + 1])
+        found = extract(page(part, title="OmegaT glossary — Toolkit"))
+        assert not found.verdict.is_glossary
+        assert "about glossaries" in found.verdict.reason
+
+
+REASONS = {
+    "frameset": ('<html><head><title>Glossary</title></head><frameset><frame src="az.html"><frame src="terms.html"></frameset></html>', "terms.html"),
+    "refresh": ('<html><head><meta http-equiv="refresh" content="0; url=/new/glossary.html"></head><body>Moved.</body></html>', "/new/glossary.html"),
+    "script": ('<html><head><title>Glossary</title></head><body><div id="root"></div><script src="/static/main.js"></script></body></html>', "script"),
+    "iframe": ('<html><body><h1>Glossary</h1><iframe src="https://example.org/terms"></iframe></body></html>', "https://example.org/terms"),
+    "login": ('<html><body><h1>Sign in</h1><form><input name=u><input type="password" name=p></form></body></html>', "login"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_page_without_terms_says_why(kind: str) -> None:
+    html, said = REASONS[kind]
+    verdict = extract(html).verdict
+    assert not verdict.is_glossary
+    assert said in verdict.reason
