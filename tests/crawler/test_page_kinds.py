@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.crawler.pottery import HANJA, KOREAN, POTTERY, each, korean, page
 
 from embedkit.crawler.extract.page import extract
-from tests.crawler.pottery import HANJA, KOREAN, POTTERY, each, korean, page
 
 ACCORDIONS = {
     "button in a heading, hidden panel": each('<h3><button aria-expanded="false" aria-controls="p{n}">{t}</button></h3><div id="p{n}" hidden><p>{d}</p></div>'),

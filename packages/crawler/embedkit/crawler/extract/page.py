@@ -26,6 +26,7 @@ from embedkit.crawler.extract.structures.marked_pairs import marked_pairs
 from embedkit.crawler.extract.structures.repeated_items import repeated_items
 from embedkit.crawler.extract.structures.sentences import legal_definitions, signed_lines
 from embedkit.crawler.extract.structures.tables import tables
+from embedkit.crawler.extract.structures.text_lines import preformatted
 from embedkit.crawler.extract.tree import Page, lines, parse, text_of
 from embedkit.text import clean
 
@@ -139,6 +140,7 @@ def _laid_out(
         legal_definitions(open_lines if manual else numbered),
         signed_lines(open_lines),
         repeated_items(page) if named else None,
+        preformatted(page) if named else None,
     ]
     return max((g for g in found if g is not None), key=lambda g: g.terms, default=None)
 
@@ -157,7 +159,7 @@ def _under_headings(page: Page) -> tuple[frozenset[int], frozenset[int]]:
         text, rank = text_of(node), int(tag[1])
         if rank <= end:
             end = 0
-        if words.END_SECTION.match(labels.trim(text)):
+        if rank > 1 and words.END_SECTION.match(labels.trim(text)):
             end = end or rank
         if names_glossary(text):
             level = level or rank

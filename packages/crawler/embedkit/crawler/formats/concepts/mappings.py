@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any, ClassVar
 
 from embedkit.crawler.extract import labels
@@ -17,6 +18,7 @@ from embedkit.text import clean
 
 MAX_BYTES = 50 * 1024 * 1024
 _MAX_DEPTH = 6
+_MIN_WORDS = 2
 _SETTINGS = re.compile(
     r"^(?:version|title|name|description|lang(?:uage)?|id|date|author|license|source|url|\$?schema|@\w+|count|total)$",
     re.I,
@@ -73,7 +75,8 @@ def read_yaml(body: bytes, *, place: str) -> Content:
 
 def _content(value: Any, *, place: str, structure: str) -> Content:
     found = list(_entries(value, 0))
-    if not found:
+    sizes = [len(s.split()) if s.isascii() else len(s) / 3 for f in found for s in f.senses]
+    if not found or median(sizes) < _MIN_WORDS:
         raise UserError(
             "holds no terms with definitions",
             place=place,

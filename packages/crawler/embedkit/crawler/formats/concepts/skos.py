@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,7 +66,9 @@ def read(body: bytes, *, place: str, form: str) -> Content:
     data = _offline(body, place=place) if form == "json-ld" else body
     graph = rdflib.Graph()
     try:
-        graph.parse(data=data, format=form)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its JSON-LD parser uses what it deprecates
+            graph.parse(data=data, format=form)
     except Exception as error:  # noqa: BLE001 (each of rdflib's parsers has exceptions of its own)
         reason = clean(str(error))[:150]
         raise UserError("cannot be read as RDF ({reason})", place=place, reason=reason) from None
