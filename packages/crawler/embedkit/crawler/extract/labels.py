@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from embedkit.crawler.extract import words
 from embedkit.data.entries import Alias, AliasKind
 from embedkit.text import clean, fold, is_acronym, language_of
 
 MIN_ALIKE = 3
+MIN_ORDERED = 4
 MAX_LABEL_WORDS = 12
 MAX_LABEL_CHARS = 110
 _PAREN = re.compile(r"^(?P<term>.*\S)\s*[(（\[](?P<inside>[^()（）\[\]]+)[)）\]]\s*$")
@@ -137,6 +139,13 @@ def is_code(text: str) -> bool:
 def repeat(heads: Sequence[str]) -> bool:
     """Whether the same few labels stand again and again ("Description", "Solution"; UK, FR, DE): a form, not terms."""
     return len(heads) > 4 and len(set(heads)) * 2 < len(heads)
+
+
+def in_order(heads: Sequence[str]) -> bool:
+    """Whether names stand in the order of the alphabet, but for a few."""
+    keys = [trim(h).casefold() for h in heads]
+    steps = sum(a <= b for a, b in pairwise(keys))
+    return len(keys) >= MIN_ORDERED and steps * 5 >= (len(keys) - 1) * 4
 
 
 def language_codes(heads: Sequence[str]) -> bool:

@@ -15,7 +15,6 @@ from embedkit.crawler.extract.structures.definition_lists import definition_list
 from embedkit.crawler.extract.structures.headings import (
     OUTNUMBERED,
     heading_terms,
-    in_order,
     names_glossary,
     one_term_page,
     scoped,
@@ -107,7 +106,8 @@ def _line_groups(
     if dfn is not None:
         yield dfn
         return
-    bullets = bullet_leads(open_lines, named=True) or bullet_leads(numbered, named=False)
+    unnamed = None if page.maker == "manual" else bullet_leads(numbered, named=False)
+    bullets = bullet_leads(open_lines, named=True) or unnamed
     paragraphs = paragraph_leads(open_lines, named=True)
     leads = [g for g in (bullets, paragraphs) if g is not None]
     heads = heading_terms(open_lines, others=others + sum(g.terms for g in leads))
@@ -197,10 +197,15 @@ def names_itself(page: Page, url: str) -> bool:
         return True
     shown = [(h.tag, labels.trim(text_of(h))) for h in page.body.css("h1, h2, h3, h4")]
     heads = [text for _, text in shown]
-    if not page.title and len(heads) >= _H1_EACH and {tag for tag, _ in shown} == {"h1"} and in_order(heads):
+    if (
+        not page.title
+        and len(heads) >= _H1_EACH
+        and {tag for tag, _ in shown} == {"h1"}
+        and labels.in_order(heads)
+    ):
         return True
     letters = {t for t in heads if len(t) <= _LETTER_CHARS and words.LETTER.match(t)}
-    return len(letters) >= 3 or bool(letters and _opens_as_glossary(page))
+    return (len(letters) >= 3 and page.maker != "manual") or bool(letters and _opens_as_glossary(page))
 
 
 def _calls_itself(title: str) -> bool:

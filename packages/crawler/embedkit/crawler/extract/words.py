@@ -11,7 +11,7 @@ _I = re.IGNORECASE
 GLOSSARY = re.compile(
     r"glossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
     r"|\bwoordenlijst\w*|\bbegriffs\w*|\blexi(?:con|que|kon)\b|\bterminolog\w+|\bvocabular(?:y|ies)\b|\bthesaurus\b"
-    r"|\bjargon\b|\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
+    r"|\bjargon\b|(?<!data )\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
     r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$"
     r"|\blist of [\w\s]*(?:abbreviations|acronyms|initialisms|symbols|definitions)\b|^(?:abbreviations|acronyms)"
     r"|^(?:용어의\s?)?정의$|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
@@ -51,7 +51,7 @@ ABOUT_SECTION = re.compile(
     r"^(?:(?:file |data )?format(?: specifications?| details)?|specifications?|conformance|(?:known )?(?:issues|bugs|limitations|problems)"
     r"|install(?:ation|ing)?(?: .*)?|requirements|features|configur(?:ation|ing)(?: .*)?|settings|options|commands?|parameters|arguments|functions?"
     r"|implementation(?: .*)?|support|compatibility|credits|authors?|faqs?|to-?do|news|roadmap|getting started|quick ?start|tutorial|details|general"
-    r"|files?|see also|environment|exit status|return values?|notes|bugs|name|synopsis|methods?|properties|attributes|constructors?|fields"
+    r"|licen[cs]e|copyright|version|status|date|published|maintainers?|homepage|files?|see also|environment|exit status|return values?|notes|bugs|name|synopsis|methods?|properties|attributes|constructors?|fields"
     r"|creating .*|adding .*|using .*|editing .*|importing .*|exporting .*|managing .*|working with .*|setting up .*|how .*|why .*|what .*|when .*)$",
     _I,
 )
@@ -213,6 +213,10 @@ LETTER = re.compile(
 # Where a page's title ends and its site's name begins.
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
+# Headings of a manual page; two of them make a page one.
+MANUAL_SECTION = re.compile(
+    r"^(?:name|synopsis|description|options|exit status|environment|files|see also|bugs)$", _I
+)
 MANUAL_PAGE = re.compile(r"\(\d\w?\)(?: Manual Page)?\s*$|\bman(?:ual)? page\b", _I)
 # Links that lead away from an entry or back to the top; the words of one line, whole.
 AWAY = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from urllib.parse import unquote
@@ -28,6 +28,8 @@ _GLOSSARY_HEAD = "dt.glossterm, dt .glossterm"
 _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
+_MANUAL_SECTIONS = 3
+_RARE, _LONG_PAGE = 50, 100_000
 SEE_ALSO_SECTION = "in a section like See also"
 _BARE = "terms without definitions"
 _REPEATED = "the same labels again and again, not terms"
@@ -73,14 +75,18 @@ def definition_lists(
     ]
     stray, stray_ids = _without_list(page) if page.body.css_first("dt") else ([], frozenset())
     read = [(dl, tuple(_entries(dl))) for dl in lists]
-    groups = [_judged(dl, found, named=named or dl.mem_id in inside) for dl, found in read if found]
+    groups = [
+        _judged(dl, found, named=named or dl.mem_id in inside, code=named) for dl, found in read if found
+    ]
     groups += [replace(g, refused=g.refused or ("" if named else "outside of a list")) for g in stray]
     groups = [replace(g, refused=g.refused or SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups]
-    if not named and any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
+    if not named and _is_manual_page(page):
         groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
     if not named:
         chars = sum(len(dl.text()) for dl in lists)
+        sizes = {dl.mem_id: len(dl.text()) for dl in lists}
         groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
+        groups = _mostly_other(groups, sizes, len(page.body.text()))
     if labels.repeat([h for g in groups if not g.refused for f in g.found for h in f.heads]):
         groups = [replace(g, refused=g.refused or _REPEATED) for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists) | stray_ids
@@ -114,6 +120,24 @@ def _without_list(page: Page) -> tuple[list[Group], frozenset[int]]:
                 Group(structure="definition list", found=found, refused=refused, node_id=nodes[0].mem_id)
             )
     return groups, frozenset(n.mem_id for n in strays)
+
+
+def _is_manual_page(page: Page) -> bool:
+    """Whether a page is the manual page of a command: by its title, or by its headings."""
+    if any(words.MANUAL_PAGE.search(t) for t in (page.title, page.heading)):
+        return True
+    heads = {labels.trim(text_of(h)).casefold() for h in page.body.css("h1, h2, h3")}
+    return sum(bool(words.MANUAL_SECTION.match(h)) for h in heads) >= _MANUAL_SECTIONS
+
+
+def _mostly_other(groups: list[Group], sizes: Mapping[int, int], page_chars: int) -> list[Group]:
+    """Refuse the few terms of a long page that does not call itself a glossary."""
+    listed = sum(sizes.get(g.node_id, 0) for g in groups if not g.refused)
+    if listed * _RARE >= page_chars or page_chars < _LONG_PAGE:
+        return groups
+    return [
+        replace(g, refused=g.refused or "a few terms of a page that is about something else") for g in groups
+    ]
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
@@ -267,9 +291,12 @@ def _also(dd: LexborNode) -> tuple[str, ...] | None:
     )
 
 
-def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool) -> Group:
+def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool, code: bool) -> Group:
+    """The list as a group. `code`: names in code may be terms, for the page calls itself a glossary."""
     marked = _marked(dl)
     refused = _refusal(dl, found, marked=marked, named=named)
+    if not refused and not marked and not code and _in_code(dl, [h for f in found for h in f.heads]):
+        refused = "names in code, not terms"
     certain = named and (
         "glossary" in attribute(dl, "class").split() or dl.css_first(_GLOSSARY_HEAD) is not None
     )
@@ -302,10 +329,10 @@ def _refusal(dl: LexborNode, found: tuple[RawEntry, ...], *, marked: bool, named
         return "a list of another kind"
     heads = [h for f in found for h in f.heads]
     senses = [s for f in defined for s in f.senses]
-    if not named and _in_code(dl, heads):
-        return "names in code, not terms"
     if any(_SIGNATURE.search(s) for s in senses):
         return "a discussion"
+    if _about(heads, named=named):
+        return "what a page says about itself, not terms"
     return _heads_refused(heads) or _senses_refused(senses, named=named)
 
 
@@ -336,6 +363,11 @@ def is_code_node(node: LexborNode) -> bool:
     """Whether most of an element's text is set as code."""
     code = sum(len(n.text()) for n in node.css(_CODE) if not within(n, ("code", "tt", "kbd", "samp")))
     return code * 10 >= len(node.text().strip()) * 6 > 0
+
+
+def _about(heads: Sequence[str], *, named: bool) -> bool:
+    """Whether heads are what a page tells about itself: author, licence, version."""
+    return not named and sum(bool(words.ABOUT_SECTION.match(h)) for h in heads) * 2 > len(heads)
 
 
 def _senses_refused(senses: Sequence[str], *, named: bool) -> str:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.records import Group, RawEntry
@@ -16,7 +15,6 @@ from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3
-_MIN_ORDERED = 4
 _PARTS = 3
 ABOUT = "sections of a page about glossaries, not terms"
 OUTNUMBERED = 5
@@ -129,13 +127,6 @@ def _without_parts(lines: Sequence[Numbered]) -> list[Numbered]:
     return kept
 
 
-def in_order(heads: Sequence[str]) -> bool:
-    """Whether names stand in the order of the alphabet, but for a few."""
-    keys = [labels.trim(h).casefold() for h in heads]
-    steps = sum(a <= b for a, b in pairwise(keys))
-    return len(keys) >= _MIN_ORDERED and steps * 5 >= (len(keys) - 1) * 4
-
-
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     """Headings that are terms. `others`: how many terms other structures gave; headings have to give more."""
     cut = list(sections(_without_parts(lines)))
@@ -154,7 +145,7 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     found = tuple(_found(s) for s in chosen)
     heads = [f.heads[0] for f in found]
     about = sum(bool(words.ABOUT_SECTION.match(h)) for h in heads)
-    refused = ABOUT if about * 4 > len(heads) and not in_order(heads) else ""
+    refused = ABOUT if about * 4 > len(heads) and not labels.in_order(heads) else ""
     return Group(structure="heading", found=found, refused=refused) if found else None
 
 

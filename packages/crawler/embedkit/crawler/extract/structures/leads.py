@@ -121,7 +121,11 @@ def _certain(firsts: Sequence[PageLine]) -> bool:
     distinct = len({line.lead for line in led})
     if sum(labels.is_code(labels.label(line.lead)) for line in led) * 2 > len(led):
         return False
-    return distinct == len(led) and median(len(line.rest.split()) for line in led) >= 5
+    return (
+        labels.in_order([line.lead for line in led])
+        and distinct == len(led)
+        and median(len(line.rest.split()) for line in led) >= 5
+    )
 
 
 def _item(lines: Sequence[Numbered]) -> RawEntry:

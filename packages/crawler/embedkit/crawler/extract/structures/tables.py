@@ -262,7 +262,7 @@ def _term_column(
         # "Symbol | Meaning | Description": pictures have no name of their own, their meaning is the name.
         return defining[0]
     free = [i for i in range(len(header)) if i not in defining and header[i]]
-    if len(free) == 1 and (named or len(header) == 2) and _has_names(body, free[0]):
+    if len(free) == 1 and named and _has_names(body, free[0]):
         return free[0]
     return free[0] if named and free and free[0] == 0 and _has_names(body, 0) else None
 
