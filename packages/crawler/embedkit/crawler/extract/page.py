@@ -137,7 +137,7 @@ def _laid_out(
     manual = page.maker == "manual" and not named
     found = [
         marked_pairs(page),
-        legal_definitions(open_lines if manual else numbered),
+        legal_definitions(open_lines if manual else numbered, certain=not named),
         signed_lines(open_lines),
         repeated_items(page) if named else None,
         preformatted(page) if named else None,
@@ -191,7 +191,8 @@ def names_itself(page: Page, url: str) -> bool:
     titles = [words.without_number(clean(t)) for t in titles]
     if any(words.INDEX.match(t) for t in titles):
         return False
-    if any(map(_calls_itself, titles)):
+    manual = page.maker == "manual"
+    if any(_calls_itself(t) and not (manual and not _beyond_doubt(t)) for t in titles):
         return True
     if re.search(r"gloss|terminolog|용어", url, re.IGNORECASE):
         return True
@@ -205,7 +206,12 @@ def names_itself(page: Page, url: str) -> bool:
     ):
         return True
     letters = {t for t in heads if len(t) <= _LETTER_CHARS and words.LETTER.match(t)}
-    return (len(letters) >= 3 and page.maker != "manual") or bool(letters and _opens_as_glossary(page))
+    return (len(letters) >= 3 and not manual) or bool(letters and _opens_as_glossary(page))
+
+
+def _beyond_doubt(title: str) -> bool:
+    """Whether a title says glossary by another word than one that names a structure of data."""
+    return bool(words.GLOSSARY.search(words.AMBIGUOUS.sub("", title)))
 
 
 def _calls_itself(title: str) -> bool:

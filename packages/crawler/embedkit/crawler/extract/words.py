@@ -11,7 +11,7 @@ _I = re.IGNORECASE
 GLOSSARY = re.compile(
     r"glossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
     r"|\bwoordenlijst\w*|\bbegriffs\w*|\blexi(?:con|que|kon)\b|\bterminolog\w+|\bvocabular(?:y|ies)\b|\bthesaurus\b"
-    r"|\bjargon\b|(?<!data )\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
+    r"|\bjargon\b|(?<!data )(?<!database )\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
     r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$"
     r"|\blist of [\w\s]*(?:abbreviations|acronyms|initialisms|symbols|definitions)\b|^(?:abbreviations|acronyms)"
     r"|^(?:용어의\s?)?정의$|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
@@ -21,7 +21,7 @@ GLOSSARY = re.compile(
 
 # The index of a book: names and page numbers, no definitions.
 INDEX = re.compile(
-    r"^(?:(?:general|full|concept|subject|function) )?index$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
+    r"^(?:[\w-]+ ){0,3}ind(?:ex|ices|exes)$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
     _I,
 )
 
@@ -213,6 +213,13 @@ LETTER = re.compile(
 # Where a page's title ends and its site's name begins.
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
+# In the title of a program's manual these words name a structure of data.
+AMBIGUOUS = re.compile(r"dictionar|vocabular|lexi[ck]|thesaurus|jargon|terminolog", _I)
+TERM_HEADER = re.compile(
+    r"\b(?:terms?|words?|acronyms?|abbreviations?|begriffe?|terme|término)\b|용어|단어|낱말|약어|약자|用語|術語|术语|略語",
+    _I,
+)
+CHAPTER = re.compile(r"^(?:chapter|section|part|appendix)\s+[\divxa-z]{1,5}(?:\.\d+)*[.:)]\s", _I)
 # Headings of a manual page; two of them make a page one.
 MANUAL_SECTION = re.compile(
     r"^(?:name|synopsis|description|options|exit status|environment|files|see also|bugs)$", _I

@@ -29,7 +29,7 @@ _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
 _MANUAL_SECTIONS = 3
-_RARE, _LONG_PAGE = 50, 100_000
+_FEW, _RARE, _LONG_PAGE = 5, 50, 100_000
 SEE_ALSO_SECTION = "in a section like See also"
 _BARE = "terms without definitions"
 _REPEATED = "the same labels again and again, not terms"
@@ -80,13 +80,15 @@ def definition_lists(
     ]
     groups += [replace(g, refused=g.refused or ("" if named else "outside of a list")) for g in stray]
     groups = [replace(g, refused=g.refused or SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups]
+    if not named and _is_index(page):
+        groups = [replace(g, refused=g.refused or "an index, not terms") for g in groups]
     if not named and _is_manual_page(page):
         groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
     if not named:
-        chars = sum(len(dl.text()) for dl in lists)
         sizes = {dl.mem_id: len(dl.text()) for dl in lists}
+        chars = sum(sizes.get(g.node_id, 0) for g in groups if not g.refused)
         groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
-        groups = _mostly_other(groups, sizes, len(page.body.text()))
+        groups = _mostly_other(groups, sizes, page, inside)
     if labels.repeat([h for g in groups if not g.refused for f in g.found for h in f.heads]):
         groups = [replace(g, refused=g.refused or _REPEATED) for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists) | stray_ids
@@ -130,14 +132,26 @@ def _is_manual_page(page: Page) -> bool:
     return sum(bool(words.MANUAL_SECTION.match(h)) for h in heads) >= _MANUAL_SECTIONS
 
 
-def _mostly_other(groups: list[Group], sizes: Mapping[int, int], page_chars: int) -> list[Group]:
-    """Refuse the few terms of a long page that does not call itself a glossary."""
-    listed = sum(sizes.get(g.node_id, 0) for g in groups if not g.refused)
-    if listed * _RARE >= page_chars or page_chars < _LONG_PAGE:
+def _is_index(page: Page) -> bool:
+    heads = [page.title, *(text_of(h) for h in page.body.css("h1, h2")[:3])]
+    return any(words.INDEX.match(words.without_number(labels.trim(h))) for h in heads)
+
+
+def _mostly_other(
+    groups: list[Group], sizes: Mapping[int, int], page: Page, inside: frozenset[int]
+) -> list[Group]:
+    """Refuse the terms of a page that does not call itself a glossary where most of it is about something else."""
+    page_chars = len(page.body.text())
+    good = [g for g in groups if not g.refused]
+    listed = sum(sizes.get(g.node_id, 0) for g in good)
+    under = any(g.node_id in inside for g in good)
+    few = page.maker == "manual" and sum(g.terms for g in good) < _FEW
+    rare = listed * _RARE < page_chars and page_chars > _LONG_PAGE
+    beside = not under and any(g.marked for g in good) and page.maker == "manual" and listed * 3 < page_chars
+    if not (few or rare or beside):
         return groups
-    return [
-        replace(g, refused=g.refused or "a few terms of a page that is about something else") for g in groups
-    ]
+    other = "a few terms of a page that is about something else"
+    return [replace(g, refused=g.refused or other) for g in groups]
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
@@ -150,7 +164,7 @@ def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
     few = (
         group.terms < _MIN_UNNAMED and listed_chars * 10 < page_chars * 9
     )  # a file may be a short list and no more
-    if few or listed_chars * 5 < page_chars * 2:
+    if few or listed_chars * 5 < page_chars * 3:
         return replace(group, refused="a list in an article that is about something else")
     return group
 
@@ -339,6 +353,8 @@ def _refusal(dl: LexborNode, found: tuple[RawEntry, ...], *, marked: bool, named
 def _heads_refused(heads: Sequence[str]) -> str:
     if labels.repeat(heads):
         return _REPEATED
+    if sum(bool(words.CHAPTER.match(h)) for h in heads) * 2 > len(heads):
+        return "a table of contents, not terms"
     if sum(h.endswith(("?", "？")) for h in heads) * 2 > len(heads):
         return "questions, not terms"
     if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):

@@ -38,6 +38,7 @@ _LEGAL_KO_BARE = re.compile(
     + r"(?:이란|란|이라\s?함은|라\s?함은)\s+"
     r"(?P<rest>\S.*(?:말한다|뜻한다|의미한다|이다|다)\.?)$"
 )
+_DEFINES = re.compile(r"mean|refer|denote|signif|defined|bedeutet|désigne|entend|란|함은")
 _SUB_ITEM = re.compile(r"^(?:[가-하]|[①-⑳]|\(?[a-z ivx]{1,4}\)|\d{1,2}\))[.)]?\s")
 SIGN = re.compile(
     r"^(?:\d{1,4}[.)]\s+|[•·*▪-]\s+)?(?P<term>[^:：=–—]{1,80}?)\s*"
@@ -52,8 +53,11 @@ _REMARK = re.compile(
 )
 
 
-def legal_definitions(lines: Sequence[Numbered]) -> Group | None:
-    """`"X" means …` and `"X"란 … 을 말한다`, three or more; the items below such a line belong to it."""
+def legal_definitions(lines: Sequence[Numbered], *, certain: bool = False) -> Group | None:
+    """`"X" means …` and `"X"란 … 을 말한다`, three or more; the items below such a line belong to it.
+
+    `certain`: only verbs that define, not `is` and `은`, for a page that does not call itself a glossary.
+    """
     found: list[RawEntry] = []
     parts: list[str] = []
 
@@ -64,6 +68,8 @@ def legal_definitions(lines: Sequence[Numbered]) -> Group | None:
 
     for number, line in lines:
         match = _legal(line)
+        if match and certain and not _DEFINES.search(match[0][match.end("term") : match.start("rest")]):
+            match = None
         if match is not None:
             close()
             found.append(_defined(number, line, match))

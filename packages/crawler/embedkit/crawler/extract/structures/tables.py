@@ -65,10 +65,8 @@ def tables(
         rows = _grid(table)
         known = named or table.mem_id in inside
         group = _read(rows, table, named=known)
-        if group is not None and page.maker == "manual" and not known and not _has_term_header(rows):
-            group = replace(
-                group, refused=group.refused or "a table of a manual that nothing calls a glossary"
-            )
+        if group is not None and page.maker != "wiki" and not known and not _has_term_header(rows):
+            group = replace(group, refused=group.refused or "a table that nothing calls a glossary")
         if group is not None and table.mem_id in ended:
             group = replace(group, refused=group.refused or SEE_ALSO_SECTION)
         if group is not None:
@@ -79,9 +77,9 @@ def tables(
 
 
 def _has_term_header(rows: Sequence[Sequence[_Cell | None]]) -> bool:
-    """Whether a header says term, and not only name or object."""
+    """Whether a header says term, and not only name, keyword or object."""
     at = _header_row(rows)
-    return at is not None and any(words.TERM_HEADERS[0].match(_title(c)) for c in rows[at])
+    return at is not None and any(words.TERM_HEADER.search(_title(c)) for c in rows[at])
 
 
 def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
