@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.crawler.pottery import HANJA, KOREAN, POTTERY, each, korean, page
 
+from embedkit.crawler import CrawlOptions, crawl
 from embedkit.crawler.extract.page import extract
+from embedkit.data.reading import read_glossary
+from embedkit.errors import AnswerNoError
 
 ACCORDIONS = {
     "button in a heading, hidden panel": each('<h3><button aria-expanded="false" aria-controls="p{n}">{t}</button></h3><div id="p{n}" hidden><p>{d}</p></div>'),
@@ -283,3 +288,37 @@ def test_page_without_terms_says_why(kind: str) -> None:
     verdict = extract(html).verdict
     assert not verdict.is_glossary
     assert said in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("terms-a-l.html", "terms-m-z.html"), ("glossary.html", "glossary2.html"), ("index.html", "b.html")],
+)
+@pytest.mark.parametrize("labels", [("A – L", "M – Z"), ("1", "2"), ("A", "S")])
+def test_glossary_split_over_pages_is_read_whole(
+    names: tuple[str, str], labels: tuple[str, str], tmp_path: Path
+) -> None:
+    entries = list(POTTERY.items())
+    links = "".join(f'<a href="{n}">{label}</a> ' for n, label in zip(names, labels, strict=True))
+    for name, part in zip(names, (entries[:4], entries[4:]), strict=True):
+        rows = "".join(f"<dt>{t}</dt><dd>{d}</dd>" for t, d in part)
+        (tmp_path / name).write_text(page(f'<p>{links}<a href="other.html">Home</a></p><dl>{rows}</dl>'))
+    (tmp_path / "other.html").write_text(
+        page("<dl><dt>Kiln</dt><dd>An oven for pots.</dd><dt>Clay</dt><dd>Soft earth.</dd></dl>")
+    )
+    output = tmp_path / "glossary.csv"
+    crawl(CrawlOptions(from_file=[tmp_path / names[0]], output=output, follow_pages=True))
+    assert {row.term: row.definition for row in read_glossary(output)} == POTTERY
+
+
+def test_split_glossary_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    links = '<p><a href="a.html">A</a> <a href="b.html">B</a></p>'
+    for name in ("a.html", "b.html"):
+        (tmp_path / name).write_text(page(links + "<dl>" + each("<dt>{t}</dt><dd>{d}</dd>") + "</dl>"))
+    (tmp_path / "index.html").write_text(page(links))
+    crawl(CrawlOptions(from_file=[tmp_path / "a.html"], output=tmp_path / "one.csv"))
+    assert "1 more pages of this glossary; --follow-pages" in capsys.readouterr().err
+    with pytest.raises(AnswerNoError, match="2 other pages: --follow-pages"):
+        crawl(CrawlOptions(from_file=[tmp_path / "index.html"], output=tmp_path / "two.csv"))
+    crawl(CrawlOptions(from_file=[tmp_path / "index.html"], output=tmp_path / "all.csv", follow_pages=True))
+    assert {row.term for row in read_glossary(tmp_path / "all.csv")} == set(POTTERY)

@@ -19,10 +19,11 @@ from embedkit.crawler.run.messages import print_report
 from embedkit.crawler.run.options import CrawlOptions, check_options
 from embedkit.crawler.run.plan import fetch_settings, planned_sources
 from embedkit.crawler.sources import reading
-from embedkit.crawler.sources.documents import PageSource
+from embedkit.crawler.sources.documents import Document, PageSource
+from embedkit.crawler.sources.further_pages import MAX_PAGES, further_pages
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
-from embedkit.messages import tr
+from embedkit.messages import Phrase, tr
 
 NO_GATE = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
 
@@ -70,11 +71,43 @@ def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOption
 def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> list[CrawledPage]:
     """Extract each page as it arrives, and keep its entries without its HTML."""
     read: list[CrawledPage] = []
-    for document in track(reading.documents(planned, fetcher), label="crawl"):
-        found = extract_document(document, options)
-        completeness = check_completeness(document, found) if found.entries else None
-        read.append(CrawledPage(replace(document, html="", groups=(), inventory=b""), found, completeness))
+    waiting, seen = list(planned), {source.request for source in planned}
+    while waiting:
+        further: list[PageSource] = []
+        for document in track(reading.documents(waiting, fetcher), label="crawl"):
+            found = extract_document(document, options)
+            more = [p for p in further_pages(document) if p.request not in seen]
+            if options.follow_pages:
+                seen |= {p.request for p in more}
+                further += more
+            elif more:
+                found = _split(document, found, more)
+            completeness = check_completeness(document, found) if found.entries else None
+            read.append(
+                CrawledPage(replace(document, html="", groups=(), inventory=b""), found, completeness)
+            )
+        waiting = further[: MAX_PAGES - len(seen) + len(further)]
+    if options.follow_pages and any(page.extraction.entries for page in read):
+        read = [page for page in read if page.extraction.entries or not _is_contents(page, read)]
     return _judged(read, gate=options.gate)
+
+
+def _split(document: Document, found: Extraction, more: Sequence[PageSource]) -> Extraction:
+    """Say that a page is one of several; where it has no terms, that is the reason."""
+    if found.entries:
+        warn(
+            "{name}: links to {count} more pages of this glossary; --follow-pages reads them",
+            name=document.source.name,
+            count=len(more),
+        )
+        return found
+    reason = Phrase("its terms stand on {count} other pages: --follow-pages reads them", count=len(more))
+    return replace(found, verdict=replace(found.verdict, reason=reason, unsafe=True))
+
+
+def _is_contents(page: CrawledPage, read: Sequence[CrawledPage]) -> bool:
+    """Whether a page without terms is the first of a split glossary, which only links to the others."""
+    return page is read[0] and len(read) > 1
 
 
 def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
