@@ -84,7 +84,7 @@ def judge(groups: Sequence[Group]) -> Verdict:
         return Verdict(is_glossary=False, reason=Phrase("only {total} term with a definition", total=total))
     reasons = _refused_counts(groups)
     if not reasons:
-        return Verdict(is_glossary=False, reason="found no terms with definitions")
+        return Verdict(is_glossary=False, reason=Phrase("found no terms with definitions"))
     listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
     return Verdict(is_glossary=False, reason=Phrase("no terms, but {listed}", listed=listed))
 

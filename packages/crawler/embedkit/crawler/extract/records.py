@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from embedkit.data.entries import Alias
+from embedkit.messages import Phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Extraction:
     entries: tuple[Term, ...] = ()
     redirects: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason="the page is empty"))
+    verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason=Phrase("the page is empty")))
     lang: str = "en"
     title: str = ""
     heads: tuple[str, ...] = ()  # every headword as the page shows it

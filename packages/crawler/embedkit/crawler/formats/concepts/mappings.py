@@ -80,7 +80,7 @@ def _content(value: Any, *, place: str, structure: str) -> Content:
         raise UserError(
             "holds no terms with definitions",
             place=place,
-            hint='a list of {{"term": …, "definition": …}} is read, and a map from terms to definitions',
+            hint="a list of objects with term and definition is read, and a map from terms to definitions",
         )
     title = value.get("title") if isinstance(value, dict) else ""
     return Content(
