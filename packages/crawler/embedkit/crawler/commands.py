@@ -29,7 +29,9 @@ def crawl(
     ] = None,
     from_file: Annotated[
         list[Path] | None,
-        typer.Option(help="A saved page (HTML, Markdown, MediaWiki JSON) or a folder of them; repeatable."),
+        typer.Option(
+            help="A page or file (HTML, Markdown, TBX, SKOS, CSV, ...), a folder or a .zip of them; repeatable."
+        ),
     ] = None,
     from_dump: Annotated[
         list[Path] | None,

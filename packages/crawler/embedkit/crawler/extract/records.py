@@ -71,7 +71,9 @@ class Extraction:
     entries: tuple[Term, ...] = ()
     redirects: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason=Phrase("the page is empty")))
+    verdict: Verdict = field(
+        default_factory=lambda: Verdict(is_glossary=False, reason=Phrase("the page is empty"))
+    )
     lang: str = "en"
     title: str = ""
     heads: tuple[str, ...] = ()  # every headword as the page shows it
