@@ -211,7 +211,9 @@ class Fetcher:
     def _new_host(self) -> _Host:
         wire = Wire(self.settings.permitted)
         agent = user_agent(self.settings.contact)
-        return _Host(wire, session(agent, wire, use_proxy=self.settings.use_proxy))
+        made = session(agent, wire, use_proxy=self.settings.use_proxy)
+        made.headers["Accept-Encoding"] = body.accepted()
+        return _Host(wire, made)
 
     def _wait_for(self, key: str, pace_s: float) -> float:
         """Reserve the next free moment of `key` and return the seconds until it."""

@@ -17,7 +17,6 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from embedkit.crawler.fetch import body
 from embedkit.errors import UserError
 from embedkit.messages import Phrase
 
@@ -194,7 +193,6 @@ def session(agent: str, wire: Wire, *, use_proxy: bool) -> requests.Session:
     made = requests.Session()
     made.trust_env = use_proxy
     made.headers["User-Agent"] = agent
-    made.headers["Accept-Encoding"] = body.accepted()
     if not use_proxy:
         adapter = PinnedAdapter(wire)
         made.mount("http://", adapter)
