@@ -322,3 +322,31 @@ def test_split_glossary_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
         crawl(CrawlOptions(from_file=[tmp_path / "index.html"], output=tmp_path / "two.csv"))
     crawl(CrawlOptions(from_file=[tmp_path / "index.html"], output=tmp_path / "all.csv", follow_pages=True))
     assert {row.term for row in read_glossary(tmp_path / "all.csv")} == set(POTTERY)
+
+
+ROWS = "".join(
+    f"<dt>{h}</dt><dd>{{}}</dd>" for h in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta")
+)
+SAYS = "It does what the name says and takes the value that was given to it before."
+MANUALS = {
+    "manual page of a command": "<h1>BASH</h1><h2>NAME</h2><p>bash</p><h2>SYNOPSIS</h2><p>bash [options]</p><h2>DEFINITIONS</h2><dl><dt>blank</dt><dd>A space or a tab.</dd></dl><h2>OPTIONS</h2><dl>" + ROWS.format(*[SAYS] * 7) + "</dl><h2>FILES</h2><p>x</p>",
+    "package list": "<h1>Packages</h1><table><tr><th>package</th><th>popcon</th><th>size</th><th>description</th></tr>" + each(f"<tr><td>lib{{s}}</td><td>{{n}}</td><td>12</td><td>{SAYS}</td></tr>") + "</table>",
+    "keywords of packages": "<h1>Tools</h1><table><tr><th>Keyword</th><th>Description</th></tr>" + each(f"<tr><td>xml/{{s}}</td><td>{SAYS}</td></tr>") + "</table>",
+    "licence names": "<h1>Copyright format</h1><table><tr><th>Keyword</th><th>Meaning</th></tr>" + each(f"<tr><td>GPL-{{n}}</td><td>{SAYS}</td></tr>") + "</table>",
+    "menu items": "<h1>The File menu</h1><ul>" + each(f"<li><b>{{t}} all</b>: {SAYS}</li>") + "<li><b>Aft</b>: it moves to the left</li></ul>" + f"<p>{SAYS * 9}</p>",
+    "form fields": "<h1>New account</h1><p>" + SAYS * 5 + "</p><dl>" + ROWS.format(*[SAYS] * 7) + "</dl><p>" + SAYS * 9 + "</p>",
+    "download links": "<h1>Download the glossary</h1><ul><li><a href=a.html>Glossary (HTML)</a>: the whole glossary on one page</li><li><a href=b.pdf>Glossary (PDF)</a>: the same for printing it</li><li><a href=c>Glossary (source)</a>: as it was written</li></ul>",
+    "signatures": "<h1>Strings</h1><dl>" + each("<dt>string_{s}(+X, -Y)</dt><dd>{d}</dd>") + "</dl>",
+    "operators": "<h1>Expansions</h1><dl>" + each("<dt>${{s}:{string{n}}}</dt><dd>{d}</dd>") + "</dl>",
+    "index": "<h1>63. Concept index</h1><dl>" + each("<dt>{t}, of clay</dt><dd>in the chapter on pots, 12.{n}</dd>") + "</dl>",
+    "chapters": "<h1>FAQ</h1><dl>" + each("<dt>Chapter {n}: {t}</dt><dd>{d}</dd>") + "</dl>",
+    "what a page says about itself": "<h1>Graphs</h1><dl><dt>author</dt><dd>Jo Doe of the university of Kiel</dd><dt>license</dt><dd>LGPL version 2 or later, as you like</dd></dl>",
+    "dictionary of a program": '<meta name="generator" content="DocBook XSL"><h1>dict: string dictionary</h1><h2>Functions</h2><p>x</p><pre>int - the number of strings\nsize - the size of it\nvoid - nothing at all</pre>',
+    "quotes that are no definitions": "<h1>Errors</h1>" + each("<p>'code{n}' is {d}</p>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MANUALS)
+def test_page_of_a_manual_is_no_glossary(kind: str) -> None:
+    found = extract(f"<html><head><title>The pottery tool</title></head><body>{MANUALS[kind]}</body></html>")
+    assert (found.terms, found.verdict.is_glossary) == (0, False)

@@ -29,7 +29,8 @@ _DT, _DD, _DL = "dt", "dd", "dl"
 _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
 _MANUAL_SECTIONS = 3
-_FEW, _RARE, _LONG_PAGE = 5, 50, 100_000
+_FEW, RARE, LONG_PAGE = 5, 50, 100_000
+OTHER_PAGE = "a few terms of a page that is about something else"
 SEE_ALSO_SECTION = "in a section like See also"
 _BARE = "terms without definitions"
 _REPEATED = "the same labels again and again, not terms"
@@ -146,12 +147,11 @@ def _mostly_other(
     listed = sum(sizes.get(g.node_id, 0) for g in good)
     under = any(g.node_id in inside for g in good)
     few = page.maker == "manual" and sum(g.terms for g in good) < _FEW
-    rare = listed * _RARE < page_chars and page_chars > _LONG_PAGE
+    rare = listed * RARE < page_chars and page_chars > LONG_PAGE
     beside = not under and any(g.marked for g in good) and page.maker == "manual" and listed * 3 < page_chars
     if not (few or rare or beside):
         return groups
-    other = "a few terms of a page that is about something else"
-    return [replace(g, refused=g.refused or other) for g in groups]
+    return [replace(g, refused=g.refused or OTHER_PAGE) for g in groups]
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:

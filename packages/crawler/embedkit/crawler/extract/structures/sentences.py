@@ -13,7 +13,7 @@ from embedkit.crawler.extract.tree import PageLine
 from embedkit.data.entries import Alias
 from embedkit.text import is_acronym
 
-_MIN_LINES = 3
+_MIN_LINES, _MIN_CERTAIN = 3, 5
 _COUNT = (
     r"^(?:\d{1,3}(?:\.\d{1,3})+\.?\s+|[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[a-z]{1,3}|[ivx]{1,5}|[가-하]|[①-⑳])[.)\]]+\s*"
     r"|[①-⑳•·*–-]\s*|제\d+호\s*)?"
@@ -78,7 +78,7 @@ def legal_definitions(lines: Sequence[Numbered], *, certain: bool = False) -> Gr
         elif found and (_SUB_ITEM.match(line.text) or found[-1].senses[0].endswith((":", "："))):
             parts.append(line.text)
     close()
-    if len(found) < _MIN_LINES or labels.repeat([f.heads[0] for f in found]):
+    if len(found) < (_MIN_CERTAIN if certain else _MIN_LINES) or labels.repeat([f.heads[0] for f in found]):
         return None
     return Group(structure="sentence that defines", found=tuple(found))
 
@@ -124,7 +124,13 @@ def signed_lines(lines: Sequence[Numbered]) -> Group | None:
     first, last = min(led), max(led)
     spanned = sum(line.kind in ("p", "li", "td") for _, line in flow[first : last + 1])
     heads = [labels.label(m["term"]) for m in led.values()]
-    if labels.language_codes(heads) or len(led) * 2 < spanned or len(set(heads)) * 10 < len(heads) * 8:
+    about = sum(bool(words.GLOSSARY.search(h)) for h in heads)
+    if (
+        about * 3 > len(heads)
+        or labels.language_codes(heads)
+        or len(led) * 2 < spanned
+        or len(set(heads)) * 10 < len(heads) * 8
+    ):
         return None
     acronyms = sum(map(is_acronym, heads)) * 2 > len(heads)
     size = median(len(m["rest"].split()) if m["rest"].isascii() else len(m["rest"]) / 3 for m in led.values())

@@ -12,7 +12,13 @@ from selectolax.lexbor import LexborNode
 from embedkit.crawler.extract import labels, words
 from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.structures.definition_lists import SEE_ALSO_SECTION, are_names
+from embedkit.crawler.extract.structures.definition_lists import (
+    LONG_PAGE,
+    OTHER_PAGE,
+    RARE,
+    SEE_ALSO_SECTION,
+    are_names,
+)
 from embedkit.crawler.extract.tree import Page, text_of, within
 from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
@@ -67,6 +73,8 @@ def tables(
         group = _read(rows, table, named=known)
         if group is not None and page.maker != "wiki" and not known and not _has_term_header(rows):
             group = replace(group, refused=group.refused or "a table that nothing calls a glossary")
+        if group is not None and not named and _is_small_part(table, page):
+            group = replace(group, refused=group.refused or OTHER_PAGE)
         if group is not None and table.mem_id in ended:
             group = replace(group, refused=group.refused or SEE_ALSO_SECTION)
         if group is not None:
@@ -74,6 +82,12 @@ def tables(
         if group is not None or _is_data(rows):
             taken.add(table.mem_id)
     return groups, frozenset(taken)
+
+
+def _is_small_part(table: LexborNode, page: Page) -> bool:
+    """Whether a table is less than a fiftieth of a long page."""
+    page_chars = len(page.body.text())
+    return page_chars > LONG_PAGE and len(table.text()) * RARE < page_chars
 
 
 def _has_term_header(rows: Sequence[Sequence[_Cell | None]]) -> bool:
