@@ -29,7 +29,7 @@ _MATH = re.compile(
     r"<math[^<>]{0,200}>((?:(?!<math).){0,2000}?)</math>", re.DOTALL
 )  # a wiki without the Math extension
 _CODE = re.compile(
-    r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|\w[\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+|.*[{}<>$\\].*|[?!#]\S.*)$"
+    r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|[A-Za-z_][\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+|.*[{}<>$\\].*|[?!#]\S.*)$"
 )
 _SPEECH = (
     r"n|v|vt|vi|vb|adj|adv|prep|pron|conj|interj|abbr|pl|sing|noun|verb|adjective|adverb|pronoun|preposition|conjunction"
@@ -50,7 +50,7 @@ _SOUND = re.compile(rf"\s*(?:/[^/\[\]]*[{_IPA}][^/\[\]]*/|\[[^\[\]]*[{_IPA}][^\[
 # What is taken off headwords only where most of a page's end in it: a control's words, a part of speech.
 _TAILS = (
     re.compile(
-        r"(?<=\S)\s*(?:열기|닫기|펼치기|접기|펼쳐 ?보기|더 ?보기|자세히 ?보기|내용 ?보기|[+＋-]"
+        r"(?<=\S)\s*(?:열기|닫기|펼치기|접기|펼쳐 ?보기|더 ?보기|자세히(?: ?보기)?|내용 ?보기|상세 ?보기|[+＋-]"
         r"|\b(?:click to )?(?:open|close|expand|collapse|toggle)(?: (?:menu|panel|section|definition))?"
         r"|\b(?:show|hide|read|open|see|learn) (?:more|less|menu|definition|answer)"
         r"|\b(?:copy link|permalink|definition))$",
@@ -61,6 +61,8 @@ _TAILS = (
 _HEADS_FIRST = re.compile(
     r"^(?:definition of|what (?:is|are|does)(?: an?| the)?|term|용어)\s*[:：]?\s+(?=\S)", re.IGNORECASE
 )
+_WHAT_IS = re.compile(r"^what (?:is|are)(?: an?| the)?\s+(?P<term>\S.*?)\s*\?$", re.IGNORECASE)
+_WHAT_IS_KO = re.compile(r"^(?P<term>.*?[가-힣A-Za-z)])(?:이란|란)(?: 무엇인가요?| 무엇입니까)?\s*[?？]?$")
 _LATIN_NAME = re.compile(r"^(?P<term>[가-힣][가-힣\s·]*?)\s+(?P<name>[A-Za-z][A-Za-z0-9 .,'’/&()-]*)$")
 _PAIRED_QUOTES = ("“”", "„“", "„”", '""', "‘’", "«»", "「」", "『』", "《》", "〈〉", "''")
 _HANJA = re.compile(r"^(?P<term>[가-힣]+(?:\s[가-힣]+)*)\s+(?P<hanja>[\u4e00-\u9fff][\u4e00-\u9fff\s·]*)$")
@@ -97,6 +99,7 @@ def _bare(text: str) -> str:
     if "/" in text or "[" in text or "\\" in text:
         text = _SOUND.sub("", text).strip() or text
     text = text.rstrip(" ¶▼▲▾▴▶▸►⌄⌃🔗🔊🔉") or text
+    text = text.lstrip(" ○●■□◆◇▪▫◦‣∙※☞▶►★☆❏❖➤") or text
     text = _SPEECH_TAIL.sub("", text).strip(" ,") or text
     for pair in _PAIRED_QUOTES:
         inner = text[1:-1]
@@ -110,7 +113,8 @@ def alike(heads: Sequence[str]) -> Callable[[str], str]:
 
     Where most are a Korean name and a foreign one ("가설 hypothesis"), the second goes into brackets.
     """
-    steps: list[tuple[re.Pattern[str], str]] = [(p, "") for p in (*_TAILS, _HEADS_FIRST)]
+    steps: list[tuple[re.Pattern[str], str]] = [(_WHAT_IS, r"\g<term>"), (_WHAT_IS_KO, r"\g<term>")]
+    steps += [(p, "") for p in (*_TAILS, _HEADS_FIRST)]
     steps.append((_LATIN_NAME, r"\g<term> (\g<name>)"))
     shared = [
         (pattern, by)
@@ -129,6 +133,11 @@ def alike(heads: Sequence[str]) -> Callable[[str], str]:
 def is_label(text: str) -> bool:
     """Whether `text` can name a term: something to read, and short."""
     return bool(text) and len(text) <= MAX_LABEL_CHARS and len(text.split()) <= MAX_LABEL_WORDS
+
+
+def asks_what(text: str) -> bool:
+    """Whether a heading asks for the definition of a term: "What is X?", "X란?"."""
+    return bool(_WHAT_IS.match(text) or _WHAT_IS_KO.match(text))
 
 
 def is_code(text: str) -> bool:
@@ -272,6 +281,7 @@ def definition(raw: str, *, numbered: bool = False) -> str:
     text = _AWAY_TAIL.sub("", text) or text
     shorter = words.SEE_ALSO_END.sub("", text).strip()
     text = shorter if len(shorter.split()) > 1 or _HANGUL_OR_HAN.search(shorter) else text
+    text = re.sub(r"^(?:shall )?means?[,:]?\s+(?=\S)", "", text)
     text = re.sub(r"^[:：=]\s*(?=\S)(?![-)(DP]\s)|^[–—-]\s+(?=\S)|\s*¶$", "", text)
     return (_SENSE_MARK.sub("", text, count=1) if numbered else text).strip()
 

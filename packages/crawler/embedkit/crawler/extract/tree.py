@@ -253,6 +253,11 @@ def plain(text: str) -> str:
     return _XREF.sub(lambda m: m[1] or f"[{m[2]}]", text)
 
 
+_BULLETS = " \u200b\ufeff"
+# What may stand before a term that is set in bold: a bullet of any shape, or a number.
+_COUNT = re.compile(r"^\s*(?:[■□●○◆◇▪▫◦•·※☞▶►★☆-]\s*|\(?\d{1,3}[.)]\s*)$")
+
+
 class _LineDraft:
     """A line while it is read: its pieces of text, each with its mark."""
 
@@ -267,7 +272,7 @@ class _LineDraft:
         lead: list[str] = []
         mark, at = "", None
         for index, (text, piece_mark, node) in enumerate(self.pieces):
-            blank = not text.strip(" \u200b\ufeff")
+            blank = not (text.strip(_BULLETS) if lead else _COUNT.sub("", text).strip(_BULLETS))
             if not lead and blank:
                 continue
             if not mark and piece_mark:

@@ -233,6 +233,7 @@ def _found(entry: _Open) -> RawEntry | None:
         link = dd.css_first("a[href*='#']")
         fragment = fragment or (attribute(link, "href").partition("#")[2] if link else "")
         senses = [f"{lead_in} {text}"] if senses == [lead_in] else [*senses, text]
+    aliases += [Alias(full, "full_form") for dt in entry.dts for full in _full_forms(dt)]
     return RawEntry(
         heads=tuple(heads),
         senses=tuple(senses),
@@ -242,6 +243,14 @@ def _found(entry: _Open) -> RawEntry | None:
         link=_wiki_link(entry),
         evidence="also",
     )
+
+
+def _full_forms(dt: LexborNode) -> Iterator[str]:
+    """What an `abbr` in a headword stands for."""
+    for node in dt.css("abbr[title]"):
+        full = clean(attribute(node, "title"))
+        if labels.is_label(full) and is_acronym(clean(node.text())) and not is_acronym(full):
+            yield full
 
 
 def _wiki_link(entry: _Open) -> str:

@@ -101,7 +101,7 @@ def _is_name(heading: PageLine) -> bool:
     return (
         labels.is_label(text)
         and len(text.split()) <= MAX_HEADING_WORDS
-        and not heading.text.rstrip().endswith(("?", "？", ":", "!", "…"))
+        and (labels.asks_what(text) or not heading.text.rstrip().endswith(("?", "？", ":", "!", "…")))
         and not any(p.match(text) for p in (words.LETTER, words.NOT_A_TERM, words.END_SECTION))
         and not names_glossary(text)
     )

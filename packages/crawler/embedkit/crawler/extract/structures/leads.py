@@ -19,6 +19,10 @@ _BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
 _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
 _PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
 _OR = re.compile(r"^\s*or(?:, more formally,)?\s+(?:an?\s+|the\s+)?(?P<name>[^.:;,()]{2,50}?)[.:]\s+(?=\S)")
+# What goes on with a sentence that has the term as its subject; a new sentence opens with a capital.
+_SENTENCE = re.compile(
+    r"(?!(?:shall )?means? )(?:[a-zß-ÿ(]|(?:이란|란|은|는|이|가|을|를|의|와|과|とは|は|が|是|指))"
+)
 _NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?")
 _MIN_LINES = 3
 _PLAIN_LINES = 5
@@ -177,7 +181,7 @@ def _found(
         rest = rest[separated.end() :]
     elif rest and more and (name := labels.name_in_parenthesis(labels.label(line.lead), rest)) is not None:
         rest, aliases = "", (*aliases, name)
-    elif rest and not _LEAD_END.search(line.lead) and line.mark != "dfn":
+    elif rest and _SENTENCE.match(rest) and not _LEAD_END.search(line.lead) and line.mark != "dfn":
         rest = f"{line.lead} {rest}"  # "**Deck** is a stack of cards": the sentence needs its subject
     sense = "\n".join(t for t in (rest, *more) if t)
     return RawEntry(

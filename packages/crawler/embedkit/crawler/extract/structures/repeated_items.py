@@ -156,10 +156,18 @@ def _anchors(node: LexborNode) -> tuple[str, ...]:
     return tuple(a for a in (attribute(node, "id") or (attribute(inner, "id") if inner else ""),) if a)
 
 
+def _titles_columns(entry: RawEntry) -> bool:
+    """Whether the first of the pairs names what they are: "Term", "Definition"."""
+    terms = any(p.match(entry.heads[0]) for p in words.TERM_HEADERS[:1])
+    return terms and bool(words.DEFINITION_HEADERS[0].match(labels.trim(entry.senses[0])))
+
+
 def _sound(found: Sequence[RawEntry], count: int) -> tuple[RawEntry, ...]:
     """The entries if they read like a glossary: most elements of the kind, different heads, longer definitions."""
     if len(found) < _MIN_ITEMS or len(found) * 10 < count * 7:
         return ()
+    if _titles_columns(found[0]):
+        found = found[1:]
     heads = [f.heads[0] for f in found]
     texts = [f.senses[0] for f in found]
     prose = median(len(t.split()) if t.isascii() else len(t) / 3 for t in texts)

@@ -30,7 +30,10 @@ _MEANS = (
 )
 _LEGAL = re.compile(_COUNT + _QUOTED + _NAMES + _MEANS + r"(?P<rest>\S.*)$", re.IGNORECASE)
 _LEGAL_KO = re.compile(
-    _COUNT + _QUOTED + _NAMES + r"\s*(?:이?라\s?함은|이?란|이?라고?\s?하면|은|는|[:：])\s*(?P<rest>\S.*)$"
+    _COUNT
+    + _QUOTED
+    + _NAMES
+    + r"\s*(?:이?라\s?함은|이?란|이?라고?\s?하면|은\(는\)|는\(은\)|은/는|은|는|[:：])\s*(?P<rest>\S.*)$"
 )
 _LEGAL_KO_BARE = re.compile(
     _COUNT
@@ -41,9 +44,10 @@ _LEGAL_KO_BARE = re.compile(
 _DEFINES = re.compile(r"mean|refer|denote|signif|defined|bedeutet|désigne|entend|란|함은")
 _SUB_ITEM = re.compile(r"^(?:[가-하]|[①-⑳]|\(?[a-z ivx]{1,4}\)|\d{1,2}\))[.)]?\s")
 SIGN = re.compile(
-    r"^(?:\d{1,4}[.)]\s+|[•·*▪-]\s+)?(?P<term>[^:：=–—]{1,80}?)\s*"
+    r"^(?:\d{1,4}[.)]\s+|[•·*▪○●■□◆◇◦‣※-]\s*)?(?P<term>[^:：=–—]{1,80}?)\s*"
     r"(?:[:：]\s+|：|\s[–—-]{1,2}\s+|[—―]\s*|\s[=→]\s|\s:\s)(?P<rest>\S.*)$"
 )
+_BRACKETED = re.compile(r"^[\[【〔](?P<term>[^\[\]【】〔〕]{1,60})[\]】〕]\s*[:：]?\s*(?P<rest>\S.*)$")
 _REMARK = re.compile(
     r"^(?:notes?|warning|tip|hint|example|e\.g\.?|i\.e\.?|authors?|date|updated|last (?:updated|modified|changed)"
     r"|published|posted|sources?|see|see also|tel|phone|fax|e-?mail|address|copyright|version|revision|url|tags?"
@@ -100,7 +104,7 @@ def _defined(number: int, line: PageLine, match: re.Match[str]) -> RawEntry:
     ]
     return RawEntry(
         heads=(term,),
-        senses=(match["rest"],),
+        senses=(re.sub(r"\s*;(?:\s*(?:and|or))?$", "", match["rest"]),),
         aliases=tuple(dict.fromkeys([*(a for a in aliases if a), *shown])),
         anchors=(line.anchor,) if line.anchor else (),
         line=number,
@@ -142,7 +146,7 @@ def signed_lines(lines: Sequence[Numbered]) -> Group | None:
 def _signed(line: PageLine) -> re.Match[str] | None:
     if line.kind not in ("p", "li") or line.text.startswith(("http", "www.")):
         return None
-    match = SIGN.match(line.text)
+    match = SIGN.match(line.text) or _BRACKETED.match(line.text)
     if not match:
         return None
     term = labels.trim(match["term"])

@@ -65,12 +65,13 @@ def tables(
     """The page's glossary tables, and the ids of all tables that the readers of lines must skip."""
     groups: list[Group] = []
     taken: set[int] = set()
-    for table in page.body.css("table"):
-        if len(table.css("table")) > 1 or within(table, ("dd", "dt")):
-            continue
-        rows = _grid(table)
+    found = [t for t in page.body.css("table") if len(t.css("table")) < 2 and not within(t, ("dd", "dt"))]
+    grids = [(table, _grid(table)) for table in found]
+    bare = [r for _, rows in grids for r in rows if len(rows) < 3 and _header_row(rows) is None]
+    together = named and bool(list(_headless(bare)))  # a small table for each letter
+    for table, rows in grids:
         known = named or table.mem_id in inside
-        group = _read(rows, table, named=known)
+        group = _read(rows, table, named=known, together=together)
         if group is not None and page.maker != "wiki" and not known and not _has_term_header(rows):
             group = replace(group, refused=group.refused or "a table that nothing calls a glossary")
         if group is not None and not named and _is_small_part(table, page):
@@ -149,7 +150,9 @@ def _span(node: LexborNode, name: str, limit: int) -> int:
     return min(max(int(text), 1), limit) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
-def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> Group | None:
+def _read(
+    rows: list[list[_Cell | None]], table: LexborNode, *, named: bool, together: bool = False
+) -> Group | None:
     """The entries of a table; None when it has no column of terms."""
     at = _header_row(rows)
     header = [_title(c) for c in rows[at]] if at is not None else []
@@ -161,6 +164,8 @@ def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> 
         columns = _columns(header[start:end], [r[start:end] for r in body], named=named)
         if columns is not None:
             found += _entries([r[start:end] for r in body], columns)
+    if not found and together and not any(header):
+        found += _entries([r for r in rows if len(r) == 2], _Columns(0, 1, ()))
     if not found and named and not any(header):
         found += _headless([r[1:] for r in rows] if _is_count("", rows) and min(map(len, rows)) > 2 else rows)
     if not found:

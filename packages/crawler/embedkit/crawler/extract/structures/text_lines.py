@@ -28,7 +28,7 @@ def preformatted(page: Page) -> Group | None:
 
 def paired_lines(lines: Sequence[str]) -> list[tuple[str, str]]:
     """`(term, definition)` where most of the lines pair one; else none."""
-    return _signed(lines) or _indented(lines)
+    return _signed(lines) or _indented(lines) or _blocks(lines)
 
 
 def _signed(lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -76,3 +76,14 @@ def _indented(lines: Sequence[str]) -> list[tuple[str, str]]:
             stray += 1
     full = [(e[0], " ".join(e[1:])) for e in entries if len(e) > 1]
     return full if len(full) >= _MIN and len(full) >= _SHARE * (len(entries) + stray) else []
+
+
+def _blocks(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Entries of two lines or more between blank ones: a term, and its text."""
+    blocks = [b.strip().split("\n") for b in re.split(r"\n\s*\n", "\n".join(lines)) if b.strip()]
+    entries = [
+        (labels.label(first), " ".join(" ".join(rest).split()))
+        for first, *rest in blocks
+        if rest and _is_term(first) and first.strip()[-1] not in ".,;?!" and len(" ".join(rest)) > len(first)
+    ]
+    return entries if len(entries) >= _MIN and len(entries) >= _SHARE * len(blocks) else []

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, ClassVar
 
+from selectolax.lexbor import LexborHTMLParser
+
 from embedkit.crawler.extract import labels
 from embedkit.crawler.extract.records import Group, RawEntry
+from embedkit.crawler.extract.tree import text_of
 from embedkit.crawler.formats.content import Content
 from embedkit.data.entries import Alias, aliases_from_json
 from embedkit.data.tables import role_of
@@ -23,7 +26,20 @@ _SETTINGS = re.compile(
     r"^(?:version|title|name|description|lang(?:uage)?|id|date|author|license|source|url|\$?schema|@\w+|count|total)$",
     re.I,
 )
-_TERMS = ("term", "title", "label", "word", "headword", "name", "key", "lemma", "preflabel")
+_TERMS = (
+    "term",
+    "title",
+    "label",
+    "word",
+    "headword",
+    "name",
+    "key",
+    "lemma",
+    "preflabel",
+    "acronym",
+    "abbreviation",
+    "abbr",
+)
 _TEXTS = (
     "definition",
     "def",
@@ -96,7 +112,8 @@ def _entries(value: Any, depth: int) -> Iterator[RawEntry]:
         for item in value:
             if isinstance(item, dict):
                 entry = _entry(item)
-                yield from [entry] if entry else _entries(item, depth + 1)
+                nested = len(item) == 1 or any(isinstance(v, list | dict) for v in item.values())
+                yield from [entry] if entry else _entries(item, depth + 1) if nested else ()
             elif isinstance(item, list):
                 yield from _pair(item)
     elif isinstance(value, dict):
@@ -167,6 +184,8 @@ def _text_of(item: Mapping[str, Any]) -> list[str]:
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
         value = next((value[k] for k in ("definition", "text", "value", "@value") if k in value), "")
+    if isinstance(value, str) and "<" in value and (body := LexborHTMLParser(value).body) is not None:
+        value = text_of(body)
     return value.strip() if isinstance(value, str) else ""
 
 

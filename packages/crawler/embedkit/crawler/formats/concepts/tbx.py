@@ -14,8 +14,8 @@ from embedkit.text import is_acronym
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-ROOTS = ("martif", "tbx", "TBX", "termEntry", "conceptEntry")
-_LANGUAGES = ("langSet", "langSec")
+ROOTS = ("mtf", "martif", "tbx", "TBX", "termEntry", "conceptEntry")
+_LANGUAGES = ("langSet", "langSec", "languageGrp")
 _TERMS = ("tig", "ntig", "termSec", "termGrp")
 _SECOND = ("admitted", "deprecated", "superseded", "obsolete")
 _SHORT = ("abbreviation", "acronym", "initialism", "shortform", "short form", "abbreviatedform")
@@ -25,7 +25,7 @@ def read(body: bytes, *, place: str) -> Content:
     """The entries of a term base, one for each language that has a definition."""
     root = xml.parse(body, place=place)
     titles = [xml.text(t) for t in xml.find_all(root, "title")]
-    concepts = [_concept(entry) for entry in xml.find_all(root, "termEntry", "conceptEntry")]
+    concepts = [_concept(entry) for entry in xml.find_all(root, "termEntry", "conceptEntry", "conceptGrp")]
     return content_of("TBX", concepts, title=titles[0] if titles else "")
 
 
@@ -33,7 +33,10 @@ def _concept(entry: Element) -> TermConcept:
     concept = TermConcept(anchor=entry.get("id") or "")
     concept.definitions += [("", text) for text in _definitions(entry, deep=False)]
     for section in xml.children(entry, *_LANGUAGES):
-        lang = language(section.get(xml.XML_LANG) or section.get("lang"))
+        own = [n for n in xml.children(section, "language")]  # MultiTerm's own XML
+        lang = language(
+            section.get(xml.XML_LANG) or section.get("lang") or (own[0].get("lang") if own else "")
+        )
         concept.definitions += [(lang, text) for text in _definitions(section, deep=True)]
         for group in xml.children(section, *_TERMS) or [section]:
             concept.names += [_name(group, term, lang) for term in xml.find_all(group, "term")]

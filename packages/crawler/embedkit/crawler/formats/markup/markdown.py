@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from embedkit.crawler.formats.content import Content
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\n(?P<matter>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_TITLE = re.compile(r"^title:\s*['\"]?(?P<title>.+?)['\"]?\s*$", re.MULTILINE)
+_TOML_MATTER = re.compile(r"\A\ufeff?\+\+\+[ \t]*\n(?P<matter>.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.DOTALL)
+_TITLE = re.compile(r"^title\s*[:=]\s*['\"]?(?P<title>.+?)['\"]?\s*$", re.MULTILINE)
 _DEFINITION = re.compile(r"^ {0,3}[:~]\s+(?P<text>\S.*)$")
 _NOT_TERM = re.compile(r"^(?:\s|[#>|`~*+-]\s?|\d+[.)]\s|$|[:~]\s|<)")
 _BOLD_START = re.compile(r"^\*\*|^__|^\*\S|^`")
@@ -40,7 +41,7 @@ def read(text: str) -> Content:
 def markdown_to_html(text: str) -> str:
     """An HTML page of Markdown text."""
     text = text.replace("\r\n", "\n")
-    front = _FRONT_MATTER.match(text)
+    front = _FRONT_MATTER.match(text) or _TOML_MATTER.match(text)
     matter = _matter(front["matter"]) if front else {}
     body = text[front.end() :] if front else text
     abbreviations = _ABBREVIATION.findall(body)
