@@ -220,6 +220,12 @@ TERM_HEADER = re.compile(
     _I,
 )
 CHAPTER = re.compile(r"^(?:chapter|section|part|appendix)\s+[\divxa-z]{1,5}(?:\.\d+)*[.:)]\s", _I)
+# A title of a manual's page: what is listed on it are parts of a program.
+PROGRAM_TITLE = re.compile(
+    r"\b(?:menus?|dialogs?|toolbars?|options|preferences|settings|commands?|functions?|parameters|variables|api|shortcuts|keys"
+    r"|modules?|packages?|class(?:es)?|methods?|licen[cs]es?)\b|メニュー|ダイアログ|設定|メソッド|메뉴|대화 ?상자|설정|명령어?|함수|옵션|단축키",
+    _I,
+)
 # Headings of a manual page; two of them make a page one.
 MANUAL_SECTION = re.compile(
     r"^(?:name|synopsis|description|options|exit status|environment|files|see also|bugs)$", _I

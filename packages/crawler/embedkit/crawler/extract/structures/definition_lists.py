@@ -81,6 +81,9 @@ def definition_lists(
     ]
     groups += [replace(g, refused=g.refused or ("" if named else "outside of a list")) for g in stray]
     groups = [replace(g, refused=g.refused or SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups]
+    if not named and any(words.PROGRAM_TITLE.search(t) for t in (page.title, page.heading)):
+        program = "parts of a program, not terms"
+        groups = [replace(g, refused=g.refused or ("" if g.marked else program)) for g in groups]
     if not named and _is_index(page):
         groups = [replace(g, refused=g.refused or "an index, not terms") for g in groups]
     if not named and _is_manual_page(page):

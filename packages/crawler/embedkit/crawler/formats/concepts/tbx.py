@@ -33,7 +33,7 @@ def _concept(entry: Element) -> TermConcept:
     concept = TermConcept(anchor=entry.get("id") or "")
     concept.definitions += [("", text) for text in _definitions(entry, deep=False)]
     for section in xml.children(entry, *_LANGUAGES):
-        own = [n for n in xml.children(section, "language")]  # MultiTerm's own XML
+        own = xml.children(section, "language")  # MultiTerm's own XML
         lang = language(
             section.get(xml.XML_LANG) or section.get("lang") or (own[0].get("lang") if own else "")
         )
