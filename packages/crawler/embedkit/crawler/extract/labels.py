@@ -11,6 +11,7 @@ from embedkit.data.entries import Alias, AliasKind
 from embedkit.text import clean, fold, is_acronym, language_of
 
 MIN_ALIKE = 3
+_SAMPLE = 100
 MIN_ORDERED = 4
 MAX_LABEL_WORDS = 12
 MAX_LABEL_CHARS = 110
@@ -65,11 +66,14 @@ _WHAT_IS = re.compile(r"^what (?:is|are)(?: an?| the)?\s+(?P<term>\S.*?)\s*\?$",
 _WHAT_IS_KO = re.compile(r"^(?P<term>.*?[가-힣A-Za-z)])(?:이란|란)(?: 무엇인가요?| 무엇입니까)?\s*[?？]?$")
 _LATIN_NAME = re.compile(r"^(?P<term>[가-힣][가-힣\s·]*?)\s+(?P<name>[A-Za-z][A-Za-z0-9 .,'’/&()-]*)$")
 _PAIRED_QUOTES = ("“”", "„“", "„”", '""', "‘’", "«»", "「」", "『』", "《》", "〈〉", "''")
+_OPENING_QUOTES = "".join(pair[0] for pair in _PAIRED_QUOTES)
 _HANJA = re.compile(r"^(?P<term>[가-힣]+(?:\s[가-힣]+)*)\s+(?P<hanja>[\u4e00-\u9fff][\u4e00-\u9fff\s·]*)$")
 _SHORTCODE = re.compile(
     r"\[/?[a-z][\w-]*(?:\s[\w-]+=(?:\"[^\"\]]*\"|'[^'\]]*'|[^\s\]]+))+\s*/?\]|\[/[a-z][\w-]{2,}\]|\{\{[<%].{0,300}?[%>]\}\}|\{%.{0,300}?%\}",
     re.IGNORECASE,
 )
+_TAIL_CHARS = 90
+_OPENING = re.compile(r"^(?:(?:shall )?means?[,:]?\s+(?=\S)|[:：=]\s*(?=\S)(?![-)(DP]\s)|[–—-]\s+(?=\S))")
 _AWAY_TAIL = re.compile(
     rf"[\s\[(↑▲⇧△^»›→…·|¶#-]*(?<![^\W_])(?:{words.AWAY})[\s\])↑▲⇧△^»›→…·.|¶#]*$", re.IGNORECASE
 )
@@ -99,9 +103,11 @@ def _bare(text: str) -> str:
     if "/" in text or "[" in text or "\\" in text:
         text = _SOUND.sub("", text).strip() or text
     text = text.rstrip(" ¶▼▲▾▴▶▸►⌄⌃🔗🔊🔉") or text
-    text = text.lstrip(" ○●■□◆◇▪▫◦‣∙※☞▶►★☆❏❖➤") or text
-    text = _SPEECH_TAIL.sub("", text).strip(" ,") or text
-    for pair in _PAIRED_QUOTES:
+    if not text.isascii():
+        text = text.lstrip(" ○●■□◆◇▪▫◦‣∙※☞▶►★☆❏❖➤") or text
+    if text[-1:] in ".)]>" or "," in text:
+        text = _SPEECH_TAIL.sub("", text).strip(" ,") or text
+    for pair in _PAIRED_QUOTES if text[:1] in _OPENING_QUOTES else ():
         inner = text[1:-1]
         if inner and text[0] == pair[0] and text[-1] == pair[1] and not set(inner) & set(pair):
             return inner.strip()
@@ -116,10 +122,11 @@ def alike(heads: Sequence[str]) -> Callable[[str], str]:
     steps: list[tuple[re.Pattern[str], str]] = [(_WHAT_IS, r"\g<term>"), (_WHAT_IS_KO, r"\g<term>")]
     steps += [(p, "") for p in (*_TAILS, _HEADS_FIRST)]
     steps.append((_LATIN_NAME, r"\g<term> (\g<name>)"))
+    some = heads[:_SAMPLE]
     shared = [
         (pattern, by)
         for pattern, by in steps
-        if len(heads) >= MIN_ALIKE and sum(bool(pattern.search(h)) for h in heads) * 2 > len(heads)
+        if len(some) >= MIN_ALIKE and sum(bool(pattern.search(h)) for h in some) * 2 > len(some)
     ]
 
     def strip(head: str) -> str:
@@ -278,11 +285,13 @@ def definition(raw: str, *, numbered: bool = False) -> str:
     text = _MATH.sub(r"$\1$", " ".join(lines))
     if "[" in text or "{" in text:
         text = clean(_SHORTCODE.sub(" ", text))
-    text = _AWAY_TAIL.sub("", text) or text
+    end = text[-_TAIL_CHARS:]
+    shorter = _AWAY_TAIL.sub("", end)
+    if shorter != end:
+        text = (text[: len(text) - len(end)] + shorter) or text
     shorter = words.SEE_ALSO_END.sub("", text).strip()
     text = shorter if len(shorter.split()) > 1 or _HANGUL_OR_HAN.search(shorter) else text
-    text = re.sub(r"^(?:shall )?means?[,:]?\s+(?=\S)", "", text)
-    text = re.sub(r"^[:：=]\s*(?=\S)(?![-)(DP]\s)|^[–—-]\s+(?=\S)|\s*¶$", "", text)
+    text = _OPENING.sub("", text).removesuffix("¶")
     return (_SENSE_MARK.sub("", text, count=1) if numbered else text).strip()
 
 

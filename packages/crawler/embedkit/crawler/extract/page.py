@@ -31,6 +31,7 @@ from embedkit.text import clean
 
 _TITLE_WORDS = 8
 MANY_HEADINGS = 20
+ENOUGH = 20  # terms that markup gave: no guess by layout gives more that are right
 _LETTER_CHARS = 3
 _H1_EACH = 5
 _LAZY = re.compile(
@@ -112,8 +113,9 @@ def _line_groups(
     leads = [g for g in (bullets, paragraphs) if g is not None]
     heads = heading_terms(open_lines, others=others + sum(g.terms for g in leads))
     plain_heads = heading_terms(open_lines, others=others)
-    better = _laid_out(page, open_lines, numbered, named=named)
     led = sum(g.terms for g in (*leads, heads) if g is not None and not g.refused)
+    enough = others >= ENOUGH or (led >= ENOUGH and not _has_marks(page))
+    better = None if enough else _laid_out(page, open_lines, numbered, named=named)
     marked = better is not None and better.marked
     if better is not None and better.terms > max(led, others) - marked:
         yield better
@@ -128,6 +130,10 @@ def _line_groups(
         single = one_term_page(page, numbered, url=url)
         if single is not None:
             yield single
+
+
+def _has_marks(page: Page) -> bool:
+    return page.body.css_first("[property], [role=term], [itemprop]") is not None
 
 
 def _laid_out(

@@ -30,7 +30,7 @@ _SOFT = {"a": "a", "i": "i", "em": "i", "code": "code", "u": "i", "tt": "code", 
 _TERM_CLASS = re.compile(
     r"(?:^|[\s_-])(?:term|glossterm|gloss-term|glossary-term|bold|emph|strong|term-name|headword)(?:$|\s)"
 )
-_SOFT_HYPHEN = re.compile("\u00ad|&shy;|&#(?:173|x0*ad);", re.IGNORECASE)
+_SOFT_HYPHEN = re.compile("\u00ad|&(?:shy|#(?:173|[xX]0*[aA][dD]));")
 _TEMPLATE = re.compile(r"<(/?)template\b", re.IGNORECASE)
 _LANG = re.compile(r"[a-zA-Z]{2,3}(?![a-zA-Z])")
 _BOLD_RULE = re.compile(r"\.([\w-]+)\s*\{[^{}]{0,400}?font-weight:\s*(?:bold|[6-9]00)\b", re.IGNORECASE)
@@ -93,7 +93,8 @@ def parse(html: str, *, lang: str = "", lazy: bool = False) -> Page | None:
 
     `lazy`: read what stands in `noscript` and `template` too, as a script or a browser without scripts would show it.
     """
-    html = _SOFT_HYPHEN.sub("", html)
+    if "\u00ad" in html or "&" in html:
+        html = _SOFT_HYPHEN.sub("", html)
     if lazy:
         html = _TEMPLATE.sub(lambda m: f"<{m[1]}div", html)
     parser = LexborHTMLParser(html)

@@ -74,7 +74,8 @@ def definition_lists(
             or (page.maker == "manual" and _is_sphinx_glossary(dl))
         )
     ]
-    stray, stray_ids = _without_list(page) if page.body.css_first("dt") else ([], frozenset())
+    all_listed = len(page.body.css("dt")) == len(page.body.css("dl dt"))
+    stray, stray_ids = ([], frozenset()) if all_listed else _without_list(page)
     read = [(dl, tuple(_entries(dl))) for dl in lists]
     groups = [
         _judged(dl, found, named=named or dl.mem_id in inside, code=named) for dl, found in read if found
