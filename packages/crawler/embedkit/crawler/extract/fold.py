@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from embedkit.crawler.extract import labels
+from embedkit.crawler.extract import labels, reasons
 from embedkit.crawler.extract.records import Extraction, Group, RawEntry, Term, Verdict
 from embedkit.data.entries import Alias
 from embedkit.messages import Phrase
@@ -82,10 +82,13 @@ def judge(groups: Sequence[Group]) -> Verdict:
         return Verdict(is_glossary=True, reason=f"{total} terms ({parts})")
     if total:
         return Verdict(is_glossary=False, reason=Phrase("only {total} term with a definition", total=total))
-    reasons = _refused_counts(groups)
-    if not reasons:
+    reasons_found = _refused_counts(groups)
+    if not reasons_found:
         return Verdict(is_glossary=False, reason=Phrase("found no terms with definitions"))
-    listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+    listed: str = ""
+    for reason, count in reasons_found.items():
+        part = Phrase("{count} {reason}", count=count, reason=reason)
+        listed = Phrase("{one}; {other}", one=listed, other=part) if listed else part
     return Verdict(is_glossary=False, reason=Phrase("no terms, but {listed}", listed=listed))
 
 
@@ -141,11 +144,11 @@ class _Folding:
                 names = (term, *(a.text for a in (*aliases, *others, *entry.aliases)))
                 self.redirects.append(_Redirect(entry, names, target))
             else:
-                self.dropped["no definition"] += len(heads) if entry.counted else 0
+                self.dropped[reasons.NO_DEFINITION] += len(heads) if entry.counted else 0
             return
         key = f"{entry.lang}:{term}" if entry.lang else term
         if key in self.drafts:
-            self.dropped["the same headword again, senses joined"] += 1
+            self.dropped[reasons.SAME_HEAD] += 1
         anchor = entry.anchors[0] if entry.anchors else ""
         draft = self.drafts.setdefault(key, _TermDraft(term, anchor=anchor, lang=entry.lang))
         draft.senses += [s for s in real if s not in draft.senses]
@@ -182,7 +185,7 @@ class _Folding:
             left = waiting
         if left:
             lost = sum(len(r.entry.heads) for r in left if r.entry.counted)
-            self.dropped["points to a term that is not here"] += lost
+            self.dropped[reasons.NO_TARGET] += lost
         return resolved
 
 

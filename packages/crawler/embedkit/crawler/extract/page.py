@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
 from embedkit.crawler.extract.cause import cause
 from embedkit.crawler.extract.fold import MIN_TERMS, fold_groups
 from embedkit.crawler.extract.guard import refusal
@@ -44,14 +44,15 @@ def extract(html: str, *, lang: str = "", url: str = "", title: str = "", gate: 
     """The terms of a page. `title` and `url` help to see whether it is a glossary; without the gate any page is."""
     unsafe = refusal(html)
     if unsafe:
-        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe, unsafe=True))
+        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe, final=True))
     found = _extract(html, lang=lang, url=url, title=title, gate=gate)
     if not found.verdict.is_glossary and _LAZY.search(html):
         lazy = _extract(html, lang=lang, url=url, title=title, gate=gate, lazy=True)
         found = lazy if lazy.verdict.is_glossary else found
     if found.verdict.is_glossary:
         return found
-    return replace(found, verdict=replace(found.verdict, reason=cause(html) or found.verdict.reason))
+    known = cause(html)
+    return replace(found, verdict=replace(found.verdict, reason=known, final=True)) if known else found
 
 
 def _extract(html: str, *, lang: str, url: str, title: str, gate: bool, lazy: bool = False) -> Extraction:
@@ -89,7 +90,7 @@ def _outnumbered(groups: list[Group]) -> list[Group]:
     others = sum(g.terms for g in groups if g.structure != "heading" and not g.refused)
     if heads < MANY_HEADINGS or heads < OUTNUMBERED * others:
         return groups
-    inner = "part of another term's definition"
+    inner = reasons.INNER
     return [g if g.structure == "heading" else replace(g, refused=g.refused or inner) for g in groups]
 
 

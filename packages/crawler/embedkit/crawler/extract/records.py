@@ -60,7 +60,7 @@ class Verdict:
 
     is_glossary: bool
     reason: str
-    unsafe: bool = False  # refused before it was parsed, whatever the options say
+    final: bool = False  # no option makes the page a glossary: its text is elsewhere, or must not be parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

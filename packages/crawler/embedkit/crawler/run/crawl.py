@@ -102,7 +102,7 @@ def _split(document: Document, found: Extraction, more: Sequence[PageSource]) ->
         )
         return found
     reason = Phrase("its terms stand on {count} other pages: --follow-pages reads them", count=len(more))
-    return replace(found, verdict=replace(found.verdict, reason=reason, unsafe=True))
+    return replace(found, verdict=replace(found.verdict, reason=reason, final=True))
 
 
 def _is_contents(page: CrawledPage, read: Sequence[CrawledPage]) -> bool:
@@ -124,9 +124,8 @@ def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
         tr("{name}: not a glossary: {reason}", name=page.name, reason=_why_empty(page.extraction))
         for page in fatal[:2]
     ]
-    # what was refused before it was parsed stays refused, whatever the options
-    unsafe = all(page.extraction.verdict.unsafe for page in fatal)
-    hint = "" if unsafe or not gate else NO_GATE
+    final = bool(fatal) and all(page.extraction.verdict.final for page in fatal)
+    hint = "" if final or not gate else NO_GATE
     raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint)
 
 

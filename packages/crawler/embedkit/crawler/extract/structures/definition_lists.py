@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborNode
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
 from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import Page, text_of, within
@@ -30,10 +30,6 @@ _PROSE_WORDS = 3
 _MIN_UNNAMED = 4
 _MANUAL_SECTIONS = 3
 _FEW, RARE, LONG_PAGE = 5, 50, 100_000
-OTHER_PAGE = "a few terms of a page that is about something else"
-SEE_ALSO_SECTION = "in a section like See also"
-_BARE = "terms without definitions"
-_REPEATED = "the same labels again and again, not terms"
 # The end of a talk page's comment, in most of Wikipedia's languages: a time, a year, a time zone.
 _SIGNATURE = re.compile(
     r"\b\d{1,2}:\d{2}\b.{0,40}\b\d{4}\b.{0,25}\((?:UTC|GMT|CES?T|[A-Z]{3,5}|م)\)|\d{4}년.{0,30}\((?:UTC|KST)\)"
@@ -80,22 +76,24 @@ def definition_lists(
     groups = [
         _judged(dl, found, named=named or dl.mem_id in inside, code=named) for dl, found in read if found
     ]
-    groups += [replace(g, refused=g.refused or ("" if named else "outside of a list")) for g in stray]
-    groups = [replace(g, refused=g.refused or SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups]
+    groups += [replace(g, refused=g.refused or ("" if named else reasons.NO_LIST)) for g in stray]
+    groups = [
+        replace(g, refused=g.refused or reasons.SEE_ALSO_SECTION) if g.node_id in ended else g for g in groups
+    ]
     if not named and any(words.PROGRAM_TITLE.search(t) for t in (page.title, page.heading)):
-        program = "parts of a program, not terms"
+        program = reasons.PROGRAM
         groups = [replace(g, refused=g.refused or ("" if g.marked else program)) for g in groups]
     if not named and _is_index(page):
-        groups = [replace(g, refused=g.refused or "an index, not terms") for g in groups]
+        groups = [replace(g, refused=g.refused or reasons.INDEX) for g in groups]
     if not named and _is_manual_page(page):
-        groups = [replace(g, refused=g.refused or "options of a command, not terms") for g in groups]
+        groups = [replace(g, refused=g.refused or reasons.OPTIONS) for g in groups]
     if not named:
         sizes = {dl.mem_id: len(dl.text()) for dl in lists}
         chars = sum(sizes.get(g.node_id, 0) for g in groups if not g.refused)
         groups = [g if g.node_id in inside else _unmarked(g, page, chars) for g in groups]
         groups = _mostly_other(groups, sizes, page, inside)
     if labels.repeat([h for g in groups if not g.refused for f in g.found for h in f.heads]):
-        groups = [replace(g, refused=g.refused or _REPEATED) for g in groups]
+        groups = [replace(g, refused=g.refused or reasons.REPEATED) for g in groups]
     return _pseudo_headings(groups, named=named), frozenset(dl.mem_id for dl in lists) | stray_ids
 
 
@@ -155,7 +153,7 @@ def _mostly_other(
     beside = not under and any(g.marked for g in good) and page.maker == "manual" and listed * 3 < page_chars
     if not (few or rare or beside):
         return groups
-    return [replace(g, refused=g.refused or OTHER_PAGE) for g in groups]
+    return [replace(g, refused=g.refused or reasons.OTHER_PAGE) for g in groups]
 
 
 def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
@@ -163,13 +161,13 @@ def _unmarked(group: Group, page: Page, listed_chars: int) -> Group:
     if group.refused or group.marked or page.maker == "wiki":
         return group
     if page.maker == "manual":
-        return replace(group, refused="a list of a manual that nothing calls a glossary")
+        return replace(group, refused=reasons.MANUAL_LIST)
     page_chars = len(page.body.text())
     few = (
         group.terms < _MIN_UNNAMED and listed_chars * 10 < page_chars * 9
     )  # a file may be a short list and no more
     if few or listed_chars * 5 < page_chars * 3:
-        return replace(group, refused="a list in an article that is about something else")
+        return replace(group, refused=reasons.ARTICLE_LIST)
     return group
 
 
@@ -323,7 +321,7 @@ def _judged(dl: LexborNode, found: tuple[RawEntry, ...], *, named: bool, code: b
     marked = _marked(dl)
     refused = _refusal(dl, found, marked=marked, named=named)
     if not refused and not marked and not code and _in_code(dl, [h for f in found for h in f.heads]):
-        refused = "names in code, not terms"
+        refused = reasons.CODE
     certain = named and (
         "glossary" in attribute(dl, "class").split() or dl.css_first(_GLOSSARY_HEAD) is not None
     )
@@ -349,36 +347,36 @@ def _refusal(dl: LexborNode, found: tuple[RawEntry, ...], *, marked: bool, named
     """Why a list is not a glossary; empty if it is. A marked one only needs terms and definitions."""
     defined = [f for f in found if f.senses or f.aliases]
     if not defined:
-        return _BARE
+        return reasons.BARE
     if marked:
         return ""
     if _OTHER_LIST.search(attribute(dl, "class")):
-        return "a list of another kind"
+        return reasons.OTHER_LIST
     heads = [h for f in found for h in f.heads]
     senses = [s for f in defined for s in f.senses]
     if any(_SIGNATURE.search(s) for s in senses):
-        return "a discussion"
+        return reasons.DISCUSSION
     if _about(heads, named=named):
-        return "what a page says about itself, not terms"
+        return reasons.ABOUT_ITSELF
     return _heads_refused(heads) or _senses_refused(senses, named=named)
 
 
 def _heads_refused(heads: Sequence[str]) -> str:
     if labels.repeat(heads):
-        return _REPEATED
+        return reasons.REPEATED
     if sum(bool(words.CHAPTER.match(h)) for h in heads) * 2 > len(heads):
-        return "a table of contents, not terms"
+        return reasons.CONTENTS
     if sum(h.endswith(("?", "？")) for h in heads) * 2 > len(heads):
-        return "questions, not terms"
+        return reasons.QUESTIONS
     if sum(bool(re.match(r"^(?:--?|/)\w", h)) for h in heads) * 2 > len(heads):
-        return "options of a command, not terms"
+        return reasons.OPTIONS
     if (
         sum(not labels.is_label(h) for h in heads) * 2 > len(heads)
         or median(len(h.split()) for h in heads) > 7
     ):
-        return "headwords as long as sentences"
+        return reasons.LONG_HEADS
     if sum(bool(words.END_SECTION.match(h)) for h in heads) * 2 > len(heads):
-        return "headings of an article, not terms"
+        return reasons.ARTICLE_HEADINGS
     return ""
 
 
@@ -403,19 +401,19 @@ def _senses_refused(senses: Sequence[str], *, named: bool) -> str:
     if named or not senses:
         return ""
     if median(len(s.split()) if s.isascii() else len(s) / 3 for s in senses) < _PROSE_WORDS:
-        return "values, not definitions"
+        return reasons.VALUES
     if sum(bool(re.match(r"^(?:#\s|[\d\W]+$)", s)) for s in senses) * 2 > len(senses):
-        return "values, not definitions"
+        return reasons.VALUES
     return ""
 
 
 def _pseudo_headings(groups: list[Group], *, named: bool) -> list[Group]:
     """Refuse all lists of a page where most `;` lines have no definition: they are its headings."""
     good = [g for g in groups if not g.refused]
-    bare = sum(g.terms for g in groups if g.refused == _BARE)
+    bare = sum(g.terms for g in groups if g.refused == reasons.BARE)
     bare += sum(not (f.senses or f.aliases) for g in good for f in g.found)
     defined = sum(bool(f.senses or f.aliases) for g in good for f in g.found)
     if bare > defined and not named:
-        return [replace(g, refused=g.refused or "headings of an article, not terms") for g in groups]
+        return [replace(g, refused=g.refused or reasons.ARTICLE_HEADINGS) for g in groups]
     # On a glossary page a headword in a list of its own is still a headword that lacks its definition.
-    return [replace(g, refused="") if named and g.refused == _BARE else g for g in groups]
+    return [replace(g, refused="") if named and g.refused == reasons.BARE else g for g in groups]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.structures.leads import Numbered
 from embedkit.crawler.extract.tree import Page, PageLine
@@ -16,7 +16,6 @@ from embedkit.data.entries import Alias
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3
 _PARTS = 3
-ABOUT = "sections of a page about glossaries, not terms"
 OUTNUMBERED = 5
 _SUMMARY = 7
 _SECTION_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3})+\.?\s+(?=\D)")
@@ -145,7 +144,7 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     found = tuple(_found(s) for s in chosen)
     heads = [f.heads[0] for f in found]
     about = sum(bool(words.ABOUT_SECTION.match(h)) for h in heads)
-    refused = ABOUT if about * 4 > len(heads) and not labels.in_order(heads) else ""
+    refused = reasons.ABOUT_GLOSSARIES if about * 4 > len(heads) and not labels.in_order(heads) else ""
     return Group(structure="heading", found=found, refused=refused) if found else None
 
 

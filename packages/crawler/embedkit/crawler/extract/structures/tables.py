@@ -9,14 +9,12 @@ from statistics import median
 
 from selectolax.lexbor import LexborNode
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
 from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.structures.definition_lists import (
     LONG_PAGE,
-    OTHER_PAGE,
     RARE,
-    SEE_ALSO_SECTION,
     are_names,
 )
 from embedkit.crawler.extract.tree import Page, text_of, within
@@ -73,11 +71,11 @@ def tables(
         known = named or table.mem_id in inside
         group = _read(rows, table, named=known, together=together)
         if group is not None and page.maker != "wiki" and not known and not _has_term_header(rows):
-            group = replace(group, refused=group.refused or "a table that nothing calls a glossary")
+            group = replace(group, refused=group.refused or reasons.OTHER_TABLE)
         if group is not None and not named and _is_small_part(table, page):
-            group = replace(group, refused=group.refused or OTHER_PAGE)
+            group = replace(group, refused=group.refused or reasons.OTHER_PAGE)
         if group is not None and table.mem_id in ended:
-            group = replace(group, refused=group.refused or SEE_ALSO_SECTION)
+            group = replace(group, refused=group.refused or reasons.SEE_ALSO_SECTION)
         if group is not None:
             groups.append(group)
         if group is not None or _is_data(rows):
@@ -396,17 +394,17 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[RawEntry]:
 def _refusal(found: Sequence[RawEntry], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
-        return "terms without definitions"
+        return reasons.BARE
     if labels.repeat([h for f in found for h in f.heads]):
-        return "the same labels again and again, not terms"
+        return reasons.REPEATED
     if named:
         return ""
     if len(found) < 3:
-        return "fewer than three rows"
+        return reasons.FEW_ROWS
     code = {clean(node.text()) for node in table.css("code, tt, kbd, samp, .literal")}
     heads = [h for f in found for h in f.heads]
     if sum(h in code or labels.is_code(h) for h in heads) * 2 > len(heads):
-        return "names in code, not terms"
+        return reasons.CODE
     if median(len(s) for s in senses) < 6 or sum(fold(s).isdigit() for s in senses) * 2 > len(senses):
-        return "values, not definitions"
+        return reasons.VALUES
     return ""
