@@ -30,7 +30,7 @@ from embedkit.errors import UserError
 from embedkit.shipped_data import data_path
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples/glossaries"
-SHIPPED_ENTRIES = 112
+SHIPPED_TERMS = {"components": 200, "circuits": 220, "digital": 221}
 ROUNDS = 5
 BAR = 10.0
 FALSE_BAR = 0.006
@@ -48,7 +48,7 @@ class Case:
 
 def cases() -> list[Case]:
     """The shared sample pages and the pages that ship."""
-    found = [(p, SHIPPED_ENTRIES) for p in sorted(data_path("pages").glob("*.html"))]
+    found = [(p, SHIPPED_TERMS[p.name.split(".")[0]]) for p in sorted(data_path("pages").glob("*.html"))]
     if (SAMPLES / "INDEX.tsv").is_file():
         with (SAMPLES / "INDEX.tsv").open(encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
@@ -65,7 +65,7 @@ def exact(all_cases: list[Case]) -> bool:
     for case in all_cases:
         started = time.perf_counter()
         page = extract(case.html, title=case.title)
-        found = len(page.entries) if case.expected == SHIPPED_ENTRIES else page.terms
+        found = page.terms
         good += found == case.expected
         mark = "" if found == case.expected else "  <-- off"
         print(
