@@ -350,3 +350,63 @@ MANUALS = {
 def test_page_of_a_manual_is_no_glossary(kind: str) -> None:
     found = extract(f"<html><head><title>The pottery tool</title></head><body>{MANUALS[kind]}</body></html>")
     assert (found.terms, found.verdict.is_glossary) == (0, False)
+
+
+ABOUT = {
+    "Glossary plugin — Docs": ("Adding entries", "Exporting entries", "Options", "Troubleshooting"),
+    "Glossary manager": ("Overview", "The main window", "Searching", "Keyboard shortcuts"),
+    "How to write a glossary": ("Choose your audience", "Collect the words", "Write short sentences", "Ask an expert"),
+    "Terminology management in Acme 4": ("Creating a termbase", "Term status", "Import", "Permissions"),
+    "용어집 관리": ("용어 추가", "가져오기", "내보내기", "권한"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ABOUT)
+@pytest.mark.parametrize(
+    "row",
+    ["<h2>{h}</h2><p>{s}</p>", "<p>{h}: {s}</p>", '<div class="card"><div>{h}</div><div>{s}</div></div>'],
+)
+def test_page_that_is_about_glossaries_by_its_title_is_none(title: str, row: str) -> None:
+    body = "".join(row.replace("{h}", h).replace("{s}", SAYS) for h in ABOUT[title])
+    assert not extract(page(body, title=title)).verdict.is_glossary
+
+
+VARIANTS = {
+    "elementor": each('<div class="elementor-toggle-item"><div class="elementor-tab-title" role="button" aria-controls="e{n}" aria-expanded="false"><a class="elementor-toggle-title" tabindex="0">{t}</a></div><div id="e{n}" class="elementor-tab-content" role="region"><p>{d}</p></div></div>'),
+    "rows of a grid": each('<div class="row"><div class="col-3">{t}</div><div class="col-9">{d}</div></div>'),
+    "role table": "<div role=table><div role=row><span role=columnheader>Term</span><span role=columnheader>Definition</span></div>" + each("<div role=row><span role=cell>{t}</span><span role=cell>{d}</span></div>") + "</div>",
+    "questions": each("<h2>What is {t}?</h2><p>{d}</p>"),
+    "definition of": each("<h2>Definition of {t}</h2><p>{d}</p>"),
+    "means in a table": "<table>" + each("<tr><td>“{t}”</td><td>means {d}</td></tr>") + "</table>",
+    "bold, then a new sentence": "<ol>" + each("<li><strong>{t}</strong> {d}</li>") + "</ol>",
+    "a table a letter": each("<h2>{n}</h2><table><tr><td>{t}</td><td>{d}</td></tr></table>"),
+    "numbers before bold": each("<p>{n}. <b>{t}</b>: {d}</p>"),
+    "speakers": "<dl>" + each("<dt>{t} 🔊</dt><dd>{d}</dd>") + "</dl>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_variant_gives_its_terms(kind: str) -> None:
+    assert {t.term: t.senses[0] for t in extract(page(VARIANTS[kind])).entries} == POTTERY
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "○ {t} : {d}",
+        "[{t}] {d}",
+        "■ <strong>{t}</strong> {d}",
+        "{t}(흙): {d}",
+        "{n}) {t}: {d}",
+        '"{t}"은(는) {d}',
+    ],
+)
+def test_korean_lines_with_a_sign_give_their_terms(row: str) -> None:
+    found = extract(korean(each(f"<p>{row}</p>", KOREAN)))
+    assert {t.term.removesuffix("(흙)"): t.senses[0] for t in found.entries} == KOREAN
+
+
+def test_title_of_an_abbreviation_is_its_full_form() -> None:
+    body = '<dl><dt><abbr title="Wood ash glaze">WAG</abbr></dt><dd>A glaze made of what a fire leaves.</dd><dt>Slip</dt><dd>Clay and water.</dd></dl>'
+    (alias,) = extract(page(body)).entries[0].aliases
+    assert (alias.text, alias.kind) == ("Wood ash glaze", "full_form")

@@ -224,7 +224,7 @@ def _beyond_doubt(title: str) -> bool:
 def _calls_itself(title: str) -> bool:
     """Whether a title says glossary and is not a name in a program (`glossary.collection`)."""
     return (
-        bool(words.GLOSSARY.search(title))
+        words.announces(title)
         and len(title.split()) <= _TITLE_WORDS
         and not re.match(r"[a-z]{3,}[._][a-z]", title)
     )

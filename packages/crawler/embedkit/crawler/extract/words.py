@@ -52,7 +52,9 @@ ABOUT_SECTION = re.compile(
     r"|install(?:ation|ing)?(?: .*)?|requirements|features|configur(?:ation|ing)(?: .*)?|settings|options|commands?|parameters|arguments|functions?"
     r"|implementation(?: .*)?|support|compatibility|credits|authors?|faqs?|to-?do|news|roadmap|getting started|quick ?start|tutorial|details|general"
     r"|licen[cs]e|copyright|version|status|date|published|maintainers?|homepage|files?|see also|environment|exit status|return values?|notes|bugs|name|synopsis|methods?|properties|attributes|constructors?|fields"
-    r"|creating .*|adding .*|using .*|editing .*|importing .*|exporting .*|managing .*|working with .*|setting up .*|how .*|why .*|what .*|when .*)$",
+    r"|troubleshooting|permissions|imports?(?: and exports?)?|exports?|(?:the )?main window|keyboard shortcuts|searching|toolbars?|menus?"
+    r"|(?:creating|adding|using|editing|importing|exporting|managing|working with|setting up|choosing|opening|saving|deleting|sharing) .*"
+    r"|(?:how|why|when|where) .*|what (?!is |are ).*)$",
     _I,
 )
 # Headings that are no terms.
@@ -254,3 +256,20 @@ def without_number(title: str) -> str:
     """A title without the number of its section."""
     short = _SECTION.sub("", title, count=1).strip()
     return short.strip("()（） ") if short != title else title
+
+
+# A title that has the word and is about glossaries: a tool for them, a format, how to write one.
+_ABOUT_GLOSSARIES = re.compile(
+    r"(?:glossar\w*|dictionar\w*|terminolog\w*|vocabular\w*|lexicon|thesaurus|용어집|용어)\s+(?:plug-?ins?|managers?|management|formats?"
+    r"|files?|tools?|editors?|widgets?|modules?|extensions?|features?|api|class(?:es)?|objects?|builders?|generators?|servers?|imports?"
+    r"|exports?|support|settings|options|templates?|shortcodes?|blocks?|add-?ons?|apps?|software|guidelines|extraction|attacks?"
+    r"|플러그인|관리|형식|파일|편집기|도구|만들기|작성법)\b"
+    r"|^(?:how to|using|writing|creat(?:e|ing)|build(?:ing)?|manag(?:e|ing)|edit(?:ing)?|import(?:ing)?|export(?:ing)?|add(?:ing)?|working with"
+    r"|guide to|download(?:ing)?|announcing|why|blog)\b",
+    _I,
+)
+
+
+def announces(title: str) -> bool:
+    """Whether a title or heading says that a glossary follows, and not something about glossaries."""
+    return bool(GLOSSARY.search(title)) and not _ABOUT_GLOSSARIES.search(title)

@@ -62,7 +62,7 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
 
 def names_glossary(text: str) -> bool:
     """Whether a heading announces a glossary."""
-    return bool(words.GLOSSARY.search(words.without_number(text))) and len(text.split()) <= MAX_HEADING_WORDS
+    return words.announces(words.without_number(text)) and len(text.split()) <= MAX_HEADING_WORDS
 
 
 def sections(lines: Sequence[Numbered]) -> Iterator[Section]:
@@ -144,7 +144,8 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     found = tuple(_found(s) for s in chosen)
     heads = [f.heads[0] for f in found]
     about = sum(bool(words.ABOUT_SECTION.match(h)) for h in heads)
-    refused = reasons.ABOUT_GLOSSARIES if about * 4 > len(heads) and not labels.in_order(heads) else ""
+    sections_of_text = about * 2 > len(heads) or (about * 4 > len(heads) and not labels.in_order(heads))
+    refused = reasons.ABOUT_GLOSSARIES if sections_of_text else ""
     return Group(structure="heading", found=found, refused=refused) if found else None
 
 
