@@ -83,6 +83,9 @@ def definition_lists(
     if not named and any(words.PROGRAM_TITLE.search(t) for t in (page.title, page.heading)):
         program = reasons.PROGRAM
         groups = [replace(g, refused=g.refused or ("" if g.marked else program)) for g in groups]
+    code = sum(g.terms for g in groups if g.refused == reasons.CODE)
+    if not named and code * 4 >= sum(g.terms for g in groups) > 0:
+        groups = [replace(g, refused=g.refused or ("" if g.marked else reasons.CODE)) for g in groups]
     if not named and _is_index(page):
         groups = [replace(g, refused=g.refused or reasons.INDEX) for g in groups]
     if not named and _is_manual_page(page):
