@@ -30,7 +30,7 @@ _MATH = re.compile(
     r"<math[^<>]{0,200}>((?:(?!<math).){0,2000}?)</math>", re.DOTALL
 )  # a wiki without the Math extension
 _CODE = re.compile(
-    r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|[A-Za-z_][\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+|.*[{}<>$\\].*|[?!#]\S.*|.*\w\.\w+\([^()]*\)|.*\w_\w+\s?\(.*)$"
+    r"^(?:[-/%$\\@\[<{]\S.*|\S*\w_\w\S*(?:\s.*)?|\w+(?:[.:]{1,2}\w+)+(?:\s.*)?|[A-Za-z_][\w.]*\(.*\).*|\S+\s*[=|]\s*\S+.*|[\d\W]+|.*[{}<>$\\].*|[?!#]\S.*|.*\w\.\w+\([^()]*\)|.*\w_\w+\s?\(.*|.*\w\([^()]*[*,][^()]*\))$"
 )
 _SPEECH = (
     r"n|v|vt|vi|vb|adj|adv|prep|pron|conj|interj|abbr|pl|sing|noun|verb|adjective|adverb|pronoun|preposition|conjunction"
