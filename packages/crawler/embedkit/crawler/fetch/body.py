@@ -61,8 +61,6 @@ def _brotli() -> Any:
 
 def _zstd() -> Any:
     """A decompressor of zstd; None without its package."""
-    with suppress(ImportError):
-        return import_module("zstandard").ZstdDecompressor().decompressobj()
     for module in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return import_module(module).ZstdDecompressor()
