@@ -120,6 +120,8 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
 
 def _own_findings(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
+    for done in record.cleaned:
+        yield _problem(record, done, Phrase("read as {text}", text=_short(f"{term} = {definition}")))
     if term == definition:
         yield _problem(record, "self pair", Phrase("both sides are {text}", text=_short(term)))
     elif fold(term) == fold(definition):
