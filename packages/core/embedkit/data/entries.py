@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -167,8 +167,17 @@ def rejected(name: str, line: int, problem: str, text: str, *, detail: object = 
     return Reject(name, line, reason, clean(text.replace(BAD, "�")[: SHOWN_CHARS * 2])[:SHOWN_CHARS])
 
 
-def to_record(name: str, line: int, cells: Sequence[tuple[RoleColumn, str]], text: str) -> Record | Reject:
-    """The record that the cells of columns make; `text` is the row as it stands."""
+def to_record(
+    name: str,
+    line: int,
+    cells: Sequence[tuple[RoleColumn, str]],
+    text: str,
+    language: Callable[[str], str] = language_of,
+) -> Record | Reject:
+    """The record that the cells of columns make; `text` is the row as it stands.
+
+    `language` tells the language of a text where no cell and no column says it.
+    """
     row = _Row(cells)
     values, (left, right) = row.values, row.sides
     stated = left == "anchor" or right == "positive"
@@ -192,7 +201,8 @@ def to_record(name: str, line: int, cells: Sequence[tuple[RoleColumn, str]], tex
     if left == "term" and any(a.text == values[left] for a in aliases):
         aliases = _of_acronym(values[left], values[right], aliases)
     known = {column: values[column] for column in _TEXT_COLUMNS if values.get(column)}
-    known.setdefault("lang", language_of(values[left] + " " + values[right]))
+    if "lang" not in known:
+        known["lang"] = language(values[left] + " " + values[right])
     entry = Entry(term=values[left], definition=values[right], aliases=tuple(aliases), **known)
     return Record(name, line, entry, stated, values.get("group", ""), tuple(dict.fromkeys(row.cleaned)))
 

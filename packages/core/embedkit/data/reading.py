@@ -29,7 +29,15 @@ from embedkit.data.table.columns import (
     shown_columns,
 )
 from embedkit.data.table.columns import parse_mapping as parse_mapping
-from embedkit.data.table.headers import RoleColumn, complete, known_columns, role_of
+from embedkit.data.table.headers import (
+    TEXT_ROLES,
+    RoleColumn,
+    complete,
+    known_columns,
+    language_of_header,
+    role_of,
+)
+from embedkit.data.table.language import TableLanguage
 from embedkit.data.table.opening import JSON_SUFFIXES as JSON_SUFFIXES
 from embedkit.data.table.opening import OpenTable, json_of, opened
 from embedkit.data.tables import DELIMITERS, Cells, Dialect, Line, sniff, split
@@ -251,14 +259,17 @@ def _table_records(table: OpenTable, chosen: Chosen) -> Iterator[Record | Reject
     fitting, name = Fitting(table, chosen), table.name
     # Of a row with one name of a concept nothing else is asked: the term stands for what is said of it.
     columns = [*chosen.columns, *_repeated(chosen.columns)] if chosen.names_by_group else chosen.columns
+    texts = [column.at for column in columns if column.role in TEXT_ROLES]
+    sample = (row.cells for row in split(table.sample, chosen.dialect) if row.cells != chosen.first.cells)
+    header = "" if chosen.headless else language_of_header(chosen.first.cells)
+    language = TableLanguage((" ".join(c[at] for at in texts if at < len(c)) for c in sample), header)
     for row in chosen.rows:
         fitted = fitting(row)
         if fitted.problem:
             yield rejected(name, row.line, fitted.problem, row.text)
         else:
-            yield to_record(
-                name, row.line, [(column, fitted.cells[column.at]) for column in columns], row.text
-            )
+            cells = [(column, fitted.cells[column.at]) for column in columns]
+            yield to_record(name, row.line, cells, row.text, language.of)
 
 
 def _repeated(columns: Iterable[RoleColumn]) -> Iterator[RoleColumn]:
@@ -297,13 +308,14 @@ def _read_json(table: OpenTable, mapping: Mapping[str, str], quiet: bool) -> Ite
         if any('"hard_negatives": ["' in line.text for line in sample):
             say("{name}: its hard negatives are not taken over; they are mined anew", name=name)
         say_unused(name, [key for key in keys.names if key not in _OWN_KEYS and not keys.role_of(key)])
+    language = TableLanguage(keys.texts, language_of_header(keys.names))
     for line in table.lines():
         if line.text.strip("\ufeff \r\n\t"):
             row = _json_row(line)
             if isinstance(row, str):
                 yield rejected(name, line.number, row, line.text)
             else:
-                yield _from_json(name, line, row, keys)
+                yield _from_json(name, line, row, keys, language)
 
 
 class _Keys:
@@ -316,7 +328,7 @@ class _Keys:
     def __init__(self, mapping: Mapping[str, str], sample: Sequence[Line], name: str) -> None:
         self._renamed = {column: role for role, column in mapping.items()}
         self._known: dict[tuple[str, ...], tuple[RoleColumn, ...]] = {}
-        rows = [row for line in sample if isinstance(row := json_of(line.text), dict)]
+        self._rows = rows = [row for line in sample if isinstance(row := json_of(line.text), dict)]
         self.names = list(dict.fromkeys(key for row in rows for key in row))
         for key in self._renamed:
             if rows and key not in self.names:
@@ -337,6 +349,13 @@ class _Keys:
                 hint="its keys: {names}; --map term=KEY --map definition=KEY names them",
                 names=shown_columns(self.names),
             )
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """The texts of the rows of the sample."""
+        for row in self._rows:
+            columns = (column for column in self.of_row(row) if column.role in TEXT_ROLES)
+            yield " ".join(str(row[list(row)[column.at]]) for column in columns)
 
     def role_of(self, key: str) -> str:
         """The role of a key, by `--map` or by its name."""
@@ -370,13 +389,15 @@ def _json_row(line: Line) -> dict[str, Any] | str:
     return value
 
 
-def _from_json(name: str, line: Line, row: Mapping[str, Any], keys: _Keys) -> Record | Reject:
+def _from_json(
+    name: str, line: Line, row: Mapping[str, Any], keys: _Keys, language: TableLanguage
+) -> Record | Reject:
     values = list(row.values())
     cells: list[tuple[RoleColumn, str]] = []
     for column in keys.of_row(row):
         item = values[column.at]
-        if column.role in ("term", "definition", "anchor", "positive") and not isinstance(item, str | None):
+        if column.role in TEXT_ROLES and not isinstance(item, str | None):
             return rejected(name, line.number, "not a text", line.text, detail=column.role)
         if item is not None:
             cells.append((column, _cell(item)))
-    return to_record(name, line.number, cells, line.text)
+    return to_record(name, line.number, cells, line.text, language.of)

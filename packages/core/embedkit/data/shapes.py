@@ -98,7 +98,9 @@ SPELLINGS: Mapping[str, str] = {
         ),
         "label",
     ),
-    **dict.fromkeys(("similarity", "similarity_score", "relatedness_score", "sts_score", "유사도"), "score"),
+    **dict.fromkeys(
+        ("similarity", "similarity_score", "relatedness_score", "sts_score", "relevance", "유사도"), "score"
+    ),
 }
 _LABELS = {"label", *(key for key, own in SPELLINGS.items() if own == "label")}
 _CLASSED = {"sentence1", "text", *(key for key, own in SPELLINGS.items() if own in ("sentence1", "text"))}

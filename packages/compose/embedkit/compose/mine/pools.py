@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
+from embedkit.compose.concepts.claims import Hashes, text_hash
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.mine.candidates.base import NO_INDICES, Indices, Miner, Question
 from embedkit.compose.rows.drafts import Draft, Role
 from embedkit.compose.rows.texts import Texts
@@ -22,14 +23,27 @@ PoolKey = tuple[Role, str]
 
 
 class Mask:
-    """Which texts can't be negatives of a row: its concepts' texts and what is nearly one of them."""
+    """Which texts can't be negatives of a row: its concepts' texts and what is nearly one of them.
 
-    def __init__(self, concepts: Concepts, near: Sequence[tuple[str, str]]) -> None:
+    `apart` are pairs of concepts that a person said to be two: what is nearly alike in them is a good negative.
+    """
+
+    def __init__(
+        self,
+        concepts: Concepts,
+        near: Sequence[tuple[str, str]],
+        *,
+        apart: Collection[tuple[int, int]] = (),
+    ) -> None:
         self.concepts = concepts
         self._near: defaultdict[str, set[int]] = defaultdict(set)
+        told = {frozenset(pair) for pair in apart}
         for left, right in near:
-            self._near[left].update(concepts.of_text(right))
-            self._near[right].update(concepts.of_text(left))
+            here, there = concepts.of_text(left), concepts.of_text(right)
+            if told and any(frozenset((a, b)) in told for a in here for b in there):
+                continue
+            self._near[left].update(there)
+            self._near[right].update(here)
 
     def of_row(self, draft: Draft) -> set[int]:
         """The row's concepts."""

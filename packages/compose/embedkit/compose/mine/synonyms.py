@@ -15,7 +15,8 @@ from pathlib import Path
 
 from rapidfuzz.distance import Indel
 
-from embedkit.compose.concepts.graph import Concepts, text_hash
+from embedkit.compose.concepts.claims import text_hash
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.mine.select import Above
 from embedkit.compose.rows.drafts import Draft
 from embedkit.console import say, warn

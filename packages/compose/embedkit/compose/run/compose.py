@@ -175,7 +175,7 @@ def _run(settings: Settings) -> ComposeResult:
     rounds: tuple[Round, ...] = ()
     mined = Mined(NegativeStore(len(made.drafts)))
     if not options.dry_run:
-        mined, choice, rounds = _mine(work, choice)
+        mined, choice, rounds = _mine(work, choice, decisions.rejected)
     leak = prove_split(made.drafts, split, concepts, mined.negatives)
     prove_known(work.known, made.drafts, split.parts)
     synonyms = propose(
@@ -214,9 +214,12 @@ def _decisions(synonyms: str, records: Sequence[Record]) -> Decisions:
     return resolve(read_candidates(Path(synonyms)), records) if synonyms else Decisions()
 
 
-def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, ...]]:
+def _mine(
+    work: _Prepared, choice: Choice, rejected: Iterable[tuple[int, int]]
+) -> tuple[Mined, Choice, tuple[Round, ...]]:
     options, drafts, parts = work.settings.options, work.made.drafts, work.split.parts
-    mask = Mask(work.concepts, work.split.near)
+    of = work.concepts.of_record
+    mask = Mask(work.concepts, work.split.near, apart=[(of[a], of[b]) for a, b in rejected])
     records = work.found.records
     leads = work.split.leads
     # A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
@@ -279,6 +282,11 @@ def _result(
         texts=work.split.texts,
         concepts=len(work.concepts.ids),
         largest_concept=work.concepts.largest,
+        joined={str(by): count for by, count in sorted(work.concepts.evidence.items())},
+        joins=tuple(
+            (found.records[j.left].entry.term, found.records[j.right].entry.term, str(j.evidence))
+            for j in work.concepts.joins
+        ),
         leak=leak,
         miner=choice.miner if hard_k else "none",
         miner_reason=choice.reason,

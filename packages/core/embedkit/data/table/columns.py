@@ -18,10 +18,17 @@ from embedkit.messages import Phrase, tr
 from embedkit.text import clean, shorten
 
 WRONG_COUNT = Phrase("wrong column count")
-CUT = Phrase("an unquoted comma may cut the text")
+CUT = "an unquoted comma may cut the text"
 TITLE_ROWS = 10  # a spreadsheet's title and remarks above its header
 SHOWN_COLUMNS, SHOWN_COLUMN_CHARS = 20, 40
 NAME_COLUMNS = frozenset(("aliases", "abbreviation", "translation"))
+# Columns beside a question and an answer that say whether they belong together, and how convert reads them.
+_GRADES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("label", "gold_label", "is_duplicate", "relevant", "is_relevant", "라벨", "레이블"), "nli"
+    ),
+    **dict.fromkeys(("score", "similarity", "relevance", "relevance_score", "유사도"), "sts"),
+}
 _SHOWN_ROLES = ("term", "definition", "anchor", "positive", *sorted(NAME_COLUMNS), "group")
 
 
@@ -134,6 +141,14 @@ def refuse_training_rows(name: str, keys: Collection[str], columns: Collection[o
             hint="embedkit convert --from {form} --input {name} --output rows.jsonl makes rows of it for train",
             form=form,
             name=name,
+        )
+    if shape == "pairs" and (grade := next((key for key in own if key in _GRADES), "")):
+        raise UserError(
+            "holds pairs with a grade ({column}): not all of them are alike",
+            place=name,
+            hint="embedkit convert --from {form} reads them; or keep the right ones, or name both columns with --map",
+            column=grade,
+            form=_GRADES[grade],
         )
 
 
@@ -254,10 +269,10 @@ class Fitting:
         if fitted.problem:
             return fitted
         if self._nameless and any(cell.strip() for cell in fitted.cells[self._named :]):
-            return Cells(row.line, problem=str(CUT), text=row.text)
+            return Cells(row.line, problem=CUT, text=row.text)
         at = self._after
         if 0 < at < len(fitted.cells) and _goes_on(fitted.cells[at - 1], fitted.cells[at], row.text):
-            return Cells(row.line, problem=str(CUT), text=row.text)
+            return Cells(row.line, problem=CUT, text=row.text)
         return fitted
 
 

@@ -73,9 +73,22 @@ _LANGUAGES = {
     "la": "latin lateinisch 라틴어",
     "vi": "vietnamese vie 베트남어",
 }
+# Words of the table above that only one language in Latin script has.
+_OF_LANGUAGE = {
+    "de": "begriff begriffe benennung fachbegriff fachwort stichwort bezeichnung ausdruck erklärung beschreibung "
+    "bedeutung erläuterung begriffsbestimmung begriffserklärung abkürzung übersetzung sprache fachgebiet quelle",
+    "fr": "terme termes mot vocable vedette dénomination intitulé définition définitions signification abréviation "
+    "sigle traduction langue domaine",
+    "es": "término términos palabra vocablo definición definiciones significado descripción explicación sinónimo "
+    "sinónimos abreviatura traducción idioma",
+    "pt": "termo palavra definição descrição sinônimos tradução",
+    "it": "termine parola vocabolo definizione descrizione sinonimi traduzione",
+}
+_LANGUAGE_OF_WORD = {fold(word): code for code, words in _OF_LANGUAGE.items() for word in words.split()}
 ROLES: tuple[str, ...] = tuple(_HEADER_WORDS)
 _NAMES = ("translation", "abbreviation")
 _LEFT, _RIGHT = frozenset(("term", "anchor")), frozenset(("definition", "positive"))
+TEXT_ROLES = _LEFT | _RIGHT
 _SEVERAL = frozenset(("aliases", *_NAMES))
 _ROLE_OF = {fold(word): role for role, words in _HEADER_WORDS.items() for word in words.split()}
 _LANGUAGE_OF = {fold(word): code for code, words in _LANGUAGES.items() for word in words.split()}
@@ -138,6 +151,12 @@ def _code(word: str) -> str:
         return _LANGUAGE_OF[folded]
     code = word.casefold().partition("-")[0]
     return code if code in _LANGUAGE_CODES else ""
+
+
+def language_of_header(cells: Sequence[str]) -> str:
+    """The language in Latin script that most names of columns are in: `de` of `Begriff;Definition`; or nothing."""
+    found = [code for cell in cells if (code := _LANGUAGE_OF_WORD.get(fold(cell), ""))]
+    return max(found, key=found.count) if found else ""
 
 
 def roles_of_header(cells: Sequence[str]) -> tuple[RoleColumn, ...]:
