@@ -61,6 +61,12 @@ def text_hash(text: str) -> int:
     return hash64(text_key(text))
 
 
+def exact_key(text: str) -> str:
+    """The key of a text with what its case and signs mean: `Fuse` and `fuse` have one, mW and MW two."""
+    key = text_key(text)
+    return key if key.startswith("#") or len(key) > SHORT_CHARS else f"{key}\x1f{spelling(one_form(text))}"
+
+
 def variants(name: str) -> tuple[str, ...]:
     """Keys of a name: itself, singular, and without an acronym in brackets, as in `펄스 폭 변조(PWM)`."""
     return tuple(dict.fromkeys(key for key, _ in _spelled(name)))

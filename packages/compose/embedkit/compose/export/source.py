@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from embedkit.compose.concepts.claims import text_key
+from embedkit.compose.concepts.claims import exact_key
 from embedkit.compose.export.graded import as_pair, graded_rows
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.record import (
@@ -154,7 +154,7 @@ def _without_false_negatives(rows: Rows, counts: ConvertCounts) -> Rows:
 
 
 def _joint(anchor: str, text: str) -> int:
-    return hash64(f"{text_key(anchor)}\x1f{text_key(text)}")
+    return hash64(f"{exact_key(anchor)}\x1e{exact_key(text)}")
 
 
 def _picked(pair: Pair, places: Sequence[int]) -> Pair:
