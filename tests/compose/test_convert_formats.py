@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedkit.compose import ConvertOptions, ConvertResult, convert
+from embedkit.compose.concepts.claims import exact_key
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.source import FOLDERS, FORMATS, part_of
 from embedkit.data.records import Mining, Pair, write_pairs
