@@ -16,8 +16,10 @@ from embedkit.compose.mine.negatives import NegativeStore
 from embedkit.compose.mine.parts import Mined, check_mining, mine_parts
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.rounds import Round, Tuner, check_rounds, mine_in_rounds
+from embedkit.compose.mine.suspects import Suspect, find_suspects
 from embedkit.compose.mine.synonyms import (
     Decisions,
+    Signals,
     Synonyms,
     check_decisions_kept,
     propose,
@@ -161,6 +163,15 @@ class _Prepared:
     known: KnownRows
     questions: Tally
 
+    @property
+    def mined_parts(self) -> list[Part | None]:
+        """The part of each draft that is mined for, None for the others.
+
+        A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
+        """
+        leads = self.split.leads
+        return [part if leads[number] == number else None for number, part in enumerate(self.split.parts)]
+
 
 def _run(settings: Settings) -> ComposeResult:
     options = settings.options
@@ -174,13 +185,14 @@ def _run(settings: Settings) -> ComposeResult:
     choice = choose_by_sample(made.drafts, options)
     rounds: tuple[Round, ...] = ()
     mined = Mined(NegativeStore(len(made.drafts)))
+    suspects: Sequence[Suspect] = ()
     if not options.dry_run:
-        mined, choice, rounds = _mine(work, choice, decisions.rejected)
+        suspects = _suspects(work, choice)
+        mined, choice, rounds = _mine(work, choice, suspects, decisions.rejected)
     leak = prove_split(made.drafts, split, concepts, mined.negatives)
     prove_known(work.known, made.drafts, split.parts)
     synonyms = propose(
-        mined.above,
-        split.near,
+        Signals(mined.above, split.near, suspects),
         drafts=made.drafts,
         records=found.records,
         concepts=concepts,
@@ -214,16 +226,22 @@ def _decisions(synonyms: str, records: Sequence[Record]) -> Decisions:
     return resolve(read_candidates(Path(synonyms)), records) if synonyms else Decisions()
 
 
+def _suspects(work: _Prepared, choice: Choice) -> list[Suspect]:
+    """The concepts that may be one, which are no negatives of one another."""
+    mask = Mask(work.concepts, work.split.near)
+    return find_suspects(work.made.drafts, work.mined_parts, mask, choice, work.settings.options)
+
+
 def _mine(
-    work: _Prepared, choice: Choice, rejected: Iterable[tuple[int, int]]
+    work: _Prepared, choice: Choice, suspects: Sequence[Suspect], rejected: Iterable[tuple[int, int]]
 ) -> tuple[Mined, Choice, tuple[Round, ...]]:
     options, drafts, parts = work.settings.options, work.made.drafts, work.split.parts
-    of = work.concepts.of_record
-    mask = Mask(work.concepts, work.split.near, apart=[(of[a], of[b]) for a, b in rejected])
+    of, alike = work.concepts.of_record, [(suspect.left, suspect.right) for suspect in suspects]
+    apart = [(of[a], of[b]) for a, b in rejected]
+    mask = Mask(work.concepts, work.split.near, alike=alike, apart=apart)
     records = work.found.records
     leads = work.split.leads
-    # A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
-    mined_parts = [part if leads[number] == number else None for number, part in enumerate(parts)]
+    mined_parts = work.mined_parts
     texts = (
         (draft.anchor, draft.positive, records[draft.record].entry.term) if part else ()
         for draft, part in zip(drafts, mined_parts, strict=True)
