@@ -25,6 +25,7 @@ from embedkit.compose.rows.spool import Picked
 
 _WORD = re.compile(r"\w+")
 CHUNK = 2048
+DECIMALS = 3  # the last bits of a vector depend on what was encoded beside it
 NEAREST = 8
 MUTUAL_NAMES, MUTUAL_DEFINITIONS = 2, 1
 Neighbours = dict[int, list["_Neighbour"]]
@@ -164,7 +165,7 @@ def _nearest(ranked: Candidates, own: int) -> Iterator[tuple[int, float]]:
     full = max((score for at, score in zip(indices, scores, strict=True) if at == own), default=0.0)
     if full > 0:
         pairs = zip(indices, scores, strict=True)
-        yield from ((at, score / full) for at, score in pairs if at != own)
+        yield from ((at, round(score / full, DECIMALS)) for at, score in pairs if at != own)
 
 
 def _chunks(places: range) -> Iterator[range]:

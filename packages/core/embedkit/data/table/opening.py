@@ -28,6 +28,7 @@ from embedkit.text import writable
 
 MAX_LINE_CHARS = 1_000_000
 JSON_SUFFIXES = (".jsonl", ".ndjson")
+MOST_CONTROLS = 4  # different ones, of which a text has at most a few
 ZIP = b"PK\x03\x04"
 # Spreadsheets old and new, archives, PDF, pictures, databases: how those begin that are taken for tables.
 BINARY: tuple[bytes, ...] = (
@@ -175,7 +176,8 @@ def _detected(handle: IO[bytes], name: str) -> Encoding:
 def _refuse_binary(name: str, sample: list[Line]) -> None:
     """Raise `UserError` where control characters stand among the first lines as no text has them."""
     text = "".join(line.text for line in sample)[: 1 << 16]
-    if len(_CONTROLS.findall(text)) * 20 > len(text) > 64:
+    found = _CONTROLS.findall(text)
+    if len(found) * 20 > len(text) > 64 and len(set(found)) > MOST_CONTROLS:
         raise UserError(
             "is a spreadsheet, an archive or another binary file",
             place=name,
