@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -57,8 +60,16 @@ from embedkit.data.reading import locate, parse_mapping
 from embedkit.data.records import Pair
 from embedkit.data.tally import Tally
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
+from embedkit.files import (
+    STDIO,
+    refuse_existing,
+    refuse_folder,
+    refuse_inputs,
+    require_writable,
+    sole_use,
+)
 from embedkit.messages import Phrase
+from embedkit.text import hash64
 
 
 def compose(options: ComposeOptions) -> ComposeResult:
@@ -77,12 +88,33 @@ def compose(options: ComposeOptions) -> ComposeResult:
     if options.synonyms:
         read_candidates(Path(options.synonyms))
     check_rounds(options, settings.output)
-    result = _run(settings)
+    with _alone(settings):
+        result = _run(settings)
     if options.explain:
         print_explanations(result.explained, as_json=options.as_json)
     else:
         _say_report(result, settings)
     return result
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the output for this run. Raises `UserError` while another compose writes it."""
+    options, output = settings.options, settings.output
+    if isinstance(output, str) or options.dry_run or options.explain:
+        yield
+        return
+    key = hash64(os.path.realpath(output))
+    lock = Path(tempfile.gettempdir()) / f"embedkit-compose-{key:016x}.lock"
+    lock.touch()
+    with sole_use(lock) as alone:
+        if not alone:
+            raise UserError(
+                "another embedkit compose is writing it",
+                place=str(output),
+                hint="wait until that has ended, or name another file with --output",
+            )
+        yield
 
 
 def _settings(options: ComposeOptions) -> Settings:
