@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from embedkit.data.encoding import BAD
 from embedkit.data.table.cells import NO_NAME, cleaned_text, is_damaged, is_placeholder, problem_of
-from embedkit.data.table.headers import RoleColumn
+from embedkit.data.table.headers import RoleColumn, language_code
 from embedkit.data.tables import write_table
 from embedkit.messages import Phrase
 from embedkit.text import clean, fold, is_acronym, language_of
@@ -223,8 +223,8 @@ class _Row:
                 self.values[column.role] = self._clean(cell) if column.role in _TEXTS else clean(cell)
             if column.role in ("term", "definition") and column.lang:
                 said = said or column.lang
-        if said and not self.values.get("lang"):
-            self.values["lang"] = said
+        if own := self.values.get("lang") or said:
+            self.values["lang"] = language_code(own) or own
         self.sides = (
             "anchor" if "anchor" in roles else "term",
             "positive" if "positive" in roles else "definition",

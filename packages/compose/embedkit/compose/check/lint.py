@@ -10,7 +10,7 @@ import numpy as np
 
 from embedkit.compose.check.length import TooLong, over_chars
 from embedkit.compose.check.stubs import see_target
-from embedkit.compose.concepts.claims import Hashes, Numbers, text_hash, text_key
+from embedkit.compose.concepts.claims import Hashes, Numbers, exact_key, text_hash, text_key
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.rows.drafts import looks_like_definition
 from embedkit.data.entries import Record
@@ -73,7 +73,7 @@ class _Seen:
             entry = record.entry
             name = text_key(entry.term)
             term[number], definition[number] = hash64(name), text_hash(entry.definition)
-            sense[number] = hash64(f"{name}\x1f{entry.lang}\x1f{entry.source}")
+            sense[number] = hash64(f"{exact_key(entry.term)}\x1f{entry.lang}\x1f{entry.source}")
             stated[number] = record.stated_pair
             defines[number] = not record.stated_pair or looks_like_definition(entry.definition)
         own = np.arange(size)

@@ -94,13 +94,20 @@ def cleaned_text(text: str) -> tuple[str, str]:
 def _without_markup(text: str) -> str:
     if _ENTITY.fullmatch(text.strip()):
         return text
+    found = _without_tags(text)
+    if found == text and _ENTITY.search(text):
+        return _without_tags(html.unescape(text))
+    return html.unescape(found) if _ENTITY.search(found) else found
+
+
+def _without_tags(text: str) -> str:
     found = _BREAK.sub(" ", _COMMENT.sub(" ", text))
     wrapped = text.lstrip().startswith("<")  # "the <p> and </p> tags" speaks of them
     for pattern in (_PAIRED, _SPACED) if wrapped else (_PAIRED,):
         before = ""
         while before != found:
             before, found = found, pattern.sub(_inside, found)
-    return html.unescape(found) if _ENTITY.search(found) else found
+    return found
 
 
 def _inside(match: re.Match[str]) -> str:
@@ -160,4 +167,7 @@ _SPACELESS = frozenset(_spaceless(text) for text in _UNFILLED) - {""}
 
 def is_damaged(text: str) -> bool:
     """Whether mojibake stands in a text that could not be repaired."""
-    return not text.isascii() and len(_MOJIBAKE.findall(text)) > 1 and not _repaired(text)
+    if text.isascii() or _repaired(text):
+        return False
+    found = _MOJIBAKE.findall(text)
+    return len(found) > 1 or any(len(sequence) > 2 for sequence in found)

@@ -10,7 +10,15 @@ from embedkit.console import say
 from embedkit.data.encoding import BAD
 from embedkit.data.foreign_formats import refuse_known
 from embedkit.data.shapes import TRAINING_ROWS, whole_shape_of
-from embedkit.data.table.headers import ROLES, RoleColumn, complete, known_columns, role_of, roles_of_header
+from embedkit.data.table.headers import (
+    ROLES,
+    RoleColumn,
+    complete,
+    known_columns,
+    language_code,
+    role_of,
+    roles_of_header,
+)
 from embedkit.data.table.opening import OpenTable, empty_error
 from embedkit.data.tables import NAMES, Cells, Dialect, sniff, split
 from embedkit.errors import UserError
@@ -168,7 +176,7 @@ def _refuse_unnamed(name: str, dialect: Dialect, first: Cells) -> None:
 def _is_row(first: Cells, mapping: Mapping[str, str]) -> bool:
     """Whether the first row is one already: its columns are told by number, and no cell is a known name."""
     numbered = bool(mapping) and all(column.isdecimal() for column in mapping.values())
-    return numbered and not any(map(role_of, first.cells))
+    return numbered and not any(role_of(cell) and not language_code(cell) for cell in first.cells)
 
 
 def say_columns(table: OpenTable, chosen: Chosen) -> None:

@@ -144,6 +144,11 @@ def meaning_of(name: str) -> tuple[str, str]:
     return "", ""
 
 
+def language_code(name: str) -> str:
+    """The code of a language by its name or its code of three letters: `de` of `German`, `GER` and `독일어`."""
+    return _LANGUAGE_OF.get(fold(name), "")
+
+
 def _code(word: str) -> str:
     """The language that a word of a column's name is the name or code of: `English`, `EN`, `de-DE`."""
     folded = fold(word)
