@@ -1,4 +1,4 @@
-"""Claim: with half of the synonym links held back, hard negatives of the own concept stay rare, and near, and no row is lost.
+"""Claim: with half of the synonym links held back, few hard negatives are of the own concept, and no row is lost.
 
 2,000 pairs of names of WordNet synsets with six names and more, a chain of each synset; half of the links are left out,
 so that a synset falls into pieces that compose cannot know to be one. A negative of the row's own synset is false.

@@ -1,8 +1,8 @@
 """The language of rows in Latin script: by what the table says, else by all its rows together, else by the row itself.
 
 The detector is py3langid (the extra `langid`), told to choose among the languages below. A long row may differ from its
-table: from 25 characters on, with a probability of .9, none of some thousand English definitions of
-WordNet was called another language, and 77 to 97 of 100 German and French texts were found. It takes a second to load, so a text without
+table: from 25 characters on, with a probability of .9, none of some thousand English definitions of WordNet was called
+another language, and 77 to 97 of 100 German and French texts were found. It takes a second to load, so a text without
 a foreign letter or word is not shown to it.
 """
 
