@@ -189,6 +189,7 @@ def test_what_is_mostly_bad_is_no_table(tmp_path: Path) -> None:
         ("t.csv", "premise,hypothesis,label\na,b,0\n", "holds NLI rows"),
         ("t.tsv", "sentence_A\tsentence_B\trelatedness_score\na\tb\t1\n", "holds STS rows"),
         ("t.csv", "document,label\na,1\n", "holds labelled texts"),
+        ("t.tsv", "good film\t1\nbad film\t0\n", "holds labels"),
         ("t.csv", "query,passage,relevance\na,b,0\n", "pairs with a grade"),
     ],
 )

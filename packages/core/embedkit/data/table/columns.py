@@ -29,6 +29,7 @@ WRONG_COUNT = Phrase("wrong column count")
 CUT = "an unquoted comma may cut the text"
 TITLE_ROWS = 10  # a spreadsheet's title and remarks above its header
 SHOWN_COLUMNS, SHOWN_COLUMN_CHARS = 20, 40
+LEAST_LABELLED, LABEL_CHARS = 8, 20  # rows that tell a column of labels, and their length
 NAME_COLUMNS = frozenset(("aliases", "abbreviation", "translation"))
 # Columns beside a question and an answer that say whether they belong together, and how convert reads them.
 _GRADES: Mapping[str, str] = {
@@ -98,6 +99,7 @@ def choose(table: OpenTable, mapping: Mapping[str, str]) -> Chosen:
     headless = not columns or _is_row(first, mapping)
     if not columns:
         _refuse_unnamed(name, dialect, first)
+        _refuse_labels(table, dialect)
         columns = RoleColumn("anchor", 0), RoleColumn("positive", 1)
     if headless:
         rows = chain((first,), rows)
@@ -170,6 +172,24 @@ def _refuse_unnamed(name: str, dialect: Dialect, first: Cells) -> None:
             "(numbers from 1 where there is no header)",
             width=dialect.width,
             names=shown_columns(first.cells),
+        )
+
+
+def _refuse_labels(table: OpenTable, dialect: Dialect) -> None:
+    """Raise `UserError` for two columns without a header of which the second holds labels: few values, or numbers."""
+    rows = [row.cells for row in split(table.sample, dialect) if len(row.cells) == 2]
+    values = {row[1].strip() for row in rows}
+    few = (
+        len(rows) >= LEAST_LABELLED and len(values) * 4 <= len(rows) and max(map(len, values)) <= LABEL_CHARS
+    )
+    if few or (len(rows) > 1 and all(value.isdecimal() for value in values)):
+        raise UserError(
+            "its second column holds labels: {count} different values in {rows} rows",
+            place=table.name,
+            hint="put text,label above it for embedkit convert --from labelled; "
+            "--map anchor=1 --map positive=2 takes the rows as pairs",
+            count=len(values),
+            rows=len(rows),
         )
 
 
