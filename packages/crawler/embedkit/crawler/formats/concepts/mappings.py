@@ -15,7 +15,7 @@ from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.tree import text_of
 from embedkit.crawler.formats.content import Content
 from embedkit.data.entries import Alias, aliases_from_json
-from embedkit.data.tables import role_of
+from embedkit.data.table.headers import role_of
 from embedkit.errors import UserError
 from embedkit.text import clean
 
