@@ -117,11 +117,23 @@ def test_the_dev_file_is_asked_over_all_splits_too(split: Path) -> None:
     assert set(tests.corpus) == set(read_test_set(split).corpus)
 
 
-def test_a_file_named_for_no_split_is_searched_alone(write: Write) -> None:
-    rows = [_row("a", "letter a", "1"), _row("b", "letter b", "2")]
-    write("pairs.jsonl", list(_concepts(0, 3)))
-    for name in ("test.jsonl", "asked.jsonl"):
-        assert set(read_test_set(write(name, rows)).corpus) == {"letter a", "letter b"}
+@pytest.mark.parametrize("name", ["test.jsonl", "asked.jsonl", "elsewhere/held-out.v2.jsonl", "q.test.jsonl"])
+def test_a_test_file_searches_the_same_corpus_whatever_its_name(split: Path, name: str) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    shutil.copy(split, name)
+    named, found = (
+        read_test_set(split),
+        read_test_set(Path(name), trained_on=[split.with_name("pairs.jsonl")]),
+    )
+    assert (set(found.corpus), len(found.queries)) == (set(named.corpus), len(named.queries))
+    assert found.hash == named.hash
+
+
+def test_without_a_run_the_pairs_beside_a_test_file_are_searched(split: Path) -> None:
+    shutil.copy(split, "asked.jsonl")
+    assert read_test_set(Path("asked.jsonl")).hash == read_test_set(split).hash
+    shutil.copy(split, "terms.test.jsonl")
+    assert read_test_set(Path("terms.test.jsonl")).hash == read_test_set(split).hash
 
 
 def test_texts_of_the_same_concept_in_other_splits_are_left_out(write: Write) -> None:
@@ -284,7 +296,7 @@ def test_a_gain_that_costs_everyday_language_is_not_shipped(
     interval = result.primary.difference_interval
     assert interval is not None
     assert interval.low > 0
-    assert (result.word, result.forgetting is not None and result.forgetting.lost) == ("DO NOT SHIP", True)
+    assert (result.word, result.forgetting and result.forgetting.word) == ("DO NOT SHIP", "forgotten")
     assert "DO NOT SHIP: the model forgets everyday language" in capsys.readouterr().out
 
 

@@ -98,7 +98,7 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     _refuse_final(run)
     baseline = find_baseline(options.baseline, run)
     test_file = options.test or default_test_file(run)
-    tests = _read_tests(test_file, options)
+    tests = _read_tests(test_file, options, run)
     similarity = options.similarity or default_similarity_file()
     read_graded(similarity)
     task = tests.task if isinstance(tests, RowTests) else "retrieval"
@@ -131,10 +131,11 @@ def _refuse_final(run: Run | None) -> None:
         )
 
 
-def _read_tests(path: Path, options: EvaluateOptions) -> TestSet | RowTests:
+def _read_tests(path: Path, options: EvaluateOptions, run: Run | None) -> TestSet | RowTests:
     tests = read_row_tests(path)
     if tests is None:
-        return read_test_set(path, corpus=options.corpus, sample=options.sample_size)
+        trained_on = run.trained_on if run else ()
+        return read_test_set(path, corpus=options.corpus, sample=options.sample_size, trained_on=trained_on)
     if options.corpus:
         raise UserError("--corpus is for test files of pairs: other rows are not searched", place=str(path))
     if options.sample_size:

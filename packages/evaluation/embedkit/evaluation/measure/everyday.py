@@ -15,7 +15,7 @@ from embedkit.evaluation.measure.compare import measured, word_of
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.weighted import spearman_of
-from embedkit.evaluation.records import Forgetting, MetricResult, Slice
+from embedkit.evaluation.records import Forgetting, Interval, Kept, MetricResult, Slice
 from embedkit.evaluation.sets.test_rows import read_graded
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.bm25 import word_cosines
@@ -29,8 +29,7 @@ TOLERANCE = 0.02
 def measure_forgetting(file: Path, models: ModelPair, resampling: Resampling) -> Forgetting:
     """Compare both models on the graded pairs of a file.
 
-    `lost` when the whole 95 % interval of the difference lies below -`TOLERANCE`: pairs are resampled, each with
-    both models' scores.
+    The 95 % interval of the difference decides (`kept_word`): pairs are resampled, each with both models' scores.
 
     Raises:
         UserError: the file is missing, bad or holds fewer than two grades.
@@ -46,17 +45,23 @@ def measure_forgetting(file: Path, models: ModelPair, resampling: Resampling) ->
         return measured(METRIC, first, second, np.arange(len(at)), resampling, bm25=words)
 
     metric = compared(range(len(rows)))
-    interval = metric.difference_interval
     return Forgetting(
         file=file.name,
         pairs=len(rows),
         tolerance=TOLERANCE,
-        lost=interval is not None and interval.high < -TOLERANCE,
+        word=kept_word(metric.difference_interval),
         metric=metric,
         languages=tuple(
             _slice(lang, places, compared(places)) for lang, places in _by_language(rows) if len(places) > 1
         ),
     )
+
+
+def kept_word(interval: Interval | None) -> Kept:
+    """Kept or forgotten where the whole interval lies above or below -`TOLERANCE`."""
+    if interval is None or interval.low <= -TOLERANCE <= interval.high:
+        return "cannot tell"
+    return "kept" if interval.low > -TOLERANCE else "forgotten"
 
 
 def _cosines(encoder: Encoder, rows: Sequence[ScoredPair]) -> Values:

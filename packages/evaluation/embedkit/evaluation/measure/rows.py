@@ -114,6 +114,7 @@ def _triplets(rows: Sequence[Triplet], models: ModelPair, resampling: Resampling
         task="triplet",
         queries=len(rows),
         concepts=values.concept_count,
+        largest_concept=int(np.bincount(values.concepts).max()),
         metrics=(*compare(values, resampling, names=MEANS), auc),
         dimensions_before=vectors[0][0].shape[1],
         dimensions_after=vectors[1][0].shape[1],
