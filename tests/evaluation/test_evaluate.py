@@ -21,7 +21,10 @@ from embedkit.evaluation.measure.per_query import read_queries
 from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import Interval, MetricResult, read_evaluation
 from embedkit.evaluation.report.verdict import verdict_sentence
+from embedkit.files import files_hash
 from embedkit.models.run_folder import run_of
+from embedkit.ranking.fingerprints import fingerprints_of, write_fingerprints
+from embedkit.ranking.leak import file_rows
 from embedkit.ranking.queries import OWN_TEXT, read_test_set
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
@@ -444,3 +447,52 @@ def test_a_query_for_a_definition_searches_definitions_and_one_for_a_name_names(
     definitions = {rows[0]["positive"], rows[2]["positive"]}
     names = {rows[1]["positive"], rows[3]["positive"]}
     assert searched == [definitions, names, definitions, names]
+
+
+def _seen(run: Path, split: Path, *, dev: Path | None = None) -> None:
+    """What a run writes when it is trained on `pairs.jsonl`, and on `dev` chooses its weights."""
+    train = split.with_name("pairs.jsonl")
+    parts = {"rows": fingerprints_of(file_rows(train))} | (
+        {"dev": fingerprints_of(file_rows(dev))} if dev else {}
+    )
+    write_fingerprints(run / "trained_on.npz", parts)
+    (run / "environment.json").write_text(json.dumps({"data": {"sha256": files_hash([train])}}))
+
+
+def test_rows_that_were_trained_on_are_known_when_the_files_have_been_composed_anew(
+    run: Path, split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _seen(run, split)
+    train = split.with_name("pairs.jsonl")
+    train.replace("old.jsonl")
+    split.replace(train)
+    Path("old.jsonl").replace(split)
+    with pytest.raises(AnswerNoError, match="6 of 6 test rows were trained on"):
+        evaluate(EvaluateOptions(model=str(run), resamples=100))
+    assert "pairs.jsonl: changed since the run was trained; the leak check uses" in capsys.readouterr().err
+    train.unlink()
+    with pytest.raises(AnswerNoError, match="6 of 6 test rows were trained on"):
+        evaluate(EvaluateOptions(model=str(run), resamples=100, test=split))
+
+
+def test_an_unchanged_file_is_not_said_to_have_changed(
+    run: Path, split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _seen(run, split)
+    evaluate(EvaluateOptions(model=str(run), resamples=100))
+    said = capsys.readouterr().err
+    assert "changed" not in said
+    assert said.startswith("16 queries over ")
+
+
+def test_dev_rows_that_chose_the_weights_are_no_test(run: Path, split: Path) -> None:
+    dev = split.with_name("pairs.dev.jsonl")
+    _seen(run, split)
+    evaluate(EvaluateOptions(model=str(run), resamples=100, test=dev))
+    _seen(run, split, dev=dev)
+    shutil.copy(dev, "held-out.jsonl")
+    for test in (dev, Path("held-out.jsonl")):
+        with pytest.raises(
+            AnswerNoError, match="2 of 2 test rows are among the dev rows that chose the model's"
+        ):
+            evaluate(EvaluateOptions(model=str(run), resamples=100, test=test))

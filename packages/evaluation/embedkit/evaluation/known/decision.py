@@ -1,8 +1,8 @@
 """The verdict's word: what people do with the model decides first, then what it may have cost elsewhere.
 
-SHIP: known terms are found better for certain (`compare.judge`) over `FEW_CONCEPTS` or more, no slice worse, the floor is
-reached, terms outside the glossary do not lose more than `UNSEEN_TOLERANCE`, everyday language is not forgotten. Without
-known questions the test rows decide.
+SHIP: known terms are found better for certain (`compare.judge`) over `FEW_CONCEPTS` or more, no slice worse, the floor
+is reached, terms outside the glossary do not lose more than `UNSEEN_TOLERANCE`, everyday language is not forgotten.
+Without known questions the test rows decide.
 """
 
 from __future__ import annotations

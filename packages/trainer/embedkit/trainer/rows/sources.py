@@ -150,7 +150,7 @@ def read_training_rows(config: RunConfig) -> TrainingRows:
 def _joined_summary(parts: Sequence[RowSummary]) -> RowSummary:
     if len(parts) == 1:
         return parts[0]
-    hashes = "".join(part.sha256 for part in parts)
+    hashes = "".join(part.sha256 for part in parts)  # as files.files_hash
     return RowSummary(
         paths=tuple(path for part in parts for path in part.paths),
         sha256=hashlib.sha256(hashes.encode()).hexdigest(),

@@ -174,6 +174,7 @@ def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
 
 def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
     """Make the folder what a run of this config looks like at its first, or at the checkpoint's, step."""
+    from embedkit.trainer.rows.trained_on import write_trained_on
     from embedkit.trainer.run.environment import write_environment
     from embedkit.trainer.step.checkpoint import checkpoint_step
     from embedkit.trainer.step.distributed import wait
@@ -187,9 +188,23 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
             runs.clear(run.folder)
             values = json.dumps(run.config.model_dump(mode="json"), ensure_ascii=False, indent=2)
             write_text(run.folder / run_folder.CONFIG, values + "\n")
-            rows = run.inputs.rows.summary
-            write_environment(run.folder, run.config, run.plan, rows=rows, base_weights=run.base_weights)
+            rows = run.inputs.rows
+            write_environment(
+                run.folder, run.config, run.plan, rows=rows.summary, base_weights=run.base_weights
+            )
+            write_trained_on(run.folder, rows, dev_files=_choosing_files(run.config))
     wait()
+
+
+def _choosing_files(config: RunConfig) -> list[Path]:
+    """The dev files, where their metrics choose the weights or end the run."""
+    from embedkit.trainer.rows.store import find_known_dev
+    from embedkit.trainer.watch.dev_evaluation import best_metric
+
+    if best_metric(config.train) is None:
+        return []
+    found = (config.data.dev_path, find_known_dev(config.data, config.data.pairs_path))
+    return [Path(path) for path in found if path]
 
 
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
