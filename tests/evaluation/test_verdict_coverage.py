@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from embedkit.data.records import Pair
 from embedkit.evaluation.measure.compare import PerQuery, compare, judge
+from embedkit.evaluation.measure.everyday import everyday_metric, kept_word
 from embedkit.evaluation.measure.statistics import Resampling
+from embedkit.evaluation.sets.row_tests import default_similarity_file
+from embedkit.evaluation.sets.test_rows import read_graded
 from embedkit.ranking.queries import queries_over
 
 MODELS = 1000
@@ -105,3 +108,34 @@ def test_groups_that_share_an_answer_are_one_concept_of_the_statistics() -> None
     ]
     queries, _, _ = queries_over(rows, rows)
     assert [query.concept for query in queries] == ["1", "1", "3"]
+
+
+EVERYDAY_RUNS = 50
+
+
+def everyday_words(*, noise: float) -> list[str]:
+    """What is said of models on the shipped pairs: cosines are the grades, noise that both share, and own noise.
+
+    Of own noise a model has as much as the baseline, and `noise` more.
+    """
+    gold = np.array([row.score for row in read_graded(default_similarity_file())])
+    parts = np.array_split(np.arange(len(gold)), 2)
+    rng = np.random.default_rng(8)
+    said = []
+    for run in range(EVERYDAY_RUNS):
+        shared = gold + rng.normal(0, 0.28, len(gold))
+        before, after = (shared + rng.normal(0, own, len(gold)) for own in (0.1, np.hypot(0.1, noise)))
+        metric = everyday_metric((before, after, gold), gold, parts, Resampling(300, run))
+        said.append(kept_word(metric.difference_interval))
+    return said
+
+
+def test_everyday_language_that_is_kept_is_called_kept() -> None:
+    said = everyday_words(noise=0.0)
+    assert said.count("kept") >= 0.8 * EVERYDAY_RUNS
+    assert "forgotten" not in said
+
+
+def test_a_fall_of_three_hundredths_is_hardly_called_kept_and_one_of_six_is_forgotten() -> None:
+    assert everyday_words(noise=0.13).count("kept") <= 0.05 * EVERYDAY_RUNS
+    assert everyday_words(noise=0.19).count("forgotten") >= 0.8 * EVERYDAY_RUNS

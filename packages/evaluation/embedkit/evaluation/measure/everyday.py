@@ -40,15 +40,10 @@ def measure_forgetting(file: Path, models: ModelPair, resampling: Resampling) ->
     rows = read_graded(file)
     gold = np.array([row.score for row in rows])
     scores = [_cosines(encoder, rows) for encoder in (models.before, models.after)]
-    lexical = word_cosines([row.sentence1 for row in rows], [row.sentence2 for row in rows])
-
-    def compared(parts: Sequence[Sequence[int]]) -> MetricResult:
-        places = [np.asarray(part, dtype=np.int64) for part in parts]
-        first, second, words = (_mean_spearman(s, gold, places) for s in (*scores, lexical))
-        return measured(METRIC, first, second, np.arange(sum(map(len, parts))), resampling, bm25=words)
-
+    scores.append(word_cosines([row.sentence1 for row in rows], [row.sentence2 for row in rows]))
     languages = [(lang, places) for lang, places in _by_language(rows) if _has_grades(gold[places])]
-    metric = compared([places for _, places in languages] or [range(len(rows))])
+    parts = [places for _, places in languages] or [list(range(len(rows)))]
+    metric = everyday_metric(scores, gold, parts, resampling)
     return Forgetting(
         file=file.name,
         pairs=len(rows),
@@ -56,10 +51,19 @@ def measure_forgetting(file: Path, models: ModelPair, resampling: Resampling) ->
         word=kept_word(metric.difference_interval),
         metric=metric,
         languages=tuple(
-            _slice(lang, places, metric if len(languages) == 1 else compared([places]))
+            _slice(lang, places, everyday_metric(scores, gold, [places], resampling))
             for lang, places in languages
         ),
     )
+
+
+def everyday_metric(
+    scores: Sequence[Values], gold: Values, parts: Sequence[Sequence[int]], resampling: Resampling
+) -> MetricResult:
+    """Spearman of `scores` (before, after and by words alone) with the grades: the mean of the `parts` (languages)."""
+    places = [np.asarray(part, dtype=np.int64) for part in parts]
+    first, second, words = (_mean_spearman(found, gold, places) for found in scores)
+    return measured(METRIC, first, second, np.arange(sum(map(len, parts))), resampling, bm25=words)
 
 
 def _mean_spearman(scores: Values, gold: Values, parts: Sequence[NDArray[np.int64]]) -> Statistic:
