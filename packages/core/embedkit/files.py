@@ -136,12 +136,21 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         new = folder / "new"
         new.mkdir()
         yield new
+        usual = _usual_mode()
         for made in new.rglob("*"):
             if made.is_file():
+                made.chmod(usual)  # safetensors writes for its own user alone
                 _sync(made)
         if target.exists():
             target.replace(folder / "old")
         new.replace(target)
+
+
+def _usual_mode() -> int:
+    """The mode of a file that anybody writes here, as umask says."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 @contextmanager

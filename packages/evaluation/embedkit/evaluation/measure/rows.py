@@ -7,7 +7,6 @@ other rows of the same sort would show. Out-of-fold probe answers and neighbours
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +125,5 @@ def _raw(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     """Vectors as the model gives them, not made unit: dot, Euclidean and Manhattan differ on those alone."""
     distinct = list(dict.fromkeys(texts))
     place = {text: at for at, text in enumerate(distinct)}
-    encode: Any = encoder.model.encode_query
-    vectors = np.asarray(encode(distinct, show_progress_bar=False), dtype=np.float32)
+    vectors = encoder.raw(distinct, role="query", batch_size=32)
     return vectors[[place[text] for text in texts]]
