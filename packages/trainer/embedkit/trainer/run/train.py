@@ -163,6 +163,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
 
 
 def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
+    from embedkit.trainer.rows.paths import find_sources
+
+    find_sources(config)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
     from embedkit.models.quiet import quiet_libraries
@@ -198,7 +201,7 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
 
 def _choosing_files(config: RunConfig) -> list[Path]:
     """The dev files, where their metrics choose the weights or end the run."""
-    from embedkit.trainer.rows.store import find_known_dev
+    from embedkit.trainer.rows.paths import find_known_dev
     from embedkit.trainer.watch.dev_evaluation import best_metric
 
     if best_metric(config.train) is None:
