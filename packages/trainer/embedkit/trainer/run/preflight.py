@@ -117,8 +117,9 @@ def _evaluations(train: TrainSection, plan: TrainPlan) -> Iterator[Check]:
 
 def _processes() -> Iterator[Check]:
     text = (
-        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
-        "them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: offloading"
+        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, but for dropout, which each draws "
+        "by itself; with the weights split among them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several "
+        "GPUs (NCCL). Refused: offloading"
     )
     count = processes.world_size()
     yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
