@@ -60,6 +60,13 @@ def is_router(source: ModelSource) -> bool:
     return any("Router" in name for name in _modules(Path(source.path)))
 
 
+def is_cross_encoder(source: ModelSource) -> bool:
+    """Whether a model scores pairs of texts: it has a head that was trained for one answer about both."""
+    folder = Path(source.path)
+    heads = _read(folder / "config.json").get("architectures") or ()
+    return any(str(head).endswith("ForSequenceClassification") for head in heads)
+
+
 def _other_kind(folder: Path) -> str:
     """The class of a model that makes no embeddings; empty for one that does."""
     settings = _read(folder / "config_sentence_transformers.json")
