@@ -108,7 +108,7 @@ def classify(options: ClassifyOptions) -> ClassifyResult:
         rows = (asdict(one) for one in result.texts)
         write_rows(options.output, rows, columns=("text", "label", "confidence"))
     if options.as_json or not options.output:
-        print_result(result, _lines(result), options)
+        print_result(result, _result_lines(result), options)
     return result
 
 
@@ -217,7 +217,7 @@ def _say_accuracy(result: ClassifyResult) -> None:
     )
 
 
-def _lines(result: ClassifyResult) -> Iterator[str]:
+def _result_lines(result: ClassifyResult) -> Iterator[str]:
     if not result.texts:
         widest = max((width(one.label) for one in result.labels), default=0)
         for one in result.labels:
