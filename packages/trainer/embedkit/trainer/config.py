@@ -346,7 +346,7 @@ _OLD_SETTINGS = {
 _OTHER_NAMES = {
     **dict.fromkeys(("learning_rate", "base_lr", "max_lr"), "optim.lr"),
     **dict.fromkeys(("per_device_train_batch_size", "train_batch_size", "bs"), "train.batch_size"),
-    **dict.fromkeys(("num_train_epochs", "num_epochs", "n_epochs", "epoch"), "train.epochs"),
+    **dict.fromkeys(("num_train_epochs", "num_epochs", "n_epochs"), "train.epochs"),
     **dict.fromkeys(("fp16", "bf16", "torch_dtype", "precision", "mixed_precision", "use_amp"), "dtype"),
     **dict.fromkeys(("optimizer", "optimiser", "optim_name", "optimizer_name"), "optim.name"),
     **dict.fromkeys(("lr_scheduler", "lr_scheduler_type", "schedule"), "optim.scheduler"),
