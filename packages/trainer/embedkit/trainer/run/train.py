@@ -12,8 +12,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,7 +166,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
 def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
     from embedkit.trainer.rows.paths import find_sources
 
-    find_sources(config)
+    with suppress(ModuleNotFoundError):
+        if find_spec("sentence_transformers"):  # without it, that is what is said
+            find_sources(config)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
     from embedkit.models.quiet import quiet_libraries
