@@ -113,7 +113,7 @@ def test_the_rankers_agree_with_their_parts(tiny_model: Path) -> None:
     encoder, index = Encoder(resolve_model(str(tiny_model))), EntryIndex(ENTRIES)
     queries = ["capacitor", "전력을 조절", "number"]
     near, by_words = meaning(index, encoder, queries), words(index, queries)
-    expected = {"meaning": near.nearest, "words": by_words, "fused": fused(near, by_words)}
+    expected = {"dense": near.nearest, "lexical": by_words, "hybrid": fused(near, by_words)}
     for ranker, scores in expected.items():
         found = np.array(list(scored(index, encoder, queries, ranker=ranker)))  # type: ignore[arg-type]
         assert np.allclose(found, scores, atol=1e-6)

@@ -55,12 +55,12 @@ def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) 
 def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
     named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
     write_glossary("g.csv", [*ENTRIES[:2], named])
-    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv"), ranker="meaning").hits
+    (first, *_) = search("잡음", model=str(tiny_model), corpus=Path("g.csv"), ranker="dense").hits
     assert (first.term, first.text) == ("noise", "zzzz qqqq xxxx")
     assert first.score == pytest.approx(1)
 
 
-@pytest.mark.parametrize("ranker", ["fused", "words"])
+@pytest.mark.parametrize("ranker", ["hybrid", "lexical"])
 def test_words_find_a_name_in_a_question(tiny_model: Path, ranker: str) -> None:
     entries = [Entry(term=f"part {n}", definition=f"text of number {n}") for n in range(9)]
     write_glossary("g.csv", [*entries, Entry(term="펄스 폭 변조", definition="qqqq zzzz")])
@@ -129,7 +129,7 @@ def test_a_run_finds_a_glossary_of_any_dialect_again_with_its_aliases(
         step="compose", inputs=inputs, outputs={}, settings={"map": mapping}, counts={}, versions={}
     )
     write_manifest(manifest_path(Path("pairs.jsonl")), manifest)
-    result = search("저항기", model=_run(tiny_model, "pairs.jsonl"), ranker="meaning")
+    result = search("저항기", model=_run(tiny_model, "pairs.jsonl"), ranker="dense")
     assert (result.corpus, result.hits[0].term) == (name, "저항")
     assert result.hits[0].score == pytest.approx(1)
 

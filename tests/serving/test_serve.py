@@ -358,14 +358,13 @@ def test_the_log_has_sizes_and_no_texts(rich: Service) -> None:
     assert "secret" not in rich.log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("ranker", ["fused", "words", "meaning", "hybrid", "lexical", "dense"])
+@pytest.mark.parametrize("ranker", ["hybrid", "lexical", "dense"])
 def test_search_is_that_of_the_command(ranker: str, rich: Service, corpus: Path, tiny_model: Path) -> None:
-    own = {"hybrid": "fused", "lexical": "words", "dense": "meaning"}.get(ranker, ranker)
-    options = SearchOptions(query="펄스 폭 변조", model=str(tiny_model), corpus=corpus, ranker=own)
+    options = SearchOptions(query="펄스 폭 변조", model=str(tiny_model), corpus=corpus, ranker=ranker)
     wanted = search(options)[0].hits
     answer = post(rich, "/v1/search", {"query": "펄스 폭 변조", "ranker": ranker, "top_k": 2}).json()
     hits = answer["data"][0]["hits"]
-    assert (answer["ranker"], answer["entries"], hits[0]["term"]) == (own, 2, "PWM")
+    assert (answer["ranker"], answer["entries"], hits[0]["term"]) == (ranker, 2, "PWM")
     assert [hit["term"] for hit in hits] == [hit.term for hit in wanted]
     np.testing.assert_allclose([hit["score"] for hit in hits], [hit.score for hit in wanted], atol=1e-5)
 

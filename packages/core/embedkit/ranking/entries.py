@@ -20,7 +20,7 @@ from embedkit.models.vectors import Encoder
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
 from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex
 
-Ranker = Literal["fused", "meaning", "words"]
+Ranker = Literal["hybrid", "dense", "lexical"]
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
 # met by chance; a short name is near many questions.
 MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
@@ -107,13 +107,13 @@ def fused(by_meaning: Nearness, by_words: Floats) -> Floats:
 
 
 def scored(
-    index: EntryIndex, encoder: Encoder, queries: Sequence[str], *, ranker: Ranker = "fused"
+    index: EntryIndex, encoder: Encoder, queries: Sequence[str], *, ranker: Ranker = "hybrid"
 ) -> Iterator[Floats]:
     """The scores of each query `(E,)` in turn; by meaning alone they are cosines with the nearest text."""
     for start in range(0, len(queries), QUERY_BLOCK):
         block = queries[start : start + QUERY_BLOCK]
-        if ranker == "words":
+        if ranker == "lexical":
             yield from words(index, block)
             continue
         near = meaning(index, encoder, block)
-        yield from near.nearest if ranker == "meaning" else fused(near, words(index, block))
+        yield from near.nearest if ranker == "dense" else fused(near, words(index, block))

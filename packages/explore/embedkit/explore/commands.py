@@ -26,9 +26,9 @@ class ClassifyMethod(StrEnum):
 class SearchRanker(StrEnum):
     """How entries are ranked for a question."""
 
-    FUSED = "fused"
-    MEANING = "meaning"
-    WORDS = "words"
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
 
 
 ModelOption = Annotated[
@@ -60,8 +60,8 @@ def search(
     top_k: TopOption = 5,
     ranker: Annotated[
         SearchRanker,
-        typer.Option(help="meaning: the model alone; words: n-grams and no model; fused: both together."),
-    ] = SearchRanker.FUSED,
+        typer.Option(help="dense: the model alone; lexical: words alone, no model; hybrid: both together."),
+    ] = SearchRanker.HYBRID,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""

@@ -54,7 +54,7 @@ class SearchOptions:
     model: str | None = None
     corpus: Path | None = None
     top_k: int = 5
-    ranker: Ranker = "fused"
+    ranker: Ranker = "hybrid"
     as_json: bool = False
 
 

@@ -48,14 +48,14 @@ _NO_OWN = (
     "FILE."
 )
 _WORDS_WIN = (
-    "PLAIN WORDS BEAT THIS MODEL: {slices}. Search with --ranker words, add questions to training (embedkit compose "
+    "PLAIN WORDS BEAT THIS MODEL: {slices}. Search with --ranker lexical, add questions to training (embedkit compose "
     "--train-questions FILE), or take another base."
 )
 _BASE_WINS = (
     "THE BASE BEATS THIS MODEL: {slices}. Add questions to training (embedkit compose --train-questions FILE), take "
     "another base, or use the base as it is."
 )
-_ALONE = "Without words the model loses to plain words: {slices}. Keep --ranker fused, which is the default."
+_ALONE = "Without words the model loses to plain words: {slices}. Keep --ranker hybrid, which is the default."
 _NO_NEED = (
     "The base with plain words finds {before} of 100 already: you may not need a model of your own (embedkit search "
     "--model {base})."

@@ -54,7 +54,7 @@ _SEARCH = _object(
     ["query"],
     query=_TEXTS,
     top_k={**_COUNT, "maximum": MOST_HITS},
-    ranker=_null_or("string", *RANKERS, "hybrid", "dense", "lexical"),
+    ranker=_null_or("string", *RANKERS),
     model=_null_or("string"),
 )
 _TEI = _object(
@@ -86,7 +86,7 @@ _POSTS: tuple[tuple[str, str, Schema, Any, Schema], ...] = (
         "/v1/search",
         "The entries of the corpus that answer a question",
         _SEARCH,
-        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "fused"},
+        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "hybrid"},
         _object(["data"]),
     ),
     (

@@ -43,7 +43,6 @@ WATCH_SECONDS = 1.0
 MOST_HITS = 100
 MOST_QUERIES = 64
 RANKERS: tuple[Ranker, ...] = get_args(Ranker)
-_ALIASES: dict[str, Ranker] = {"hybrid": "fused", "dense": "meaning", "lexical": "words"}
 _CHUNK = 256
 _PAGE = Path(__file__).with_name("page.html")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -152,11 +151,10 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
     if empty is not None:
         raise RequestError(400, f"query[{empty}] is empty", param="query")
     top_k = min(optional_count(fields, "top_k") or 5, MOST_HITS)
-    wanted = one_of(fields, "ranker", (*RANKERS, *_ALIASES))
-    ranker = _ALIASES.get(wanted) or cast("Ranker", wanted)
+    ranker = cast("Ranker", one_of(fields, "ranker", RANKERS))
     loaded = corpus.current
     vectors = None
-    if ranker != "words":
+    if ranker != "lexical":
         vectors = (await service.encoded(request, queries, "query")).vectors
     scores = await asyncio.to_thread(_scores, loaded, queries, vectors, ranker)
     return json_response(
@@ -180,7 +178,7 @@ def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None
     if vectors is None:
         return words(index, queries)
     near = index.nearness(vectors @ loaded.vectors.T)
-    return near.nearest if ranker == "meaning" else fused(near, words(index, queries))
+    return near.nearest if ranker == "dense" else fused(near, words(index, queries))
 
 
 def _hits(loaded: LoadedCorpus, scores: Floats, top_k: int) -> list[dict[str, Any]]:
