@@ -135,7 +135,7 @@ def draw_negatives(say: Words) -> str:
     places = (
         (0.10, say("easy negative", "쉬운 네거티브"), say("soup", "수프"), GREY),
         (0.55, say("hard negative", "하드 네거티브"), say("metal film resistor", "금속 피막 저항기"), RED),
-        (0.72, say("positive", "포지티브"), say("its definition", "뜻풀이"), GREEN),
+        (0.72, say("positive", "포지티브"), say("its definition", "정의"), GREEN),
         (0.92, say("false negative", "false negative"), say("another name", "같은 개념의 다른 이름"), ORANGE),
     )
     shapes = [
