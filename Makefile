@@ -7,7 +7,8 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow test-clients test-exports \ clean
+	test-clients test-exports clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,6 +57,20 @@ test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWik
 
 test-llm: $(VENV)/.installed-test ## ask with a real language model on loopback (needs a C++ compiler; takes an hour)
 	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python bash scripts/test-llm.sh
+test-azure: $(VENV)/.installed-test ## the folder of deploy azure against Azure's own loaders and inference server
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-azure.sh
+
+test-containers: $(VENV)/.installed-test ## the folders of deploy docker, kserve and hf-endpoint: validators, image and handler without torch
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-containers.sh
+
+test-mlflow: $(VENV)/.installed-test ## a run in MLflow from training to a served model, in a local store
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-mlflow.sh
+
+test-clients: $(VENV)/.installed-test ## the service asked by openai, langchain, litellm and other clients, in a venv of their own
+	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-clients.sh
+
+test-exports: $(VENV)/.installed-test ## an export loaded by fastembed and transformers.js, its vectors beside torch's
+	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-exports.sh
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-llm build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

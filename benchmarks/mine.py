@@ -15,7 +15,8 @@ CPU-s are of mining alone. "MB above" is the peak during it less what was there 
 those of anchors and candidates, for embedkit those of the candidates only). Synthetic rows: a quarter of the names have
 two definitions, one of them shared with another name; a negative of one's own concept is false. MathGloss is read from
 ../shared/samples/mathgloss where that is, with all-MiniLM-L6-v2, and its last row is `embedkit compose` as a person
-runs it, a second time. Needs the extras train, demo and ann. Exits 1 when a bar is missed.
+runs it, a second time. `mine_truth.py` counts false negatives where synonyms are unknown. Needs the extras train, demo
+and ann. Exits 1 when a bar is missed.
 
     python benchmarks/mine.py [--sizes 20000,50000,100000] [--ann-from 200000] [--only embedkit,bare]
 """

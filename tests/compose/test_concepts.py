@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from embedkit.compose.check.lint import lint, resolve_stubs, see_target
-from embedkit.compose.concepts.graph import build, variants
+from embedkit.compose.check.lint import lint
+from embedkit.compose.check.stubs import resolve_stubs, see_target
+from embedkit.compose.concepts.claims import variants
+from embedkit.compose.concepts.graph import build
 from embedkit.data.entries import Alias, AliasKind, Entry, Record
 
 

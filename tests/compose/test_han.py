@@ -9,7 +9,8 @@ import pytest
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.check.validate import check
 from embedkit.compose.concepts import han
-from embedkit.compose.concepts.graph import build, text_key
+from embedkit.compose.concepts.claims import text_key
+from embedkit.compose.concepts.graph import build
 from embedkit.compose.concepts.han import one_form
 from embedkit.data.entries import Alias, Entry, Record
 

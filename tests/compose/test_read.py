@@ -86,9 +86,12 @@ def test_names_of_columns_say_what_is_in_them(
     )
 
 
-def test_a_title_above_the_header_is_told_and_a_pair_of_such_words_is_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has its header on line 3"):
-        pairs(table(tmp_path, "전자 용어집,,\n,,\n용어,영어,정의\n저항,resistor,막는 소자\n"))
+def test_a_title_above_the_header_is_left_out_and_a_pair_of_such_words_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titled = table(tmp_path, "전자 용어집,,\n,,\n용어,영어,정의\n저항,resistor,막는 소자\n")
+    assert pairs(titled) == [("저항", "막는 소자")]
+    assert "the header stands on line 3" in capsys.readouterr().err
     assert len(pairs(table(tmp_path, "집,건물\n뜻,의미\n"))) == 2
 
 

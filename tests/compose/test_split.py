@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.compose.concepts.graph import build, text_key
+from embedkit.compose.concepts.claims import text_key
+from embedkit.compose.concepts.graph import build
 from embedkit.compose.rows.drafts import Draft, draft_rows
 from embedkit.compose.rows.split import Part, assign, parse_split, prove
 from embedkit.data.entries import Entry, Record

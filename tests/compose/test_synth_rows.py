@@ -15,7 +15,7 @@ from embedkit.compose.templates.neighbours import neighbours
 from embedkit.compose.templates.pack import find_pack, load_pack
 from embedkit.compose.templates.proof import SynthProof, giveaway, prove
 from embedkit.compose.templates.rows import RowOptions, Shortfall, SynthRow, echoes, make_rows
-from embedkit.data.reading import BINARY
+from embedkit.data.table.opening import BINARY
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 

@@ -130,8 +130,8 @@ KNOWN = {
     "none.json": ("[]\n", "is one JSON document"),
     "object.json": ('{"PWM": "pulse width",\n "ADC": "converter"}\n', "is one JSON document"),
     "other.jsonl": ('{"a": "b"}\n', "has no keys that name term and definition"),
-    "labels.csv": ("text,label\na,b\n", "holds training rows of another kind"),
-    "graded.csv": ("sentence1,sentence2,score\na,b,0.1\n", "holds training rows of another kind"),
+    "labels.csv": ("text,label\na,b\n", "holds labelled texts"),
+    "graded.csv": ("sentence1,sentence2,score\na,b,0.1\n", "holds STS rows"),
     "header.csv": ("term,definition\n", "has a header and no rows"),
     "terms.txt": ("flux pump\ntide valve\n", "has one column only"),
 }

@@ -13,8 +13,7 @@ from embedkit.data.entries import Alias, Entry
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, fused, meaning, scored, words
-from embedkit.ranking.names import NameDictionary, NameFinder, name_ngrams
-from embedkit.ranking.words import NgramIndex
+from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex, name_ngrams
 
 ENTRIES = (
     Entry(term="capacitor", definition="a part that stores charge", aliases=(Alias("condenser", "synonym"),)),

@@ -172,7 +172,7 @@ def test_a_selector_that_a_browser_shows_matches(here: Path) -> None:
         (["--url", "no-such-list.txt"], "neither an http(s) address nor a file"),
         (["--from-file", "missing.html"], "no such file"),
         (["--from-file", "empty.html"], "empty"),
-        (["--from-file", "folder"], "no .html, .md or .json file"),
+        (["--from-file", "folder"], "no page in this folder"),
         (["--from-file", "ok.html", "--output", "folder"], "is a folder"),
         (["--from-file", "ok.html", "--output", "ok.html/x.csv"], "cannot write here"),
         (["--from-file", "ok.html", "--limit-per-source", "0"], "at least 1"),

@@ -9,6 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -251,3 +253,45 @@ def test_damaged_cache_is_one_message(site: Site, own_cache: Path) -> None:
     with pytest.raises(UserError, match="cache cannot be used") as told:
         cache.lookup(site.url)
     assert told.value.place.endswith("http.sqlite")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        b"\xef\xbb\xbfUser-agent: *\nDisallow: /private/\n",
+        b"User-agent: embedkit/0.1\nDisallow: /private/\n",
+        b"User-Agent: EmbedKit/2.0 (+https://example.org)\r\nDisallow: /private/\r\n\r\nUser-agent: *\r\nDisallow:\r\n",
+        b"User-agent: other\nUser-agent: embedkit\nDisallow: /private/\n",
+    ],
+)
+def test_rules_with_a_mark_or_a_version_are_obeyed(rules: bytes, site: Site) -> None:
+    site.page("/robots.txt", rules)
+    url = site.page("/private/glossary.html", "<p>x</p>")
+    with pytest.raises(UserError, match=r"robots\.txt asks"):
+        list(sites.load(next(sites.url_sources([url])), _fetcher()))
+    assert site.count("/private/glossary.html") == 0
+
+
+@pytest.mark.parametrize("label", ["gzip", "UTF-8", "utf8", "none", "identity", "gzip, utf-8"])
+def test_body_that_is_labelled_compressed_and_is_not_is_read(label: str, site: Site) -> None:
+    url = site.page("/x", b"<p>plain</p>", content_encoding=label)
+    assert _fetcher().get(url).body == b"<p>plain</p>"
+
+
+@pytest.mark.parametrize("label", ["br", "zstd"])
+def test_brotli_and_zstd_are_asked_for_and_read(label: str, site: Site) -> None:
+    names = {"br": ("brotli",), "zstd": ("compression.zstd", "backports.zstd")}[label]
+    module = import_module(next(name for name in names if find_spec(name.split(".")[0])))
+    data = b"<p>a page</p>" * 999
+    packed = module.compress(data)
+    url = site.page("/x", packed, content_encoding=label)
+    assert _fetcher().get(url).body == data
+    assert label in site.seen[-1][1]["accept-encoding"]
+    with pytest.raises(UserError, match="larger than"):
+        _fetcher(max_bytes=1000).get(site.page("/y", packed, content_encoding=label))
+
+
+def test_redirect_to_an_address_in_raw_letters_is_followed(site: Site) -> None:
+    site.routes["/old"] = (302, {"Location": "/용어집 1".encode().decode("latin-1")}, b"")
+    site.page("/%EC%9A%A9%EC%96%B4%EC%A7%91%201", b"fine")
+    assert _fetcher().get(f"{site.url}/old").body == b"fine"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.crawler.extract.markdown import markdown_to_html
 from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
+from embedkit.crawler.formats.markup.markdown import markdown_to_html
 from embedkit.crawler.sources.markup import to_html
 from embedkit.errors import UserError
 

@@ -21,7 +21,10 @@ from embedkit.evaluation.measure.per_query import read_queries
 from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import Interval, MetricResult, read_evaluation
 from embedkit.evaluation.report.verdict import verdict_sentence
+from embedkit.files import files_hash
 from embedkit.models.run_folder import run_of
+from embedkit.ranking.fingerprints import fingerprints_of, write_fingerprints
+from embedkit.ranking.leak import file_rows
 from embedkit.ranking.queries import OWN_TEXT, read_test_set
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
@@ -117,11 +120,23 @@ def test_the_dev_file_is_asked_over_all_splits_too(split: Path) -> None:
     assert set(tests.corpus) == set(read_test_set(split).corpus)
 
 
-def test_a_file_named_for_no_split_is_searched_alone(write: Write) -> None:
-    rows = [_row("a", "letter a", "1"), _row("b", "letter b", "2")]
-    write("pairs.jsonl", list(_concepts(0, 3)))
-    for name in ("test.jsonl", "asked.jsonl"):
-        assert set(read_test_set(write(name, rows)).corpus) == {"letter a", "letter b"}
+@pytest.mark.parametrize("name", ["test.jsonl", "asked.jsonl", "elsewhere/held-out.v2.jsonl", "q.test.jsonl"])
+def test_a_test_file_searches_the_same_corpus_whatever_its_name(split: Path, name: str) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+    shutil.copy(split, name)
+    named, found = (
+        read_test_set(split),
+        read_test_set(Path(name), trained_on=[split.with_name("pairs.jsonl")]),
+    )
+    assert (set(found.corpus), len(found.queries)) == (set(named.corpus), len(named.queries))
+    assert found.hash == named.hash
+
+
+def test_without_a_run_the_pairs_beside_a_test_file_are_searched(split: Path) -> None:
+    shutil.copy(split, "asked.jsonl")
+    assert read_test_set(Path("asked.jsonl")).hash == read_test_set(split).hash
+    shutil.copy(split, "terms.test.jsonl")
+    assert read_test_set(Path("terms.test.jsonl")).hash == read_test_set(split).hash
 
 
 def test_texts_of_the_same_concept_in_other_splits_are_left_out(write: Write) -> None:
@@ -284,7 +299,7 @@ def test_a_gain_that_costs_everyday_language_is_not_shipped(
     interval = result.primary.difference_interval
     assert interval is not None
     assert interval.low > 0
-    assert (result.word, result.forgetting is not None and result.forgetting.lost) == ("DO NOT SHIP", True)
+    assert (result.word, result.forgetting and result.forgetting.word) == ("DO NOT SHIP", "forgotten")
     assert "DO NOT SHIP: the model forgets everyday language" in capsys.readouterr().out
 
 
@@ -432,3 +447,52 @@ def test_a_query_for_a_definition_searches_definitions_and_one_for_a_name_names(
     definitions = {rows[0]["positive"], rows[2]["positive"]}
     names = {rows[1]["positive"], rows[3]["positive"]}
     assert searched == [definitions, names, definitions, names]
+
+
+def _seen(run: Path, split: Path, *, dev: Path | None = None) -> None:
+    """What a run writes when it is trained on `pairs.jsonl`, and on `dev` chooses its weights."""
+    train = split.with_name("pairs.jsonl")
+    parts = {"rows": fingerprints_of(file_rows(train))} | (
+        {"dev": fingerprints_of(file_rows(dev))} if dev else {}
+    )
+    write_fingerprints(run / "trained_on.npz", parts)
+    (run / "environment.json").write_text(json.dumps({"data": {"sha256": files_hash([train])}}))
+
+
+def test_rows_that_were_trained_on_are_known_when_the_files_have_been_composed_anew(
+    run: Path, split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _seen(run, split)
+    train = split.with_name("pairs.jsonl")
+    train.replace("old.jsonl")
+    split.replace(train)
+    Path("old.jsonl").replace(split)
+    with pytest.raises(AnswerNoError, match="6 of 6 test rows were trained on"):
+        evaluate(EvaluateOptions(model=str(run), resamples=100))
+    assert "pairs.jsonl: changed since the run was trained; the leak check uses" in capsys.readouterr().err
+    train.unlink()
+    with pytest.raises(AnswerNoError, match="6 of 6 test rows were trained on"):
+        evaluate(EvaluateOptions(model=str(run), resamples=100, test=split))
+
+
+def test_an_unchanged_file_is_not_said_to_have_changed(
+    run: Path, split: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _seen(run, split)
+    evaluate(EvaluateOptions(model=str(run), resamples=100))
+    said = capsys.readouterr().err
+    assert "changed" not in said
+    assert said.startswith("16 queries over ")
+
+
+def test_dev_rows_that_chose_the_weights_are_no_test(run: Path, split: Path) -> None:
+    dev = split.with_name("pairs.dev.jsonl")
+    _seen(run, split)
+    evaluate(EvaluateOptions(model=str(run), resamples=100, test=dev))
+    _seen(run, split, dev=dev)
+    shutil.copy(dev, "held-out.jsonl")
+    for test in (dev, Path("held-out.jsonl")):
+        with pytest.raises(
+            AnswerNoError, match="2 of 2 test rows are among the dev rows that chose the model's"
+        ):
+            evaluate(EvaluateOptions(model=str(run), resamples=100, test=test))

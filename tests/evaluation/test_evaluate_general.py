@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.measure.compare import measured
-from embedkit.evaluation.measure.everyday import measure_forgetting
+from embedkit.evaluation.measure.everyday import kept_word, measure_forgetting
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.measure.weighted import spearman_of
 from embedkit.evaluation.plan import EvaluateOptions
-from embedkit.evaluation.records import Evaluation, Forgetting, MetricResult
+from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult
 from embedkit.evaluation.report.page import render_page
 from embedkit.evaluation.report.verdict import mined_lines, verdict_sentence
 from embedkit.evaluation.sets.row_tests import default_similarity_file
@@ -52,17 +52,31 @@ def _forgetting(before: float, after: float) -> Forgetting:
     return measure_forgetting(file, ModelPair(*models), Resampling(500))
 
 
-def test_the_shipped_pairs_are_three_hundred_in_two_languages() -> None:
+def test_the_shipped_pairs_are_six_hundred_in_each_of_two_languages() -> None:
     found = _forgetting(0.1, 0.1)
-    assert found.pairs >= 300
+    assert [part.queries >= 600 for part in found.languages] == [True, True]
     assert [part.value for part in found.languages] == ["en", "ko"]
-    assert not found.lost
+    assert found.word == "kept"
 
 
 def test_a_clear_loss_is_forgetting_and_a_small_one_is_not() -> None:
-    assert _forgetting(0.05, 0.6).lost
-    assert not _forgetting(0.05, 0.1).lost
-    assert not _forgetting(0.6, 0.05).lost
+    assert _forgetting(0.05, 0.6).word == "forgotten"
+    assert _forgetting(0.05, 0.1).word != "forgotten"
+    assert _forgetting(0.6, 0.05).word == "kept"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (-0.01, 0.03, "kept"),
+        (-0.019, -0.001, "kept"),
+        (-0.06, -0.021, "forgotten"),
+        (-0.05, -0.02, "cannot tell"),
+        (-0.03, 0.01, "cannot tell"),
+    ],
+)
+def test_an_interval_around_the_tolerance_cannot_tell(low: float, high: float, word: str) -> None:
+    assert kept_word(Interval(low, high)) == word
 
 
 def test_forgetting_leads_the_sentence_and_the_word(tmp_path: Path) -> None:
@@ -78,7 +92,7 @@ def test_forgetting_leads_the_sentence_and_the_word(tmp_path: Path) -> None:
     )
     said = verdict_sentence("SHIP", gain, queries=30, concepts=30, forgetting=_forgetting(0.05, 0.6))
     assert said.startswith(
-        "DO NOT SHIP: the model forgets everyday language, Spearman, cosine on 300 pairs falls"
+        "DO NOT SHIP: the model forgets everyday language, Spearman, cosine on 1203 pairs falls"
     )
     assert "nDCG@10 goes from" in said
 

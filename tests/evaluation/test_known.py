@@ -23,6 +23,7 @@ from embedkit.evaluation.records import (
     Findings,
     Forgetting,
     Interval,
+    Kept,
     KnownFindings,
     KnownSlice,
     MetricResult,
@@ -160,7 +161,8 @@ def test_known_questions_are_ranked_and_written(run: Path, capsys: pytest.Captur
     assert read_evaluation(run / "metrics.json") == result
     page = (run / "report.html").read_text(encoding="utf-8")
     printed = capsys.readouterr()
-    first, second, third, *_ = printed.out.splitlines()
+    asked, first, second, third, *_ = printed.out.splitlines()
+    assert asked == "16 queries of 8 concepts over 48 texts (pairs.jsonl + pairs.test.jsonl)"
     assert first.startswith("Your terms: finds ")
     assert first in page
     assert second.startswith("Terms outside the glossary: ")
@@ -289,7 +291,8 @@ def _unseen(difference: float, *, concepts: int = 40, before: float = 0.4) -> Fi
 
 def _forgetting(*, lost: bool = False) -> Forgetting:
     metric = _metric(-0.1 if lost else 0, name="spearman_cosine")
-    return Forgetting(file="s.jsonl", pairs=300, tolerance=0.02, lost=lost, metric=metric, languages=())
+    word: Kept = "forgotten" if lost else "kept"
+    return Forgetting(file="s.jsonl", pairs=300, tolerance=0.02, word=word, metric=metric, languages=())
 
 
 FLOOR = {"recall@10": 0.5, "recall@1": 0.3}
@@ -375,7 +378,7 @@ def test_a_persons_own_questions_are_not_asked_for_again(measured: Evaluation) -
 def test_korean_says_the_same(measured: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDKIT_LANG", "ko")
     lines = list(evaluation_lines(replace(measured, known=_findings(0.1, part=-0.1))))
-    assert lines[0].startswith("내 용어: 이름을 대고 물으면 100개 가운데 60개를")
+    assert lines[1].startswith("내 용어: 이름을 대고 물으면 100개 가운데 60개를")
     render_page(replace(measured, known=_findings(0.1)))
 
 

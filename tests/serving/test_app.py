@@ -14,10 +14,12 @@ import pytest
 from starlette.applications import Starlette
 
 from embedkit.models.resolve import Role
-from embedkit.serving.app import ServedModel, make_app
-from embedkit.serving.batcher import Encoded
+from embedkit.serving.http.app import make_app
+from embedkit.serving.http.batcher import BatchLimits
+from embedkit.serving.http.service import AppOptions, ServedModel
+from embedkit.serving.score.answers import Encoded
 
-SERVED = ServedModel(name="m", dimensions=1, max_tokens=None)
+SERVED = ServedModel(names=("m",), dimensions=1, max_tokens=None)
 
 
 class Client:
@@ -86,7 +88,7 @@ def test_a_client_that_leaves_is_not_computed_for() -> None:
 
 def test_a_full_queue_says_when_to_come_back() -> None:
     model = Gate()
-    app = make_app(model, SERVED, batch_size=1, max_waiting=1)
+    app = make_app(model, SERVED, AppOptions(batches=BatchLimits(texts=1, waiting=1)))
 
     async def work() -> list[Client]:
         async with app.router.lifespan_context(app):

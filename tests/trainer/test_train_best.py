@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from tests.trainer.test_train import metrics, run, same, weights
 
 from embedkit.errors import UserError
+from embedkit.ranking.fingerprints import TestRow, read_fingerprints
 from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult, best_result
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics
 
@@ -43,6 +44,13 @@ def test_the_best_evaluation_is_kept_not_the_last(
     assert same(weights(best.run), weights(wanted.run))
     assert "the model is that of epoch 1: nDCG@10 0.4000" in capsys.readouterr().err
     assert not (best.run / "checkpoints" / "best.safetensors").exists()
+    seen, trained = (read_fingerprints(folder / "trained_on.npz") for folder in (best.run, wanted.run))
+    assert {"rows", "dev"} == set(seen)
+    assert {"rows"} == set(trained)
+    assert seen["rows"].overlap(TestRow(("resistor",))) == "exact"
+    assert seen["rows"].overlap(TestRow(("made up",), "resistor")) == "concept"
+    assert seen["dev"].overlap(TestRow(("memory",))) == "exact"
+    assert seen["rows"].overlap(TestRow(("memory",))) == ""
 
 
 def test_patience_ends_the_run(

@@ -19,8 +19,9 @@ from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.trainer.config import DataSection, TrainSection
+from embedkit.trainer.rows.paths import find_dev, find_pairs
 from embedkit.trainer.rows.sampling import ConceptVisits, EpochBatches, RowOrder, epoch_batches, epoch_order
-from embedkit.trainer.rows.store import Rows, find_dev, find_pairs, read_rows
+from embedkit.trainer.rows.store import Rows, read_rows
 
 
 def rows_of(tmp_path: Path, *rows: dict[str, Any], **section: Any):  # type: ignore[no-untyped-def]

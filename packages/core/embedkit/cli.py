@@ -102,6 +102,7 @@ for _room in ROOMS:
 
 def main() -> None:
     """Run the command line; a person's mistake is a message, a bug a traceback."""
+    sys.argv[1:] = map(_with_hyphens, sys.argv[1:])
     try:
         app()
     except EmbedkitError as error:
@@ -124,6 +125,12 @@ def main() -> None:
         if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _with_hyphens(argument: str) -> str:
+    """`--sample_size=3` as `--sample-size=3`: no option here has an underscore, and other tools write them so."""
+    name, sign, value = argument.partition("=")
+    return name.replace("_", "-") + sign + value if name.startswith("--") else argument
 
 
 def _was_reported(left: BaseException | None) -> bool:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_ori
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import fuzz, process
 
-from embedkit.console import say
+from embedkit.console import say, warn
 from embedkit.errors import UserError
 from embedkit.files import read_bytes
 from embedkit.messages import tr
@@ -39,12 +39,18 @@ class ConfigSection(BaseModel):
     """Strict and unchangeable: no unknown keys, no text where a number belongs, no NaN.
 
     `SHORT_FORMS` and `OLD_KEYS` name keys that are read as another one, dotted: `{"train.loss": "loss.name"}`. An old
-    key is read with a note that names the new one.
+    key is read with a note that names the new one. `IGNORED_KEYS` are read and ignored, which is said. `OTHER_NAMES`
+    and `OTHER_VALUES` are what other tools call a key or a choice: the answer names ours. `USUAL` are the ranges that
+    people set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     SHORT_FORMS: ClassVar[Mapping[str, str]] = {}
     OLD_KEYS: ClassVar[Mapping[str, str]] = {}
+    IGNORED_KEYS: ClassVar[Sequence[str]] = ()
+    OTHER_NAMES: ClassVar[Mapping[str, str]] = {}
+    OTHER_VALUES: ClassVar[Mapping[str, str]] = {}
+    USUAL: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,9 @@ _MESSAGES = {
     "less_than_equal": "Input should be less than or equal to {le}",
     "literal_error": "Input should be one of {choices}",
 }
+
+
+_TRUTHS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
 class ConfigError(UserError):
@@ -100,14 +109,76 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
             _put(values, target, _at(layer, target))
             origins[_dotted(target)] = origin
     _report_old_keys(renamed, values, model)
+    _drop_ignored(values, model)
     try:
-        config = model.model_validate(values)
+        config = _validated(model, values)
     except ValidationError as error:
         report = _Report(model, str(path), places, origins, {new: old for old, new in renamed})
         raise ConfigError([report.problem(one) for one in error.errors() if _is_of_its_branch(one)]) from None
     for keys in _leaves(config.model_dump(mode="json")):
         origins.setdefault(_dotted(keys), "default")
+    _warn_of_the_unusual(config)
     return Loaded(config, origins)
+
+
+def _validated(model: type[M], values: dict[str, Any]) -> M:
+    """The checked values; a choice in other letters (`AdamW`) and a word for a truth (`no`) are taken as meant.
+
+    Raises:
+        ValidationError: anything else is wrong.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        taken = [_take(values, one) for one in error.errors()]
+        if not any(taken):
+            raise
+    return model.model_validate(values)
+
+
+def _take(values: dict[str, Any], error: Any) -> bool:
+    """Put right what an error is about, where no doubt is left; whether it was."""
+    keys, found, kind = tuple(error["loc"]), error["input"], error["type"]
+    listed = error.get("ctx", {}).get("expected", "")
+    if kind == "union_tag_invalid":
+        keys, found = (*keys, TAG), _at(found, (TAG,))
+        kind, listed = "literal_error", error["ctx"]["expected_tags"]
+    keys = tuple(key for key in keys if not _BRANCH.fullmatch(str(key)))
+    if not isinstance(found, str) or not all(isinstance(key, str) for key in keys):
+        return False
+    choices = re.findall(r"'([^']+)'", listed) if kind == "literal_error" else []
+    meant: Any = next((choice for choice in choices if choice.casefold() == found.casefold()), None)
+    if kind == "bool_type":
+        meant = _TRUTHS.get(found.casefold())
+    if meant is None or _at(values, keys) not in (found, None):
+        return False
+    _put(values, keys, meant)
+    return True
+
+
+def _drop_ignored(values: dict[str, Any], model: type[BaseModel]) -> None:
+    dropped = []
+    for name in model.IGNORED_KEYS if issubclass(model, ConfigSection) else ():
+        *section, key = name.split(".")
+        holder = _at(values, tuple(section))
+        if isinstance(holder, dict) and holder.pop(key, None) is not None:
+            dropped.append(name)
+    if dropped:
+        say("settings of an earlier project, ignored: {names}", names=", ".join(dropped))
+
+
+def _warn_of_the_unusual(config: BaseModel) -> None:
+    values = config.model_dump()
+    for name, (least, most) in config.USUAL.items() if isinstance(config, ConfigSection) else ():
+        value = _at(values, tuple(name.split(".")))
+        if isinstance(value, int | float) and not least <= value <= most:
+            warn(
+                "{name} is {value:g}; usual is {least:g} to {most:g}",
+                name=name,
+                value=value,
+                least=least,
+                most=most,
+            )
 
 
 def rename_keys(values: dict[str, Any], model: type[BaseModel]) -> list[tuple[Keys, Keys]]:
@@ -380,7 +451,7 @@ class _Report:
         message = tr(own, **fields) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
         found = json.dumps(value, ensure_ascii=False, default=str)
         shown = "" if len(found) > 60 or kind == "missing" else tr(", found {found}", found=found)
-        near = _near(str(value), choices)
+        near = (choices and self._meant_value(str(value))) or _near(str(value), choices) or self._usual(name)
         return f"{self._place(keys)}: {name or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
 
     def _resolve(self, loc: tuple[str | int, ...]) -> tuple[Keys, tuple[type[BaseModel], ...]]:
@@ -421,8 +492,24 @@ class _Report:
         hint = self._guess(word, known) or tr("known here: {keys}", keys=", ".join(known))
         return tr("{place}: unknown key {key!r}; {hint}", place=place, key=shown, hint=hint)
 
+    def _meant(self, word: str) -> str:
+        """Our name for what other tools call a key so."""
+        names = self.model.OTHER_NAMES if issubclass(self.model, ConfigSection) else {}
+        ours = names.get(word.casefold().replace("-", "_"))
+        return tr("here it is {name!r}", name=ours) if ours else ""
+
+    def _meant_value(self, word: str) -> str:
+        ours = self.model.OTHER_VALUES.get(word.casefold()) if issubclass(self.model, ConfigSection) else None
+        return tr("here it is {name!r}", name=ours) if ours else ""
+
+    def _usual(self, name: str) -> str:
+        usual = self.model.USUAL.get(name) if issubclass(self.model, ConfigSection) else None
+        return tr("usual is {least:g} to {most:g}", least=usual[0], most=usual[1]) if usual else ""
+
     def _guess(self, word: str, known: Sequence[str]) -> str:
-        """A key of this section or, by its full name, of another."""
+        """A key of this section or, by its full name, of another; first of all what other tools call so."""
+        if meant := self._meant(word):
+            return meant
         elsewhere = {str(keys[-1]): _dotted(keys) for keys in reversed(list(_fields(self.model)))}
         if word in elsewhere:
             return tr("did you mean {guess!r}?", guess=elsewhere[word])

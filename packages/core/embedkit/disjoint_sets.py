@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 
 class DisjointSets:
@@ -32,3 +32,11 @@ class DisjointSets:
         for item in range(len(self._parent)):
             members.setdefault(self.find(item), []).append(item)
         return list(members.values())
+
+
+def joined(keys: Sequence[Iterable[Hashable]]) -> list[int]:
+    """For each item the first one that it is tied to: items that share a key are tied, directly or through others."""
+    sets, owner = DisjointSets(len(keys)), dict[Hashable, int]()
+    for item, own in enumerate(keys):
+        sets.union((item, *(owner.setdefault(key, item) for key in own)))
+    return [sets.find(item) for item in range(len(keys))]

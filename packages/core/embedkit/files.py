@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -136,12 +136,21 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         new = folder / "new"
         new.mkdir()
         yield new
+        usual = _usual_mode()
         for made in new.rglob("*"):
             if made.is_file():
+                made.chmod(usual)  # safetensors writes for its own user alone
                 _sync(made)
         if target.exists():
             target.replace(folder / "old")
         new.replace(target)
+
+
+def _usual_mode() -> int:
+    """The mode of a file that anybody writes here, as umask says."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 @contextmanager
@@ -290,6 +299,12 @@ def open_bytes(path: Path | str, name: str = "") -> IO[bytes]:
         raise UserError("there is no such file", place=place, hint="check the path") from None
     except OSError as error:
         raise UserError("cannot be read ({reason})", place=place, reason=error.strerror) from error
+
+
+def files_hash(paths: Sequence[Path]) -> str:
+    """The SHA-256 of a file; of several files, that of their hashes."""
+    hashes = [sha256_file(path) for path in paths]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def sha256_file(path: Path) -> str:

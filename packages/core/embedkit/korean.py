@@ -49,6 +49,21 @@ _OPEN_WORDS = "nor xor xnor or mp3 mp4 radar sonar lidar amp hub github jet diet
 _READINGS = dict.fromkeys(_CLOSED_WORDS.split(), "c") | dict.fromkeys(_OPEN_WORDS.split(), "")
 # Loanwords that close: 시스템, 라인, 프레임, 로직, 클록, 노트북, 칩, 인터넷, 레이아웃, 웹.
 _CLOSED_END = re.compile(r"(?:[mn]|ng|ne|me|ck|ook|ic|ique|et|out|put|cut|[aeio]b|pp|[aeiu]p|[^o]op)$")
+# KS X 1001 lists its 4,888 Hanja by their Korean reading: how many in a row end open (o), closed (c) or in ㄹ (l).
+_HANJA_RUNS = (
+    "o29c35l10c50o20c7o17c12l4c10o3c18l6c51o63c17l3c17o13c20l4c13o12c4o79c12l4c16l5o27c7l1c48o64c1l5c1o25"
+    "c7l2c21o8c9o27c5o15c1l1o8c3o2c2o2c20l5c33o17c2o40c20l2c17o11c16o10c17l2c21o4c16o18c19l6c24o23c15o20"
+    "c1o27c9l4c10o26c18o8c25l7c12o14c24l2c15o25c7l2c3o34c14l3o19c13l3c44l11c28o20c18l4c29l4c17o16c18l1c17"
+    "o42c21l4c6o43c18o60c16l5c43o3c10o30c47l13c30o46c15l1c8o68c39l4c3l3c15o28c39l4c14o19c24l4c19o11c11o11"
+    "c40o10c11l2c9o24c59l7c59o54c11l1c9o8c18l1c5o47c30o32c22l3c29l3o82c23l1c12l1c13o59c30l9c20o26c62o17c4"
+    "o28c66l8c67o69c6l3c17o46c21l1c5l1c14o34c40l15c12o15c22l5c32o12c4o4c34l10c29o36c20l1o26c15l3c6o18c6"
+    "o24c4l3c12o15c26l2c12o15c3o5c7o12c3o16c9l3o11c21o38c6o14c7o7l10c2o14c19l2c36o18c16o4c4l1c27l4c33o50"
+    "c9l3c10o15c22l5c24o20c5o26c15o16l3c10l4c8o20l1"
+)
+_HANJA_ENDS = "".join(end * int(count) for end, count in re.findall(r"([ocl])(\d+)", _HANJA_RUNS))
+_RAISED = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+$")  # x² is 엑스 제곱, 10⁶ is 십의 육승
+_OF_METRES = re.compile(r"(?:(?<![A-Za-z])|(?<=\d))[µμnmckd]?m[²³]$")  # 제곱미터
+_DOTTED = {".net": "c", ".js": "", ".io": ""}  # 닷넷
 _BRACKETED = re.compile(r"(?<=\S)\s*[(（\[][^()（）\[\]]*[)）\]]$")
 _TAIL = re.compile(r"[\s\"'’”)\]}.,!?…]+$")
 
@@ -58,10 +73,18 @@ def final_consonant(word: str) -> str:
 
     A bracket at the end is not read: 펄스 폭 변조(PWM)는 goes by 변조, as the orthography asks.
     """
-    text = _TAIL.sub("", _BRACKETED.sub("", unicodedata.normalize("NFKC", word).strip()))
+    stripped = _TAIL.sub("", _BRACKETED.sub("", word.strip()))
+    if _RAISED.search(stripped):
+        return "" if _OF_METRES.search(stripped) else "c"
+    text = unicodedata.normalize("NFKC", stripped)
     if not text:
         return ""
     last = text[-1]
+    if "\u4e00" <= last <= "\u9fff":
+        return _hanja_final(last)
+    dotted = next((end for name, end in _DOTTED.items() if text.casefold().endswith(name)), None)
+    if dotted is not None:
+        return dotted
     if "가" <= last <= "힣":
         jong = (ord(last) - 0xAC00) % 28
         return "" if jong == 0 else "l" if jong == 8 else "c"
@@ -70,6 +93,15 @@ def final_consonant(word: str) -> str:
     if last.isascii() and last.isalpha():
         return _latin_final(text)
     return _SIGNS.get(last, "")
+
+
+def _hanja_final(character: str) -> str:
+    """How the Korean reading of a Chinese character ends; one that Korean does not use ends open."""
+    try:
+        row, column = character.encode("euc_kr")
+    except (UnicodeEncodeError, ValueError):
+        return ""
+    return _HANJA_ENDS[(row - 0xCA) * 94 + column - 0xA1].replace("o", "")
 
 
 def _last_word(text: str) -> str:
@@ -102,9 +134,14 @@ def _unit_final(text: str) -> str | None:
     if before.endswith((" ", "\u00a0")) and token in _AFTER_SPACE:
         return _AFTER_SPACE[token]
     unit = _UNIT.fullmatch(token)
-    if unit and (before or unit.group(1) in _ALONE or token in _ALONE_WITH_PREFIX):
+    if unit and (before or _stands_alone(token, unit.group(1))):
         return _UNIT_ENDS[unit.group(1)]
     return None
+
+
+def _stands_alone(token: str, unit: str) -> bool:
+    """Whether letters are a unit without a number before them: μF, kHz, cm; mA may be initials."""
+    return token[0] in "µμ" or unit in _ALONE or token in _ALONE_WITH_PREFIX or token in ("nF", "pF", "mF")
 
 
 def _is_spelt(word: str) -> bool:

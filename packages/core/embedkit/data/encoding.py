@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import IO
 
-from embedkit.data.tables import role_of
+from embedkit.data.table.headers import role_of
 from embedkit.messages import Phrase
 
 HEAD_BYTES = 1 << 20

@@ -20,10 +20,57 @@ def _other(form: str) -> tuple[Phrase, Phrase]:
     return Phrase("is in the format {format}", format=form), makes_pairs
 
 
+def _crawled(what: str) -> tuple[Phrase, Phrase]:
+    return Phrase(what), Phrase("embedkit crawl --from-file makes a glossary of it")
+
+
+_AS_CSV = Phrase("save its terms as a CSV with the columns term and definition")
+_YAML = _crawled("is YAML")
 _SUFFIXES = {
-    ".md": (Phrase("is a Markdown document"), Phrase("embedkit crawl --from-file makes a glossary of it")),
-    **dict.fromkeys((".toml", ".yaml", ".yml"), _PACK),
+    ".md": _crawled("is a Markdown document"),
+    ".rst": _crawled("is reStructuredText"),
+    **dict.fromkeys((".adoc", ".asciidoc"), _crawled("is AsciiDoc")),
+    ".org": _crawled("is an Org document"),
+    **dict.fromkeys((".wiki", ".mediawiki"), _crawled("is wikitext")),
+    **dict.fromkeys((".tbx", ".tbxm"), _crawled("is TBX")),
+    **dict.fromkeys((".nt", ".ttl", ".n3", ".nq", ".trig"), _crawled("is RDF")),
+    **dict.fromkeys((".rdf", ".skos", ".owl"), _crawled("is RDF")),
+    **dict.fromkeys((".mht", ".mhtml"), _crawled("is a saved web page (MHTML)")),
+    ".po": (Phrase("is a gettext catalogue"), Phrase("po2csv of translate-toolkit makes a table of it")),
+    ".pot": (Phrase("is a gettext catalogue"), Phrase("po2csv of translate-toolkit makes a table of it")),
+    **dict.fromkeys((".tex", ".ltx", ".sty", ".bib"), (Phrase("is LaTeX"), _AS_CSV)),
+    **dict.fromkeys((".tmx", ".xlf", ".xliff"), (Phrase("is a translation memory"), _AS_CSV)),
+    ".toml": _PACK,
 }
+_YAML_SUFFIXES = (".yaml", ".yml")
+# What the first lines of a text say that it is, the surest first.
+_OPENINGS: tuple[tuple[re.Pattern[str], tuple[Phrase, Phrase]], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), told)
+    for pattern, told in (
+        (r"<(?:martif|tbx)[\s>]", _crawled("is TBX")),
+        (r"<(?:tmx|xliff)[\s>]", (Phrase("is a translation memory"), _AS_CSV)),
+        (r"<rdf:RDF[\s>]", _crawled("is RDF")),
+        (
+            r"\A\s*(?:@prefix|@base|prefix)\s[^,;\t]*<[^>]*>|\A<[^<>\s]+>\s+<[^<>\s]+>\s+(?:<|\").*\.\s*$",
+            _crawled("is RDF"),
+        ),
+        (
+            r"\A(?:MIME-Version:|From: <Saved by|Snapshot-Content-Location:)",
+            _crawled("is a saved web page (MHTML)"),
+        ),
+        (
+            r"^msgid \"",
+            (Phrase("is a gettext catalogue"), Phrase("po2csv of translate-toolkit makes a table of it")),
+        ),
+        (
+            r"^\s*\\(?:documentclass|newglossaryentry|longnewglossaryentry|newacronym|begin\{|usepackage|section\{)",
+            (Phrase("is LaTeX"), _AS_CSV),
+        ),
+        (r"\A\s*<(?:!doctype html|html)", _crawled("is a web page")),
+        (r"\A\s*<\?xml|\A\s*<[a-z][\w:.-]*(?:\s[^<>]*)?>\s*$", _crawled("is XML")),
+        (r"\A---\s*$|\A(?:- )?(?:[\w ]{1,40}):(?: [^,;\t|]*)?\n(?:[ ]{2,}|- )[\w\"']", _YAML),
+    )
+)
 # What is told by keys that only it has, the surest first.
 _KEYS: tuple[tuple[set[str], tuple[Phrase, Phrase]], ...] = (
     ({"query", "pos"}, _other("flagembedding")),
@@ -51,7 +98,9 @@ _KEYS: tuple[tuple[set[str], tuple[Phrase, Phrase]], ...] = (
 )
 _KEY = re.compile(r'(?P<indent>\s*)"(?P<key>(?:[^"\\]|\\.)*)"\s*:')
 _LIST = re.compile(r"\ufeff?\s*\[\s*(?:[{\"\]\[].*)?$", re.DOTALL)
-_WEB_PAGE = re.compile(r"\ufeff?\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
+_PACK_KEY = re.compile(
+    r"\s*(?:queries|passages|acronym_questions|answers|negatives|templates|languages?)\s*:"
+)
 
 
 def refuse_known(name: str, keys: Collection[str]) -> None:
@@ -63,11 +112,21 @@ def refuse_known(name: str, keys: Collection[str]) -> None:
 
 def refuse_documents(name: str, lines: Sequence[str]) -> None:
     """Raise `UserError` for what is text and no table: `lines` are the first ones that are not blank."""
+    lowered = name.lower()
     for suffix, (problem, hint) in _SUFFIXES.items():
-        if name.lower().endswith(suffix):
+        if lowered.endswith(suffix):
             raise UserError(problem, place=name, hint=hint)
-    if _WEB_PAGE.match(lines[0]):
-        raise UserError("is a web page", place=name, hint="embedkit crawl --from-file makes a glossary of it")
+    if lowered.endswith(_YAML_SUFFIXES):
+        problem, hint = _PACK if any(_PACK_KEY.match(line) for line in lines) else _YAML
+        raise UserError(problem, place=name, hint=hint)
+    _refuse_json(name, lines)
+    head = "".join(lines[:40]).lstrip("\ufeff")[:20_000]
+    for pattern, (problem, hint) in _OPENINGS:
+        if pattern.search(head):
+            raise UserError(problem, place=name, hint=hint)
+
+
+def _refuse_json(name: str, lines: Sequence[str]) -> None:
     if _LIST.match(lines[0]):
         raise UserError(
             "is one JSON document",

@@ -74,10 +74,42 @@ SPELLINGS: Mapping[str, str] = {
     **dict.fromkeys(("query", "question"), "anchor"),
     **dict.fromkeys(("pos", "answer", "passage", "document"), "positive"),
     **dict.fromkeys(("neg", "negatives", "negative"), "hard_negatives"),
-    "premise": "sentence1",
-    "hypothesis": "sentence2",
-    "sentence": "text",
-    "gold_label": "label",
+    **dict.fromkeys(
+        ("premise", "sentence_a", "sentencea", "sent1", "text1", "text_a", "question1", "문장1", "전제"),
+        "sentence1",
+    ),
+    **dict.fromkeys(
+        ("hypothesis", "sentence_b", "sentenceb", "sent2", "text2", "text_b", "question2", "문장2", "가설"),
+        "sentence2",
+    ),
+    **dict.fromkeys(("sentence", "review", "utterance", "문장"), "text"),
+    **dict.fromkeys(
+        (
+            "gold_label",
+            "is_duplicate",
+            "entailment_judgment",
+            "entailment_label",
+            "label_text",
+            "category",
+            "intent",
+            "sentiment",
+            "라벨",
+            "레이블",
+        ),
+        "label",
+    ),
+    **dict.fromkeys(
+        ("similarity", "similarity_score", "relatedness_score", "sts_score", "relevance", "유사도"), "score"
+    ),
+}
+_LABELS = {"label", *(key for key, own in SPELLINGS.items() if own == "label")}
+_CLASSED = {"sentence1", "text", *(key for key, own in SPELLINGS.items() if own in ("sentence1", "text"))}
+# Rows of a grade or a class in a table: what they are, and the name under which convert reads them.
+TRAINING_ROWS: Mapping[Shape, tuple[Phrase, str]] = {
+    "classed_pairs": (Phrase("holds NLI rows: two sentences and their class"), "nli"),
+    "scored_pairs": (Phrase("holds STS rows: two sentences and how alike they are"), "sts"),
+    "labelled": (Phrase("holds labelled texts"), "labelled"),
+    "triplets": (Phrase("holds triplets"), "triplets"),
 }
 _ANCHORS = {"anchor", *(key for key, own in SPELLINGS.items() if own == "anchor")}
 _POSITIVES = {"positive", *(key for key, own in SPELLINGS.items() if own == "positive")}
@@ -179,13 +211,16 @@ def _own_name(key: str, row: Mapping[str, Any]) -> str:
     own, value = SPELLINGS[key], row[key]
     if own == "hard_negatives" and (isinstance(value, str) or value is None):
         own = "negative"
+    if key == "document" and _ANCHORS.isdisjoint(row) and not _LABELS.isdisjoint(row):
+        own = "text"
     if own in row:
         return ""
     certain = {
         "anchor": any(isinstance(row.get(other), str) for other in _POSITIVES),
         "positive": isinstance(value, str) and not _ANCHORS.isdisjoint(row),
-        "text": "label" in row or "gold_label" in row,
-        "label": not row.keys().isdisjoint(("sentence1", "premise", "text", "sentence")),
+        "text": not _LABELS.isdisjoint(row),
+        "label": not _CLASSED.isdisjoint(row) or (key != "category" and "document" in row),
+        "score": not _CLASSED.isdisjoint(row),
     }
     return own if certain.get(own, True) else ""
 

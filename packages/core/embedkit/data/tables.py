@@ -12,42 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.data.jsonl import write_objects
+from embedkit.data.table.headers import roles_of_header
 from embedkit.files import atomic
 from embedkit.messages import Phrase
-from embedkit.text import fold
 
-MAX_QUOTED_LINES = 200
+MAX_QUOTED_LINES = 200  # a cell of more lines is over-long
+MOST_LINES = 20 * MAX_QUOTED_LINES  # whoever finds no end of a quote within so many takes it for a mistake
 SAMPLE_ROWS = 300
 DELIMITERS = ("\t", ",", ";", "|")
 NAMES = {"\t": Phrase("tab"), ",": Phrase("comma"), ";": Phrase("semicolon"), "|": Phrase("bar")}
 _QUOTED_CELL = re.compile(r'(?:^|\t)"(?:[^"]|"")*"(?:\t|\r|\n|$)')
+_BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"[\s|:-]*--[\s|:-]*")  # under the header of a Markdown table
-_HEADER_WORDS = {
-    "term": "term word headword name entry full full_form full_name 용어 용어명 단어 표제어 낱말 어휘 명칭 "
-    "한글용어 국문용어 한글명 국문명 用語 術語 单词 術语 术语",
-    "definition": "definition description meaning gloss explanation 뜻 정의 설명 의미 풀이 해설 뜻풀이 내용 "
-    "용어설명 용어정의 용어뜻 定義 説明 意味 定义 释义",
-    "anchor": "anchor query question sentence1 source_text 질문 질의 文1",
-    "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
-    "aliases": "aliases alias synonyms synonym 별칭 별명 이칭 동의어 유의어 비슷한말",
-    "abbreviation": "abbreviation abbr acronym 약어 약어명 약자 약칭 줄임말 영문약어 영문약어명 略語",
-    "translation": "translation english korean japanese chinese 번역 대역어 원어 영어 한국어 일본어 중국어 영문 국문 "
-    "한글 영어명 영문명 영어용어 영문용어 "
-    "英語 韓国語 日本語 中国語 英文 中文",
-    "lang": "lang language 언어",
-    "domain": "domain field 분야",
-    "source": "source 출처",
-    "source_url": "source_url",
-    "permalink": "permalink",
-    "revision": "revision",
-    "license": "license licence 라이선스",
-    "retrieved_at": "retrieved_at",
-    "entry_id": "entry_id",
-}
-ROLES: tuple[str, ...] = tuple(_HEADER_WORDS)
-_NAMES = ("translation", "abbreviation")
-_LEFT, _RIGHT = {"term", "anchor"}, {"definition", "positive"}
-_ROLE_OF = {fold(word): role for role, words in _HEADER_WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +52,6 @@ class Cells:
     cells: tuple[str, ...] = ()
     problem: str = ""
     text: str = ""
-
-
-def role_of(name: str) -> str:
-    """The role that a column's name stands for, or the empty string."""
-    return _ROLE_OF.get(fold(name), "")
-
-
-def roles_of_header(cells: Sequence[str]) -> dict[str, int]:
-    """Role to column number when `cells` is a header that names a pair of texts; else empty.
-
-    Other names stand in for what is not there: `약어,영문,설명` has its term in 영문, and `용어,영어,분야` are pairs,
-    which have no place for further names.
-    """
-    known = [(role, at) for at, cell in enumerate(cells) if (role := role_of(cell))]
-    roles = dict(reversed(known))
-    names = [at for kind in _NAMES for role, at in known if role == kind]
-    if not roles.keys() & _LEFT and names:
-        roles["term"] = names.pop(0)
-    if not roles.keys() & _RIGHT and names:
-        roles["positive"] = names.pop(0)
-    if not (roles.keys() & _LEFT and roles.keys() & _RIGHT):
-        return {"anchor": 0, "positive": 1} if len(cells) == 2 and len(known) == 2 else {}
-    if "term" in roles and "definition" in roles:
-        further = {role: at for role, at in reversed(known) if at in names}
-    else:
-        further = {}
-        roles.pop("aliases", None)
-    own = {role: at for role, at in roles.items() if role not in _NAMES} | further
-    return dict(sorted(own.items(), key=lambda item: item[1]))
 
 
 def sniff(lines: Sequence[Line], *, tab_first: bool = False, only: str = "") -> Dialect:
@@ -152,11 +99,13 @@ def split(lines: Iterable[Line], dialect: Dialect) -> Iterator[Cells]:
 
 
 def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dialect) -> Cells:
+    if dialect.delimiter == "|" and "\\|" in line.text:
+        return Cells(line.number, tuple(_escaped_bars(line.text)), text=line.text)
     if not dialect.quoted or '"' not in line.text:
         return Cells(line.number, tuple(line.text.rstrip("\r\n").split(dialect.delimiter)), text=line.text)
     taken = [line]
     cells = _cells(taken, dialect)
-    while cells is None and len(taken) < MAX_QUOTED_LINES:
+    while cells is None and len(taken) < MOST_LINES:
         more = waiting.popleft() if waiting else next(source, None)
         if more is None:
             break
@@ -169,7 +118,14 @@ def _row(line: Line, source: Iterator[Line], waiting: deque[Line], dialect: Dial
     if not cells or swallowed:
         waiting.extendleft(reversed(taken[1:]))
         return Cells(line.number, problem="broken quote", text=line.text)
+    if len(taken) > MAX_QUOTED_LINES:
+        return Cells(line.number, problem="over-long", text=line.text)
     return Cells(line.number, cells, text="".join(part.text for part in taken))
+
+
+def _escaped_bars(text: str) -> Iterator[str]:
+    """The cells of a line in which `\\|` is a bar of the text, as Markdown tables write it."""
+    return (cell.replace("\\|", "|") for cell in _BAR.split(text.rstrip("\r\n")))
 
 
 def _cells(lines: Sequence[Line], dialect: Dialect) -> tuple[str, ...] | None:

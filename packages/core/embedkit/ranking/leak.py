@@ -1,4 +1,4 @@
-"""The leak check: a test row whose text or concept was trained on proves nothing."""
+"""The leak check: a test row whose text or concept was trained on, or chose the weights, proves nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from embedkit.data.records import Pair
 from embedkit.data.shapes import read_own_objects
 from embedkit.errors import AnswerNoError
 from embedkit.messages import tr
+from embedkit.ranking.fingerprints import Fingerprints, TestRow, fingerprints_of
 from embedkit.ranking.near_duplicates import near_matches
-from embedkit.text import fold, shorten
+from embedkit.text import shorten
 
-Side = Literal["model", "baseline", "known questions"]
+Side = Literal["model", "baseline", "known questions", "dev rows"]
 _TEXT_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 _EXAMPLES = 3
 _EXAMPLE_COLUMNS = 60
@@ -24,7 +25,13 @@ SEEN = (
     "leak check, {side}: of {rows} test rows, {exact} are identical to a training text, {normalised} after "
     "normalisation, {near} nearly, {concept} share a concept"
 )
+CHOSEN_BY = (
+    "leak check, dev rows: of {rows} test rows, {exact} are identical to a text that chose the weights, {normalised} "
+    "after normalisation, {near} nearly, {concept} share a concept"
+)
 UNKNOWN = "leak check, {side}: not possible, its training data is unknown"
+_TRAINED_ON = "{count} of {rows} test rows were trained on, as {examples}"
+_CHOSE = "{count} of {rows} test rows are among the dev rows that chose the model's weights, as {examples}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +54,37 @@ class Leak:
         return self.exact + self.normalised + self.near + self.concept
 
 
-@dataclass(frozen=True, slots=True)
-class TestRow:
-    """What the check compares: the texts that a test row asks about, and its concept where it names one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a model has seen: hashes, the name of where they are from, and the texts while they are still at hand."""
 
-    __test__ = False  # the name is not a test class
+    fingerprints: Fingerprints
+    name: str
+    texts: tuple[str, ...] | None = None
 
-    texts: tuple[str, ...]
-    group: str = ""
+    def near(self, tested: Sequence[str]) -> dict[str, str]:
+        """For each test text that is nearly a seen one, that one; an empty text where only its hashes are known."""
+        distinct = list(dict.fromkeys(tested))
+        if self.texts is None:
+            return dict.fromkeys(self.fingerprints.near(distinct), "")
+        return {distinct[place]: other for place, other in near_matches(distinct, sorted(self.texts))}
+
+
+def seen_in(files: Sequence[Path], *, fingerprints: Fingerprints | None = None) -> Seen | None:
+    """The rows of training files, of any format; None without a file. `fingerprints` are theirs, where known."""
+    if not files:
+        return None
+    rows = list(chain.from_iterable(map(file_rows, files)))
+    texts = tuple({text for row in rows for text in row.texts})
+    return Seen(
+        fingerprints=fingerprints or fingerprints_of(rows), name=", ".join(map(str, files)), texts=texts
+    )
+
+
+def file_rows(path: Path) -> Iterable[TestRow]:
+    """The texts that the rows of a file ask about or are answered by, and their concepts."""
+    for row in read_own_objects(path):
+        yield TestRow(tuple(str(row[key]) for key in _TEXT_KEYS if row.get(key)), str(row.get("group") or ""))
 
 
 def rows_of(pairs: Iterable[Pair]) -> list[TestRow]:
@@ -62,64 +92,38 @@ def rows_of(pairs: Iterable[Pair]) -> list[TestRow]:
     return [TestRow((pair.anchor, pair.positive), pair.group) for pair in pairs]
 
 
-def find_leaks(rows: Sequence[TestRow], *, train: Sequence[Path], side: Side, nearly: bool = True) -> Leak:
-    """Compare test rows with the training files, of any row format; without a file the answer is "unknown".
+def find_leaks(rows: Sequence[TestRow], *, seen: Seen | None, side: Side, nearly: bool = True) -> Leak:
+    """Compare test rows with what a model has seen; where that is None the answer is "unknown".
 
-    A row counts once: as exact, else as normalised (equal when folded), else as nearly a trained text
-    (`near_duplicates.near_matches`; not without `nearly`), else as the same concept (`group`).
+    A row counts once: as exact, else as normalised (equal when folded), else as nearly a seen text (not without
+    `nearly`), else as the same concept (`group`).
     """
     counts = {"exact": 0, "normalised": 0, "near": 0, "concept": 0}
     examples: list[str] = []
-    texts, folded, groups = _trained(train)
-    near = _near([text for row in rows for text in row.texts], texts) if nearly else {}
+    near = seen.near([text for row in rows for text in row.texts]) if seen and nearly else {}
     for row in rows:
-        how = _overlap(row, texts, folded, groups, near)
+        how = seen.fingerprints.overlap(row) if seen else ""
+        if how in ("", "concept") and any(text in near for text in row.texts):
+            how = "near"
         if how:
             counts[how] += 1
             if len(examples) < _EXAMPLES:
                 examples.append(_example(row, how, near))
     return Leak(
         side=side,
-        known=bool(train),
-        train_file=", ".join(map(str, train)),
+        known=seen is not None,
+        train_file=seen.name if seen else "",
         rows=len(rows),
         examples=tuple(examples),
         **counts,
     )
 
 
-def _trained(train: Sequence[Path]) -> tuple[set[str], set[str], set[str]]:
-    texts: set[str] = set()
-    groups: set[str] = set()
-    for row in chain.from_iterable(map(read_own_objects, train)):
-        texts.update(str(row[key]) for key in _TEXT_KEYS if row.get(key))
-        groups.add(str(row.get("group") or ""))
-    return texts, {fold(text) for text in texts}, groups - {""}
-
-
-def _near(tested: Sequence[str], trained: set[str]) -> dict[str, str]:
-    """For each test text that is nearly a trained one, that one."""
-    distinct = list(dict.fromkeys(tested))
-    return {distinct[place]: other for place, other in near_matches(distinct, sorted(trained))}
-
-
-def _overlap(
-    row: TestRow, texts: set[str], folded: set[str], groups: set[str], near: Mapping[str, str]
-) -> str:
-    if any(text in texts for text in row.texts):
-        return "exact"
-    if any(fold(text) in folded for text in row.texts):
-        return "normalised"
-    if any(text in near for text in row.texts):
-        return "near"
-    return "concept" if row.group in groups else ""
-
-
 def _example(row: TestRow, how: str, near: Mapping[str, str]) -> str:
     """The row's first text, or the one that is nearly a trained one beside that."""
-    if how != "near":
+    text = next((text for text in row.texts if near.get(text)), "") if how == "near" else ""
+    if not text:
         return f"{row.texts[0]} ({how})"
-    text = next(text for text in row.texts if text in near)
     return f"{shorten(text, _EXAMPLE_COLUMNS)!r} (near {shorten(near[text], _EXAMPLE_COLUMNS)!r})"
 
 
@@ -133,7 +137,7 @@ def require_no_leaks(leaks: Iterable[Leak], *, allow_leak: bool) -> None:
         _print(leak)
         if leak.total and not allow_leak:
             raise AnswerNoError(
-                "{count} of {rows} test rows were trained on, as {examples}",
+                _CHOSE if leak.side == "dev rows" else _TRAINED_ON,
                 place=leak.train_file,
                 hint="split by concept with embedkit compose, or --allow-leak to evaluate all the same",
                 count=leak.total,
@@ -147,4 +151,4 @@ def _print(leak: Leak) -> None:
         say(UNKNOWN, side=tr(leak.side))
         return
     write = warn if leak.total else say
-    write(SEEN, **asdict(leak) | {"side": tr(leak.side)})
+    write(CHOSEN_BY if leak.side == "dev rows" else SEEN, **asdict(leak) | {"side": tr(leak.side)})

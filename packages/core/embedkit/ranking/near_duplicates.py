@@ -66,7 +66,7 @@ class _Sentences:
         long = [index for index, text in enumerate(texts) if len(text) >= SENTENCE_CHARS]
         frequency: Counter[str] = Counter()
         for index in long:
-            frequency.update(set(_features(texts[index].casefold())))
+            frequency.update(set(features(texts[index].casefold())))
         number = {word: at for at, (word, count) in enumerate(frequency.items()) if count > 1}
         self._index = np.array(long, dtype=np.int32)
         self._length = np.empty(len(long), dtype=np.int32)
@@ -77,7 +77,7 @@ class _Sentences:
             text = texts[index].casefold()
             self._length[at], self._letters[at] = len(text), _letters(text)
             start[at] = int.from_bytes(text[:8].encode("utf-8", "surrogatepass")[:8].ljust(8), "big")
-            found = sorted(set(_features(text)), key=lambda word: (frequency[word], word))[:RAREST]
+            found = sorted(set(features(text)), key=lambda word: (frequency[word], word))[:RAREST]
             rare = [number[word] for word in found if word in number]
             words.extend(rare)
             members.extend([at] * len(rare))
@@ -142,7 +142,7 @@ def near_matches(
         found = dict.fromkeys(names.get(name_key(other), ()))
         folded = other.casefold()
         if len(folded) >= SENTENCE_CHARS:
-            sharing = {index for word in set(_features(folded)) for index in buckets.get(word, ())}
+            sharing = {index for word in set(features(folded)) for index in buckets.get(word, ())}
             found |= dict.fromkeys(i for i in sorted(sharing) if alike(lowered[i], folded))
         yield from ((index, other) for index in found)
 
@@ -150,7 +150,7 @@ def near_matches(
 def _rarest_words(texts: Sequence[str]) -> tuple[dict[str, list[int]], dict[int, str]]:
     """Each sentence's place under its rarest words, and the sentences in lower case."""
     lowered = {i: text.casefold() for i, text in enumerate(texts) if len(text) >= SENTENCE_CHARS}
-    words = {index: set(_features(text)) for index, text in lowered.items()}
+    words = {index: set(features(text)) for index, text in lowered.items()}
     frequency = Counter(word for found in words.values() for word in found)
     buckets: defaultdict[str, list[int]] = defaultdict(list)
     for index, found in words.items():
@@ -185,7 +185,12 @@ def _alike(left: str, right: str) -> bool:
     return bool(Indel.normalized_similarity(left, right, score_cutoff=LEAST_RATIO))
 
 
-def _features(text: str) -> list[str]:
+def is_small_word(word: str) -> bool:
+    """Whether a word says nothing of its own: articles, prepositions."""
+    return word in _SMALL_WORDS
+
+
+def features(text: str) -> list[str]:
     """Words, or trigrams of characters where words are few, as in Chinese or Japanese."""
     words = _WORD.findall(text)
     return words if len(words) >= RAREST else [text[i : i + 3] for i in range(len(text) - 2)]

@@ -5,13 +5,16 @@ its own text, are neither right nor wrong: a ranking leaves them out, and hard n
 count. Where the rows say which positives are
 definitions, a query for a definition searches all definitions and a query for a name all names: preferring
 long texts to short ones is not knowledge of the domain. Texts that fold alike (`text.fold`) are one text.
+
+Queries that share a `group`, an anchor or a right text, directly or through others, rise and fall together: they are
+one concept of the statistics. The trainer joins rows without a `group` in the same way.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,6 +24,7 @@ import numpy as np
 from embedkit.data.reading import read_entries
 from embedkit.data.records import Pair, split_path
 from embedkit.data.shapes import holds_pairs, read_pairs
+from embedkit.disjoint_sets import joined
 from embedkit.errors import UserError
 from embedkit.ranking.particles import Variant, with_particles
 from embedkit.ranking.retrieval import Places
@@ -83,14 +87,16 @@ class TestSet:
         return found.hexdigest()[:16]
 
 
-def sibling_files(test: Path) -> tuple[Path, ...]:
-    """The files of one split, `test` last: `pairs.jsonl`, `pairs.dev.jsonl` and `pairs.test.jsonl`, where there."""
+def sibling_files(test: Path, trained_on: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """The pairs files whose texts a test searches, `test` last: `pairs.jsonl`, `pairs.dev.jsonl`, `pairs.test.jsonl`.
+
+    A file of another name searches what the model was `trained_on` and its splits, else the `pairs.jsonl` beside it.
+    """
     stem, _, part = test.stem.rpartition(".")
-    if not stem or part not in ("dev", "test"):
-        return (test,)
-    train = test.with_name(stem + test.suffix)
-    beside = (split_path(train, name) for name in ("train", "dev", "test"))
-    return (*(path for path in beside if path != test and path.is_file()), test)
+    is_split = stem and part in ("dev", "test") and (own := test.with_name(stem + test.suffix)).is_file()
+    trains = (own,) if is_split else (*(trained_on or (test.with_name("pairs.jsonl"),)), test)
+    beside = dict.fromkeys(split_path(train, name) for train in trains for name in ("train", "dev", "test"))
+    return (*(path for path in beside if path != test and path.is_file() and holds_pairs(path)), test)
 
 
 def sampled(rows: Sequence[Pair], size: int | None) -> tuple[Pair, ...]:
@@ -102,15 +108,18 @@ def sampled(rows: Sequence[Pair], size: int | None) -> tuple[Pair, ...]:
     return tuple(pair for pair in rows if pair.anchor in drawn)
 
 
-def read_test_set(test: Path, *, corpus: Path | None = None, sample: int | None = None) -> TestSet:
+def read_test_set(
+    test: Path, *, corpus: Path | None = None, sample: int | None = None, trained_on: Sequence[Path] = ()
+) -> TestSet:
     """Read the test file, its siblings and the corpus (a glossary's definitions or a pairs file's positives).
 
-    With `sample`, the rows of so many anchors are asked and all texts are searched.
+    With `sample`, the rows of so many anchors are asked and all texts are searched. What the model was `trained_on`
+    belongs to the texts, whatever the test file's name.
 
     Raises:
         UserError: a bad row, an empty file, or no query with an answer in the corpus.
     """
-    by_file = {path: tuple(read_pairs(path)) for path in sibling_files(test)}
+    by_file = {path: tuple(read_pairs(path)) for path in sibling_files(test, trained_on)}
     rows = by_file[test]
     if not rows:
         raise UserError("holds no test rows", place=str(test))
@@ -204,16 +213,26 @@ def _queries(
     for pair in rows:
         grouped.setdefault((pair.anchor, pair.kind), []).append(pair)
     queries: list[JudgedQuery] = []
+    ties: list[set[str]] = []
     dropped: Counter[str] = Counter()
     for pairs in grouped.values():
         window = windows[_role(pairs[0])]
         query = _query(pairs, places[window], window, members)
         if len(query.relevant):
             queries.append(query)
+            ties.append({key for pair in pairs for key in _ties(pair)})
         else:
             alone = all(fold(pair.positive) == fold(pair.anchor) for pair in pairs)
             dropped[OWN_TEXT if alone else NO_POSITIVE] += 1
-    return queries, dropped
+    first = joined(ties)
+    return [
+        replace(query, concept=queries[at].concept) for query, at in zip(queries, first, strict=True)
+    ], dropped
+
+
+def _ties(pair: Pair) -> tuple[str, ...]:
+    """What joins a row to others of its concept: its group, and its texts."""
+    return concept_of(pair), f"text {fold(pair.anchor)}", f"text {fold(pair.positive)}"
 
 
 def _find(keys: set[str], texts: Sequence[str], window: tuple[int, int]) -> Iterator[tuple[str, int]]:

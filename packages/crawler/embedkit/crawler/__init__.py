@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedkit.crawler.run.options import CrawlOptions as CrawlOptions
 
 # A folder imports only itself and those before it.
-FOLDERS = ("fetch", "extract", "sources", "output", "run")
+FOLDERS = ("fetch", "extract", "formats", "sources", "output", "run")
 __all__ = ("CrawlOptions", "CrawlResult", "crawl")
 
 

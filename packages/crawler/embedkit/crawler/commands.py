@@ -29,7 +29,9 @@ def crawl(
     ] = None,
     from_file: Annotated[
         list[Path] | None,
-        typer.Option(help="A saved page (HTML, Markdown, MediaWiki JSON) or a folder of them; repeatable."),
+        typer.Option(
+            help="A page or file (HTML, Markdown, TBX, SKOS, CSV, ...), a folder or a .zip of them; repeatable."
+        ),
     ] = None,
     from_dump: Annotated[
         list[Path] | None,
@@ -59,6 +61,12 @@ def crawl(
     gate: Annotated[
         bool, typer.Option("--gate/--no-gate", help="Refuse a page that is not a glossary.")
     ] = True,
+    follow_pages: Annotated[
+        bool,
+        typer.Option(
+            "--follow-pages", help="Read the other pages of a glossary that is split: A-L, M-Z, next."
+        ),
+    ] = False,
     align: Annotated[
         bool,
         typer.Option(
@@ -125,6 +133,7 @@ def crawl(
             select_term=select_term,
             select_definition=select_definition,
             gate=gate,
+            follow_pages=follow_pages,
             align=align,
             align_to=align_to or (),
             diff=diff,

@@ -37,7 +37,7 @@ def evaluate(
     similarity: Annotated[
         Path | None,
         typer.Option(
-            help="Graded pairs of everyday language, to measure forgetting; by default the 300 that ship with embedkit."
+            help="Graded pairs of everyday language, to measure forgetting; by default 1,203 that ship with embedkit."
         ),
     ] = None,
     known: Annotated[

@@ -31,10 +31,13 @@ from embedkit.evaluation.report.card import fill_card
 from embedkit.evaluation.report.page import PAGE_FILE, try_write_page
 from embedkit.evaluation.report.terminal import evaluation_lines
 from embedkit.evaluation.result import EvaluationParts, evaluation_of
+from embedkit.evaluation.sets.leaks import leaks_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
+from embedkit.models.tracking import log_evaluation
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.leak import Leak, TestRow, find_leaks, require_no_leaks, rows_of
+from embedkit.ranking.fingerprints import TestRow
+from embedkit.ranking.leak import Leak, require_no_leaks, rows_of
 from embedkit.ranking.queries import TestSet
 
 
@@ -53,9 +56,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
         AnswerNoError: test rows were trained on, or the model misses a bound (after the files are written).
     """
     plan = plan_evaluation(options)
+    print_plan(plan)
     leaks = _leaks(plan)
     require_no_leaks(leaks, allow_leak=options.allow_leak)
-    print_plan(plan)
     models = ModelPair(Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model))
     found = _findings(plan, models, options.resampling)
     measured = EvaluationParts(
@@ -68,6 +71,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     written = _write(plan.output, result, found.asked)
     if plan.run and plan.output == plan.run.folder:
         fill_card(plan.run.folder, result, test=plan.test_file)
+    if plan.run:
+        numbers = {f"test/{metric.name}": metric.after for metric in result.metrics}
+        log_evaluation(plan.run.folder, plan.output, verdict=result.word, metrics=numbers)
     if options.as_json:
         out_json(to_object(result))
     else:
@@ -78,23 +84,14 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
 
 
 def _leaks(plan: EvaluationPlan) -> tuple[Leak, ...]:
-    """The test rows held against what the model was trained on, and the baseline where it is a run.
-
-    Of known questions the text alone must be new, as composing has proven for near ones; their answers are trained on.
-    """
     tests = plan.tests
     rows = (
         rows_of(tests.rows)
         if isinstance(tests, TestSet)
         else [TestRow(tested_texts(row)) for row in tests.rows]
     )
-    found = [find_leaks(rows, train=plan.run.trained_on if plan.run else (), side="model")]
-    if plan.baseline_run:
-        found.append(find_leaks(rows, train=plan.baseline_run.trained_on, side="baseline"))
-    if plan.known and plan.run and plan.run.trained_on:
-        asked = [TestRow((question.text,)) for question in plan.known.questions]
-        found.append(find_leaks(asked, train=plan.run.trained_on, side="known questions", nearly=False))
-    return tuple(found)
+    asked = [TestRow((question.text,)) for question in plan.known.questions] if plan.known else []
+    return tuple(leaks_of(rows, asked, run=plan.run, baseline=plan.baseline_run))
 
 
 def _findings(plan: EvaluationPlan, models: ModelPair, resampling: Resampling) -> Findings:

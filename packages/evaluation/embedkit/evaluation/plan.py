@@ -98,7 +98,7 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     _refuse_final(run)
     baseline = find_baseline(options.baseline, run)
     test_file = options.test or default_test_file(run)
-    tests = _read_tests(test_file, options)
+    tests = _read_tests(test_file, options, run)
     similarity = options.similarity or default_similarity_file()
     read_graded(similarity)
     task = tests.task if isinstance(tests, RowTests) else "retrieval"
@@ -131,10 +131,11 @@ def _refuse_final(run: Run | None) -> None:
         )
 
 
-def _read_tests(path: Path, options: EvaluateOptions) -> TestSet | RowTests:
+def _read_tests(path: Path, options: EvaluateOptions, run: Run | None) -> TestSet | RowTests:
     tests = read_row_tests(path)
     if tests is None:
-        return read_test_set(path, corpus=options.corpus, sample=options.sample_size)
+        trained_on = run.trained_on if run else ()
+        return read_test_set(path, corpus=options.corpus, sample=options.sample_size, trained_on=trained_on)
     if options.corpus:
         raise UserError("--corpus is for test files of pairs: other rows are not searched", place=str(path))
     if options.sample_size:
@@ -158,11 +159,24 @@ def find_baseline(name: str | None, run: Run | None) -> ModelSource | None:
 
 
 def print_plan(plan: EvaluationPlan) -> None:
-    """Say what is compared with what."""
+    """Say what is compared with what; how much is asked and searched stands first."""
     tests = plan.tests
-    if plan.prompts:
-        prompts = ", ".join(map(repr, plan.prompts.values()))
-        say("both models get the prompts of the run: {prompts}", prompts=prompts)
+    if isinstance(tests, TestSet):
+        say(
+            "{queries} queries over {corpus} texts ({name}): {models}",
+            queries=len(tests.queries),
+            corpus=len(tests.corpus),
+            name=tests.corpus_name,
+            models=_models(plan),
+        )
+    else:
+        say(
+            "{rows} {unit} ({name}): {models}",
+            rows=len(tests.rows),
+            unit=tr(UNITS[tests.task]),
+            name=tests.file,
+            models=_models(plan),
+        )
     if plan.known:
         say(
             "{questions} questions for known terms over {entries} entries ({name})",
@@ -170,32 +184,14 @@ def print_plan(plan: EvaluationPlan) -> None:
             entries=len(plan.known.entries),
             name=plan.known.corpus,
         )
+    if plan.prompts:
+        prompts = ", ".join(map(repr, plan.prompts.values()))
+        say("both models get the prompts of the run: {prompts}", prompts=prompts)
     if not plan.compared:
         say("no baseline: levels and no verdict; name a model with --baseline to compare")
-    if isinstance(tests, TestSet) and not plan.compared:
-        say(
-            "{queries} queries over {corpus} texts ({name}): {model}",
-            queries=len(tests.queries),
-            corpus=len(tests.corpus),
-            name=tests.corpus_name,
-            model=plan.model,
-        )
-        return
-    if isinstance(tests, TestSet):
-        say(
-            "{queries} queries over {corpus} texts ({name}): {model} against {baseline}",
-            queries=len(tests.queries),
-            corpus=len(tests.corpus),
-            name=tests.corpus_name,
-            model=plan.model,
-            baseline=plan.baseline,
-        )
-        return
-    say(
-        "{rows} {unit} ({name}): {model} against {baseline}",
-        rows=len(tests.rows),
-        unit=tr(UNITS[tests.task]),
-        name=tests.file,
-        model=plan.model,
-        baseline=plan.baseline,
-    )
+
+
+def _models(plan: EvaluationPlan) -> str:
+    if not plan.compared:
+        return str(plan.model)
+    return tr("{model} against {baseline}", model=plan.model, baseline=plan.baseline)

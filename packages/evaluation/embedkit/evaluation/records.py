@@ -16,9 +16,11 @@ from embedkit.ranking.leak import Leak
 
 Word = Literal["SHIP", "NOT YET", "NO DIFFERENCE", "DO NOT SHIP"]
 Task = Literal["retrieval", "graded", "binary", "triplet", "labelled"]
+# What became of everyday language: its interval lies above, below or around minus the tolerance.
+Kept = Literal["kept", "forgotten", "cannot tell"]
 # What decided a verdict besides the first metric's interval.
 Reason = Literal["", "forgotten", "slice", "unseen", "floor", "few"]
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE_NAME = "metrics.json"
 
 
@@ -72,12 +74,12 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgetting:
-    """Spearman on graded pairs of everyday language. `lost`: it falls by more than the tolerance for certain."""
+    """Spearman on graded pairs of everyday language, and the word that its interval allows."""
 
     file: str
     pairs: int
     tolerance: float
-    lost: bool
+    word: Kept = "cannot tell"
     metric: MetricResult
     languages: tuple[Slice, ...]
 
@@ -184,6 +186,7 @@ class KnownFindings:
 
     queries: int
     concepts: int
+    largest_concept: int = 0
     own: int
     entries: int
     corpus: str
@@ -217,12 +220,13 @@ class Similarities:
 class Findings:
     """The part of an `Evaluation` that depends on what was tested; `metrics[0]` decides.
 
-    `queries` counts queries or rows, `concepts` what the bootstrap resampled.
+    `queries` counts queries or rows, `concepts` what the bootstrap resampled; `largest_concept` of them are one.
     """
 
     task: Task
     queries: int
     concepts: int
+    largest_concept: int = 0
     metrics: tuple[MetricResult, ...]
     dimensions_before: int
     dimensions_after: int
@@ -318,6 +322,7 @@ class Evaluation:
     floor: Mapping[str, float] = field(default_factory=dict)
     compared: bool = True
     reason: Reason = ""
+    largest_concept: int = 0
 
     @property
     def primary(self) -> MetricResult:

@@ -1,4 +1,4 @@
-"""Command signatures of explore: search, similarity, odd-one-out, cluster, recommend, graph, faq."""
+"""Command signatures of explore: search, similarity, odd-one-out, cluster, classify, recommend, graph, faq."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,13 @@ class SimilarityFunction(StrEnum):
     DOT = "dot"
     EUCLIDEAN = "euclidean"
     MANHATTAN = "manhattan"
+
+
+class ClassifyMethod(StrEnum):
+    """How labels are learnt."""
+
+    KNN = "knn"
+    PROBE = "probe"
 
 
 class SearchRanker(StrEnum):
@@ -143,6 +150,50 @@ def cluster(
     )
 
 
+def classify(
+    labelled: Annotated[
+        str,
+        typer.Option(
+            "--labelled", help="Texts with their labels: .csv, .tsv or .jsonl (text, label); - for stdin."
+        ),
+    ],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to label; none: only measure.")] = None,
+    file: FileOption = None,
+    column: ColumnOption = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="The column of labels; by default label, class, category …")
+    ] = None,
+    method: Annotated[
+        ClassifyMethod | None,
+        typer.Option(help="knn: nearest neighbours; probe: logistic regression; by default the better one."),
+    ] = None,
+    model: ModelOption = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write text, label, confidence to a .csv or .jsonl.")
+    ] = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Label texts after the example of a few labelled ones, and say how often that is right."""
+    from embedkit.explore.classify import ClassifyOptions
+    from embedkit.explore.classify import classify as run
+
+    run(
+        ClassifyOptions(
+            labelled=labelled,
+            texts=texts or (),
+            file=file,
+            column=column,
+            label_column=label_column,
+            method=method.value if method else None,
+            model=model,
+            output=output,
+            force=force,
+            as_json=json_,
+        )
+    )
+
+
 def recommend(
     term: Annotated[str, typer.Argument(help="A term of the glossary, by any of its names, or any text.")],
     model: ModelOption = None,
@@ -238,6 +289,7 @@ def register(app: typer.Typer) -> None:
     app.command("similarity")(similarity)
     app.command("odd-one-out")(odd_one_out)
     app.command("cluster")(cluster)
+    app.command("classify")(classify)
     app.command("recommend")(recommend)
     app.command("graph")(graph)
     app.command("faq")(faq)

@@ -15,7 +15,6 @@ from embedkit.data.entries import Entry
 from embedkit.models.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
-from embedkit.models.run_folder import run_of
 from embedkit.models.vectors import Encoder
 
 
@@ -63,9 +62,7 @@ def print_result(result: Any, lines: Iterable[str], options: ModelOptions) -> No
 
 
 def warn_if_unreadable(encoder: Encoder, texts: Sequence[str]) -> None:
-    """Say so when a model that was not trained here does not know the script of the texts: its answers mean nothing."""
-    if run_of(encoder.source) is not None:
-        return
+    """Say so when a model does not know the script of the texts: its answers mean nothing."""
     share = unreadable_share(encoder.source, texts)
     if share > UNREADABLE_SHARE:
         warn(

@@ -71,8 +71,8 @@ def similarity(options: SimilarityOptions) -> SimilarityResult:
     encoder = open_encoder(options.model)
     warn_if_unreadable(encoder, given)
     chosen = tuple(dict.fromkeys(options.functions)) or (FUNCTIONS if len(given) == 2 else FUNCTIONS[:1])
-    vectors = encoder.model.encode_document(list(given), batch_size=64, show_progress_bar=False)
-    matrices = tuple(_matrix(name, np.asarray(vectors, dtype=np.float64)) for name in chosen)
+    vectors = encoder.raw(given).astype(np.float64)
+    matrices = tuple(_matrix(name, vectors) for name in chosen)
     result = SimilarityResult(model=encoder.source.requested, texts=given, matrices=matrices)
     print_result(result, _pair_lines(result) if len(given) == 2 else _matrix_lines(result), options)
     return result

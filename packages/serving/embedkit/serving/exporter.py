@@ -32,16 +32,17 @@ EXPORTS = "exports"
 RECORD = "export.json"
 _PAPERS = ("README*", "LICEN[CS]E*", "NOTICE*")
 _LIBRARIES = ("onnx", "onnxruntime", "openvino")
-# In the older form of the configs each way of pooling has a switch of its own.
+# In the older form of the configs each way of pooling has a switch of its own; several are put together in this order.
 _POOLING = {
     "cls": "pooling_mode_cls_token",
-    "mean": "pooling_mode_mean_tokens",
     "max": "pooling_mode_max_tokens",
+    "mean": "pooling_mode_mean_tokens",
     "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
     "weightedmean": "pooling_mode_weightedmean_tokens",
     "lasttoken": "pooling_mode_lasttoken",
 }
 _LONG_TEXT = 20  # sentences
+_TURNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +136,13 @@ def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
 def _older_pooling(config: dict[str, Any]) -> dict[str, Any]:
     if "pooling_mode" not in config:
         return config
-    modes = config["pooling_mode"]
+    given = config["pooling_mode"]
+    modes = [given] if isinstance(given, str) else list(given)
+    if modes != [mode for mode in _POOLING if mode in modes]:
+        return config
     return {
         "word_embedding_dimension": config["embedding_dimension"],
-        **{
-            switch: mode in ([modes] if isinstance(modes, str) else modes)
-            for mode, switch in _POOLING.items()
-        },
+        **{switch: mode in modes for mode, switch in _POOLING.items()},
         "include_prompt": config["include_prompt"],
     }
 
@@ -166,12 +167,13 @@ def _recipe(model: SentenceTransformer) -> dict[str, Any]:
 def _write_graphs(
     model: SentenceTransformer, backends: Sequence[Backend], folder: Path, *, weights: str
 ) -> dict[str, Any]:
-    """Write each graph into the folder, and compare it with torch."""
+    """Write each graph into the folder, compare it with torch, and time all of them in turns."""
     cached = {backend: make_graph(model, backend, weights=weights) for backend in backends}
     sample = _sample()
     expected = model.encode(sample, show_progress_bar=False)
-    torch_speed = _texts_per_s(model, sample[:-1])
-    graphs: dict[str, Any] = {}
+    transformer: Any = model[0]
+    engines: dict[str, Any] = {"torch": transformer.model}
+    graphs: dict[str, dict[str, Any]] = {}
     for backend, graph in cached.items():
         path = folder / GRAPHS[backend]
         path.parent.mkdir(exist_ok=True)
@@ -179,23 +181,26 @@ def _write_graphs(
         for part in sorted(file for file in graph.parent.glob(f"{graph.stem}.*") if file.is_file()):
             files.append(shutil.copyfile(part, path.with_name(part.name)))
         agreement = run_graph(model, backend, path, sample=sample, expected=expected)
-        size, speed = sum(file.stat().st_size for file in files), _texts_per_s(model, sample[:-1])
-        say(
-            "{backend}: {mb:.1f} MB, {speed:.0f} texts/s; torch: {torch:.0f} texts/s (one measurement)",
-            backend=backend,
-            mb=size / 1e6,
-            speed=speed,
-            torch=torch_speed,
-        )
+        engines[backend] = transformer.model
         graphs[backend] = {
             "file": GRAPHS[backend],
-            "bytes": size,
+            "bytes": sum(file.stat().st_size for file in files),
             "sha256": {str(file.relative_to(folder)): sha256_file(file) for file in files},
             "cosine_mean": round(agreement.mean, 6),
             "cosine_least": round(agreement.least, 6),
-            "texts_per_s": round(speed, 1),
         }
-    return {"graphs": graphs, "sample_texts": len(sample), "torch_texts_per_s": round(torch_speed, 1)}
+    speeds = _texts_per_s(model, engines, sample[:-1])
+    for name, found in graphs.items():
+        found["texts_per_s"] = speeds[name]
+        say(
+            "{backend}: {mb:.1f} MB, {speed:.0f} texts/s; torch: {torch:.0f} texts/s (best of {turns} turns)",
+            backend=name,
+            mb=found["bytes"] / 1e6,
+            speed=speeds[name],
+            torch=speeds["torch"],
+            turns=_TURNS,
+        )
+    return {"graphs": graphs, "sample_texts": len(sample), "torch_texts_per_s": speeds["torch"]}
 
 
 def _sample() -> list[str]:
@@ -205,10 +210,19 @@ def _sample() -> list[str]:
     return [*sentences, " ".join(sentences[:_LONG_TEXT])]
 
 
-def _texts_per_s(model: SentenceTransformer, texts: Sequence[str]) -> float:
-    start = time.perf_counter()
-    model.encode(list(texts), show_progress_bar=False)
-    return len(texts) / (time.perf_counter() - start)
+def _texts_per_s(
+    model: SentenceTransformer, engines: dict[str, Any], texts: Sequence[str]
+) -> dict[str, float]:
+    """Each engine's best of several turns, one after the other: a busy moment does not stay with one of them."""
+    transformer: Any = model[0]
+    best = dict.fromkeys(engines, 0.0)
+    for _ in range(_TURNS):
+        for name, engine in engines.items():
+            transformer.model = engine
+            start = time.perf_counter()
+            model.encode(list(texts), show_progress_bar=False)
+            best[name] = max(best[name], len(texts) / (time.perf_counter() - start))
+    return {name: round(speed, 1) for name, speed in best.items()}
 
 
 def _read(path: Path) -> Any:

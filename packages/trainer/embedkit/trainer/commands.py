@@ -93,6 +93,22 @@ def compare(
     run(config=config, losses=losses, sts=sts, sets=sets or (), force=force, as_json=json_)
 
 
+def label(
+    input_: Annotated[Path, typer.Option("--input", help="Pairs of texts, with grades or without: .jsonl.")],
+    teacher: Annotated[str, typer.Option(help="A cross-encoder with one score: a folder or a hub id.")],
+    output: Annotated[Path, typer.Option(help="File of the graded pairs; - for stdout.")] = Path(
+        "data/graded.jsonl"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Let a cross-encoder grade pairs of texts, to train on with the loss cosent or cosine."""
+    from embedkit.trainer.rows.label import LabelOptions
+    from embedkit.trainer.rows.label import label as run
+
+    run(LabelOptions(input=input_, teacher=teacher, output=output, force=force, as_json=json_))
+
+
 @config_app.command("init")
 def config_init(
     output: Annotated[Path, typer.Option("--output", help="File to write, - for stdout.")] = Path("cfg.json"),
@@ -100,12 +116,16 @@ def config_init(
         Path | None,
         typer.Option(help="Rows to suit; by default data/pairs.jsonl or pairs.jsonl, where there is one."),
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="Base model; auto: the smallest on this machine that reads the rows' languages."),
+    ] = "",
     force: ForceOption = False,
 ) -> None:
     """Write a config with the settings that measured best for rows like these."""
     from embedkit.trainer.settings import config_init as run
 
-    run(output=output, pairs=pairs, force=force)
+    run(output=output, pairs=pairs, model=model, force=force)
 
 
 @config_app.command("validate")
@@ -148,4 +168,5 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("finalize")(finalize)
     app.command("compare")(compare)
+    app.command("label")(label)
     app.add_typer(config_app)

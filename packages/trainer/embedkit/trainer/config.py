@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Union
 
 from pydantic import ConfigDict, Field, model_validator
@@ -293,7 +293,9 @@ class OutputSection(ConfigSection):
     )
     checkpoint_keep: int = Field(default=1, ge=1, description="Checkpoints to keep, the newest.")
     report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
-        default_factory=list, description="Trackers that get the same numbers; each must be installed."
+        default_factory=list,
+        description="Trackers that get the same numbers; each must be installed. mlflow also gets settings, files "
+        "and the model.",
     )
 
 
@@ -342,6 +344,64 @@ _OLD_SETTINGS = {
     "matryoshka_dims": "matryoshka_dims",
 }
 
+# What other tools call a setting, and a value, in small letters.
+_OTHER_NAMES = {
+    **dict.fromkeys(("learning_rate", "base_lr", "max_lr"), "optim.lr"),
+    **dict.fromkeys(("per_device_train_batch_size", "train_batch_size", "bs"), "train.batch_size"),
+    **dict.fromkeys(("num_train_epochs", "num_epochs", "n_epochs"), "train.epochs"),
+    **dict.fromkeys(("fp16", "bf16", "torch_dtype", "precision", "mixed_precision", "use_amp"), "dtype"),
+    **dict.fromkeys(("optimizer", "optimiser", "optim_name", "optimizer_name"), "optim.name"),
+    **dict.fromkeys(("lr_scheduler", "lr_scheduler_type", "schedule"), "optim.scheduler"),
+    **dict.fromkeys(("warmup", "warmup_steps", "warmup_proportion"), "optim.warmup_ratio"),
+    **dict.fromkeys(("clip_grad_norm", "gradient_clip_val", "max_norm"), "optim.max_grad_norm"),
+    **dict.fromkeys(("gradient_accumulation_steps", "accumulate_grad_batches"), "train.grad_accum_steps"),
+    "gradient_checkpointing": "train.grad_checkpointing",
+    **dict.fromkeys(("mini_batch_size", "chunk_size"), "train.micro_batch_size"),
+    **dict.fromkeys(("max_seq_length", "max_seq_len", "max_len", "model_max_length"), "train.max_length"),
+    **dict.fromkeys(("dataloader_num_workers", "workers"), "train.num_workers"),
+    **dict.fromkeys(("metric_for_best_model", "best_model_metric"), "train.best_metric"),
+    **dict.fromkeys(("evaluation_steps", "eval_every"), "train.eval_steps"),
+    **dict.fromkeys(("early_stopping", "patience"), "train.early_stopping_patience"),
+    **dict.fromkeys(("pooling_mode", "pooler"), "train.pooling"),
+    **dict.fromkeys(
+        ("model", "model_name", "model_name_or_path", "base_model", "pretrained_model"), "model_id"
+    ),
+    **dict.fromkeys(("tokenizer", "tokenizer_name"), "tokenizer_id"),
+    **dict.fromkeys(("random_seed", "random_state"), "seed"),
+    **dict.fromkeys(("output_dir", "output_path", "out_dir"), "output.save_dir"),
+    **dict.fromkeys(("run_name", "experiment_name"), "output.save_name"),
+    **dict.fromkeys(("logging_steps", "log_every"), "output.log_steps"),
+    **dict.fromkeys(("save_steps", "checkpoint_save_steps"), "output.checkpoint_steps"),
+    **dict.fromkeys(("save_total_limit", "checkpoint_save_total_limit"), "output.checkpoint_keep"),
+    **dict.fromkeys(("train_file", "train_path", "train_data", "dataset", "dataset_name"), "data.pairs_path"),
+    **dict.fromkeys(("eval_file", "validation_file", "dev_file"), "data.dev_path"),
+    **dict.fromkeys(("max_train_samples", "max_samples"), "data.max_rows"),
+    **dict.fromkeys(("num_negatives", "train_group_size"), "data.max_hard_negatives"),
+    **dict.fromkeys(("tau", "temp"), "loss.temperature"),
+    **dict.fromkeys(("loss_name", "loss_fn", "criterion"), "loss.name"),
+    **dict.fromkeys(("lora_r", "lora_rank"), "lora.r"),
+    "lora_alpha": "lora.alpha",
+    "lora_dropout": "lora.dropout",
+}
+_OTHER_VALUES = {
+    **dict.fromkeys(("fp32", "float", "single", "32"), "float32"),
+    **dict.fromkeys(("fp16", "half", "16", "16-mixed"), "float16"),
+    **dict.fromkeys(("bf16", "bf16-mixed"), "bfloat16"),
+    **dict.fromkeys(("gpu", "cuda:0"), "cuda"),
+    **dict.fromkeys(("multiplenegativesrankingloss", "infonce", "info_nce", "mnr"), "mnrl"),
+    "cachedmultiplenegativesrankingloss": "cached_mnrl",
+    "gistembedloss": "gist",
+    "cachedgistembedloss": "cached_gist",
+    "batchalltripletloss": "batch_all_triplet",
+    "batchhardtripletloss": "batch_hard_triplet",
+    "batchsemihardtripletloss": "batch_semi_hard_triplet",
+    "tripletloss": "triplet",
+    "softmaxloss": "softmax",
+    "cosentloss": "cosent",
+    "cosinesimilarityloss": "cosine",
+    "angleloss": "angle",
+}
+
 
 def shared_settings(settings: Mapping[str, Any], loss: str) -> dict[str, Any]:
     """A loss by its name alone: `settings` of another loss, as far as this one has them."""
@@ -388,6 +448,18 @@ class RunConfig(ConfigSection):
     SHORT_FORMS: ClassVar[Mapping[str, str]] = {"loss": "loss.name", "train.loss": "loss.name"}
     OLD_KEYS: ClassVar[Mapping[str, str]] = {
         f"train.{old}": f"loss.{new}" for old, new in _OLD_SETTINGS.items()
+    }
+    IGNORED_KEYS: ClassVar[Sequence[str]] = ("hf.default_task", "hf.loader")
+    OTHER_NAMES: ClassVar[Mapping[str, str]] = _OTHER_NAMES
+    OTHER_VALUES: ClassVar[Mapping[str, str]] = _OTHER_VALUES
+    USUAL: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "optim.lr": (1e-6, 1e-3),
+        "train.epochs": (1, 50),
+        "train.batch_size": (8, 4096),
+        "loss.temperature": (0.005, 0.5),
+        "loss.scale": (5, 100),
+        "optim.weight_decay": (0, 0.3),
+        "optim.warmup_ratio": (0, 0.3),
     }
 
     @model_validator(mode="before")

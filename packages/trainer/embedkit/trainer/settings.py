@@ -17,11 +17,20 @@ from embedkit.data.shapes import NAMES, Shape, shape_of
 from embedkit.errors import AnswerNoError
 from embedkit.files import STDIO, refuse_existing, write_text
 from embedkit.messages import tr
+from embedkit.models.bases import base_named, bases_for, choose_base, is_here, names_of
+from embedkit.models.readable import SAMPLE_TEXTS, UNREADABLE_SHARE, unreadable_share
+from embedkit.models.resolve import resolve_model
+from embedkit.text import language_of
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.fit import is_inference_class, losses_for
 
 DEFAULT_CONFIG = Path("cfg.json")
+AUTO = "auto"
+NAMED_BASES = 3
+LEAST_SHARE = 0.05
+# Every so many rows one text is looked at.
+SAMPLED = 10
 # What `config init` writes: the fields a person changes first; the rest are defaults (`config show`).
 _FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
     "loss": ("name", "temperature", "symmetric"),
@@ -35,13 +44,15 @@ _FIRST_FIELDS: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFacts:
     """What `config init` chooses by; `concepts` counts those that rows name, `inference` says that every class is an
-    inference class.
+    inference class; `languages` are those of a twentieth of the rows and more; `texts` are a sample.
     """
 
     shape: Shape = "pairs"
     rows: int = 0
     concepts: int = 0
     inference: bool = True
+    languages: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
 
     @property
     def loss(self) -> str:
@@ -77,8 +88,9 @@ def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
     return {"model_id": values["model_id"], "seed": values["seed"], **sections}
 
 
-def config_init(*, output: Path, pairs: Path | None = None, force: bool = False) -> None:
-    """Write the starter config that suits `pairs`, by default the rows that `train` would find.
+def config_init(*, output: Path, pairs: Path | None = None, model: str = "", force: bool = False) -> None:
+    """Write the starter config that suits `pairs`, by default the rows that `train` would find. The base model is
+    `model`; with `auto` the smallest on this machine that reads the rows' languages.
 
     Raises:
         UserError: `pairs` cannot be read, or `output` is there and is kept.
@@ -89,6 +101,8 @@ def config_init(*, output: Path, pairs: Path | None = None, force: bool = False)
     config = starter_config(facts)
     if pairs:
         config["data"]["pairs_path"] = str(pairs)
+    if model:
+        _set_model(config, model, facts)
     write_text(output, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
     if facts.concepts:
         say(
@@ -101,21 +115,65 @@ def config_init(*, output: Path, pairs: Path | None = None, force: bool = False)
         )
     elif facts.shape != "pairs":
         say("{file}: {shape}: loss {loss}", file=file, shape=tr(NAMES[facts.shape]), loss=facts.loss)
+    _say_what_is_read(config["model_id"], facts)
     if str(output) != STDIO:
         say("{path} written; `embedkit config show --config {path} --origin` explains it", path=output)
 
 
+def _set_model(config: dict[str, Any], model: str, facts: RowFacts) -> None:
+    """Set the base model and, where it was trained with prompts that it does not bring, those."""
+    chosen = choose_base(facts.languages) if model == AUTO else base_named(model)
+    if chosen is not None:
+        config["model_id"] = chosen.id
+        if chosen.query_prompt:
+            config["train"] |= {
+                "query_prompt": chosen.query_prompt,
+                "document_prompt": chosen.document_prompt,
+            }
+    elif model != AUTO:
+        config["model_id"] = model
+
+
+def _say_what_is_read(model: str, facts: RowFacts) -> None:
+    """Say so when the base model cannot read the rows, and what to do about it."""
+    if not facts.texts or not is_here(model):
+        return
+    share = unreadable_share(resolve_model(model, network=False), facts.texts)
+    if share > UNREADABLE_SHARE:
+        say(
+            "{model} cannot read {percent} % of these rows: train adds tokens for them (train.extend_vocabulary)",
+            model=model,
+            percent=round(100 * share),
+        )
+        say(
+            "models that read {languages}: {names}",
+            languages=", ".join(sorted(facts.languages)),
+            names=names_of(bases_for(facts.languages)[:NAMED_BASES]),
+        )
+
+
 def _row_facts(path: Path) -> RowFacts:
     shape: Shape | None = None
-    per_concept = Counter[str]()
-    inference = True
-    for _, row in read_objects(path):
+    per_concept, languages = Counter[str](), Counter[str]()
+    inference, texts = True, list[str]()
+    for number, (_, row) in enumerate(read_objects(path)):
         shape = shape or shape_of(row)
+        text = next((value for value in row.values() if isinstance(value, str)), "")
+        languages[str(row.get("lang") or language_of(text))] += 1
+        if number % SAMPLED == 0 and len(texts) < SAMPLE_TEXTS:
+            texts.append(text)
         if row.get("group"):
             per_concept[str(row["group"])] += 1
         inference = inference and (shape != "classed_pairs" or is_inference_class(row.get("label")))
     return RowFacts(
-        shape=shape or "pairs", rows=per_concept.total(), concepts=len(per_concept), inference=inference
+        shape=shape or "pairs",
+        rows=per_concept.total(),
+        concepts=len(per_concept),
+        inference=inference,
+        languages=frozenset(
+            lang for lang, count in languages.items() if lang and count >= LEAST_SHARE * languages.total()
+        ),
+        texts=tuple(texts),
     )
 
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from embedkit.compose.check.length import TooLong, over_chars
-from embedkit.compose.concepts.graph import Concepts, Hashes, Numbers, text_hash, text_key
+from embedkit.compose.check.stubs import see_target
+from embedkit.compose.concepts.claims import Hashes, Numbers, exact_key, text_hash, text_key
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.rows.drafts import looks_like_definition
-from embedkit.data.entries import Alias, Record
+from embedkit.data.entries import Record
 from embedkit.messages import Phrase
 from embedkit.text import fold, hash64
 
 CIRCULAR_WORDS = 2
 SHOWN_NAMES = 5
 _WORD = re.compile(r"\w+")
-_SEE = re.compile(
-    r"^(?:(?:see(?: also)?|refer to|synonym (?:of|for)|same as)[: ]+|[→⇒]\s*)"
-    r"[\"'“]?(?P<after>[^.;\n]{1,80}?)[\"'”]?[.。]?$"
-    r"|^[\"'“‘]?(?P<before>[^.;,\n]{1,40}?)[\"'”’]?(?: 항목| 표제어)?"
-    r"(?:(?:을\(를\)|를\(을\)|을|를)?\s*(?:참조|참고)\s*(?:하라|하시오|하세요|할 것|하십시오|바람)?"
-    r"|[을를]\s*(?:보라|볼 것|보세요|보시오|보십시오)"  # a view is 보기 and a colour is 보라
-    r"|\s*의\s*(?:비공식적인\s*)?(?:비슷한\s*말|동의어|유의어|준말|줄임말)|\s*[와과]\s*같은\s*말)[.。]?$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,7 @@ class _Seen:
             entry = record.entry
             name = text_key(entry.term)
             term[number], definition[number] = hash64(name), text_hash(entry.definition)
-            sense[number] = hash64(f"{name}\x1f{entry.lang}\x1f{entry.source}")
+            sense[number] = hash64(f"{exact_key(entry.term)}\x1f{entry.lang}\x1f{entry.source}")
             stated[number] = record.stated_pair
             defines[number] = not record.stated_pair or looks_like_definition(entry.definition)
         own = np.arange(size)
@@ -120,6 +113,8 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
 
 def _own_findings(record: Record, too_long: TooLong) -> Iterator[Problem]:
     term, definition = record.entry.term, record.entry.definition
+    for done in record.cleaned:
+        yield _problem(record, done, Phrase("read as {text}", text=_short(f"{term} = {definition}")))
     if term == definition:
         yield _problem(record, "self pair", Phrase("both sides are {text}", text=_short(term)))
     elif fold(term) == fold(definition):
@@ -170,41 +165,3 @@ def _is_circular(term: str, definition: str) -> bool:
     own = _WORD.findall(term.casefold())
     rest = [word for word in words if word not in own and word not in ("a", "an", "the", "is", "of")]
     return len(rest) < len(words) and len(rest) <= CIRCULAR_WORDS and set(own) <= set(words)
-
-
-def see_target(definition: str) -> str:
-    """The name that a definition such as `See X.` or `X 참조` only points at, or the empty string."""
-    match = _SEE.match(definition)
-    if not match:
-        return ""
-    return (match["after"] or match["before"] or "").strip()
-
-
-def resolve_stubs(records: Sequence[Record]) -> Iterator[tuple[int, Record]]:
-    """Yield the number and the replacement of each stub, such as `PWM: See pulse-width modulation.`
-
-    The stub's name becomes an alias of the entry that it points at. A stub that points at no entry, or at another
-    stub, becomes a pair of two names.
-    """
-    stubs = {
-        number: target
-        for number, record in enumerate(records)
-        if not record.stated_pair and (target := see_target(record.entry.definition))
-    }
-    wanted, named = set(map(text_key, stubs.values())), dict[str, Record]()
-    for number, record in enumerate(records) if stubs else ():
-        if number not in stubs and not record.stated_pair:
-            for name in (record.entry.term, *(alias.text for alias in record.entry.aliases)):
-                if (key := text_key(name)) in wanted:
-                    named.setdefault(key, record)
-    for number, name in stubs.items():
-        stub, entry = records[number], named.get(text_key(name))
-        if entry:
-            yield number, _redirected(stub, entry)
-        else:
-            yield number, replace(stub, entry=replace(stub.entry, definition=name), stated_pair=True)
-
-
-def _redirected(stub: Record, target: Record) -> Record:
-    names = (Alias(stub.entry.term, "redirect"), *stub.entry.aliases)
-    return replace(stub, entry=replace(target.entry, aliases=names))

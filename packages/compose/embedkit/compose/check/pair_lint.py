@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.compose.concepts.graph import text_hash
+from embedkit.compose.concepts.claims import text_hash
 from embedkit.data.records import Pair
 from embedkit.messages import Phrase
 from embedkit.text import fold, hash64

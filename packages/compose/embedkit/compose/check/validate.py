@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.compose.check.length import TooLong, length_check
-from embedkit.compose.check.lint import Problem, lint, over_merged, resolve_stubs
+from embedkit.compose.check.lint import Problem, lint, over_merged
 from embedkit.compose.check.pair_lint import pair_doubts
-from embedkit.compose.concepts.graph import build, text_key
+from embedkit.compose.check.stubs import resolve_stubs
+from embedkit.compose.concepts.claims import text_key
+from embedkit.compose.concepts.graph import build
 from embedkit.compose.concepts.han import say_without
 from embedkit.compose.export.record import pairs_spool
 from embedkit.compose.mine.synonyms import read_candidates

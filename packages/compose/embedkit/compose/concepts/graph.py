@@ -1,47 +1,59 @@
 """Which records speak of one concept: union-find over folded names, aliases, redirects, definitions.
 
-A name that several concepts claim (an ambiguous abbreviation, an everyday word) joins none of them and
-belongs to all: a text with that name is a negative of none of them. Linear in the number of names, of
-which 64-bit hashes are kept: some 100 bytes a record at the peak.
+A name that several concepts claim (an ambiguous abbreviation, an everyday word, a word whose meanings nothing links)
+joins none of them and belongs to all: a text with that name is a negative of none of them. Linear in the number of
+names, of which 64-bit hashes are kept: some 100 bytes a record at the peak.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.compose.concepts.acronyms import acronyms_of
-from embedkit.compose.concepts.han import one_form
+from embedkit.compose.concepts.claims import (
+    ABBREVIATION,
+    ALIAS,
+    EVERYDAY,
+    GENERIC,
+    NAME,
+    OPEN,
+    SHORT,
+    Claims,
+    Hashes,
+    Numbers,
+    is_generic,
+    short_key,
+    text_hash,
+)
+from embedkit.compose.concepts.evidence import SAME_DEFINITION, Evidence
 from embedkit.data.entries import Record
 from embedkit.disjoint_sets import DisjointSets
-from embedkit.ranking.near_duplicates import singular
-from embedkit.text import fold, hash64, is_acronym
+from embedkit.messages import Phrase
+from embedkit.text import fold
 
 MAX_CLAIMS = 8  # one word that more concepts than this claim is an everyday word
-EVERYDAY_SHARE = 0.02  # so is an alias that stands in more of the definitions than this
-EVERYDAY_LEAST = 20
-KEY_CHARS = 48
-SHORT_CHARS = 20  # a key longer than this is no everyday word
 LARGE_SHARE = 0.01
 LARGE_LEAST = 12
-_BRACKETED = re.compile(r"^(.+?)\s*[(（\[]([^()（）\[\]]+)[)）\]]$")
-_HAN = re.compile(r"^[\u4e00-\u9fff\s·]+$")
-_HANGUL = re.compile(r"[\uac00-\ud7a3]")
-_WORD = re.compile(r"\w+")
-# What a record calls a key: a name (or its definition), one more name, an abbreviation. The strongest doubt counts.
-NAME, ALIAS, ABBREVIATION = 0, 1, 2
-_SHORT, _EVERYDAY = 4, 8
-Numbers = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
+MOST_JOINS = 500  # of those told one by one
+SAME_NAME, OTHER_NAME = Phrase("the name"), Phrase("another name")
+SHORT_FORM, KEY = Phrase("an abbreviation"), Phrase("the key of its concept")
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Two records that became one concept, and what said so."""
+
+    left: int
+    right: int
+    evidence: str
 
 
 class Ids(Sequence[str]):
@@ -67,6 +79,7 @@ class Ids(Sequence[str]):
 class Concepts:
     """`of_record[i]` numbers record i's concept; `of_text` gives all the concepts that claim a text.
 
+    `evidence` counts by what said so how often two concepts became one; `joins` are the first of those in doubt.
     `keys` are the sorted hashes of all names; those that key i names are `members[starts[i] : starts[i + 1]]`.
     """
 
@@ -78,6 +91,8 @@ class Concepts:
     ambiguous: int
     largest: int
     largest_name: str
+    joins: tuple[Join, ...] = ()
+    evidence: Counter[str] = field(default_factory=Counter)
 
     def of_text(self, text: str) -> tuple[int, ...]:
         """Every concept that `text` belongs to."""
@@ -106,185 +121,113 @@ class Concepts:
         return self.largest >= LARGE_LEAST and self.largest > LARGE_SHARE * self.texts
 
 
-def text_key(text: str) -> str:
-    """The folded text with its Chinese characters in one form, under which two texts are one."""
-    return _short(one_form(fold(text)))
-
-
-def _short(folded: str) -> str:
-    """A hash stands for a long text, which keeps a million definitions in memory."""
-    if len(folded) <= KEY_CHARS:
-        return folded
-    return "#" + hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
-
-
-@lru_cache(
-    maxsize=1 << 17
-)  # a text is asked for when its pool, its row and those it is a negative of are made
-def text_hash(text: str) -> int:
-    """64 bits that stand for the folded text."""
-    return hash64(text_key(text))
-
-
-def variants(name: str) -> tuple[str, ...]:
-    """Keys of a name: itself, singular, and without an acronym in brackets, as in `펄스 폭 변조(PWM)`."""
-    keys = [text_key(name)]
-    base, inner = _bracketed(name)
-    if is_acronym(inner):
-        keys.append(text_key(base))
-    keys.append(singular(keys[-1], shortest=5) if keys[-1].isascii() else keys[-1])
-    return tuple(dict.fromkeys(keys))
-
-
-def _bracketed(name: str) -> tuple[str, str]:
-    match = _BRACKETED.match(name)
-    return (match[1], match[2]) if match else (name, "")
-
-
-def _named_in_brackets(name: str) -> Iterator[tuple[str, int]]:
-    """What brackets say beside the name.
-
-    The acronym of `변조(PWM)` and the Hangul of `전기(電氣)` join unless another concept has them too: `전기(前期)`.
-    """
-    base, inner = _bracketed(name)
-    if is_acronym(inner):
-        yield text_key(inner), ABBREVIATION
-    elif (_HAN.match(inner) and _HANGUL.search(base)) or (is_acronym(base) and initials_match(base, inner)):
-        yield text_key(base), ABBREVIATION
-        yield text_key(inner), NAME
-
-
-def initials_match(short: str, long: str) -> bool:
-    """Whether `short` could abbreviate `long` by first letters: PWM and pulse-width modulation."""
-    letters = "".join(c for c in short.casefold() if c.isalpha())
-    words = re.findall(r"[^\W\d_]+", long.casefold())
-    return len(words) > 1 and "".join(word[0] for word in words).startswith(letters[:3])
-
-
 def build(records: Sequence[Record], *, joined: Iterable[tuple[int, int]] = ()) -> Concepts:
     """The concepts of `records`, in their order. `joined` are pairs that a person declared to be one concept."""
-    claims = _Claims(records, _everyday_aliases(records))
-    forest = DisjointSets(len(records))
+    claims = Claims(records)
+    joiner = _Joiner(records, claims)
+    joiner.join_groups()
     several = claims.counts > 1
     weak = several & ((claims.doubts & 3 > NAME) | (claims.counts > MAX_CLAIMS))
-    for key in np.flatnonzero(several & ~weak).tolist():
-        forest.union(claims.of_key(key)[0])
+    ambiguous = sum(not joiner.join_names(key) for key in np.flatnonzero(several & ~weak).tolist())
     for pair in joined:
-        forest.union(pair)
+        joiner.forest.union(pair)
     doubtful = np.flatnonzero(weak)
     in_order = doubtful[np.argsort(claims.first[doubtful], kind="stable")]
-    ambiguous = sum(not _join_weak(forest, claims, key) for key in in_order.tolist())
-    return _numbered(records, forest, claims, ambiguous)
+    ambiguous += sum(not joiner.join_weak(key) for key in in_order.tolist())
+    return _numbered(records, joiner, claims, ambiguous)
 
 
-class _Claims:
-    """Who claims which key: `key`s sorted, each with the records that claim it and what they call it."""
+class _Joiner:
+    """Joins the records that claim a key, and keeps the books of why."""
 
-    def __init__(self, records: Sequence[Record], everyday: set[str]) -> None:
-        keys, owners, codes = array("Q"), array("i"), array("b")
-        acronyms = acronyms_of(records)
-        for number, record in enumerate(records):
-            explained = ((text_key(acronym), ABBREVIATION) for acronym in acronyms.get(number, ()))
-            for key, claim in (*_claims(record), *explained):
-                short = _SHORT if not key.startswith("#") and len(key) <= SHORT_CHARS else 0
-                keys.append(hash64(key))
-                owners.append(number)
-                codes.append(claim | short | (_EVERYDAY if key in everyday else 0))
-        hashes, owner = np.array(keys, dtype=np.uint64), np.array(owners, dtype=np.int32)
-        code = np.array(codes, dtype=np.int8)
-        del keys, owners, codes
-        order = np.lexsort((owner, hashes))
-        hashes, owner, code = hashes[order], owner[order], code[order]
-        new_key = _changes(hashes)
-        once = np.flatnonzero(
-            new_key | _changes(owner)
-        )  # a record's second claim of one key adds only its doubt
-        place = np.flatnonzero(new_key)
-        self.keys = hashes[place]
-        self.first = np.minimum.reduceat(order, place) if len(place) else place
-        self.doubts = np.maximum.reduceat(code, place) if len(place) else code
-        self._owner, self._code = owner[once], np.maximum.reduceat(code, once) if len(once) else code
-        self.starts = np.append(np.searchsorted(once, place), len(once)).astype(np.int64)
-        self.counts = np.diff(self.starts)
+    def __init__(self, records: Sequence[Record], claims: Claims) -> None:
+        self.forest = DisjointSets(len(records))
+        self.evidence: Counter[str] = Counter()
+        self.joins: list[Join] = []
+        self._records, self._claims = records, claims
+        self._evidence = Evidence(records)
+        self._group = array("i", [-1]) * len(records)
 
-    def of_key(self, key: int) -> tuple[list[int], list[int]]:
-        """The records that claim a key, and how."""
-        span = slice(self.starts[key], self.starts[key + 1])
-        return self._owner[span].tolist(), self._code[span].tolist()
+    def join_groups(self) -> None:
+        """Join the records of a file that have the same key of a concept."""
+        first: dict[tuple[str, str], int] = {}
+        for number, record in enumerate(self._records):
+            if record.group:
+                lead = first.setdefault((record.file, record.group), number)
+                self._group[number] = lead
+                self._union(lead, number, KEY)
 
-    def concepts(self, of_record: array[int]) -> tuple[Numbers, NDArray[np.int32]]:
-        """For each key the concepts of those who claim it, each once: starts and members."""
-        concept = np.frombuffer(of_record, dtype=np.int32)[self._owner] if len(of_record) else self._owner
-        key = np.repeat(np.arange(len(self.keys), dtype=np.int32), self.counts)
-        order = np.lexsort((concept, key))
-        key, concept = key[order], concept[order]
-        once = _changes(key) | _changes(concept)
-        sizes = np.bincount(key[once], minlength=len(self.keys))
-        return np.concatenate(([0], np.cumsum(sizes))).astype(np.int64), concept[once]
+    def join_names(self, key: int) -> bool:
+        """Join by a key that all claim as a name or a definition. The answer is whether nothing stays apart."""
+        owners, codes, spelt = self._claims.of_key(key)
+        by = SAME_DEFINITION if not codes[0] & SHORT else SAME_NAME
+        return self._join(key, list(zip(owners, codes, spelt, strict=True)), by)
 
+    def join_weak(self, key: int) -> bool:
+        """Join by a key in doubt (an abbreviation, an alias, a word that many claim) unless it is ambiguous.
 
-def _changes(values: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Where a value differs from the one before it; the first does."""
-    changed = np.ones(len(values), dtype=np.bool_)
-    changed[1:] = values[1:] != values[:-1]
-    return changed
+        The answer is whether nothing stays apart.
+        """
+        owners, codes, spelt = self._claims.of_key(key)
+        roots = {self.forest.find(owner) for owner in owners}
+        if len(roots) == 1:
+            return True
+        kinds = [code & 3 for code in codes]
+        short = {self.forest.find(o) for o, kind in zip(owners, kinds, strict=True) if kind == ABBREVIATION}
+        everyday = codes[0] & SHORT and (len(roots) > MAX_CLAIMS or any(code & EVERYDAY for code in codes))
+        generic = len(roots) > MAX_CLAIMS and any(code & GENERIC for code in codes)
+        if len(short) > 1 or everyday or generic:
+            return False
+        by = SHORT_FORM if ABBREVIATION in kinds else OTHER_NAME if ALIAS in kinds else SAME_DEFINITION
+        return self._join(key, list(zip(owners, codes, spelt, strict=True)), by)
 
+    def _join(self, key: int, found: Sequence[tuple[int, int, int]], by: str) -> bool:
+        """Join those who claim a key where they spell it alike and nothing makes it doubtful."""
+        if not self._claims.spelt_alike[key]:
+            spellings = defaultdict(list)
+            for item in found:
+                spellings[item[2]].append(item)
+            parts = list(spellings.values())
+        else:
+            parts = [list(found)]
+        for part in parts:
+            keyed = {self._group[owner] for owner, _, _ in part} - {-1}
+            if len(keyed) > 1:  # homonyms: the keys of their concepts differ
+                continue
+            if not any(code & (OPEN | GENERIC) for _, code, _ in part):
+                for owner, _, _ in part[1:]:
+                    self._union(part[0][0], owner, by)
+                continue
+            for here, there in combinations(part, 2):
+                self._join_two(key, here[:2], there[:2], by)
+        return len({self.forest.find(owner) for owner, _, _ in found}) == 1
 
-def _claims(record: Record) -> Iterator[tuple[str, int]]:
-    entry = record.entry
-    if record.stated_pair:
-        yield from _stated_claims(entry.term, entry.definition)
-        yield from _stated_claims(entry.definition, entry.term)
-    else:
-        yield from ((key, NAME) for key in variants(entry.term))
-        yield from _named_in_brackets(entry.term)
-        yield text_key(entry.definition), NAME
-    for alias in entry.aliases:
-        claim = ABBREVIATION if alias.kind == "abbreviation" else ALIAS
-        yield from ((key, claim) for key in variants(alias.text))
+    def _join_two(self, key: int, left: tuple[int, int], right: tuple[int, int], by: str) -> None:
+        here, there = left[0], right[0]
+        if self.forest.find(here) == self.forest.find(there):
+            return
+        doubted = [bool(code & (OPEN | GENERIC)) for _, code in (left, right)]
+        if not all(doubted):
+            vague = next((other for other, code in (left, right) if code & GENERIC), None)
+            target = there if vague == here else here
+            if vague is None or not is_generic(self._records[target].entry.definition):
+                self._union(here, there, by)
+            return
+        generic = all(code & GENERIC for _, code in (left, right))
+        said = self._evidence.of(here, there, int(self._claims.keys[key]), generic=generic)
+        if said:
+            self._union(here, there, by)
+            if len(self.joins) < MOST_JOINS:
+                self.joins.append(Join(here, there, said))
 
-
-def _stated_claims(text: str, partner: str) -> Iterator[tuple[str, int]]:
-    claim = ABBREVIATION if is_acronym(text) and initials_match(text, partner) else NAME
-    if len(text) > KEY_CHARS:
-        yield text_key(text), claim
-        return
-    yield from ((key, claim) for key in variants(text))
-    yield from _named_in_brackets(text)
-
-
-def _join_weak(forest: DisjointSets, claims: _Claims, key: int) -> bool:
-    """Join by a key in doubt (an abbreviation, an alias, a word that many claim) unless it is ambiguous.
-
-    The answer is whether nothing stays apart.
-    """
-    owners, codes = claims.of_key(key)
-    roots = {forest.find(owner) for owner in owners}
-    if len(roots) == 1:
-        return True
-    short = {forest.find(o) for o, code in zip(owners, codes, strict=True) if code & 3 == ABBREVIATION}
-    everyday = codes[0] & _SHORT and (len(roots) > MAX_CLAIMS or codes[0] & _EVERYDAY)
-    if len(short) > 1 or everyday:
-        return False
-    forest.union(owners)
-    return True
+    def _union(self, left: int, right: int, by: str) -> None:
+        if self.forest.find(left) != self.forest.find(right):
+            self.evidence[by] += 1
+            self.forest.union((left, right))
 
 
-def _everyday_aliases(records: Sequence[Record]) -> set[str]:
-    """One-word aliases that stand in so many definitions that they name nothing in particular."""
-    aliases = {fold(a.text) for r in records for a in r.entry.aliases if " " not in a.text}
-    if not aliases:
-        return set()
-    seen: Counter[str] = Counter()
-    for record in records:
-        if not record.stated_pair:
-            seen.update(aliases.intersection(_WORD.findall(record.entry.definition.casefold())))
-    least = max(EVERYDAY_LEAST, EVERYDAY_SHARE * len(records))
-    return {word for word, count in seen.items() if count > least}
-
-
-def _numbered(records: Sequence[Record], forest: DisjointSets, claims: _Claims, ambiguous: int) -> Concepts:
-    roots = np.array([forest.find(number) for number in range(len(records))], dtype=np.int64)
+def _numbered(records: Sequence[Record], joiner: _Joiner, claims: Claims, ambiguous: int) -> Concepts:
+    roots = np.array([joiner.forest.find(number) for number in range(len(records))], dtype=np.int64)
     first = roots == np.arange(len(records))
     of_record = array("i", (np.cumsum(first) - 1)[roots].tolist())
     starts, members = claims.concepts(of_record)
@@ -299,6 +242,8 @@ def _numbered(records: Sequence[Record], forest: DisjointSets, claims: _Claims, 
         ambiguous=ambiguous,
         largest=int(sizes[top]),
         largest_name=records[of_record.index(top)].entry.term if len(records) else "",
+        joins=tuple(joiner.joins),
+        evidence=joiner.evidence,
     )
 
 
@@ -308,7 +253,7 @@ def _ids(records: Sequence[Record], of_record: array[int], count: int) -> Ids:
     waiting: dict[int, str] = {}
     ids = np.zeros(count, dtype=np.uint64)
     for number, record in zip(of_record, records, strict=True):
-        name = f"{_short(fold(record.entry.term))}\x1f{_short(fold(record.entry.definition))}"
+        name = f"{short_key(fold(record.entry.term))}\x1f{short_key(fold(record.entry.definition))}"
         name = min(waiting.pop(number, name), name)
         left[number] -= 1
         if left[number]:

@@ -20,6 +20,24 @@ class FormatName(StrEnum):
     huggingface = "huggingface"
 
 
+class SourceName(StrEnum):
+    """Formats that rows are read from."""
+
+    pairs = "pairs"
+    sentence_transformers = "sentence-transformers"
+    flagembedding = "flagembedding"
+    tevatron = "tevatron"
+    ms_swift = "ms-swift"
+    ms_swift_reranker = "ms-swift-reranker"
+    llamaindex = "llamaindex"
+    beir = "beir"
+    huggingface = "huggingface"
+    nli = "nli"
+    sts = "sts"
+    labelled = "labelled"
+    triplets = "triplets"
+
+
 def convert(
     output: Annotated[
         str,
@@ -36,7 +54,14 @@ def convert(
             "Default: data/pairs.jsonl, then pairs.jsonl.",
         ),
     ] = None,
-    from_: Annotated[FormatName, typer.Option("--from", help="Format of the input.")] = FormatName.pairs,
+    from_: Annotated[
+        SourceName,
+        typer.Option(
+            "--from",
+            help="Format of the input. nli, sts, labelled and triplets are tables or JSON lines with the usual names "
+            "of columns (premise, sentence_A, gold_label, similarity …).",
+        ),
+    ] = SourceName.pairs,
     to: Annotated[FormatName, typer.Option("--to", help="Format of the output.")] = FormatName.pairs,
     negatives: Annotated[
         int | None,
@@ -44,6 +69,12 @@ def convert(
             min=0, help="Keep this many negatives of each row, the first ones; rows with fewer are rejected."
         ),
     ] = None,
+    scale: Annotated[
+        float,
+        typer.Option(
+            min=0, help="With --from sts: what scores are divided by. 0: 5 where scores above 1 go up to 5."
+        ),
+    ] = 0.0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything was rejected.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but writing.")] = False,
@@ -60,6 +91,7 @@ def convert(
             from_=from_.value,
             to=to.value,
             negatives=negatives,
+            scale=scale,
             strict=strict,
             force=force,
             dry_run=dry_run,

@@ -18,15 +18,26 @@ from embedkit.compose.export.record import ConvertCounts, RejectedPair, Rows, pa
 from embedkit.compose.export.source import (
     FOLDERS,
     FORMATS,
+    GRADED,
     LLAMAINDEX,
     PAIRS,
+    READ_FORMATS,
     ConvertSource,
     files_in,
     find_sources,
     looks_like,
+    read_graded,
     read_sources,
 )
-from embedkit.compose.export.target import Files, files_of, manifest_of, may_write, reject_lines, rejected_of
+from embedkit.compose.export.target import (
+    Files,
+    files_of,
+    graded_files,
+    manifest_of,
+    may_write,
+    reject_lines,
+    rejected_of,
+)
 from embedkit.console import out_json, say, warn
 from embedkit.data.manifest import Manifest, hashes, manifest_path, read_manifest, versions, write_manifest
 from embedkit.errors import AnswerNoError, UserError
@@ -40,7 +51,8 @@ SHOWN_REJECTS = 20
 class ConvertOptions:
     """The options of `convert`; each field is the flag of its name, `from_` is `--from`, `as_json` is `--json`.
 
-    Without `inputs` the pairs at the default paths are read. `negatives` is how many each row keeps, None for all.
+    Without `inputs` the pairs at the default paths are read. `negatives` is how many each row keeps, None for all;
+    `scale` divides the scores of `sts`, 0 finds it.
     """
 
     output: str
@@ -48,6 +60,7 @@ class ConvertOptions:
     from_: str = PAIRS
     to: str = PAIRS
     negatives: int | None = None
+    scale: float = 0.0
     strict: bool = False
     force: bool = False
     dry_run: bool = False
@@ -95,12 +108,18 @@ def convert(options: ConvertOptions) -> ConvertResult:
     counts = ConvertCounts()
     sources = find_sources(options.inputs, form=form, only=output == STDIO)
     _spare_inputs(sources, options)
-    rows = read_sources(sources, form=form, counts=counts)
-    if options.negatives is not None:
-        rows = _with_negatives(rows, options.negatives, counts)
-    if not rows:
+    if form in GRADED:
+        graded = read_graded(sources, form=form, scale=options.scale, counts=counts)
+        sizes = {part: len(found) for part, found in graded.items()}
+        files = graded_files(output, graded, counts)
+    else:
+        rows = read_sources(sources, form=form, counts=counts)
+        if options.negatives is not None:
+            rows = _with_negatives(rows, options.negatives, counts)
+        sizes = {part: len(found) for part, found in rows.items()}
+        files = files_of(to, output, rows, counts, _manifest(sources)) if rows else {}
+    if not sizes:
         raise _no_rows_error(sources, form, counts)
-    files = files_of(to, output, rows, counts, _manifest(sources))
     if counts.rejects and output != STDIO:
         files[str(rejected_of(to, output))] = reject_lines(counts)
     if not counts.tally.balanced:
@@ -110,7 +129,7 @@ def convert(options: ConvertOptions) -> ConvertResult:
         written_as=to,
         outputs=tuple(files),
         manifest="" if output == STDIO else str(manifest_of(to, output)),
-        rows={part: len(found) for part, found in rows.items()},
+        rows=sizes,
         counts=counts,
     )
     if not options.dry_run:
@@ -130,16 +149,25 @@ def convert(options: ConvertOptions) -> ConvertResult:
 
 
 def _check_options(options: ConvertOptions) -> None:
-    for option, form in (("--from", options.from_), ("--to", options.to)):
-        if form not in FORMATS:
+    for option, form, known in (("--from", options.from_, READ_FORMATS), ("--to", options.to, FORMATS)):
+        if form not in known:
             raise UserError(
                 "{option} {form!r} is not a format",
                 hint="formats: {formats}",
                 option=option,
                 form=form,
-                formats=", ".join(FORMATS),
+                formats=", ".join(known),
             )
     to, output = options.to, options.output
+    if options.from_ in GRADED and to != PAIRS:
+        raise UserError(
+            "--from {form} makes rows that are no pairs: --to {to} has no place for them",
+            hint="leave out --to: train and evaluate read the rows as they are",
+            form=options.from_,
+            to=to,
+        )
+    if options.scale and options.from_ != "sts":
+        raise UserError("--scale divides scores, which only --from sts has", hint="leave out --scale")
     if options.from_ == to == PAIRS:
         raise UserError(
             "nothing to convert: both sides are pairs.jsonl", hint="name a format with --to or --from"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from embedkit.compose.concepts.claims import exact_key
+from embedkit.compose.export.graded import as_pair, graded_rows
 from embedkit.compose.export.lines import LINES
 from embedkit.compose.export.record import (
     EXTRA_KEYS,
@@ -18,16 +24,21 @@ from embedkit.compose.export.record import (
     to_pairs,
 )
 from embedkit.compose.export.retrieval import QRELS, read_beir, read_llamaindex
+from embedkit.compose.rows.spool import Spool
 from embedkit.console import say
-from embedkit.data.jsonl import read_objects
+from embedkit.data.jsonl import BadLineError, read_objects
 from embedkit.data.records import DEFAULT_PATHS, Pair, split_path
 from embedkit.data.shapes import pair_from_object
 from embedkit.errors import UserError
 from embedkit.files import STDIO
+from embedkit.text import hash64
 
 PAIRS, LLAMAINDEX, BEIR, HUGGINGFACE = "pairs", "llamaindex", "beir", "huggingface"
 FOLDERS = (BEIR, HUGGINGFACE)
 FORMATS = (PAIRS, *LINES, LLAMAINDEX, BEIR, HUGGINGFACE)
+TRIPLETS = "triplets"
+GRADED = ("nli", "sts", "labelled")  # rows that are no pairs
+READ_FORMATS = (*FORMATS, *GRADED, TRIPLETS)
 # What others call our dev part, and the Hub's name for it.
 PART_NAMES = {"train": "train", "dev": "dev", "validation": "dev", "valid": "dev", "test": "test"}
 _OUR_KEYS = {"anchor", "positive", "hard_negatives", "id", *EXTRA_KEYS}
@@ -51,7 +62,7 @@ def find_sources(inputs: Sequence[str], *, form: str, only: bool) -> list[Conver
     found = [_source(name, form) for name in names]
     given = {str(source.path) for source in found}
     for source in tuple(found) if not only else ():
-        if form in FOLDERS or source.part != "train" or str(source.path) == STDIO:
+        if form in FOLDERS or form in GRADED or source.part != "train" or str(source.path) == STDIO:
             continue
         for part in PARTS[1:]:
             beside = split_path(Path(source.path), part)
@@ -84,7 +95,7 @@ def _source(name: str, form: str) -> ConvertSource:
         problem = "is a folder, not a file" if path.is_dir() else "is a file, not a folder"
         hint = "--from {form} reads a file" if path.is_dir() else "--from {form} reads a folder"
         raise UserError(problem, place=name, hint=hint, form=form)
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in (".csv", ".tsv") and form not in (*GRADED, TRIPLETS):
         raise UserError("is a table", place=name, hint="embedkit compose makes pairs of it")
     return ConvertSource(path, part_of(path))
 
@@ -106,7 +117,54 @@ def read_sources(sources: Iterable[ConvertSource], *, form: str, counts: Convert
                 continue
             counts.tally.taken_in += 1
             counts.negatives_in += len(pair.hard_negatives)
-    return {part: found for part, found in rows.items() if found}
+    return _without_false_negatives({part: found for part, found in rows.items() if found}, counts)
+
+
+def read_graded(
+    sources: Iterable[ConvertSource], *, form: str, scale: float, counts: ConvertCounts
+) -> dict[str, Spool[dict[str, Any]]]:
+    """The rows of NLI, STS or labelled texts by part, as the objects that are written."""
+    parts: dict[str, Spool[dict[str, Any]]] = {}
+    for source in sources:
+        for number, row in graded_rows(source.path, form, scale=scale):
+            if isinstance(row, BadLineError):
+                counts.reject(f"{source.path}:{number}", row.problem)
+                continue
+            counts.tally.taken_in += 1
+            rows = parts.setdefault(source.part, Spool(lambda value: value, lambda value: value))
+            rows.append(asdict(row))
+    return {part: parts[part] for part in PARTS if part in parts}
+
+
+def _without_false_negatives(rows: Rows, counts: ConvertCounts) -> Rows:
+    """The rows without negatives that are a positive of the same anchor, in whatever row that stands."""
+    pairs = array("Q", (_joint(p.anchor, p.positive) for found in rows.values() for p in found))
+    known = np.unique(np.array(pairs, dtype=np.uint64))
+    cleaned: dict[str, Sequence[Pair]] = {}
+    for part, found in rows.items():
+        kept, dropped = pairs_spool(), 0
+        for pair in found:
+            hashes = np.array([_joint(pair.anchor, text) for text in pair.hard_negatives], dtype=np.uint64)
+            right = [at for at, false in enumerate(np.isin(hashes, known).tolist()) if not false]
+            dropped += len(pair.hard_negatives) - len(right)
+            kept.append(_picked(pair, right) if len(right) < len(pair.hard_negatives) else pair)
+        cleaned[part] = kept if dropped else found
+        counts.lost["negatives that are a positive of the same anchor"] += dropped
+    return cleaned
+
+
+def _joint(anchor: str, text: str) -> int:
+    return hash64(f"{exact_key(anchor)}\x1e{exact_key(text)}")
+
+
+def _picked(pair: Pair, places: Sequence[int]) -> Pair:
+    """The pair with the hard negatives at these places, and what belongs to them."""
+    return replace(
+        pair,
+        hard_negatives=tuple(pair.hard_negatives[at] for at in places),
+        mining=tuple(pair.mining[at] for at in places) if pair.mining else (),
+        scores=(pair.scores[0], *(pair.scores[1 + at] for at in places)) if pair.scores else (),
+    )
 
 
 def _read_source(source: ConvertSource, form: str, counts: ConvertCounts) -> Iterator[tuple[str, Pair]]:
@@ -119,6 +177,12 @@ def _read_source(source: ConvertSource, form: str, counts: ConvertCounts) -> Ite
     elif form == HUGGINGFACE:
         for file in _hub_files(Path(path)):
             yield from ((part_of(file), pair) for pair in _pairs(file, counts))
+    elif form == TRIPLETS:
+        for number, row in graded_rows(path, form):
+            if isinstance(row, BadLineError):
+                counts.reject(f"{path}:{number}", row.problem)
+            else:
+                yield source.part, as_pair(row)
     elif form == PAIRS:
         yield from ((source.part, pair) for pair in _pairs(path, counts))
     else:

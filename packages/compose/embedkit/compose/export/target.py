@@ -57,6 +57,14 @@ def files_of(form: str, output: str, rows: Rows, counts: ConvertCounts, manifest
     return files
 
 
+def graded_files(
+    output: str, rows: Mapping[str, Sequence[Mapping[str, Any]]], counts: ConvertCounts
+) -> Files:
+    """The files of rows that are no pairs."""
+    counts.tally.given_out += sum(map(len, rows.values()))
+    return {_beside(output, part): (dumps(row) + "\n" for row in found) for part, found in rows.items()}
+
+
 def may_write(form: str, output: str) -> list[Path]:
     """Every file that stands for this output, whatever the rows: a stale one beside new ones would mislead."""
     return [manifest_of(form, output), rejected_of(form, output), *_row_files(form, Path(output))]

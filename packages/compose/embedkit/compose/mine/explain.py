@@ -8,7 +8,7 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from embedkit.compose.concepts.graph import text_hash
+from embedkit.compose.concepts.claims import text_hash
 from embedkit.compose.mine.candidates.base import Candidates, Window
 from embedkit.compose.mine.hubs import HubCap
 from embedkit.compose.mine.negatives import Negative

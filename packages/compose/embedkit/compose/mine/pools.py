@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
+from embedkit.compose.concepts.claims import Hashes, text_hash
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.mine.candidates.base import NO_INDICES, Indices, Miner, Question
 from embedkit.compose.rows.drafts import Draft, Role
 from embedkit.compose.rows.texts import Texts
@@ -22,14 +23,34 @@ PoolKey = tuple[Role, str]
 
 
 class Mask:
-    """Which texts can't be negatives of a row: its concepts' texts and what is nearly one of them."""
+    """Which texts can't be negatives of a row: its concepts' texts and what is nearly one of them.
 
-    def __init__(self, concepts: Concepts, near: Sequence[tuple[str, str]]) -> None:
+    `alike` are pairs of concepts that may be one, `apart` pairs that a person said to be two: what is nearly alike in
+    those is a good negative.
+    """
+
+    def __init__(
+        self,
+        concepts: Concepts,
+        near: Sequence[tuple[str, str]],
+        *,
+        alike: Collection[tuple[int, int]] = (),
+        apart: Collection[tuple[int, int]] = (),
+    ) -> None:
         self.concepts = concepts
+        self._alike: defaultdict[int, set[int]] = defaultdict(set)
         self._near: defaultdict[str, set[int]] = defaultdict(set)
+        told = {frozenset(pair) for pair in apart}
+        for a, b in alike:
+            if frozenset((a, b)) not in told:
+                self._alike[a].add(b)
+                self._alike[b].add(a)
         for left, right in near:
-            self._near[left].update(concepts.of_text(right))
-            self._near[right].update(concepts.of_text(left))
+            here, there = concepts.of_text(left), concepts.of_text(right)
+            if told and any(frozenset((a, b)) in told for a in here for b in there):
+                continue
+            self._near[left].update(there)
+            self._near[right].update(here)
 
     def of_row(self, draft: Draft) -> set[int]:
         """The row's concepts."""
@@ -38,7 +59,9 @@ class Mask:
 
     def of_candidate(self, text: str, key: int) -> set[int]:
         """The concepts that a candidate, with `key` its `text_hash`, belongs to or nearly belongs to."""
-        return self._near.get(text, set()).union(self.concepts.of_hash(key))
+        own = self.concepts.of_hash(key)
+        suspected = (self._alike[concept] for concept in own if concept in self._alike)
+        return self._near.get(text, set()).union(own, *suspected)
 
 
 class Pool:
@@ -74,8 +97,12 @@ class Pool:
 
     def forbidden(self, draft: Draft) -> Indices:
         """The numbers of the texts that belong to a concept of the row, or nearly do."""
+        return self.of_concepts(self._mask.of_row(draft))
+
+    def of_concepts(self, concepts: Iterable[int]) -> Indices:
+        """The numbers of the texts that belong to one of these concepts, or nearly do."""
         _, numbers, starts = self._index
-        known = [concept for concept in sorted(self._mask.of_row(draft)) if concept < len(starts) - 1]
+        known = [concept for concept in sorted(concepts) if concept < len(starts) - 1]
         parts = [numbers[starts[concept] : starts[concept + 1]] for concept in known]
         if not parts:
             return NO_INDICES
@@ -83,7 +110,7 @@ class Pool:
 
     def drop_index(self) -> None:
         """Free what `forbidden` looks up in; the next call makes it anew."""
-        del self._index
+        self.__dict__.pop("_index", None)
 
     def question(self, draft: Draft) -> Question:
         """What a miner is asked for the row."""

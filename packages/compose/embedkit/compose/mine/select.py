@@ -21,7 +21,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from embedkit.compose.concepts.graph import text_hash
+from embedkit.compose.concepts.claims import text_hash
 from embedkit.compose.mine.candidates.base import NO_INDICES, Candidates, Indices, Miner, Question
 from embedkit.compose.mine.explain import NEIGHBOURS, Explanation, nearest_texts, not_taken
 from embedkit.compose.mine.hubs import HubCap

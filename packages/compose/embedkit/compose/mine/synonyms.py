@@ -1,7 +1,7 @@
 """Names that may be one concept: proposed to a person, decided in a table, fed back into the concept graph.
 
-Proposed are neighbours that mining refused because they score above the positive, and near duplicates of different
-concepts. Only neighbours that mining has retrieved are compared, never all texts with all.
+Proposed are near duplicates of different concepts, concepts that are nearest to each other, and neighbours that mining
+refused because they score above the positive. The first two are no negatives of one another until a person decides.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 
 from rapidfuzz.distance import Indel
 
-from embedkit.compose.concepts.graph import Concepts, text_hash
+from embedkit.compose.concepts.claims import text_hash
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.mine.select import Above
+from embedkit.compose.mine.suspects import Suspect
 from embedkit.compose.rows.drafts import Draft
 from embedkit.console import say, warn
 from embedkit.data.entries import Record, phrase
@@ -29,6 +31,7 @@ DECISIONS = ("accept", "reject")
 ABOVE = "above the positive"
 BOTH = "above the positive, both ways"
 NEAR = "near duplicate"
+MUTUAL = "nearest to each other"
 MOST = 500  # more than a person looks through; the likeliest stand first
 
 
@@ -200,9 +203,17 @@ class _Proposal:
         return len(self.sides) > 1
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What says that concepts may be one: neighbours over the bar by draft, near duplicates, and mutual neighbours."""
+
+    above: Iterable[tuple[int, Above]]
+    near: Iterable[tuple[str, str]]
+    suspects: Sequence[Suspect] = ()
+
+
 def propose(
-    above: Iterable[tuple[int, Above]],
-    near: Iterable[tuple[str, str]],
+    signals: Signals,
     *,
     drafts: Sequence[Draft],
     records: Sequence[Record],
@@ -215,27 +226,33 @@ def propose(
     joined = sum(of[left] == of[right] for left, right in decisions.rejected)
     if joined:
         warn("{count} rejected synonyms are still one concept, because other rows join them", count=joined)
-    alike = dict(_near_concepts(near, concepts, settled))
+    alike = dict(_near_concepts(signals.near, concepts, settled))
+    mutual = {
+        (s.left, s.right): s for s in signals.suspects if (s.left, s.right) not in (settled | alike.keys())
+    }
     scored: dict[tuple[int, int], _Proposal] = {}
-    for number, item in above:
+    for number, item in signals.above:
         other, own = concepts.of_text(item.text), of[drafts[number].record]
         pair = _ordered(own, other[0]) if len(other) else (0, 0)
-        if pair[0] != pair[1] and pair not in settled and pair not in alike:
+        if pair[0] != pair[1] and pair not in (settled | alike.keys() | mutual.keys()):
             proposal = scored.setdefault(pair, _Proposal(number, item))
             proposal.rows += 1
             proposal.sides.add(own)
             if (item.score, -number) > (proposal.best.score, -proposal.number):
                 proposal.number, proposal.best = number, item
     near_texts = list(alike.values())[:MOST]
+    nearest = list(mutual.values())[: MOST - len(near_texts)]
     likeliest = sorted(scored.values(), key=lambda p: (not p.both_ways, -p.best.score, p.number))
-    ranked = likeliest[: MOST - len(near_texts)]
-    finder = _Finder(records, [t for texts in near_texts for t in texts] + [p.best.text for p in ranked])
+    ranked = likeliest[: MOST - len(near_texts) - len(nearest)]
+    wanted = [t for texts in near_texts for t in texts] + [t for s in nearest for t in (s.text, s.other)]
+    finder = _Finder(records, wanted + [p.best.text for p in ranked])
     rows = [_near_row(left, right, finder) for left, right in near_texts]
+    rows += [_mutual_row(suspect, finder) for suspect in nearest]
     rows += [_above_row(p, drafts[p.number], records, finder) for p in ranked]
     return Synonyms(
         (*rows, *decisions.decided),
         proposed=len(rows),
-        left_out=len(alike) + len(scored) - len(rows),
+        left_out=len(alike) + len(mutual) + len(scored) - len(rows),
         accepted=len(decisions.accepted),
         rejected=len(decisions.rejected),
         unknown=decisions.unknown,
@@ -269,6 +286,11 @@ def _near_row(left: str, right: str, finder: _Finder) -> Candidate:
         similarity=_similarity(left, right),
         reason=NEAR,
     )
+
+
+def _mutual_row(suspect: Suspect, finder: _Finder) -> Candidate:
+    row = _near_row(suspect.text, suspect.other, finder)
+    return replace(row, score=f"{suspect.score:.4f}", reason=MUTUAL)
 
 
 def _above_row(proposal: _Proposal, draft: Draft, records: Sequence[Record], finder: _Finder) -> Candidate:

@@ -114,6 +114,8 @@ def _stated(record: Record, number: int) -> Iterator[Draft]:
     anchor, positive = record.entry.term, record.entry.definition
     lang = language_of(anchor, fallback=record.entry.lang)
     yield Draft(anchor, positive, "pair", number, lang, _role(anchor), _role(positive))
+    for alias in record.entry.aliases:
+        yield Draft(anchor, alias.text, "pair", number, lang, _role(anchor), _role(alias.text))
 
 
 def _role(text: str) -> Role:
@@ -123,15 +125,22 @@ def _role(text: str) -> Role:
 def _from_entry(entry: Entry, number: int) -> Iterator[Draft]:
     term, definition = entry.term, entry.definition
     name: Role = "abbreviation" if is_acronym(term) and _of_kind(entry, "full_form") else "name"
-    yield Draft(term, definition, "term-definition", number, entry.lang, name, "definition")
+    explained = _is_full_form(definition, entry)
+    if not explained:  # `PWM,pulse-width modulation` says what PWM stands for, and no more
+        yield Draft(term, definition, "term-definition", number, entry.lang, name, "definition")
     for alias in entry.aliases:
-        if alias.kind != "plural":
+        if alias.kind != "plural" and alias.text != definition:
             role: Role = "abbreviation" if alias.kind == "abbreviation" else "name"
             lang = _alias_lang(alias, entry)
             yield Draft(alias.text, definition, "alias-definition", number, lang, role, "definition")
     yield from _abbreviations(entry, number)
     yield from _translations(entry, number)
-    yield Draft(definition, term, "definition-term", number, entry.lang, "definition", name)
+    if not explained:
+        yield Draft(definition, term, "definition-term", number, entry.lang, "definition", name)
+
+
+def _is_full_form(text: str, entry: Entry) -> bool:
+    return any(alias.kind == "full_form" and alias.text == text for alias in entry.aliases)
 
 
 def _of_kind(entry: Entry, kind: str) -> list[Alias]:
@@ -145,7 +154,7 @@ def _alias_lang(alias: Alias, entry: Entry) -> str:
 def _abbreviations(entry: Entry, number: int) -> Iterator[Draft]:
     full = [a.text for a in _of_kind(entry, "full_form")]
     short = [a.text for a in _of_kind(entry, "abbreviation")]
-    if full and is_acronym(entry.term):
+    if full and (is_acronym(entry.term) or _is_full_form(entry.definition, entry)):
         short.insert(0, entry.term)
     else:
         full.insert(0, entry.term)

@@ -27,13 +27,14 @@ def rejects_spool() -> Spool[Reject]:
 def _pack(record: Record) -> tuple[Any, ...]:
     entry = record.entry
     aliases = tuple((alias.text, alias.kind, alias.lang) for alias in entry.aliases)
-    return record.file, record.line, record.stated_pair, entry.term, entry.definition, aliases, _rest(entry)
+    own = record.file, record.line, record.stated_pair, record.group, record.cleaned
+    return *own, entry.term, entry.definition, aliases, _rest(entry)
 
 
 def _unpack(row: tuple[Any, ...]) -> Record:
-    file, line, stated_pair, term, definition, aliases, rest = row
+    file, line, stated_pair, group, cleaned, term, definition, aliases, rest = row
     others = dict(zip(_OTHER_COLUMNS, rest, strict=True))
     entry = Entry(
         term=term, definition=definition, aliases=tuple(Alias(*alias) for alias in aliases), **others
     )
-    return Record(file, line, entry, stated_pair)
+    return Record(file, line, entry, stated_pair, group, tuple(cleaned))

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.compose.concepts.graph import Concepts, Hashes, text_hash
+from embedkit.compose.concepts.claims import Hashes, text_hash
+from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.rows.drafts import Draft
 from embedkit.disjoint_sets import DisjointSets
 from embedkit.errors import UserError

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,8 +19,10 @@ from embedkit.compose.mine.negatives import NegativeStore
 from embedkit.compose.mine.parts import Mined, check_mining, mine_parts
 from embedkit.compose.mine.pools import Mask
 from embedkit.compose.mine.rounds import Round, Tuner, check_rounds, mine_in_rounds
+from embedkit.compose.mine.suspects import Suspect, find_suspects
 from embedkit.compose.mine.synonyms import (
     Decisions,
+    Signals,
     Synonyms,
     check_decisions_kept,
     propose,
@@ -55,8 +60,16 @@ from embedkit.data.reading import locate, parse_mapping
 from embedkit.data.records import Pair
 from embedkit.data.tally import Tally
 from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import STDIO, refuse_existing, refuse_folder, refuse_inputs, require_writable
+from embedkit.files import (
+    STDIO,
+    refuse_existing,
+    refuse_folder,
+    refuse_inputs,
+    require_writable,
+    sole_use,
+)
 from embedkit.messages import Phrase
+from embedkit.text import hash64
 
 
 def compose(options: ComposeOptions) -> ComposeResult:
@@ -75,12 +88,33 @@ def compose(options: ComposeOptions) -> ComposeResult:
     if options.synonyms:
         read_candidates(Path(options.synonyms))
     check_rounds(options, settings.output)
-    result = _run(settings)
+    with _alone(settings):
+        result = _run(settings)
     if options.explain:
         print_explanations(result.explained, as_json=options.as_json)
     else:
         _say_report(result, settings)
     return result
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the output for this run. Raises `UserError` while another compose writes it."""
+    options, output = settings.options, settings.output
+    if isinstance(output, str) or options.dry_run or options.explain:
+        yield
+        return
+    key = hash64(os.path.realpath(output))
+    lock = Path(tempfile.gettempdir()) / f"embedkit-compose-{key:016x}.lock"
+    lock.touch()
+    with sole_use(lock) as alone:
+        if not alone:
+            raise UserError(
+                "another embedkit compose is writing it",
+                place=str(output),
+                hint="wait until that has ended, or name another file with --output",
+            )
+        yield
 
 
 def _settings(options: ComposeOptions) -> Settings:
@@ -161,6 +195,15 @@ class _Prepared:
     known: KnownRows
     questions: Tally
 
+    @property
+    def mined_parts(self) -> list[Part | None]:
+        """The part of each draft that is mined for, None for the others.
+
+        A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
+        """
+        leads = self.split.leads
+        return [part if leads[number] == number else None for number, part in enumerate(self.split.parts)]
+
 
 def _run(settings: Settings) -> ComposeResult:
     options = settings.options
@@ -174,13 +217,14 @@ def _run(settings: Settings) -> ComposeResult:
     choice = choose_by_sample(made.drafts, options)
     rounds: tuple[Round, ...] = ()
     mined = Mined(NegativeStore(len(made.drafts)))
+    suspects: Sequence[Suspect] = ()
     if not options.dry_run:
-        mined, choice, rounds = _mine(work, choice)
+        suspects = _suspects(work, choice)
+        mined, choice, rounds = _mine(work, choice, suspects, decisions.rejected)
     leak = prove_split(made.drafts, split, concepts, mined.negatives)
     prove_known(work.known, made.drafts, split.parts)
     synonyms = propose(
-        mined.above,
-        split.near,
+        Signals(mined.above, split.near, suspects),
         drafts=made.drafts,
         records=found.records,
         concepts=concepts,
@@ -214,13 +258,22 @@ def _decisions(synonyms: str, records: Sequence[Record]) -> Decisions:
     return resolve(read_candidates(Path(synonyms)), records) if synonyms else Decisions()
 
 
-def _mine(work: _Prepared, choice: Choice) -> tuple[Mined, Choice, tuple[Round, ...]]:
-    options, drafts, parts = work.settings.options, work.made.drafts, work.split.parts
+def _suspects(work: _Prepared, choice: Choice) -> list[Suspect]:
+    """The concepts that may be one, which are no negatives of one another."""
     mask = Mask(work.concepts, work.split.near)
+    return find_suspects(work.made.drafts, work.mined_parts, mask, choice, work.settings.options)
+
+
+def _mine(
+    work: _Prepared, choice: Choice, suspects: Sequence[Suspect], rejected: Iterable[tuple[int, int]]
+) -> tuple[Mined, Choice, tuple[Round, ...]]:
+    options, drafts, parts = work.settings.options, work.made.drafts, work.split.parts
+    of, alike = work.concepts.of_record, [(suspect.left, suspect.right) for suspect in suspects]
+    apart = [(of[a], of[b]) for a, b in rejected]
+    mask = Mask(work.concepts, work.split.near, alike=alike, apart=apart)
     records = work.found.records
     leads = work.split.leads
-    # A row that asks shares the negatives of its definition's own row: it is neither mined for nor a candidate.
-    mined_parts = [part if leads[number] == number else None for number, part in enumerate(parts)]
+    mined_parts = work.mined_parts
     texts = (
         (draft.anchor, draft.positive, records[draft.record].entry.term) if part else ()
         for draft, part in zip(drafts, mined_parts, strict=True)
@@ -279,6 +332,11 @@ def _result(
         texts=work.split.texts,
         concepts=len(work.concepts.ids),
         largest_concept=work.concepts.largest,
+        joined={str(by): count for by, count in sorted(work.concepts.evidence.items())},
+        joins=tuple(
+            (found.records[j.left].entry.term, found.records[j.right].entry.term, str(j.evidence))
+            for j in work.concepts.joins
+        ),
         leak=leak,
         miner=choice.miner if hard_k else "none",
         miner_reason=choice.reason,

@@ -227,6 +227,8 @@ def say_summary(result: ComposeResult, settings: Settings) -> None:
                 "their part has no more texts of that kind from other concepts that --hub-cap allows"
             )
         say(short, count=result.rows_short_of_k, k=hard_k)
+    if drawn := sum(result.rules.get(rule, 0) for rule in ("draw", "other")):
+        say("{count} hard negatives were drawn at random, for nothing near was left (score 0)", count=drawn)
     if dry_run and hard_k and result.miner in ("dense", "hybrid"):
         say(
             "would encode up to {count} texts, about {seconds} s on one core",

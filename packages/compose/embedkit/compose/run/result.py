@@ -15,7 +15,10 @@ from embedkit.data.tally import Tally
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeResult:
-    """What compose did. `rules` counts the negatives by the rule that admitted them."""
+    """What compose did. `rules` counts the negatives by the rule that admitted them.
+
+    `joined` counts what made rows one concept, `joins` are `(term, term, evidence)` of those that wording linked.
+    """
 
     outputs: Mapping[str, str]
     rows: Mapping[str, int]
@@ -27,6 +30,8 @@ class ComposeResult:
     texts: int
     concepts: int
     largest_concept: int
+    joined: Mapping[str, int]
+    joins: tuple[tuple[str, str, str], ...]
     leak: LeakProof
     miner: str
     miner_reason: str
@@ -52,7 +57,12 @@ class ComposeResult:
             "known": self.known.to_object(),
             "questions": self.questions.to_object(),
             "lint": dict(self.lint),
-            "concepts": {"count": self.concepts, "largest": self.largest_concept},
+            "concepts": {
+                "count": self.concepts,
+                "largest": self.largest_concept,
+                "joined": dict(self.joined),
+                "joins": [list(join) for join in self.joins],
+            },
             "leak": {
                 "shared_concepts": self.leak.shared_concepts,
                 "shared_texts": self.leak.shared_texts,

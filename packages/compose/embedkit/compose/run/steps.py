@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from embedkit.compose.check.length import local_length_check
-from embedkit.compose.check.lint import lint, resolve_stubs
+from embedkit.compose.check.lint import lint
+from embedkit.compose.check.stubs import resolve_stubs
 from embedkit.compose.concepts.graph import Concepts, build
 from embedkit.compose.concepts.han import say_without
 from embedkit.compose.mine.candidates.cross_encoder import DEPTH
@@ -27,6 +28,8 @@ from embedkit.data.reading import read_records
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase, tr
 from embedkit.ranking.near_duplicates import near_pairs
+
+SHOWN_JOINS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def join_records(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) ->
         name=concepts.largest_name,
         ambiguous=concepts.ambiguous,
     )
+    _say_joins(records, concepts)
     if concepts.over_merged:
         warn(
             "the largest concept holds {percent} % of the texts: does one name join too much?",
@@ -102,6 +106,28 @@ def join_records(records: Sequence[Record], pairs: Iterable[tuple[int, int]]) ->
         )
     say_without(records)
     return concepts
+
+
+def _say_joins(records: Sequence[Record], concepts: Concepts) -> None:
+    """Say by what rows became one concept, and of those that only their wording linked the first few."""
+    if concepts.evidence:
+        listed = (
+            tr("{count} by {evidence}", count=count, evidence=tr(by))
+            for by, count in concepts.evidence.most_common()
+        )
+        say("  joined: {listed}", listed=", ".join(listed))
+    for join in concepts.joins[:SHOWN_JOINS]:
+        left, right = records[join.left], records[join.right]
+        say(
+            "  {left} (line {here}) = {right} (line {there}): {evidence}",
+            left=left.entry.term,
+            here=left.line,
+            right=right.entry.term,
+            there=right.line,
+            evidence=tr(join.evidence),
+        )
+    if len(concepts.joins) > SHOWN_JOINS:
+        say("  and {count} more like these", count=len(concepts.joins) - SHOWN_JOINS)
 
 
 def make_rows(found: InputRecords, kinds: Iterable[str]) -> NewRows:

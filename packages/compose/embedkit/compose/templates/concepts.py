@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from embedkit.compose.templates.lists import ListItem
+from embedkit.compose.templates.template import capitalised
 from embedkit.data.tally import Tally
 from embedkit.disjoint_sets import DisjointSets
 from embedkit.ranking.near_duplicates import name_key, near_pairs
@@ -99,7 +100,8 @@ def _concept(key: str, draft: _Draft) -> Concept:
 
 
 def _stopped(definition: str) -> str:
-    """A definition as a sentence that others can follow."""
+    """A definition as a sentence that others can follow: `opposes current` of a list is `Opposes current.`"""
+    definition = capitalised(definition)
     return definition if definition.endswith((".", "!", "?", "…", "。", ".)", ".”")) else definition + "."
 
 

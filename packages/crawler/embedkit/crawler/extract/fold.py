@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from embedkit.crawler.extract import labels
+from embedkit.crawler.extract import labels, reasons
 from embedkit.crawler.extract.records import Extraction, Group, RawEntry, Term, Verdict
 from embedkit.data.entries import Alias
 from embedkit.messages import Phrase
@@ -25,6 +25,7 @@ class _TermDraft:
     aliases: list[Alias] = field(default_factory=list)
     anchor: str = ""
     link: str = ""
+    lang: str = ""
 
     def add(self, aliases: Iterable[Alias]) -> int:
         """Add the names that it does not have yet, and count them."""
@@ -75,15 +76,19 @@ def judge(groups: Sequence[Group]) -> Verdict:
         if not group.refused and any(f.senses or f.aliases for f in group.found):
             terms[group.structure] += group.terms
     total = terms.total()
-    if total >= MIN_TERMS or terms["page of one term"]:
+    certain = any(g.certain and not g.refused for g in groups)
+    if total >= MIN_TERMS or (total and (certain or terms["page of one term"])):
         parts = ", ".join(f"{count} by {structure}" for structure, count in terms.most_common())
         return Verdict(is_glossary=True, reason=f"{total} terms ({parts})")
     if total:
         return Verdict(is_glossary=False, reason=Phrase("only {total} term with a definition", total=total))
-    reasons = _refused_counts(groups)
-    if not reasons:
-        return Verdict(is_glossary=False, reason="found no terms with definitions")
-    listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+    reasons_found = _refused_counts(groups)
+    if not reasons_found:
+        return Verdict(is_glossary=False, reason=Phrase("found no terms with definitions"))
+    listed: str = ""
+    for reason, count in reasons_found.items():
+        part = Phrase("{count} {reason}", count=count, reason=reason)
+        listed = Phrase("{one}; {other}", one=listed, other=part) if listed else part
     return Verdict(is_glossary=False, reason=Phrase("no terms, but {listed}", listed=listed))
 
 
@@ -107,16 +112,23 @@ class _Folding:
 
     def fold(self, found: Sequence[RawEntry]) -> int:
         """Take all entries, and count the headwords that only redirect to another."""
-        strip = _are_numbered([h for f in found for h in f.heads])
+        shown = [h for f in found for h in f.heads]
+        numbered, bare = _are_numbered(shown), labels.alike(shown)
         for entry in found:
-            self._take(entry, tuple(labels.without_ordinal(h) if strip else h for h in entry.heads))
+            heads = (labels.without_ordinal(h) if numbered else h for h in entry.heads)
+            self._take(entry, tuple(map(bare, heads)))
         return self._resolve_redirects()
 
     def terms(self) -> Iterator[Term]:
         """The terms in the order of the page."""
         for d in self.drafts.values():
             yield Term(
-                term=d.term, senses=tuple(d.senses), aliases=tuple(d.aliases), anchor=d.anchor, link=d.link
+                term=d.term,
+                senses=tuple(d.senses),
+                aliases=tuple(d.aliases),
+                anchor=d.anchor,
+                link=d.link,
+                lang=d.lang,
             )
 
     def _take(self, entry: RawEntry, heads: tuple[str, ...]) -> None:
@@ -125,25 +137,26 @@ class _Folding:
         targets = [labels.see_target(s) for s in senses]
         real = [s for s, target in zip(senses, targets, strict=True) if not target]
         term, aliases = labels.split_label(heads[0])
-        others = list(_other_heads(heads[1:]))
+        others = list(_other_heads(term, heads[1:]))
         if not real:
             target = next(filter(None, targets), "")
             if target:
                 names = (term, *(a.text for a in (*aliases, *others, *entry.aliases)))
                 self.redirects.append(_Redirect(entry, names, target))
             else:
-                self.dropped["no definition"] += len(heads) if entry.counted else 0
+                self.dropped[reasons.NO_DEFINITION] += len(heads) if entry.counted else 0
             return
-        if term in self.drafts:
-            self.dropped["the same headword again, senses joined"] += 1
+        key = f"{entry.lang}:{term}" if entry.lang else term
+        if key in self.drafts:
+            self.dropped[reasons.SAME_HEAD] += 1
         anchor = entry.anchors[0] if entry.anchors else ""
-        draft = self.drafts.setdefault(term, _TermDraft(term, anchor=anchor))
+        draft = self.drafts.setdefault(key, _TermDraft(term, anchor=anchor, lang=entry.lang))
         draft.senses += [s for s in real if s not in draft.senses]
         draft.link = draft.link or entry.link
         self._add(draft, aliases, "brackets")
         self._add(draft, others, "several headwords")
         self._add(draft, entry.aliases, entry.evidence or "page")
-        self.anchors.update(dict.fromkeys(entry.anchors, term))
+        self.anchors.update(dict.fromkeys(entry.anchors, key))
 
     def _add(self, draft: _TermDraft, aliases: Iterable[Alias], evidence: str) -> None:
         added = draft.add(aliases)
@@ -152,16 +165,16 @@ class _Folding:
 
     def _resolve_redirects(self) -> int:
         """Make each redirect an alias of the entry it names, through other redirects if need be; count them."""
-        names = {fold(d.term): d.term for d in self.drafts.values()}
-        for draft in self.drafts.values():
+        names = {fold(d.term): key for key, d in self.drafts.items()}
+        for key, draft in self.drafts.items():
             for alias in draft.aliases:
-                names.setdefault(fold(alias.text), draft.term)
+                names.setdefault(fold(alias.text), key)
         left, resolved = self.redirects, 0
         for _ in range(_REDIRECT_HOPS):
             waiting: list[_Redirect] = []
             for redirect in left:
                 target = names.get(fold(redirect.target)) or self.anchors.get(redirect.entry.fragment)
-                if target is None or fold(target) == fold(redirect.names[0]):
+                if target is None or fold(self.drafts[target].term) == fold(redirect.names[0]):
                     waiting.append(redirect)
                     continue
                 resolved += len(redirect.entry.heads)
@@ -172,7 +185,7 @@ class _Folding:
             left = waiting
         if left:
             lost = sum(len(r.entry.heads) for r in left if r.entry.counted)
-            self.dropped["points to a term that is not here"] += lost
+            self.dropped[reasons.NO_TARGET] += lost
         return resolved
 
 
@@ -182,8 +195,9 @@ def _are_numbered(heads: Sequence[str]) -> bool:
     return any(b == a + 1 for a, b in pairwise(numbers))
 
 
-def _other_heads(heads: Sequence[str]) -> Iterator[Alias]:
+def _other_heads(term: str, heads: Sequence[str]) -> Iterator[Alias]:
     for head in heads:
         name, aliases = labels.split_label(head)
-        yield Alias(name, labels.alias_kind(name))
+        inside = labels.name_in_parenthesis(term, name)
+        yield inside if inside and inside.kind == "translation" else Alias(name, labels.alias_kind(name))
         yield from aliases

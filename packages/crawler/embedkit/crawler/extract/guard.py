@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from embedkit.messages import Phrase
 
-MAX_TAGS = 60_000
+MAX_TAGS = 250_000
 MAX_NESTING_WORK = 100_000_000  # the sum of all tags' depths; lexbor looks up the open elements for every tag
 MAX_REOPENED = 3_000_000  # tags times formats left open: HTML has them opened again in every paragraph
 _TAG = re.compile(r"<[a-zA-Z]")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from embedkit.data.entries import Alias
+from embedkit.messages import Phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class RawEntry:
     anchors: tuple[str, ...] = ()
     fragment: str = ""
     line: int = 0
+    lang: str = ""  # the language that the file states
     counted: bool = True  # whether its headwords count as terms of the page
     link: str = ""  # the wiki page that the headword links to
     evidence: str = ""  # what `aliases` were read from
@@ -32,6 +34,7 @@ class Group:
     refused: str = ""
     node_id: int = 0
     marked: bool = False  # its markup says that it is a glossary
+    certain: bool = False  # so sure that one term is enough
 
     @property
     def terms(self) -> int:
@@ -48,6 +51,7 @@ class Term:
     aliases: tuple[Alias, ...] = ()
     anchor: str = ""
     link: str = ""
+    lang: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class Verdict:
 
     is_glossary: bool
     reason: str
+    final: bool = False  # no option makes the page a glossary: its text is elsewhere, or must not be parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,9 @@ class Extraction:
     entries: tuple[Term, ...] = ()
     redirects: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=lambda: Verdict(is_glossary=False, reason="the page is empty"))
+    verdict: Verdict = field(
+        default_factory=lambda: Verdict(is_glossary=False, reason=Phrase("the page is empty"))
+    )
     lang: str = "en"
     title: str = ""
     heads: tuple[str, ...] = ()  # every headword as the page shows it

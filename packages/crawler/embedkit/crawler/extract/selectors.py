@@ -24,7 +24,7 @@ def extract_selected(html: str, *, term: str, definition: str, lang: str = "") -
     """Pair each element matched by `term` with those matched by `definition` before the next term."""
     unsafe = refusal(html)
     if unsafe:
-        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe))
+        return Extraction(verdict=Verdict(is_glossary=False, reason=unsafe, final=True))
     soup = BeautifulSoup(LexborHTMLParser(html).html or "", "html.parser")
     terms, definitions = _ids(soup, term, "--select-term"), _ids(soup, definition, "--select-definition")
     found = tuple(_found(soup, terms, definitions))

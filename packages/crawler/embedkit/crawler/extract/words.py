@@ -11,17 +11,17 @@ _I = re.IGNORECASE
 GLOSSARY = re.compile(
     r"glossar\w*|\bglossaire\w*|\bglosario\w*|\bglossári\w*|\bglosář\w*|\bsłownik\w*|\bsanasto\w*|\bordlist\w*"
     r"|\bwoordenlijst\w*|\bbegriffs\w*|\blexi(?:con|que|kon)\b|\bterminolog\w+|\bvocabular(?:y|ies)\b|\bthesaurus\b"
-    r"|\bjargon\b|\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
+    r"|\bjargon\b|(?<!data )(?<!database )\bdictionary\b|\b(?:list of|key|basic|important|common|defined|technical) terms\b"
     r"|\bterms? (?:and|&) definitions?\b|\bterms?\W+(?:used|you)\b|^(?:key )?definitions?$|^terms$"
     r"|\blist of [\w\s]*(?:abbreviations|acronyms|initialisms|symbols|definitions)\b|^(?:abbreviations|acronyms)"
-    r"|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
+    r"|^(?:용어의\s?)?정의$|\babbreviations and acronyms\b|\bacronyms and abbreviations\b"
     r"|용어|낱말\s?(?:풀이|사전)|약어|약자|단어장|사전$|用語|術語|术语|词汇|詞彙|名词解释|глоссари\w*|словар\w+|термин\w*",
     _I,
 )
 
 # The index of a book: names and page numbers, no definitions.
 INDEX = re.compile(
-    r"^(?:(?:general|full|concept|subject|function) )?index$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
+    r"^(?:[\w-]+ ){0,3}ind(?:ex|ices|exes)$|^(?:색인|찾아보기|索引|stichwortverzeichnis|sachregister)$",
     _I,
 )
 
@@ -41,6 +41,22 @@ END_SECTION = re.compile(
     _I,
 )
 
+# Of those: the sections that point to other terms.
+SEE_SECTION = re.compile(
+    r"^(?:see(?: also)?|synonyms?|related (?:terms|topics|articles)|같이 ?보기|관련 ?(?:용어|항목|문서)|参见|參見|関連項目|siehe auch|voir aussi|véase también|ver também)$",
+    _I,
+)
+# Headings of a page about something: what programs, formats and projects have sections on.
+ABOUT_SECTION = re.compile(
+    r"^(?:(?:file |data )?format(?: specifications?| details)?|specifications?|conformance|(?:known )?(?:issues|bugs|limitations|problems)"
+    r"|install(?:ation|ing)?(?: .*)?|requirements|features|configur(?:ation|ing)(?: .*)?|settings|options|commands?|parameters|arguments|functions?"
+    r"|implementation(?: .*)?|support|compatibility|credits|authors?|faqs?|to-?do|news|roadmap|getting started|quick ?start|tutorial|details|general"
+    r"|licen[cs]e|copyright|version|status|date|published|maintainers?|homepage|files?|see also|environment|exit status|return values?|notes|bugs|name|synopsis|methods?|properties|attributes|constructors?|fields"
+    r"|troubleshooting|permissions|imports?(?: and exports?)?|exports?|(?:the )?main window|keyboard shortcuts|searching|toolbars?|menus?"
+    r"|(?:creating|adding|using|editing|importing|exporting|managing|working with|setting up|choosing|opening|saving|deleting|sharing) .*"
+    r"|(?:how|why|when|where) .*|what (?!is |are ).*)$",
+    _I,
+)
 # Headings that are no terms.
 NOT_A_TERM = re.compile(
     r"^(?:introduction|overview|contents?|table of contents|about(?: .*)?|summary|preface|foreword|abstract|purpose"
@@ -79,6 +95,16 @@ TERM_HEADERS = (
     re.compile(
         r"^(?:symbols?|signs?|characters?|기호|記号|符号|symbole?|zeichen|símbolo|simbolo|символ)$", _I
     ),
+)
+# A header that has such a word among others: "Business term", "용어명"; a definition's word counts first.
+TERM_LIKE = re.compile(
+    r"\b(?:terms?|terminology|words?|phrases?|acronyms?|abbreviations?|concepts?|keywords?|jargon|begriffe?|terme|término)\b|용어|단어|낱말|표제어|어휘|개념|術語|用語|术语",
+    _I,
+)
+DEFINITION_LIKE = re.compile(
+    r"\b(?:definitions?|descriptions?|meanings?|explanations?|explained|plain (?:english|language)|what (?:it|this|that) (?:is|means?)|means"
+    r"|in (?:simple|plain|other) \w+|beschreibung|bedeutung|erklärung|définition|definición|significado)\b|정의|뜻|설명|풀이|의미|해설|定義|説明|意味|定义|释义",
+    _I,
 )
 # On a page that does not call itself a glossary, a table of these documents a program.
 PROGRAM_HEADER = re.compile(
@@ -189,4 +215,61 @@ LETTER = re.compile(
 # Where a page's title ends and its site's name begins.
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
+# In the title of a program's manual these words name a structure of data.
+AMBIGUOUS = re.compile(r"dictionar|vocabular|lexi[ck]|thesaurus|jargon|terminolog", _I)
+TERM_HEADER = re.compile(
+    r"\b(?:terms?|words?|acronyms?|abbreviations?|begriffe?|terme|término)\b|용어|단어|낱말|약어|약자|用語|術語|术语|略語",
+    _I,
+)
+CHAPTER = re.compile(r"^(?:chapter|section|part|appendix)\s+[\divxa-z]{1,5}(?:\.\d+)*[.:)]\s", _I)
+# A title of a manual's page: what is listed on it are parts of a program.
+PROGRAM_TITLE = re.compile(
+    r"\b(?:menus?|dialogs?|toolbars?|options|preferences|settings|commands?|functions?|parameters|variables|api|shortcuts|keys"
+    r"|modules?|packages?|class(?:es)?|methods?|licen[cs]es?)\b|メニュー|ダイアログ|設定|メソッド|메뉴|대화 ?상자|설정|명령어?|함수|옵션|단축키",
+    _I,
+)
+# Headings of a manual page; two of them make a page one.
+MANUAL_SECTION = re.compile(
+    r"^(?:name|synopsis|description|options|exit status|environment|files|see also|bugs)$", _I
+)
 MANUAL_PAGE = re.compile(r"\(\d\w?\)(?: Manual Page)?\s*$|\bman(?:ual)? page\b", _I)
+# Links that lead away from an entry or back to the top; the words of one line, whole.
+AWAY = (
+    r"(?:back|return|go|jump) to (?:the )?(?:top|index|list|contents)|top of (?:the )?page|to top"
+    r"|(?:read|learn|find out|see|show|view) more(?: about .{1,60})?|more (?:info(?:rmation)?|details)|continue reading"
+    r"|full definition|view (?:term|entry|details?)|copy link|permalink|edit this (?:page|term|entry)"
+    r"|맨 ?위로(?: ?가기)?|위로(?: ?가기)?|처음으로|목록(?:으로)?(?: ?가기)?|더 ?보기|자세히(?: ?보기)?|상세 ?보기|바로가기"
+    r"|nach oben|zum seitenanfang|weiterlesen|mehr erfahren|haut de (?:la )?page|retour en haut|en savoir plus|lire la suite"
+    r"|volver arriba|leer más|saber más|torna su|ページの先頭へ|トップへ戻る|続きを読む|もっと見る|返回顶部|查看更多"
+)
+AWAY_ENDS = r"[\s\[\](){}↑▲⇧△^»›→…·.|¶#<>-]*"
+AWAY_LINE = re.compile(rf"{AWAY_ENDS}(?:{AWAY}){AWAY_ENDS}", _I)
+# The number of a section before its title: "1. ", "3.2 ", "제2조", "Article 4 -"; its title may stand in brackets.
+_SECTION = re.compile(
+    r"^(?:\d{1,3}(?:\.\d{1,3})*[.):]?|제\s?\d+\s?[조장절항](?:의\s?\d+)?|(?:article|section|clause|chapter|annex|appendix|part|§)\s*[\dA-Z]{1,4}[.):]?|[IVX]{1,5}[.)]|[A-Z][.)])"
+    r"\s*[-–—:.]?\s*(?=\D)",
+    _I,
+)
+
+
+def without_number(title: str) -> str:
+    """A title without the number of its section."""
+    short = _SECTION.sub("", title, count=1).strip()
+    return short.strip("()（） ") if short != title else title
+
+
+# A title that has the word and is about glossaries: a tool for them, a format, how to write one.
+_ABOUT_GLOSSARIES = re.compile(
+    r"(?:glossar\w*|dictionar\w*|terminolog\w*|vocabular\w*|lexicon|thesaurus|용어집|용어)\s+(?:plug-?ins?|managers?|management|formats?"
+    r"|files?|tools?|editors?|widgets?|modules?|extensions?|features?|api|class(?:es)?|objects?|builders?|generators?|servers?|imports?"
+    r"|exports?|support|settings|options|templates?|shortcodes?|blocks?|add-?ons?|apps?|software|guidelines|extraction|attacks?"
+    r"|플러그인|관리|형식|파일|편집기|도구|만들기|작성법)\b"
+    r"|^(?:how to|using|writing|creat(?:e|ing)|build(?:ing)?|manag(?:e|ing)|edit(?:ing)?|import(?:ing)?|export(?:ing)?|add(?:ing)?|working with"
+    r"|guide to|download(?:ing)?|announcing|why|blog)\b",
+    _I,
+)
+
+
+def announces(title: str) -> bool:
+    """Whether a title or heading says that a glossary follows, and not something about glossaries."""
+    return bool(GLOSSARY.search(title)) and not _ABOUT_GLOSSARIES.search(title)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import metadata
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -211,7 +211,9 @@ class Fetcher:
     def _new_host(self) -> _Host:
         wire = Wire(self.settings.permitted)
         agent = user_agent(self.settings.contact)
-        return _Host(wire, session(agent, wire, use_proxy=self.settings.use_proxy))
+        made = session(agent, wire, use_proxy=self.settings.use_proxy)
+        made.headers["Accept-Encoding"] = body.accepted()
+        return _Host(wire, made)
 
     def _wait_for(self, key: str, pace_s: float) -> float:
         """Reserve the next free moment of `key` and return the seconds until it."""
@@ -225,7 +227,7 @@ class Fetcher:
     def _answer(self, url: str, at: str, response: requests.Response) -> HttpAnswer | str:
         status = response.status_code
         if status in REDIRECTS and "location" in response.headers:
-            return response.headers["location"]
+            return readable(response.headers["location"])
         wait_s = retry_after_s(response.headers.get("retry-after", ""))
         if status in RETRIED or (status == 403 and wait_s is not None):
             raise RetryError(Phrase("the server answers {status}", status=status), wait_s)
@@ -269,6 +271,15 @@ def retry_after_s(header: str) -> float | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def readable(location: str) -> str:
+    """A `Location` header as an address: raw UTF-8, which HTTP hands over as Latin-1, is percent-encoded."""
+    try:
+        text = location.encode("latin-1").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        text = location
+    return quote(text.strip(), safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def user_agent(contact: str) -> str:

@@ -193,7 +193,6 @@ def session(agent: str, wire: Wire, *, use_proxy: bool) -> requests.Session:
     made = requests.Session()
     made.trust_env = use_proxy
     made.headers["User-Agent"] = agent
-    made.headers["Accept-Encoding"] = "gzip, deflate"
     if not use_proxy:
         adapter = PinnedAdapter(wire)
         made.mount("http://", adapter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from embedkit.errors import UserError
 AGENT = "embedkit"
 FRESH_S = 24 * 3600.0
 _MAX_DELAY_S = 60.0
+_AGENT_LINE = re.compile(r"^(?P<field>\s*user-?agent\s*:\s*)(?P<name>[A-Za-z_*-]+)[/ ][^#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ def known(url: str) -> RobotsVerdict | None:
 def _verdict(url: str, status: int, body: bytes) -> RobotsVerdict:
     if status >= 400:
         return RobotsVerdict(allowed=True)
-    rules = Protego.parse(body.decode("utf-8", errors="replace"))
+    rules = Protego.parse(_groups_by_name(body.decode("utf-8-sig", errors="replace")))
     delay = rules.crawl_delay(AGENT) or 0.0
     return RobotsVerdict(allowed=bool(rules.can_fetch(url, AGENT)), delay_s=min(float(delay), _MAX_DELAY_S))
+
+
+def _groups_by_name(text: str) -> str:
+    """The rules with the names of programs alone: a group for `embedkit/1.0` is one for embedkit (RFC 9309, 2.2.1)."""
+    lines = text.replace("\ufeff", "").splitlines()
+    return "\n".join(_AGENT_LINE.sub(r"\g<field>\g<name>", line) for line in lines)

@@ -85,7 +85,7 @@ def _row(page: CrawledPage, term: Term, definition: str, *, domain: str, sense: 
         term=term.term,
         definition=definition,
         aliases=term.aliases,
-        lang=language_of(definition, fallback=page.extraction.lang or document.lang or "en"),
+        lang=term.lang or language_of(definition, fallback=page.extraction.lang or document.lang or "en"),
         domain=domain,
         source=page.name,
         source_url=with_anchor(document.url, term.anchor),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from embedkit.console import track, warn
-from embedkit.crawler.extract.page import extract
 from embedkit.crawler.extract.records import Extraction
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.output import files as outputs
@@ -15,14 +14,18 @@ from embedkit.crawler.output.completeness import check_completeness
 from embedkit.crawler.output.files import CrawlResult
 from embedkit.crawler.output.rows import CrawledPage, difference, rows
 from embedkit.crawler.run.dry_run import print_plan
+from embedkit.crawler.run.extraction import extract_document
 from embedkit.crawler.run.messages import print_report
 from embedkit.crawler.run.options import CrawlOptions, check_options
 from embedkit.crawler.run.plan import fetch_settings, planned_sources
 from embedkit.crawler.sources import reading
 from embedkit.crawler.sources.documents import Document, PageSource
+from embedkit.crawler.sources.further_pages import MAX_PAGES, further_pages
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
-from embedkit.messages import tr
+from embedkit.messages import Phrase, tr
+
+NO_GATE = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
 
 
 def crawl(options: CrawlOptions) -> CrawlResult:
@@ -68,24 +71,43 @@ def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOption
 def _read(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> list[CrawledPage]:
     """Extract each page as it arrives, and keep its entries without its HTML."""
     read: list[CrawledPage] = []
-    for document in track(reading.documents(planned, fetcher), label="crawl"):
-        found = _extract(document, options)
-        completeness = check_completeness(document, found) if found.entries else None
-        read.append(CrawledPage(replace(document, html="", inventory=b""), found, completeness))
+    waiting, seen = list(planned), {source.request for source in planned}
+    while waiting:
+        further: list[PageSource] = []
+        for document in track(reading.documents(waiting, fetcher), label="crawl"):
+            found = extract_document(document, options)
+            more = [p for p in further_pages(document) if p.request not in seen]
+            if options.follow_pages:
+                seen |= {p.request for p in more}
+                further += more
+            elif more:
+                found = _split(document, found, more)
+            completeness = check_completeness(document, found) if found.entries else None
+            read.append(
+                CrawledPage(replace(document, html="", groups=(), inventory=b""), found, completeness)
+            )
+        waiting = further[: MAX_PAGES - len(seen) + len(further)]
+    if options.follow_pages and any(page.extraction.entries for page in read):
+        read = [page for page in read if page.extraction.entries or not _is_contents(page, read)]
     return _judged(read, gate=options.gate)
 
 
-def _extract(document: Document, options: CrawlOptions) -> Extraction:
-    if options.select_term:
-        # BeautifulSoup is slow to load, and few crawls name selectors.
-        from embedkit.crawler.extract.selectors import extract_selected
-
-        return extract_selected(
-            document.html, term=options.select_term, definition=options.select_definition, lang=document.lang
+def _split(document: Document, found: Extraction, more: Sequence[PageSource]) -> Extraction:
+    """Say that a page is one of several; where it has no terms, that is the reason."""
+    if found.entries:
+        warn(
+            "{name}: links to {count} more pages of this glossary; --follow-pages reads them",
+            name=document.source.name,
+            count=len(more),
         )
-    return extract(
-        document.html, lang=document.lang, url=document.url, title=document.title, gate=options.gate
-    )
+        return found
+    reason = Phrase("its terms stand on {count} other pages: --follow-pages reads them", count=len(more))
+    return replace(found, verdict=replace(found.verdict, reason=reason, final=True))
+
+
+def _is_contents(page: CrawledPage, read: Sequence[CrawledPage]) -> bool:
+    """Whether a page without terms is the first of a split glossary, which only links to the others."""
+    return page is read[0] and len(read) > 1
 
 
 def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
@@ -102,8 +124,9 @@ def _judged(read: Sequence[CrawledPage], *, gate: bool) -> list[CrawledPage]:
         tr("{name}: not a glossary: {reason}", name=page.name, reason=_why_empty(page.extraction))
         for page in fatal[:2]
     ]
-    hint = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
-    raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint if gate else "")
+    final = bool(fatal) and all(page.extraction.verdict.final for page in fatal)
+    hint = "" if final or not gate else NO_GATE
+    raise AnswerNoError("\n".join(lines) or "found no glossary page", hint=hint)
 
 
 def _why_empty(extraction: Extraction) -> str:

@@ -13,6 +13,7 @@ from embedkit.crawler.extract.records import Term
 from embedkit.crawler.fetch import cache, robots, urls
 from embedkit.crawler.fetch.client import Fetcher, user_agent
 from embedkit.crawler.fetch.config import CUSTOM_URLS, WIKIPEDIA, FetchSettings
+from embedkit.crawler.run.extraction import extract_document
 from embedkit.crawler.run.options import CrawlOptions
 from embedkit.crawler.sources import mediawiki
 from embedkit.crawler.sources.documents import PageSource
@@ -56,7 +57,7 @@ def print_plan(planned: Sequence[PageSource], settings: FetchSettings, options: 
     """Print the plan on stdout."""
     fetcher = Fetcher(settings)
     costs = requests_of(planned)
-    steps = [_plan(source, fetcher, count) for source, count in zip(planned, costs, strict=True)]
+    steps = [_plan(source, fetcher, count, options) for source, count in zip(planned, costs, strict=True)]
     note = _output_note(options.target)
     if options.as_json:
         out_json(
@@ -79,9 +80,9 @@ def print_plan(planned: Sequence[PageSource], settings: FetchSettings, options: 
     out(f"would write {options.target}{note}")
 
 
-def _plan(source: PageSource, fetcher: Fetcher, requests: int) -> PlannedSource:
+def _plan(source: PageSource, fetcher: Fetcher, requests: int, options: CrawlOptions) -> PlannedSource:
     pace = mediawiki.pace_s(source.request, fetcher)
-    origin, terms = _sample(source)
+    origin, terms = _sample(source, options)
     return PlannedSource(
         source=source.kind,
         title=source.title,
@@ -135,11 +136,11 @@ def _robots(source: PageSource) -> str:
     return "allows it" if verdict.allowed else "forbids it"
 
 
-def _sample(source: PageSource) -> tuple[str, tuple[Term, ...]]:
+def _sample(source: PageSource, options: CrawlOptions) -> tuple[str, tuple[Term, ...]]:
     """The origin of the sample, and its terms."""
     document = kind_of(source).sample(source)
     if document is not None:
-        found = extract(document.html, lang=document.lang, url=document.url, title=document.title)
+        found = extract_document(document, options)
         if not found.entries:
             return f"none: {found.verdict.reason}", ()
         local = kind_of(source).local

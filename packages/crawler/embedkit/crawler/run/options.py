@@ -35,6 +35,7 @@ class CrawlOptions:
     select_term: str = ""
     select_definition: str = ""
     gate: bool = True
+    follow_pages: bool = False
     align: bool = False
     align_to: Sequence[str] = ()
     diff: Path | str | None = None

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from embedkit.crawler.extract.records import Group
+
 Kind = Literal["wikipedia_glossary", "wiki_category", "custom_urls", "file", "dump"]
 CC_BY_SA = "CC BY-SA 4.0"
 _LICENCES = (
@@ -41,6 +43,7 @@ class Document:
     source: PageSource
     html: str
     sha256: str
+    groups: tuple[Group, ...] = ()  # what a format states by itself; its `html` is empty
     title: str = ""
     url: str = ""
     permalink: str = ""

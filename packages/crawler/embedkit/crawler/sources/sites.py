@@ -13,7 +13,7 @@ from embedkit.crawler.fetch.cache import HttpAnswer
 from embedkit.crawler.fetch.client import Fetcher
 from embedkit.crawler.sources.documents import CC_BY_SA, Document, PageSource, licence_of, sha256
 from embedkit.crawler.sources.inventory import INVENTORY, inventory_root
-from embedkit.crawler.sources.markup import to_html
+from embedkit.crawler.sources.markup import read_content
 from embedkit.crawler.sources.mediawiki import pace_s
 from embedkit.errors import UserError
 
@@ -97,17 +97,19 @@ def document(source: PageSource, answer: HttpAnswer) -> Document:
     kind = answer.headers.get("content-type", "")
     charset = _CHARSET.search(kind)
     suffix = Path(urlsplit(answer.final_url).path).suffix.lower()
-    html, title = to_html(
+    content = read_content(
         answer.body, place=source.request, suffix=suffix, kind=kind, charset=charset[1] if charset else ""
     )
     return Document(
         source=source,
-        html=html,
-        title=title,
+        html=content.html,
+        groups=content.groups,
+        title=content.title,
         sha256=sha256(answer.body),
         url=answer.final_url,
-        license=source.license or licence_of(html),
-        lang=answer.headers.get("content-language", "").split(",")[0].split("-")[0].strip().lower(),
+        license=source.license or licence_of(content.html),
+        lang=content.lang
+        or answer.headers.get("content-language", "").split(",")[0].split("-")[0].strip().lower(),
         retrieved_at=answer.fetched_at,
         from_cache=answer.from_cache,
     )

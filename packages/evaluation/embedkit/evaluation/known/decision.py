@@ -1,8 +1,8 @@
 """The verdict's word: what people do with the model decides first, then what it may have cost elsewhere.
 
-SHIP: known terms are found better for certain, none of their slices worse, the floor is reached, terms outside the
-glossary do not lose more than `UNSEEN_TOLERANCE`, everyday language is kept. Without known questions the test rows
-decide.
+SHIP: known terms are found better for certain (`compare.judge`) over `FEW_CONCEPTS` or more, no slice worse, the floor
+is reached, terms outside the glossary do not lose more than `UNSEEN_TOLERANCE`, everyday language is not forgotten.
+Without known questions the test rows decide.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embedkit.evaluation.measure.compare import judge
-from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
+from embedkit.evaluation.measure.compare import judge, signs_agree
+from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS, LEVEL
 from embedkit.evaluation.records import (
     Findings,
     Forgetting,
@@ -25,7 +25,6 @@ from embedkit.evaluation.records import (
 FEW_CONCEPTS = 20
 UNSEEN_TOLERANCE = 0.02
 SLICES = "kind, lang"
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def decide(
     concepts = known.concepts if known else found.concepts
     judged = judge(metrics, concepts=concepts)
     searched = known is not None or found.task == "retrieval"
-    if forgetting.lost:
+    if forgetting.word == "forgotten":
         return Decision("DO NOT SHIP", "forgotten")
     if judged == "DO NOT SHIP":
         return Decision(judged)
@@ -57,7 +56,7 @@ def decide(
         return Decision("NO DIFFERENCE")
     if searched and missed_floor(metrics, floor):
         return Decision("NOT YET", "floor")
-    return Decision("NOT YET", "few") if searched and concepts < FEW_CONCEPTS else Decision("SHIP")
+    return Decision("NOT YET", "few") if concepts < FEW_CONCEPTS else Decision("SHIP")
 
 
 def missed_floor(metrics: Sequence[MetricResult], floor: Mapping[str, float]) -> list[MetricResult]:
@@ -80,9 +79,9 @@ def is_worse(metric: MetricResult, *, among: int) -> bool:
     """Whether a metric falls for certain, one of `among` that are looked at (Bonferroni: chance has as many tries)."""
     interval, p_value = metric.difference_interval, metric.permutation_p
     below = interval is not None and interval.high < 0
-    return below and p_value is not None and p_value * among <= _LEVEL
+    return below and p_value is not None and p_value * among <= LEVEL
 
 
 def _loses(metric: MetricResult) -> bool:
     interval = metric.difference_interval
-    return interval is not None and interval.high < -UNSEEN_TOLERANCE
+    return interval is not None and interval.high < -UNSEEN_TOLERANCE and signs_agree(metric)

@@ -12,6 +12,7 @@ import numpy as np
 from embedkit.data.entries import Entry
 from embedkit.data.records import Pair, split_path
 from embedkit.data.shapes import read_pairs
+from embedkit.disjoint_sets import joined
 from embedkit.errors import UserError
 from embedkit.models.corpus import composed_corpus, load_corpus
 from embedkit.models.run_folder import Run
@@ -31,7 +32,7 @@ HELD_OUT_NAME = "name"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownQuestion:
-    """One question and the places of the entries that answer it."""
+    """One question and the places of the entries that answer it. Questions that share one are of one `concept`."""
 
     text: str
     kind: str
@@ -138,16 +139,19 @@ def _questions(
     first: dict[str, Pair] = {}
     for pair in rows:
         first.setdefault(pair.anchor, pair)
-    for pair in first.values():
-        right = sorted({place for text in answers[_concept(pair)] for place in places[text]})
-        if right:
-            yield KnownQuestion(
-                text=pair.anchor,
-                kind=pair.kind or "question",
-                lang=pair.lang or language_of(pair.anchor),
-                concept=_concept(pair),
-                right=np.array(right, dtype=np.int64),
-            )
+    found = [
+        KnownQuestion(
+            text=pair.anchor,
+            kind=pair.kind or "question",
+            lang=pair.lang or language_of(pair.anchor),
+            concept=_concept(pair),
+            right=np.array(right, dtype=np.int64),
+        )
+        for pair in first.values()
+        if (right := sorted({place for text in answers[_concept(pair)] for place in places[text]}))
+    ]
+    tied = joined([(question.concept, *question.right.tolist()) for question in found])
+    return (replace(question, concept=found[at].concept) for question, at in zip(found, tied, strict=True))
 
 
 def _without_names(entries: Iterable[Entry], names: Iterable[str]) -> Iterator[Entry]:

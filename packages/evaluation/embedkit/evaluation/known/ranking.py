@@ -5,6 +5,7 @@ Ranking 4,000 questions over 1,300 entries takes some three seconds beside the e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -50,9 +51,11 @@ def known_findings(known: KnownSet, models: ModelPair, resampling: Resampling) -
     over_entries = _ranked(known, EntryIndex(known.entries), models)
     over_definitions = _ranked(known, EntryIndex(known.entries, names=False), models)
     parts = list(_parts(known.questions))
+    sizes = Counter(question.concept for question in known.questions)
     return KnownFindings(
         queries=len(known.questions),
-        concepts=len({question.concept for question in known.questions}),
+        concepts=len(sizes),
+        largest_concept=max(sizes.values()),
         own=sum(question.is_own for question in known.questions),
         entries=len(known.entries),
         corpus=known.corpus,

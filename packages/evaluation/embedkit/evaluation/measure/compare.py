@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from embedkit.evaluation.measure.statistics import (
     FEWEST_CONCEPTS,
+    LEVEL,
     GroupedValues,
     Resampling,
     intervals,
@@ -127,11 +128,17 @@ def unpaired(name: str, before: float, after: float, bm25: float | None) -> Metr
 
 
 def judge(metrics: Sequence[MetricResult], *, concepts: int) -> Word:
-    """The first metric's interval decides: above zero SHIP, below DO NOT SHIP, else or with few concepts neither."""
-    interval = metrics[0].difference_interval
-    if concepts < FEWEST_CONCEPTS:
+    """The first metric decides: its interval above zero SHIP, below DO NOT SHIP; neither where the sign-flip test does
+    not agree, or with few concepts.
+    """
+    if concepts < FEWEST_CONCEPTS or not signs_agree(metrics[0]):
         return "NO DIFFERENCE"
-    return word_of(interval)
+    return word_of(metrics[0].difference_interval)
+
+
+def signs_agree(metric: MetricResult) -> bool:
+    """Whether the sign-flip test calls a metric's difference real too; always where there is none (a correlation)."""
+    return metric.permutation_p is None or metric.permutation_p <= LEVEL
 
 
 def word_of(interval: Interval | None) -> Word:

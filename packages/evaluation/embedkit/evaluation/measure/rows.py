@@ -7,7 +7,6 @@ other rows of the same sort would show. Out-of-fold probe answers and neighbours
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +113,7 @@ def _triplets(rows: Sequence[Triplet], models: ModelPair, resampling: Resampling
         task="triplet",
         queries=len(rows),
         concepts=values.concept_count,
+        largest_concept=int(np.bincount(values.concepts).max()),
         metrics=(*compare(values, resampling, names=MEANS), auc),
         dimensions_before=vectors[0][0].shape[1],
         dimensions_after=vectors[1][0].shape[1],
@@ -125,6 +125,5 @@ def _raw(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     """Vectors as the model gives them, not made unit: dot, Euclidean and Manhattan differ on those alone."""
     distinct = list(dict.fromkeys(texts))
     place = {text: at for at, text in enumerate(distinct)}
-    encode: Any = encoder.model.encode_query
-    vectors = np.asarray(encode(distinct, show_progress_bar=False), dtype=np.float32)
+    vectors = encoder.raw(distinct, role="query", batch_size=32)
     return vectors[[place[text] for text in texts]]

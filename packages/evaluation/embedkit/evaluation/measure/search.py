@@ -38,6 +38,7 @@ def search_findings(tests: TestSet, models: ModelPair, resampling: Resampling) -
         task="retrieval",
         queries=len(tests.queries),
         concepts=values.concept_count,
+        largest_concept=int(np.bincount(values.concepts).max()),
         metrics=overall,
         dimensions_before=before.dimensions,
         dimensions_after=after.dimensions,

@@ -1,5 +1,8 @@
 """Whether a difference is real: paired bootstrap over concepts, sign-flip permutation test, McNemar on hit@1.
 
+A verdict needs bootstrap and sign-flip test to agree: the bootstrap alone is wrong too often where a few concepts hold
+most queries, the test alone where a few concepts lose much (`benchmarks/coverage.py`).
+
 Queries of one concept rise and fall together, so whole concepts are resampled. All tables of a call share one
 resampling: how often each concept is drawn `(B, C)` times the sums of each concept, in exact arithmetic. 10,000
 resamples of 1,400 concepts with thirty tables take half a second on one core and 100 MiB.
@@ -18,6 +21,7 @@ from embedkit.evaluation.records import Interval, McNemar
 from embedkit.ranking.metrics import Values
 
 CONFIDENCE = 0.95
+LEVEL = 0.05
 # With fewer concepts than this even a clean sweep has a sign-flip p above 0.05 (2 / 2**5 = 0.0625).
 FEWEST_CONCEPTS = 6
 _BLOCK_CELLS = 500_000

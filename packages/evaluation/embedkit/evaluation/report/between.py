@@ -182,5 +182,5 @@ def _general(forgetting: Forgetting | None) -> str:
     if forgetting is None:
         return ""
     metric = forgetting.metric
-    word = tr("forgotten" if forgetting.lost else "kept")
+    word = tr(forgetting.word)
     return f"{metric.difference:+.3f} ({range_text(metric.difference_interval)}) {word}"

@@ -17,7 +17,7 @@ from embedkit.evaluation.report.terminal import known_rows
 from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
 from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
-from embedkit.ranking.leak import SEEN, UNKNOWN
+from embedkit.ranking.leak import CHOSEN_BY, SEEN, UNKNOWN
 from embedkit.ranking.metrics import PRIMARY, TITLES
 
 PAGE_FILE = "report.html"
@@ -42,6 +42,7 @@ def render_page(evaluation: Evaluation) -> str:
         units=UNITS,
         primary=PRIMARY,
         leak_seen=SEEN,
+        leak_chosen=CHOSEN_BY,
         leak_unknown=UNKNOWN,
         sentence=evaluation_sentence(evaluation),
         big_numbers=list(big_numbers(evaluation)),

@@ -107,7 +107,7 @@ def plain_lines(evaluation: Evaluation) -> Iterator[str]:
         template = _UNSEEN if evaluation.compared else _UNSEEN_LEVEL
         yield tr(template, after=of_100(unseen.after), before=of_100(unseen.before))
     if general and evaluation.compared:
-        yield tr(_EVERYDAY, word=tr("forgotten" if general.lost else "kept"))
+        yield tr(_EVERYDAY, word=tr(general.word))
     elif general:
         yield tr(_EVERYDAY_LEVEL, metric=general.metric.after)
 

@@ -19,7 +19,15 @@ _FURTHER_HEAD = ("recall@10", "model alone", "plain words")
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Plain words and the verdict first; then the slices of known terms, the metrics, and what belongs to them."""
+    """What was asked, plain words and the verdict; then slices of known terms, the metrics, what belongs to them."""
+    if evaluation.task == "retrieval":
+        yield tr(
+            "{queries} queries of {concepts} concepts over {texts} texts ({corpus})",
+            queries=evaluation.queries,
+            concepts=evaluation.concepts,
+            texts=evaluation.corpus_texts,
+            corpus=evaluation.corpus,
+        )
     yield from plain_lines(evaluation)
     yield from loud_lines(evaluation)
     if evaluation.sentence:

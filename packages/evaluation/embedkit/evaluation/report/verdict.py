@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from embedkit.evaluation.known.decision import FEW_CONCEPTS, UNSEEN_TOLERANCE, missed_floor, worse_slices
+from embedkit.evaluation.measure.compare import signs_agree, word_of
 from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
 from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
 from embedkit.messages import tr
@@ -53,6 +54,23 @@ _FEW = (
     "NOT YET: {metric} rises from {before} to {after} over {queries} queries, but {concepts} concepts are too few to "
     "be sure (at least {least} are needed)."
 )
+_FEW_ROWS = (
+    "NOT YET: {metric} rises from {before} to {after}, but {queries} {unit} are too few to be sure (at least "
+    "{least} are needed)."
+)
+_SIGNS = (
+    "NO DIFFERENCE: {metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high}), but a "
+    "sign-flip test of the {concepts} concepts is not sure (p {p}): a few of them decide it."
+)
+_CANNOT_TELL = (
+    "Whether everyday language was kept, these {pairs} pairs cannot tell ({general} {general_difference}, 95 % "
+    "interval {general_low} to {general_high})."
+)
+_LARGE = (
+    "{count} of {queries} queries are one concept, joined by the texts that they share: the interval rests on "
+    "little more"
+)
+LARGE_SHARE = 0.1
 UNITS: dict[Task, str] = {
     "retrieval": "queries",
     "graded": "graded pairs",
@@ -90,9 +108,17 @@ _KEPT_LANGUAGE = (
 
 
 def evaluation_sentence(evaluation: Evaluation) -> str:
-    """The verdict of an evaluation in one sentence, in the person's language; empty where nothing was compared."""
+    """The verdict of an evaluation in a sentence or two, in the person's language; empty where nothing was compared."""
     if not evaluation.word:
         return ""
+    general = evaluation.forgetting
+    if general is None or general.word != "cannot tell":
+        return _decided_sentence(evaluation, evaluation.word)
+    told = tr(_CANNOT_TELL, pairs=general.pairs, **_general_fields(general.metric))
+    return f"{_decided_sentence(evaluation, evaluation.word)} {told}"
+
+
+def _decided_sentence(evaluation: Evaluation, word: Word) -> str:
     known = evaluation.known
     decided = known or evaluation
     primary = replace(known.overall.fused[0], name=_KNOWN_METRIC) if known else evaluation.primary
@@ -107,10 +133,15 @@ def evaluation_sentence(evaluation: Evaluation) -> str:
         missed = missed_floor(known.overall.fused if known else evaluation.metrics, evaluation.floor)
         listed = ", ".join(f"{m.name} {m.after:.3f} < {evaluation.floor[m.name]:g}" for m in missed)
         return tr(_UNDER_FLOOR, missed=listed, **fields)
-    if evaluation.reason == "few":
+    if evaluation.reason == "few" and (known or evaluation.task == "retrieval"):
         return tr(_FEW, least=FEW_CONCEPTS, **fields)
+    if evaluation.reason == "few":
+        return tr(_FEW_ROWS, least=FEW_CONCEPTS, unit=tr(UNITS[evaluation.task]), **fields)
+    is_unsure = not signs_agree(primary) and word_of(primary.difference_interval) != "NO DIFFERENCE"
+    if is_unsure and word == "NO DIFFERENCE" and decided.concepts >= FEWEST_CONCEPTS:
+        return tr(_SIGNS, p=f"{primary.permutation_p:.3f}", **fields)
     return verdict_sentence(
-        evaluation.word,
+        word,
         primary,
         queries=decided.queries,
         concepts=decided.concepts,
@@ -130,7 +161,7 @@ def verdict_sentence(
 ) -> str:
     """The verdict in one sentence; what was forgotten comes first, as it decides."""
     fields = _fields(primary, queries=queries, concepts=concepts)
-    if forgetting is not None and forgetting.lost:
+    if forgetting is not None and forgetting.word == "forgotten":
         general = _general_fields(forgetting.metric)
         return tr(_FORGOT, pairs=forgetting.pairs, tolerance=f"{forgetting.tolerance:g}", **fields, **general)
     few = concepts < FEWEST_CONCEPTS
@@ -148,7 +179,10 @@ def run_sentence(
 
 
 def detail_lines(evaluation: Evaluation) -> Iterator[str]:
-    """What stands under the verdict: languages, particles, everyday language."""
+    """What stands under the verdict: a concept that holds much, languages, particles, everyday language."""
+    for part in (evaluation, evaluation.known):
+        if part and part.largest_concept > LARGE_SHARE * part.queries and part.concepts * LARGE_SHARE >= 1:
+            yield tr(_LARGE, count=part.largest_concept, queries=part.queries)
     yield from _language_lines(evaluation)
     yield from _particle_lines(evaluation)
     yield from _forgetting_lines(evaluation)
@@ -184,7 +218,7 @@ def _forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
     if general is None:
         return
     fields = _fields(general.metric, queries=general.pairs, concepts=general.pairs)
-    yield tr(_KEPT, word=tr("forgotten" if general.lost else "kept"), **fields)
+    yield tr(_KEPT, word=tr(general.word), **fields)
     for part in general.languages if len(general.languages) > 1 else ():
         fields = _fields(part.metrics[0], queries=part.queries, concepts=part.concepts)
         yield tr(_KEPT_LANGUAGE, lang=part.value, **fields)

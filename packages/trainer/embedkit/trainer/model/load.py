@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import atomic_folder, write_text
+from embedkit.models.kinds import broken_weight, is_router, positions_of, require_embedder
 from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
 from embedkit.models.run_folder import CARD
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 
 
 def find_model(config: RunConfig) -> ModelSource:
-    """Where the base model is; `UserError` when nowhere."""
-    return resolve_model(
+    """Where the base model is; `UserError` when nowhere, or when it is of a kind that is not trained here."""
+    source = resolve_model(
         config.model_id, revision=config.hf.revision or "", network=not config.hf.local_files_only
     )
+    require_embedder(source)
+    if is_router(source):
+        raise UserError(
+            "queries and documents take different ways through this model (Router): only one would be trained",
+            place=config.model_id,
+            hint="take a model with one encoder for both; search, evaluate and serve use this one as it is",
+        )
+    return source
 
 
 def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadOptions:
@@ -53,6 +62,10 @@ def prepare_model(
         UserError: it cannot be loaded, or the config asks for what it does not have.
     """
     model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
+    if broken := broken_weight(model):
+        raise UserError(
+            "the base model's weights hold NaN or infinity: {name}", place=config.model_id, name=broken
+        )
     if config.tokenizer_id is not None:
         _replace_tokenizer(model, config)
     if vocabulary is not None:
@@ -135,7 +148,7 @@ def _set_length(model: SentenceTransformer, train: TrainSection) -> None:
     max_length, asked = train.max_length, "max_length" in train.model_fields_set
     if max_length is None:
         return
-    limit = _positions(model)
+    limit = positions_of(model)
     if limit is not None and max_length > limit and not asked:
         max_length = limit
     if limit is not None and max_length > limit:
@@ -153,15 +166,6 @@ def _set_length(model: SentenceTransformer, train: TrainSection) -> None:
         raise UserError(
             "the model reads texts of any length", hint="remove train.max_length from the config"
         ) from None
-
-
-def _positions(model: SentenceTransformer) -> int | None:
-    """How many tokens the model can tell the places of; RoBERTa and its kin begin to count after the padding."""
-    encoder: Any = model.transformers_model
-    count = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
-    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    return count if count is None or padding is None else count - padding - 1
 
 
 def _set_pooling(model: SentenceTransformer, train: TrainSection) -> None:

@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embedkit.errors import UserError
 from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.rows.paths import find_sources
 from embedkit.trainer.rows.sampling import EpochBatches, epoch_batches
-from embedkit.trainer.rows.store import Rows, RowStore, RowSummary, find_pairs, read_rows
+from embedkit.trainer.rows.store import Rows, RowStore, RowSummary, read_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,21 +121,6 @@ class _Joined:
         return self._stores[source][index - self._starts[source]]
 
 
-def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
-    """Path, loss and weight of each file to train on; `UserError` when one is not there."""
-    if not config.data.sources:
-        return [(find_pairs(config.data), config.loss.name, 1.0)]
-    for number, source in enumerate(config.data.sources):
-        if not Path(source.path).is_file():
-            raise UserError(
-                "there is no such file",
-                place=source.path,
-                hint="check data.sources[{number}].path",
-                number=number,
-            )
-    return [(source.path, (source.loss or config.loss).name, source.weight) for source in config.data.sources]
-
-
 def read_training_rows(config: RunConfig) -> TrainingRows:
     """Check and read all that the config trains on."""
     return TrainingRows(
@@ -150,7 +134,7 @@ def read_training_rows(config: RunConfig) -> TrainingRows:
 def _joined_summary(parts: Sequence[RowSummary]) -> RowSummary:
     if len(parts) == 1:
         return parts[0]
-    hashes = "".join(part.sha256 for part in parts)
+    hashes = "".join(part.sha256 for part in parts)  # as files.files_hash
     return RowSummary(
         paths=tuple(path for part in parts for path in part.paths),
         sha256=hashlib.sha256(hashes.encode()).hexdigest(),

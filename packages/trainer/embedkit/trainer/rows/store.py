@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.jsonl import is_blank
-from embedkit.data.records import DEFAULT_PATHS, ClassedPair, Labelled, Pair, Row, split_path, texts_of
+from embedkit.data.records import ClassedPair, Labelled, Pair, Row, texts_of
 from embedkit.data.shapes import RowFormat, Shape, read_typed
 from embedkit.errors import UserError
 from embedkit.files import STDIO, sha256_file
@@ -136,51 +136,6 @@ class _Index:
         self.rows += 1
         for name, counter in self.counts.items():
             counter[getattr(row, name, "")] += 1
-
-
-def find_pairs(section: DataSection) -> str:
-    """The file to train on; `UserError` when there is none."""
-    if section.pairs_path is not None:
-        if section.pairs_path != STDIO and not Path(section.pairs_path).is_file():
-            raise UserError(
-                "there is no such file", place=section.pairs_path, hint="check data.pairs_path in the config"
-            )
-        return section.pairs_path
-    for path in DEFAULT_PATHS:
-        if path.is_file():
-            return str(path)
-    looked = ", ".join(map(str, DEFAULT_PATHS))
-    raise UserError(
-        "no pairs to train on: looked for {looked}",
-        hint="embedkit compose makes them, or set data.pairs_path",
-        looked=looked,
-    )
-
-
-def find_dev(section: DataSection, pairs_path: str | None) -> str | None:
-    """The dev file: the one named, or the one beside the pairs where there is one."""
-    if not section.use_dev:
-        return None
-    if section.dev_path is not None:
-        if not Path(section.dev_path).is_file():
-            raise UserError(
-                "there is no such file",
-                place=section.dev_path,
-                hint="check data.dev_path, or set data.use_dev to false",
-            )
-        return section.dev_path
-    if pairs_path is None or pairs_path == STDIO:
-        return None
-    beside = split_path(Path(pairs_path), "dev")
-    return str(beside) if beside.is_file() else None
-
-
-def find_known_dev(section: DataSection, pairs_path: str | None) -> str | None:
-    """The file of questions for trained concepts that lies beside the pairs, where there is one."""
-    if not section.use_dev or pairs_path is None or pairs_path == STDIO:
-        return None
-    beside = split_path(Path(pairs_path), "known.dev")
-    return str(beside) if beside.is_file() else None
 
 
 def read_rows(path: str, section: DataSection, *, loss: str | None = None, check: bool = True) -> Rows:

@@ -24,8 +24,8 @@ from embedkit.models import run_folder
 from embedkit.models.resolve import lend_prompts
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.registry import LOSSES
-from embedkit.trainer.rows.sources import find_sources
-from embedkit.trainer.rows.store import find_dev, read_rows
+from embedkit.trainer.rows.paths import find_dev, find_sources
+from embedkit.trainer.rows.store import read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.train import named, run_training
 from embedkit.trainer.settings import find_config, load_run_config

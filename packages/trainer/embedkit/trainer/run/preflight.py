@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from embedkit.data.shapes import read_own_objects
 from embedkit.files import STDIO
 from embedkit.messages import tr
-from embedkit.ranking.leak import TestRow, find_leaks
+from embedkit.ranking.leak import file_rows, find_leaks, seen_in
 from embedkit.trainer.config import RunConfig, TrainSection
 from embedkit.trainer.losses.registry import LOSSES
 from embedkit.trainer.rows.sources import TrainingRows
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "note", "warning", "error"]
 VOCABULARY_SHARE = 0.6
-_KEYS = ("anchor", "positive", "text", "sentence1", "sentence2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +117,9 @@ def _evaluations(train: TrainSection, plan: TrainPlan) -> Iterator[Check]:
 
 def _processes() -> Iterator[Check]:
     text = (
-        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, with the weights split among "
-        "them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several GPUs (NCCL). Refused: offloading"
+        "processes: {count}. Tested: two CPU processes (gloo) train what one trains, but for dropout, which each draws "
+        "by itself; with the weights split among them (FSDP 2, ZeRO by FSDP 2) too. Not tested on hardware: several "
+        "GPUs (NCCL). Refused: offloading"
     )
     count = processes.world_size()
     yield Check(name="processes", level="note" if count > 1 else "ok", template=text, fields={"count": count})
@@ -143,12 +142,8 @@ def _leak(config: RunConfig, rows: TrainingRows) -> Iterator[Check]:
     trained = rows.summary.paths
     if config.data.dev_path is None or STDIO in trained:
         return
-    objects = read_own_objects(config.data.dev_path)
-    tested = [
-        TestRow(tuple(str(row[k]) for k in _KEYS if row.get(k)), str(row.get("group") or ""))
-        for row in objects
-    ]
-    leak = find_leaks(tested, train=[Path(path) for path in trained], side="model")
+    tested = list(file_rows(Path(config.data.dev_path)))
+    leak = find_leaks(tested, seen=seen_in([Path(path) for path in trained]), side="model")
     fields = {"count": leak.total, "rows": leak.rows, "example": (*leak.examples, "")[0]}
     if leak.total:
         text = (

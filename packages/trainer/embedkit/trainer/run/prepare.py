@@ -30,9 +30,10 @@ from embedkit.trainer.model.vocabulary import (
 )
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
+from embedkit.trainer.rows.paths import find_dev, find_known_dev, find_sources
 from embedkit.trainer.rows.sampling import is_by_concept
-from embedkit.trainer.rows.sources import TrainingRows, find_sources, read_training_rows
-from embedkit.trainer.rows.store import Rows, find_dev, find_known_dev, read_rows
+from embedkit.trainer.rows.sources import TrainingRows, read_training_rows
+from embedkit.trainer.rows.store import Rows, read_rows
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.run.environment import require_same_start, saved_tokens
 from embedkit.trainer.run.plan import (

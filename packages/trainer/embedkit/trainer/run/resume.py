@@ -64,11 +64,25 @@ def require_free(folder: Path, *, resume: bool, force: bool) -> None:
             place=str(folder),
             hint="--resume goes on with it, --force replaces it",
         )
+    if force:
+        _require_own(folder)
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
     with held(folder):
         pass
+
+
+def _require_own(folder: Path) -> None:
+    """Raise `UserError` where a part of the run to be replaced is a link: what it leads to may be somebody else's."""
+    linked = next((folder / name for name in OURS if (folder / name).is_symlink()), None)
+    if linked is not None:
+        raise UserError(
+            "is a link to {target}, which --force does not replace",
+            place=str(linked),
+            hint="remove the link, or choose another output.save_name",
+            target=linked.readlink(),
+        )
 
 
 def clear(run: Path) -> None:

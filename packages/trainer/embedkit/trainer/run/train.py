@@ -12,8 +12,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,11 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
 
 
 def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
+    from embedkit.trainer.rows.paths import find_sources
+
+    with suppress(ModuleNotFoundError):
+        if find_spec("sentence_transformers"):  # without it, that is what is said
+            find_sources(config)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     require("sentence_transformers", extra="train")
     from embedkit.models.quiet import quiet_libraries
@@ -174,6 +180,7 @@ def _prepare(config: RunConfig, *, resume: bool, force: bool) -> PreparedRun:
 
 def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
     """Make the folder what a run of this config looks like at its first, or at the checkpoint's, step."""
+    from embedkit.trainer.rows.trained_on import write_trained_on
     from embedkit.trainer.run.environment import write_environment
     from embedkit.trainer.step.checkpoint import checkpoint_step
     from embedkit.trainer.step.distributed import wait
@@ -187,13 +194,28 @@ def _open_folder(run: PreparedRun, checkpoint: Path | None) -> None:
             runs.clear(run.folder)
             values = json.dumps(run.config.model_dump(mode="json"), ensure_ascii=False, indent=2)
             write_text(run.folder / run_folder.CONFIG, values + "\n")
-            rows = run.inputs.rows.summary
-            write_environment(run.folder, run.config, run.plan, rows=rows, base_weights=run.base_weights)
+            rows = run.inputs.rows
+            write_environment(
+                run.folder, run.config, run.plan, rows=rows.summary, base_weights=run.base_weights
+            )
+            write_trained_on(run.folder, rows, dev_files=_choosing_files(run.config))
     wait()
+
+
+def _choosing_files(config: RunConfig) -> list[Path]:
+    """The dev files, where their metrics choose the weights or end the run."""
+    from embedkit.trainer.rows.paths import find_known_dev
+    from embedkit.trainer.watch.dev_evaluation import best_metric
+
+    if best_metric(config.train) is None:
+        return []
+    found = (config.data.dev_path, find_known_dev(config.data, config.data.pairs_path))
+    return [Path(path) for path in found if path]
 
 
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.models.quiet import quiet_libraries
+    from embedkit.models.tracking import log_model
     from embedkit.trainer.model.load import save_model
     from embedkit.trainer.run.environment import write_kept_epoch
     from embedkit.trainer.step.distributed import wait
@@ -239,6 +261,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             save_model(whole, result.model, card=_write_card(run, result, dev))
             if dev is not None:
                 dev.forget_best()
+            log_model(run.folder)
     wait()
     return result
 

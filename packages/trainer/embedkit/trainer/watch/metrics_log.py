@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.models.run_folder import CHECKPOINTS, METRICS
+from embedkit.models.tracking import MlflowRun
 from embedkit.text import dumps
 from embedkit.trainer.config import OutputSection
 from embedkit.trainer.step.loop import StepResult
@@ -75,18 +76,19 @@ class MetricsLog:
 
 
 def start_trackers(names: Sequence[str], run: Path) -> list[Any]:
-    """accelerate's trackers by name. `WANDB_PROJECT`, `TRACKIO_PROJECT` and MLflow's own variables count."""
+    """accelerate's trackers by name, ours for MLflow; `WANDB_PROJECT` and `TRACKIO_PROJECT` count."""
     if not names:
         return []
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-    trackers = []
+    trackers: list[Any] = []
     for name in names:
         kind = LOGGER_TYPE_TO_CLASS[name]
+        tracker: Any
         if name == "tensorboard":
             tracker = kind(name, run / CHECKPOINTS)
         elif name == "mlflow":
-            tracker = kind(_PROJECT, run_name=run.name)
+            tracker = MlflowRun(run)
         else:
             tracker = kind(os.environ.get(f"{name.upper()}_PROJECT", _PROJECT), name=run.name)
         tracker.start()

@@ -15,6 +15,7 @@ from embedkit.compose.mine.candidates.dense import DenseMiner
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 
 FUSION = 60
+MEANING = 2  # a text that only shares words is no nearer than the sixtieth by meaning
 DECIMALS = 6
 
 
@@ -34,9 +35,9 @@ class HybridMiner:
         for question, by_words, by_meaning in zip(questions, words, meanings, strict=True):
             admitted = by_words.indices[self._dense.admits(question, by_words.indices)]
             fused: defaultdict[int, float] = defaultdict(float)
-            for indices in (admitted, by_meaning.indices):
+            for indices, weight in ((admitted, 1), (by_meaning.indices, MEANING)):
                 for rank, index in enumerate(indices.tolist(), start=1):
-                    fused[index] += 1 / (FUSION + rank)
+                    fused[index] += weight / (FUSION + rank)
             scores = np.array([round(score, DECIMALS) for score in fused.values()], dtype=np.float64)
             ranked = best_first(np.array(list(fused), dtype=np.int64), scores, len(fused))
             complete = by_words.complete and by_meaning.complete

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
 from embedkit.crawler.extract.records import Group, RawEntry
 from embedkit.crawler.extract.structures.leads import Numbered
 from embedkit.crawler.extract.tree import Page, PageLine
@@ -14,7 +15,8 @@ from embedkit.data.entries import Alias
 
 MAX_HEADING_WORDS = 7
 _MIN_HEADINGS = 3
-_OUTNUMBERED = 5
+_PARTS = 3
+OUTNUMBERED = 5
 _SUMMARY = 7
 _SECTION_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3})+\.?\s+(?=\D)")
 
@@ -31,9 +33,12 @@ class Section:
 
 
 def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
-    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary"."""
+    """The lines that may hold terms: none under "See also"; unless `named`, only those under "Glossary".
+
+    Where a term has nothing but such a section, its first line is kept as "See …": the term is another name.
+    """
     kept: list[Numbered] = []
-    ended, inside = 0, 0
+    ended, inside, points, text = 0, 0, False, ""
     for n, line in lines:
         if line.kind == "heading" and line.level < _SUMMARY:
             text = labels.trim(line.text)
@@ -42,9 +47,14 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
             if inside and line.level <= inside:
                 inside = 0
             if words.END_SECTION.match(text):
+                last = kept[-1][1] if kept else line
+                points = not ended and last.kind == "heading" and last.level < line.level and last.level > 1
                 ended = ended or line.level
             elif not inside and names_glossary(text):
                 inside = line.level
+        elif ended and points and line.kind in ("p", "li") and words.SEE_SECTION.match(text):
+            kept.append((n, replace(line, kind="p", text=f"See {line.text}", lead="", rest="", mark="")))
+            points = False
         if not ended and (named or inside):
             kept.append((n, line))
     return kept
@@ -52,7 +62,7 @@ def scoped(lines: Sequence[Numbered], *, named: bool) -> list[Numbered]:
 
 def names_glossary(text: str) -> bool:
     """Whether a heading announces a glossary."""
-    return bool(words.GLOSSARY.search(text)) and len(text.split()) <= MAX_HEADING_WORDS
+    return words.announces(words.without_number(text)) and len(text.split()) <= MAX_HEADING_WORDS
 
 
 def sections(lines: Sequence[Numbered]) -> Iterator[Section]:
@@ -90,19 +100,40 @@ def _is_name(heading: PageLine) -> bool:
     return (
         labels.is_label(text)
         and len(text.split()) <= MAX_HEADING_WORDS
-        and not heading.text.rstrip().endswith(("?", "？", ":", "!", "…"))
+        and (labels.asks_what(text) or not heading.text.rstrip().endswith(("?", "？", ":", "!", "…")))
         and not any(p.match(text) for p in (words.LETTER, words.NOT_A_TERM, words.END_SECTION))
         and not names_glossary(text)
     )
 
 
+def _without_parts(lines: Sequence[Numbered]) -> list[Numbered]:
+    """The lines without the sections that entry after entry has: "Example", "Why it matters", "See also".
+
+    What stands under a repeated "Definition" is kept, without that heading.
+    """
+    texts = Counter(labels.trim(x.text).casefold() for _, x in lines if x.kind == "heading")
+    kept: list[Numbered] = []
+    inside = False
+    for n, line in lines:
+        if line.kind == "heading":
+            text = labels.trim(line.text)
+            repeated = texts[text.casefold()] >= _PARTS and not words.LETTER.match(text)
+            inside = repeated and not words.DEFINITION_HEADERS[0].match(text)
+            if repeated:
+                continue
+        if not inside:
+            kept.append((n, line))
+    return kept
+
+
 def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     """Headings that are terms. `others`: how many terms other structures gave; headings have to give more."""
-    cut = list(sections(lines))
-    top = sum(s.heading.level == 1 for s in cut) >= _MIN_HEADINGS
+    cut = list(sections(_without_parts(lines)))
+    firsts = sum(s.heading.level == 1 for s in cut)
+    top = firsts >= _MIN_HEADINGS and firsts * 2 > len(cut)
     good = [s for s in cut if _is_entry(s, top=top)]
     lettered = [s for s in good if s.lettered]
-    if len(good) >= _OUTNUMBERED * others:
+    if len(good) >= OUTNUMBERED * others:
         others = 0  # the lists and bold words of a few entries
     if len(lettered) * 2 > len(good) or others:
         chosen = lettered if others or len(lettered) >= _MIN_HEADINGS else good
@@ -111,7 +142,11 @@ def heading_terms(lines: Sequence[Numbered], *, others: int) -> Group | None:
     if not chosen or (chosen is good and not lettered and (len(good) < _MIN_HEADINGS or len(good) <= others)):
         chosen = good if others == 0 and len(good) >= _MIN_HEADINGS else lettered
     found = tuple(_found(s) for s in chosen)
-    return Group(structure="heading", found=found) if found else None
+    heads = [f.heads[0] for f in found]
+    about = sum(bool(words.ABOUT_SECTION.match(h)) for h in heads)
+    sections_of_text = about * 2 > len(heads) or (about * 4 > len(heads) and not labels.in_order(heads))
+    refused = reasons.ABOUT_GLOSSARIES if sections_of_text else ""
+    return Group(structure="heading", found=found, refused=refused) if found else None
 
 
 def _is_entry(section: Section, *, top: bool) -> bool:

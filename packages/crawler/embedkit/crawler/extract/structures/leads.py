@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import PageLine, attribute, plain
+from embedkit.crawler.extract.tree import PageLine, plain
 from embedkit.data.entries import Alias
 
 Numbered = tuple[int, PageLine]
@@ -18,6 +19,11 @@ _BRACKET = re.compile(r"^\s*[(（](?P<inside>[^()（）]{1,80})[)）]\s*")
 _LEAD_END = re.compile(r"[:：–—=.。-]\s*$")
 _PLAIN_LEAD = re.compile(r"^(?P<lead>[^:：–—]{1,80}?)\s*(?:[:：]\s+|\s[–—-]{1,2}\s+)(?P<rest>\S.*)$")
 _OR = re.compile(r"^\s*or(?:, more formally,)?\s+(?:an?\s+|the\s+)?(?P<name>[^.:;,()]{2,50}?)[.:]\s+(?=\S)")
+# What goes on with a sentence that has the term as its subject; a new sentence opens with a capital.
+_SENTENCE = re.compile(
+    r"(?!(?:shall )?means? )(?:[a-zß-ÿ(]|(?:이란|란|은|는|이|가|을|를|의|와|과|とは|は|が|是|指))"
+)
+_NUMBER = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?")
 _MIN_LINES = 3
 _PLAIN_LINES = 5
 _UNNAMED_LINES = 10
@@ -53,7 +59,9 @@ def bullet_leads(lines: Sequence[Numbered], *, named: bool) -> Group | None:
 def _terms_of(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
     """A list's terms; none where its items are the translations of one term."""
     found = _list_entries(rows, named=named)
-    return [] if labels.language_codes([h for f in found for h in f.heads]) else found
+    heads = [h for f in found for h in f.heads]
+    about = sum(bool(words.GLOSSARY.search(h)) for h in heads)
+    return [] if labels.language_codes(heads) or (len(heads) > 2 and about * 3 > len(heads)) else found
 
 
 def _list_entries(rows: Sequence[Numbered], *, named: bool) -> list[RawEntry]:
@@ -117,7 +125,11 @@ def _certain(firsts: Sequence[PageLine]) -> bool:
     distinct = len({line.lead for line in led})
     if sum(labels.is_code(labels.label(line.lead)) for line in led) * 2 > len(led):
         return False
-    return distinct == len(led) and median(len(line.rest.split()) for line in led) >= 5
+    return (
+        labels.in_order([line.lead for line in led])
+        and distinct == len(led)
+        and median(len(line.rest.split()) for line in led) >= 5
+    )
 
 
 def _item(lines: Sequence[Numbered]) -> RawEntry:
@@ -154,7 +166,8 @@ def _paragraph(flow: Sequence[Numbered], index: int) -> RawEntry:
     for _, after in flow[index + 1 :]:
         if after.kind not in ("p", "li") or _paragraph_lead(after) or words.LETTER.match(after.text):
             break
-        more.append(after.text)
+        if not _NUMBER.fullmatch(after.text):
+            more.append(after.text)
     return _found(n, line, more)
 
 
@@ -163,9 +176,12 @@ def _found(
 ) -> RawEntry:
     rest, aliases = _or_name(*_after_bracket(line))
     separated = _SEPARATOR.match(rest)
+    more = list(more)
     if separated:
         rest = rest[separated.end() :]
-    elif rest and not _LEAD_END.search(line.lead) and line.mark != "dfn":
+    elif rest and more and (name := labels.name_in_parenthesis(labels.label(line.lead), rest)) is not None:
+        rest, aliases = "", (*aliases, name)
+    elif rest and _SENTENCE.match(rest) and not _LEAD_END.search(line.lead) and line.mark != "dfn":
         rest = f"{line.lead} {rest}"  # "**Deck** is a stack of cards": the sentence needs its subject
     sense = "\n".join(t for t in (rest, *more) if t)
     return RawEntry(

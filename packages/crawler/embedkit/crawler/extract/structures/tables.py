@@ -9,15 +9,29 @@ from statistics import median
 
 from selectolax.lexbor import LexborNode
 
-from embedkit.crawler.extract import labels, words
+from embedkit.crawler.extract import labels, reasons, words
+from embedkit.crawler.extract.noise import attribute
 from embedkit.crawler.extract.records import Group, RawEntry
-from embedkit.crawler.extract.tree import Page, attribute, text_of, within
+from embedkit.crawler.extract.structures.definition_lists import (
+    LONG_PAGE,
+    RARE,
+    are_names,
+)
+from embedkit.crawler.extract.tree import Page, text_of, within
 from embedkit.data.entries import Alias
 from embedkit.text import clean, fold, is_acronym, language_of
 
+MAX_HEADER_WORDS = 6
 MAX_SPAN = 1000
 MAX_COLUMNS = 60
 MAX_CELLS = 100_000
+
+
+# What a header's cell says to those who want to sort by it.
+_SORTER = re.compile(
+    r"\s*(?:open menu|sort(?: (?:by|ascending|descending).*)?|filter|sortable|정렬|[▲▼↑↓⇅↕▾▴⌄])+\s*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +54,28 @@ class _Columns:
 
 
 def tables(
-    page: Page, *, named: bool, inside: frozenset[int] = frozenset()
+    page: Page,
+    *,
+    named: bool,
+    inside: frozenset[int] = frozenset(),
+    ended: frozenset[int] = frozenset(),
 ) -> tuple[list[Group], frozenset[int]]:
     """The page's glossary tables, and the ids of all tables that the readers of lines must skip."""
     groups: list[Group] = []
     taken: set[int] = set()
-    for table in page.body.css("table"):
-        if len(table.css("table")) > 1 or within(table, ("dd", "dt")):
-            continue
-        rows = _grid(table)
+    found = [t for t in page.body.css("table") if len(t.css("table")) < 2 and not within(t, ("dd", "dt"))]
+    grids = [(table, _grid(table)) for table in found]
+    bare = [r for _, rows in grids for r in rows if len(rows) < 3 and _header_row(rows) is None]
+    together = named and bool(list(_headless(bare)))  # a small table for each letter
+    for table, rows in grids:
         known = named or table.mem_id in inside
-        group = _read(rows, table, named=known)
-        if group is not None and page.maker == "manual" and not known and not _has_term_header(rows):
-            group = replace(
-                group, refused=group.refused or "a table of a manual that nothing calls a glossary"
-            )
+        group = _read(rows, table, named=known, together=together)
+        if group is not None and page.maker != "wiki" and not known and not _has_term_header(rows):
+            group = replace(group, refused=group.refused or reasons.OTHER_TABLE)
+        if group is not None and not named and _is_small_part(table, page):
+            group = replace(group, refused=group.refused or reasons.OTHER_PAGE)
+        if group is not None and table.mem_id in ended:
+            group = replace(group, refused=group.refused or reasons.SEE_ALSO_SECTION)
         if group is not None:
             groups.append(group)
         if group is not None or _is_data(rows):
@@ -62,10 +83,16 @@ def tables(
     return groups, frozenset(taken)
 
 
+def _is_small_part(table: LexborNode, page: Page) -> bool:
+    """Whether a table is less than a fiftieth of a long page."""
+    page_chars = len(page.body.text())
+    return page_chars > LONG_PAGE and len(table.text()) * RARE < page_chars
+
+
 def _has_term_header(rows: Sequence[Sequence[_Cell | None]]) -> bool:
-    """Whether a header says term, and not only name or object."""
+    """Whether a header says term, and not only name, keyword or object."""
     at = _header_row(rows)
-    return at is not None and any(words.TERM_HEADERS[0].match(_title(c)) for c in rows[at])
+    return at is not None and any(words.TERM_HEADER.search(_title(c)) for c in rows[at])
 
 
 def _is_data(rows: Sequence[Sequence[_Cell | None]]) -> bool:
@@ -121,18 +148,24 @@ def _span(node: LexborNode, name: str, limit: int) -> int:
     return min(max(int(text), 1), limit) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
-def _read(rows: list[list[_Cell | None]], table: LexborNode, *, named: bool) -> Group | None:
+def _read(
+    rows: list[list[_Cell | None]], table: LexborNode, *, named: bool, together: bool = False
+) -> Group | None:
     """The entries of a table; None when it has no column of terms."""
     at = _header_row(rows)
     header = [_title(c) for c in rows[at]] if at is not None else []
     body = rows[at + 1 :] if at is not None else rows
+    if header and _is_count(header[0], body) and len(header) > 2:
+        header, body = header[1:], [r[1:] for r in body]
     found: list[RawEntry] = []
     for start, end in _repeats(header):
         columns = _columns(header[start:end], [r[start:end] for r in body], named=named)
         if columns is not None:
             found += _entries([r[start:end] for r in body], columns)
+    if not found and together and not any(header):
+        found += _entries([r for r in rows if len(r) == 2], _Columns(0, 1, ()))
     if not found and named and not any(header):
-        found += _headless(rows)
+        found += _headless([r[1:] for r in rows] if _is_count("", rows) and min(map(len, rows)) > 2 else rows)
     if not found:
         return None
     refused = _refusal(found, table, named=named)
@@ -153,13 +186,25 @@ def _header_row(rows: Sequence[Sequence[_Cell | None]]) -> int | None:
 
 
 def _names_definition(titles: Sequence[str]) -> bool:
-    return any(words.DEFINITION_HEADERS[0].match(t) for t in titles) and any(
-        p.match(t) for t in titles for p in words.TERM_HEADERS
+    if any(len(t.split()) > MAX_HEADER_WORDS for t in titles):
+        return False
+    defining = [t for t in titles if words.DEFINITION_HEADERS[0].match(t) or words.DEFINITION_LIKE.search(t)]
+    return any(
+        words.TERM_LIKE.search(t) or any(p.match(t) for p in words.TERM_HEADERS)
+        for t in titles
+        if defining and t not in defining
     )
 
 
 def _title(cell: _Cell | None) -> str:
-    return labels.trim(cell.text.replace("\n", " ")) if cell is not None else ""
+    return labels.trim(_SORTER.sub("", cell.text.replace("\n", " "))) if cell is not None else ""
+
+
+def _is_count(title: str, body: Sequence[Sequence[_Cell | None]]) -> bool:
+    """Whether the first column numbers the rows."""
+    cells = [r[0].text for r in body if r and r[0] is not None]
+    counted = sum(bool(re.fullmatch(r"\W*\d{1,5}\W*", c)) for c in cells)
+    return counted >= 2 and counted * 5 > len(cells) * 4 and not words.TERM_LIKE.search(title)
 
 
 def _repeats(header: list[str]) -> list[tuple[int, int]]:
@@ -173,16 +218,44 @@ def _repeats(header: list[str]) -> list[tuple[int, int]]:
 def _columns(header: list[str], body: Sequence[Sequence[_Cell | None]], *, named: bool) -> _Columns | None:
     strengths = words.DEFINITION_HEADERS if named else words.DEFINITION_HEADERS[:1]
     defining = [i for pattern in strengths for i, t in enumerate(header) if pattern.match(t)]
+    exact = [i for i in defining if words.DEFINITION_HEADERS[0].match(header[i])]
+    if not exact:
+        like = [i for i, t in enumerate(header) if words.DEFINITION_LIKE.search(t) and i not in defining]
+        like = [i for i in like if len(header[i].split()) <= MAX_HEADER_WORDS]
+        defining = like + defining
     if not defining:
-        return None
+        return _by_content(header, body) if named else None
     term = _term_column(header, defining, body, named=named)
     rest = [i for i in defining if i != term]
     if term is None or not rest:
-        return None
+        return _by_content(header, body) if named else None
     others = tuple(
         (i, kind) for i, t in enumerate(header) if i not in (term, rest[0]) and (kind := _other(t))
     )
     return _Columns(term, rest[0], others)
+
+
+def _by_content(header: Sequence[str], body: Sequence[Sequence[_Cell | None]]) -> _Columns | None:
+    """A column of different short names and the column of the longest texts, where the header says neither."""
+    if not 2 <= len(header) <= 6 or len(body) < 3:
+        return None
+    columns = [[c.text for r in body if (c := _at(r, i)) is not None and c.text] for i in range(len(header))]
+    sizes = [
+        median(len(t.split()) if t.isascii() else len(t) / 3 for t in texts) if texts else 0
+        for texts in columns
+    ]
+    longest = max(range(len(header)), key=sizes.__getitem__)
+    names = [
+        i
+        for i, texts in enumerate(columns)
+        if i != longest and _has_names(body, i) and len(set(texts)) * 10 >= len(body) * 9 and sizes[i] <= 4
+    ]
+    if not names or sizes[longest] < 4 or sum(map(labels.is_code, columns[names[0]])) * 3 > len(body):
+        return None
+    others = tuple(
+        (i, kind) for i, t in enumerate(header) if i not in (names[0], longest) and (kind := _other(t))
+    )
+    return _Columns(names[0], longest, others)
 
 
 def _term_column(
@@ -194,6 +267,9 @@ def _term_column(
                 return None
             if index not in defining and pattern.match(title) and _has_names(body, index):
                 return index
+    for index, title in enumerate(header):
+        if index not in defining and words.TERM_LIKE.search(title) and _has_names(body, index):
+            return index
     languages = [i for i, t in enumerate(header) if any(p.match(t) for p in words.LANGUAGE_HEADERS.values())]
     if languages:
         return languages[0]
@@ -201,7 +277,7 @@ def _term_column(
         # "Symbol | Meaning | Description": pictures have no name of their own, their meaning is the name.
         return defining[0]
     free = [i for i in range(len(header)) if i not in defining and header[i]]
-    if len(free) == 1 and (named or len(header) == 2) and _has_names(body, free[0]):
+    if len(free) == 1 and named and _has_names(body, free[0]):
         return free[0]
     return free[0] if named and free and free[0] == 0 and _has_names(body, 0) else None
 
@@ -269,7 +345,10 @@ def _entry(rows: Sequence[Sequence[_Cell | None]], columns: _Columns) -> Iterato
 
 
 def _heads(cell: _Cell) -> tuple[str, ...]:
-    head = labels.label(cell.text.replace("\n", " "))
+    shown = cell.text.split("\n")
+    if len(shown) > 1 and are_names(shown):
+        return tuple(name for part in shown if (name := labels.label(part)))
+    head = labels.label(" ".join(shown))
     return (head,) if head else ()
 
 
@@ -315,17 +394,17 @@ def _headless(rows: Sequence[Sequence[_Cell | None]]) -> Iterator[RawEntry]:
 def _refusal(found: Sequence[RawEntry], table: LexborNode, *, named: bool) -> str:
     senses = [s for f in found for s in f.senses]
     if not senses:
-        return "terms without definitions"
+        return reasons.BARE
     if labels.repeat([h for f in found for h in f.heads]):
-        return "the same labels again and again, not terms"
+        return reasons.REPEATED
     if named:
         return ""
     if len(found) < 3:
-        return "fewer than three rows"
+        return reasons.FEW_ROWS
     code = {clean(node.text()) for node in table.css("code, tt, kbd, samp, .literal")}
     heads = [h for f in found for h in f.heads]
     if sum(h in code or labels.is_code(h) for h in heads) * 2 > len(heads):
-        return "names in code, not terms"
+        return reasons.CODE
     if median(len(s) for s in senses) < 6 or sum(fold(s).isdigit() for s in senses) * 2 > len(senses):
-        return "values, not definitions"
+        return reasons.VALUES
     return ""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import os
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,17 +13,11 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embedkit.serving.batcher import Encoded
+from embedkit.serving.score.answers import Encoded
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several workers keep one set of numbers
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-@dataclass(slots=True)
-class RequestStatus:
-    """The HTTP status of a request: 500 until the endpoint sets it."""
-
-    code: int = 500
 
 
 class ServiceMetrics:
@@ -51,19 +42,17 @@ class ServiceMetrics:
         self._tokens = Counter("embedkit_tokens", "Tokens encoded.", registry=registry)
         self._cut = Counter("embedkit_truncated_texts", "Texts that were cut.", registry=registry)
         self._waiting = Gauge(
-            "embedkit_waiting_texts", "Texts that no batch has taken yet.", registry=registry
+            "embedkit_waiting_texts",
+            "Texts that no batch has taken yet.",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
 
-    @contextmanager
-    def request(self, path: str) -> Iterator[RequestStatus]:
-        """Time a request, and count it by its path and status."""
-        status, started = RequestStatus(), time.perf_counter()
-        try:
-            yield status
-        finally:
-            self._requests.labels(path, str(status.code)).inc()
-            if path == "/v1/embeddings":
-                self._seconds.observe(time.perf_counter() - started)
+    def request(self, path: str, status: int, seconds: float, *, texts: int) -> None:
+        """Count a request by its path and status; time it where it asked for vectors."""
+        self._requests.labels(path, str(status)).inc()
+        if texts:
+            self._seconds.observe(seconds)
 
     def batch(self, encoded: Encoded) -> None:
         """Count the texts and tokens of one batch."""
@@ -73,6 +62,12 @@ class ServiceMetrics:
         self._batches.observe(len(encoded.vectors))
 
     def text(self, *, waiting: int) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in Prometheus' text format; those of every worker where there are several."""
         self._waiting.set(waiting)
+        if os.environ.get(SHARED):
+            from prometheus_client.multiprocess import MultiProcessCollector
+
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
         return generate_latest(self._registry)

@@ -16,22 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.models.resolve import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Unit vectors `(B, D)`; the token count of each text as encoded, and whether the text was truncated."""
-
-    vectors: NDArray[np.float32]
-    tokens: Sequence[int]
-    cut: Sequence[bool]
-
+from embedkit.serving.score.answers import Encoded
 
 Encode = Callable[[Sequence[str], Role], Encoded]
 
 
 class QueueFullError(Exception):
     """The queue has no room for these texts; the client may try again later."""
+
+
+class StoppedError(Exception):
+    """The service stops; what waits is not encoded any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """How much is encoded together, and how many texts may wait.
+
+    A batch ends where its texts have `characters` together, of each of which at most `read_characters` count: those
+    that come meanwhile wait for one batch.
+    """
+
+    texts: int = 32
+    waiting: int = 4096
+    characters: int = 4096
+    read_characters: int = 1024
 
 
 @dataclass(slots=True)
@@ -60,16 +69,16 @@ class Batcher:
     def __init__(
         self,
         encode: Encode,
+        limits: BatchLimits,
         *,
-        batch_size: int,
-        max_waiting: int,
         on_batch: Callable[[Encoded], None] = lambda encoded: None,
     ) -> None:
         """`on_batch` is called with each encoded batch."""
-        self._encode, self._batch_size, self._max_waiting = encode, batch_size, max_waiting
+        self._encode, self._limits = encode, limits
         self._on_batch = on_batch
         self._requests: deque[_Request] = deque()
         self._wake = asyncio.Event()
+        self._stopped = False
 
     @property
     def waiting(self) -> int:
@@ -81,14 +90,25 @@ class Batcher:
 
         Raises:
             QueueFullError: other texts wait and these do not fit beside them. A request alone always fits.
+            StoppedError: the service stops before they are encoded.
         """
+        if self._stopped:
+            raise StoppedError
         waiting = self.waiting
-        if waiting and waiting + len(texts) > self._max_waiting:
+        if waiting and waiting + len(texts) > self._limits.waiting:
             raise QueueFullError
         request = _Request(texts, role, asyncio.get_running_loop().create_future())
         self._requests.append(request)
         self._wake.set()
         return await request.answer
+
+    def stop(self) -> None:
+        """Fail what waits, and what comes."""
+        self._stopped = True
+        while self._requests:
+            request = self._requests.popleft()
+            if not request.answer.done():
+                request.answer.set_exception(StoppedError())
 
     async def run(self) -> None:
         """Encode the waiting texts batch after batch, in a thread of its own."""
@@ -114,7 +134,8 @@ class Batcher:
         """The next texts, of one role, a text a request in turn; other roles stay in front for the next batch."""
         batch: list[tuple[_Request, int]] = []
         others: list[_Request] = []
-        while self._requests and len(batch) < self._batch_size:
+        room = self._limits.characters
+        while self._requests and len(batch) < self._limits.texts and room > 0:
             request = self._requests.popleft()
             if not request.left:
                 continue
@@ -122,6 +143,7 @@ class Batcher:
                 others.append(request)
                 continue
             batch.append((request, request.started))
+            room -= min(len(request.texts[request.started]), self._limits.read_characters)
             request.started += 1
             self._requests.append(request)
         self._requests.extendleft(reversed(others))

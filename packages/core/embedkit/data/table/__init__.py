@@ -1,0 +1,1 @@
+"""What a table is made of: how its file is opened, what its header says, what its cells hold."""

@@ -1,0 +1,145 @@
+"""Which kind of model a folder holds: one that makes embeddings, or another whose head would be lost without a word."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedkit.console import say
+from embedkit.errors import UserError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from embedkit.models.resolve import ModelSource
+
+# Other models of sentence-transformers, by the name they write, and by their modules.
+_OTHER_TYPES = ("CrossEncoder", "SparseEncoder")
+_SPARSE_MODULES = ("SpladePooling", "SparseStaticEmbedding", "SparseAutoEncoder", "MLMTransformer")
+# Heads of transformers that were trained for an answer of their own.
+_OTHER_HEADS = (
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForMultipleChoice",
+    "ForImageClassification",
+)
+ADAPTER = "adapter_config.json"
+_ENDLESS = 10**9  # transformers writes 10**30 for "not known"
+
+
+def require_embedder(source: ModelSource) -> None:
+    """Raise `UserError` where the files of a model say that it makes no embeddings, naming what it is."""
+    folder = Path(source.path)
+    if not folder.is_dir():
+        return
+    for adapter in sorted((folder, *folder.glob("*_*"))):
+        if (adapter / ADAPTER).is_file():
+            base = _read(adapter / ADAPTER).get("base_model_name_or_path") or "?"
+            raise UserError(
+                "adapter of {base}: a LoRA adapter is no whole model",
+                place=source.requested,
+                hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
+                base=base,
+            )
+    kind = _other_kind(folder)
+    if kind:
+        raise UserError(
+            "is a {kind}, which gives no vector of a text",
+            place=source.requested,
+            hint="name an embedding model (SentenceTransformer) or a bare encoder",
+            kind=kind,
+        )
+
+
+def is_router(source: ModelSource) -> bool:
+    """Whether queries and documents take different ways through the model (asymmetric)."""
+    return any("Router" in name for name in _modules(Path(source.path)))
+
+
+def is_cross_encoder(source: ModelSource) -> bool:
+    """Whether a model scores pairs of texts: it has a head that was trained for one answer about both."""
+    folder = Path(source.path)
+    heads = _read(folder / "config.json").get("architectures") or ()
+    return any(str(head).endswith("ForSequenceClassification") for head in heads)
+
+
+def _other_kind(folder: Path) -> str:
+    """The class of a model that makes no embeddings; empty for one that does."""
+    settings = _read(folder / "config_sentence_transformers.json")
+    modules = _modules(folder)
+    if settings.get("model_type") in _OTHER_TYPES:
+        return str(settings["model_type"])
+    if any(name.rpartition(".")[2] in _SPARSE_MODULES for name in modules):
+        return "SparseEncoder"
+    config = _read(folder / "config.json")
+    heads = [str(name) for name in config.get("architectures") or () if str(name).endswith(_OTHER_HEADS)]
+    if modules or not heads:
+        return ""
+    return f"CrossEncoder ({heads[0]})" if "sentence_transformers" in config else heads[0]
+
+
+def _modules(folder: Path) -> list[str]:
+    path = folder / "modules.json"
+    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [str(module.get("type", "")) for module in value if isinstance(module, dict)]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def make_usable(model: SentenceTransformer, name: str) -> None:
+    """Pad with the end token where there is no other, and cut texts where the model's positions end; both are said.
+
+    Raises:
+        UserError: the tokenizer has nothing to pad with.
+    """
+    tokenizer: Any = getattr(model, "tokenizer", None)
+    if hasattr(tokenizer, "pad_token") and tokenizer.pad_token is None:
+        token = tokenizer.eos_token or tokenizer.unk_token
+        if token is None:
+            raise UserError(
+                "the tokenizer has no token to pad with", place=name, hint="set its pad_token and save it"
+            )
+        tokenizer.pad_token = token
+        say("{model}: no pad token, so {token} pads", model=name, token=token)
+    limit, length = positions_of(model), _length_of(model)
+    if limit is not None and (length is None or length > limit):
+        try:
+            model.max_seq_length = limit
+        except AttributeError:  # a Router: each of its ways cuts by itself
+            return
+        say(
+            "{model}: texts are cut at {limit} tokens, for which it has positions (max_seq_length: {told})",
+            model=name,
+            limit=limit,
+            told="-" if length is None or length > _ENDLESS else length,
+        )
+
+
+def positions_of(model: SentenceTransformer) -> int | None:
+    """How many tokens the model can tell the places of; RoBERTa and its kin begin to count after the padding."""
+    encoder: Any = model.transformers_model
+    count = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return count if count is None or padding is None else count - padding - 1
+
+
+def _length_of(model: SentenceTransformer) -> int | None:
+    """Where the model cuts texts now; None where it does not."""
+    length: float | None = model.max_seq_length
+    return None if length is None or length == math.inf else int(length)
+
+
+def broken_weight(model: SentenceTransformer) -> str:
+    """The name of the first weight that holds NaN or infinity; empty where all are finite."""
+    return next((name for name, weight in model.named_parameters() if not bool(weight.isfinite().all())), "")

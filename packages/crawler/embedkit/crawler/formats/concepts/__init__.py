@@ -1,0 +1,1 @@
+"""Formats that state terms and definitions by themselves: each becomes entries, without any guess."""

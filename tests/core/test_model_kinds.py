@@ -1,0 +1,169 @@
+"""Models that people bring: other kinds are refused by name; padding and length are filled in where they lack."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embedkit.errors import UserError
+from embedkit.files import atomic_folder
+from embedkit.models.resolve import load_model, resolve_model
+from embedkit.models.vectors import Encoder
+
+Change = Callable[[Path], None]
+
+
+def _edit(path: Path, **values: Any) -> None:
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps(old | values), encoding="utf-8")
+
+
+def _cross_encoder(folder: Path) -> None:
+    _edit(folder / "config_sentence_transformers.json", model_type="CrossEncoder")
+
+
+def _sparse(folder: Path) -> None:
+    _edit(folder / "config_sentence_transformers.json", model_type="SparseEncoder")
+
+
+def _splade(folder: Path) -> None:
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[1]["type"] = "sentence_transformers.sparse_encoder.models.SpladePooling"
+    (folder / "modules.json").write_text(json.dumps(modules))
+
+
+def _classifier(folder: Path) -> None:
+    (folder / "modules.json").unlink()
+    (folder / "config_sentence_transformers.json").unlink()
+    _edit(folder / "config.json", architectures=["BertForSequenceClassification"])
+
+
+def _tagger(folder: Path) -> None:
+    _classifier(folder)
+    _edit(folder / "config.json", architectures=["BertForTokenClassification"])
+
+
+def _adapter(folder: Path) -> None:
+    for path in folder.glob("*.json"):
+        path.unlink()
+    _edit(folder / "adapter_config.json", base_model_name_or_path="me/base")
+
+
+def _inner_adapter(folder: Path) -> None:
+    (folder / "0_Transformer").mkdir()
+    _edit(folder / "0_Transformer" / "adapter_config.json", base_model_name_or_path="me/base")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_cross_encoder, "is a CrossEncoder, which gives no vector"),
+        (_sparse, "is a SparseEncoder, which gives no vector"),
+        (_splade, "is a SparseEncoder, which gives no vector"),
+        (_classifier, "is a BertForSequenceClassification, which gives no vector"),
+        (_tagger, "is a BertForTokenClassification, which gives no vector"),
+        (_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
+        (_inner_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_by_its_name(
+    tiny_model: Path, tmp_path: Path, change: Change, said: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "other")
+    change(folder)
+    with pytest.raises(UserError, match=said):
+        load_model(resolve_model(str(folder)))
+
+
+def test_a_tokenizer_without_padding_pads_with_its_end(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "no-pad")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    settings.pop("pad_token")
+    settings["eos_token"] = "[SEP]"
+    path.write_text(json.dumps(settings))
+    (folder / "special_tokens_map.json").unlink(missing_ok=True)
+    vectors = Encoder(resolve_model(str(folder)), cached=False).encode(["a", "a longer text than that"])
+    assert np.isfinite(vectors).all()
+    assert "no pad token, so [SEP] pads" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", [512, None])
+def test_texts_are_cut_where_the_positions_end(
+    tiny_model: Path, tmp_path: Path, length: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "long")
+    _edit(folder / "sentence_bert_config.json", max_seq_length=length)
+    _edit(folder / "tokenizer_config.json", model_max_length=length or int(1e30))
+    encoder = Encoder(resolve_model(str(folder)), cached=False)
+    assert np.isfinite(encoder.encode(["a b " * 300])).all()
+    assert encoder.model.max_seq_length == 64
+    assert ("texts are cut at 64 tokens" in capsys.readouterr().err) is (length is not None)
+
+
+def test_nan_in_the_weights_is_named_by_every_way_to_vectors(tiny_model: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_model, tmp_path / "nan")
+    weights = load_file(folder / "model.safetensors")
+    name = next(key for key in weights if "layer.0.output.dense.weight" in key)
+    weights[name][0, 0] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    encoder = Encoder(resolve_model(str(folder)), cached=False)
+    for ask in (encoder.encode, encoder.raw):
+        with pytest.raises(UserError, match=r"not finite") as caught:
+            ask(["text"])
+        assert "its weights hold NaN or infinity: 0.model.encoder.layer.0.output" in str(caught.value)
+
+
+def test_a_run_that_was_cut_off_has_no_model_yet(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "r"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps({"model_id": "x", "train": {}, "output": {}}))
+    with pytest.raises(UserError, match="the run has no model yet") as caught:
+        resolve_model(str(run))
+    assert "--resume" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("sentence-transformer/all-MiniLM-L6-v2", "did you mean 'sentence-transformers/all-MiniLM-L6-v2'?"),
+        ("intfloat/multilingual-e5-smal", "did you mean 'intfloat/multilingual-e5-small'?"),
+        ("bge-m3", "did you mean 'BAAI/bge-m3'?"),
+        ("someone/never-heard-of", "HF_HUB_OFFLINE is set"),
+        ("BAAI/bge-m3", "HF_HUB_OFFLINE is set"),
+        ("runs/nowhere", "name a local folder"),
+        ("./nowhere/x", "name a local folder"),
+        ("/nowhere/at/all", "name a local folder"),
+        ("models/mine/v2", "name a local folder"),
+        ("here/mine", "name a local folder"),
+    ],
+)
+def test_an_id_gets_a_suggestion_and_a_path_no_word_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError) as caught:
+        resolve_model(name)
+    assert hint in str(caught.value)
+
+
+def test_what_is_written_has_the_mode_that_umask_says(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "model") as folder:
+        (folder / "weights").write_bytes(b"x")
+        (folder / "weights").chmod(0o600)
+    plain = tmp_path / "plain"
+    plain.write_text("x")
+    assert stat.S_IMODE((tmp_path / "model" / "weights").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
