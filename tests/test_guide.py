@@ -38,6 +38,7 @@ def test_every_block_runs_and_prints_what_the_page_shows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EMBEDKIT_MODEL_ID", str(tiny_model))
+    monkeypatch.setenv("EMBEDKIT_DATA__MAX_ROWS", "400")
     for name, value in TINY.items():
         monkeypatch.setenv(f"EMBEDKIT_TRAIN__{name}", value)
     for name in PAGES:
