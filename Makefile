@@ -40,10 +40,11 @@ check: $(VENV)/.installed-test ## lint, format and types
 bench: $(VENV)/.installed-test ## one table per claim; takes long
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, the layout table, the JSON Schemas and data/pages
+docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
 	$(BIN)/python scripts/build_docs.py
 	$(BIN)/python scripts/build_pages.py
 	$(BIN)/python scripts/layout_table.py
+	$(BIN)/python scripts/draw_guide.py
 
 test-install: ## wheel, editable and torch-free installs in venvs of their own
 	PYTHON=$(PYTHON) bash scripts/test-install.sh

@@ -29,8 +29,8 @@ def test_a_phrase_is_english_and_can_still_be_translated(monkeypatch: pytest.Mon
     told = str(ValueError(phrase))
     monkeypatch.setenv("EMBEDKIT_LANG", "ko")
     assert json.dumps(told) == "\"'anchor' is missing or is not a text\""
-    assert tr(told) == "'anchor'가 없거나 글이 아닙니다"
-    assert tr("{place}: {reason}", place="a", reason=phrase) == "a: 'anchor'가 없거나 글이 아닙니다"
+    assert tr(told) == "'anchor'가 없거나 문자열이 아닙니다"
+    assert tr("{place}: {reason}", place="a", reason=phrase) == "a: 'anchor'가 없거나 문자열이 아닙니다"
 
 
 @pytest.mark.parametrize("travel", [copy.deepcopy, lambda phrase: pickle.loads(pickle.dumps(phrase))])  # noqa: S301 (our own bytes)

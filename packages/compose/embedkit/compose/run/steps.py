@@ -165,7 +165,7 @@ def split_rows(drafts: Sequence[Draft], concepts: Concepts, settings: Settings) 
 def print_split(parts: Iterable[Part], shares: Iterable[float]) -> None:
     """Say how many rows each part has, and which part that was asked for has none."""
     counts = Counter(parts)
-    say("split: {counts}", counts=", ".join(f"{counts[part]} {part}" for part in PARTS))
+    say("split: {train} train, {dev} dev, {test} test", **{part: counts[part] for part in PARTS})
     for part, share in zip(PARTS, shares, strict=True):
         if share and not counts[part]:
             warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
