@@ -183,7 +183,7 @@ def evaluate(
 
 
 @overload
-def search(
+def search(  # type: ignore[overload-overlap] # a text is a sequence of texts; the first signature takes it
     query: str,
     *,
     model: ModelName | None = None,

@@ -38,7 +38,8 @@ def _plain(value: Any) -> Any:
 class TrainedRun(ApiRecord):
     """A trained model. `folder` is the run, `model` the SentenceTransformer folder in it.
 
-    `loss` is the mean of all steps, `curves` are the numbers of the training log over the steps: loss, learning rate, the metrics of the dev rows.
+    `loss` is the mean of all steps. `curves` are the numbers of the training log over the steps: loss, learning rate,
+    the metrics of the dev rows.
     """
 
     folder: Path
