@@ -109,7 +109,7 @@ def _held(found: WorkFolder) -> Iterator[tuple[str, str]]:
         text = "{train} rows to train on, {test} to test with"
         yield (
             str(found.pairs),
-            tr(text, train=_lines(found.pairs), test=_lines(test) if test.is_file() else 0),
+            tr(text, train=_count_rows(found.pairs), test=_count_rows(test) if test.is_file() else 0),
         )
     for run in found.runs[:SHOWN_RUNS]:
         yield str(run.folder), tr(_state(run))
@@ -139,7 +139,7 @@ def _entries(path: Path) -> int:
         return 0
 
 
-def _lines(path: Path) -> int:
+def _count_rows(path: Path) -> int:
     with open_bytes(path) as handle:
         return sum(1 for line in handle if line.strip())
 
