@@ -101,6 +101,29 @@ def test_the_suggestion_reaches_the_person() -> None:
     assert "Did you mean 'vectors'?" in done.output
 
 
+WRONG = {
+    "compose --miner lexcal -i x": "'lexical'을 쓰려고 하셨나요?",
+    "trian": "'trian' 명령은 없습니다. 'train'을 쓰려고 하셨나요?",
+    "compose": "'--input' / '-i' 옵션이 빠졌습니다.",
+    "search": "'query' 인자가 빠졌습니다.",
+    "search a b": "인자가 더 있습니다(b)",
+    "search --model": "'--model' 옵션에는 값이 있어야 합니다.",
+    "search a --top-k x": "올바른 값(정수)이 아닙니다.",
+    "search a --top-k 0": "범위 x>=1을 벗어납니다.",
+    "compose -i x --hard 3": "--hard 옵션은 없습니다(비슷한 옵션: --hard-k)",
+    "--versio": "--versio 옵션은 없습니다(비슷한 옵션: --version)",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_use_is_told_in_korean(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    done = CliRunner().invoke(app, line.split(), prog_name="embedkit")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].endswith(WRONG[line])
+    assert "Usage" not in done.stderr
+
+
 def commands_here() -> list[str]:
     return [command for command, _ in next_steps(look())]
 

@@ -5,12 +5,16 @@ A command that is not in `GROUPS` stands under More with the first line of its o
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
-from embedkit.messages import tr
+from embedkit.messages import language, tr
+
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # private in Typer
 
 
 class CommandHelp(NamedTuple):
@@ -159,6 +163,29 @@ TYPER_WORDS = (
     "Show completion for the current shell, to copy it or customize the installation.",
     "Show this message and exit.",
 )
+# The same for wrong use, the longer of two that begin alike first.
+USAGE_WORDS = (
+    "No such option: {option} (Possible options: {near})",
+    "No such option: {option}",
+    "No such command {name}. Did you mean {near}?",
+    "No such command {name}.",
+    "Invalid value for {option}: {problem}",
+    "Missing option {option}. Choose from:\n\t{choices}",
+    "Missing option {option}.",
+    "Missing argument {option}.",
+    "Missing command.",
+    "Option {option} requires an argument.",
+    "Option {option} does not take a value.",
+    "Got unexpected extra argument(s) ({extra})",
+    "{value} is not one of {choices}. {near}",
+    "{value} is not one of {choices}.",
+    "{value} is not a valid {kind}.",
+    "{value} is not in the range {limits}.",
+    "int range",
+    "float range",
+    "integer",
+    "float",
+)
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -209,14 +236,49 @@ class RootGroup(TyperGroup):
         if others:
             yield "More", [(name, self.commands[name].get_short_help_str(64)) for name in others]
 
+    def make_context(self, info_name, args, parent=None, **extra):  # type: ignore[no-untyped-def]
+        """Read the options of `embedkit` itself."""
+        with _helpful():
+            return super().make_context(info_name, args, parent=parent, **extra)
+
     def invoke(self, ctx):  # type: ignore[no-untyped-def]
-        """Run the command; a wrong value that is nearly a right one is told which."""
-        try:
+        """Run the command."""
+        with _helpful():
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            if near := meant_value(error.message):
-                error.message += " " + tr("Did you mean {value!r}?", value=near)
-            raise
+
+
+@contextmanager
+def _helpful() -> Iterator[None]:
+    """A usage error names the value that was nearly meant, and is in the person's language."""
+    try:
+        yield
+    except UsageError as error:
+        if near := meant_value(error.message):
+            error.message = f"{error.message} {tr('Did you mean {value}?', value=repr(near))}"
+        if language() == "ko":
+            error.show = partial(_show, error)  # type: ignore[method-assign]
+        raise
+
+
+def _show(error: typer.BadParameter, file: object = None) -> None:
+    """Print a usage error in Korean, as Typer prints it in English."""
+    from embedkit.console import say
+
+    if error.ctx is not None:
+        path = error.ctx.command_path
+        say("{text}", text=error.ctx.get_usage().replace("Usage:", tr("Usage:")))
+        say("Try '{command} --help' for help.", command=path)
+        say("")
+    say("Error: {problem}", problem=translated(error.format_message()))
+
+
+def translated(text: str) -> str:
+    """What Typer says of a wrong use, in the person's language; unknown words stay as they are."""
+    for template in USAGE_WORDS:
+        pattern = re.escape(template).replace(r"\{", "(?P<").replace(r"\}", ">.+?)")
+        if found := re.fullmatch(pattern, text, re.DOTALL):
+            return tr(template, **{name: translated(value) for name, value in found.groupdict().items()})
+    return text
 
 
 def _add_examples(command, name: str) -> None:  # type: ignore[no-untyped-def]
