@@ -102,8 +102,8 @@ def test_the_suggestion_reaches_the_person() -> None:
 
 
 WRONG = {
-    "compose --miner lexcal -i x": "'lexical'을 쓰려고 하셨나요?",
-    "trian": "'trian' 명령은 없습니다. 'train'을 쓰려고 하셨나요?",
+    "compose --miner lexcal -i x": "'lexical'을 쓰려던 것인가요?",
+    "trian": "'trian' 명령은 없습니다. 'train'을 쓰려던 것인가요?",
     "compose": "'--input' / '-i' 옵션이 빠졌습니다.",
     "search": "'query' 인자가 빠졌습니다.",
     "search a b": "인자가 더 있습니다(b)",

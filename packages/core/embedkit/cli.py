@@ -118,6 +118,8 @@ def main() -> None:
         if debug_wanted():
             raise
         say("{error}", error=error)
+        if near := error.near():
+            say("  did you mean {value}?", value=repr(near))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
