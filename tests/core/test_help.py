@@ -52,6 +52,16 @@ def test_summaries_are_translated() -> None:
     assert [text for text in texts if text not in KOREAN] == []
 
 
+@pytest.mark.parametrize("name", ["compose", "search", "config", "config init"])
+def test_help_of_a_command_has_korean_headings(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    done = CliRunner().invoke(app, [*name.split(), "-h"], prog_name="embedkit")
+    assert done.output.startswith("사용법: embedkit")
+    assert "\n옵션:\n" in done.output
+    assert "Usage:" not in done.output
+    assert KOREAN[ENTRIES[name].summary] in done.output
+
+
 def command_names() -> list[str]:
     nested = [
         f"{name} {inner}"

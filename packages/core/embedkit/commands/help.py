@@ -70,10 +70,21 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
     },
     "Train": {
         "config": CommandHelp("Write, check and explain cfg.json.", ("config init", "config show --origin")),
-        "config init": CommandHelp("", ("config init", "config init --pairs data/pairs.jsonl --force")),
-        "config validate": CommandHelp("", ("config validate cfg.json", "config validate cfg.json --json")),
-        "config show": CommandHelp("", ("config show", "config show --set train.epochs=2 --origin")),
-        "config schema": CommandHelp("", ("config schema", "config schema > cfg.schema.json")),
+        "config init": CommandHelp(
+            "Write a config that suits the rows.",
+            ("config init", "config init --pairs data/pairs.jsonl --force"),
+        ),
+        "config validate": CommandHelp(
+            "Check a config: every problem with its line.",
+            ("config validate cfg.json", "config validate cfg.json --json"),
+        ),
+        "config show": CommandHelp(
+            "Print the config that would be used.",
+            ("config show", "config show --set train.epochs=2 --origin"),
+        ),
+        "config schema": CommandHelp(
+            "Print the JSON Schema of cfg.json.", ("config schema", "config schema > cfg.schema.json")
+        ),
         "train": CommandHelp(
             "Train a model on the rows; the result is runs/NAME/.",
             ("train --dry-run", "train --config cfg.json --set train.epochs=2"),
@@ -152,8 +163,10 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
         "demo": CommandHelp("Run the whole path on shipped pages, offline.", ("demo", "demo --json")),
         "doctor": CommandHelp("Check this machine: versions, extras, devices.", ("doctor", "doctor --json")),
         "cache": CommandHelp("See what the cache holds, and clear it.", ("cache info", "cache clear http")),
-        "cache info": CommandHelp("", ("cache info", "cache info --json")),
-        "cache clear": CommandHelp("", ("cache clear", "cache clear vectors --older-than 30 --yes")),
+        "cache info": CommandHelp("List what the cache holds.", ("cache info", "cache info --json")),
+        "cache clear": CommandHelp(
+            "Remove files from the cache.", ("cache clear", "cache clear vectors --older-than 30 --yes")
+        ),
     },
 }
 _ENTRIES = {name: entry for group in GROUPS.values() for name, entry in group.items()}
@@ -163,6 +176,7 @@ TYPER_WORDS = (
     "Show completion for the current shell, to copy it or customize the installation.",
     "Show this message and exit.",
 )
+HEADINGS = ("Usage:", "Options:", "Arguments:", "Commands:", "[default:", "[required]", TYPER_WORDS[2])
 # The same for wrong use, the longer of two that begin alike first.
 USAGE_WORDS = (
     "No such option: {option} (Possible options: {near})",
@@ -197,8 +211,10 @@ class RootGroup(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _add_examples(command, cmd_name)
+            _translate(command, cmd_name)
             for name, inner in getattr(command, "commands", {}).items():
                 _add_examples(inner, f"{cmd_name} {name}")
+                _translate(inner, f"{cmd_name} {name}")
         return command
 
     def format_usage(self, ctx, formatter):  # type: ignore[no-untyped-def]
@@ -283,9 +299,28 @@ def translated(text: str) -> str:
 
 def _add_examples(command, name: str) -> None:  # type: ignore[no-untyped-def]
     entry = _ENTRIES.get(name)
+    if entry is not None and " " in name:
+        command.short_help = tr(entry.summary)
     if entry is not None and entry.examples and not command.epilog:
         lines = "\n".join(f"  embedkit {line}" for line in entry.examples)
         command.epilog = f"\b\n{tr('Examples:')}\n{lines}"
+
+
+def _translate(command, name: str) -> None:  # type: ignore[no-untyped-def]
+    """In Korean a command's help begins with its Korean summary and has Korean headings."""
+    entry = _ENTRIES.get(name)
+    if language() != "ko" or "get_help" in vars(command):
+        return
+    original, summary = command.get_help, tr(entry.summary) if entry and entry.summary else ""
+
+    def get_help(ctx):  # type: ignore[no-untyped-def]
+        usage, _, rest = original(ctx).partition("\n\n")
+        text = f"{usage}\n\n  {summary}\n\n{rest}" if summary else f"{usage}\n\n{rest}"
+        for word in HEADINGS:
+            text = text.replace(word, tr(word))
+        return text
+
+    command.get_help = get_help
 
 
 def meant_value(message: str) -> str | None:
