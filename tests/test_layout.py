@@ -23,7 +23,7 @@ FOLDER_MODULES = 12
 # A folder may import itself and the folders before it. Every other room names its order as FOLDERS in its __init__,
 # and in it a module that stands lower than the rest of its folder, as "folder.module";
 # core is a namespace without one. The modules that stand in core itself are below all its folders, these two above.
-CORE_FOLDERS = ("data", "models", "ranking", "html", "commands")
+CORE_FOLDERS = ("data", "models", "ranking", "html", "commands", "api")
 CORE_ENTRIES = ("cli", "__main__")
 
 

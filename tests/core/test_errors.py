@@ -4,13 +4,14 @@ import ast
 import pickle
 import string
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from embedkit.errors import UserError
 
 PACKAGES = Path(__file__).resolve().parents[2] / "packages"
-OWN = {"place", "hint"}
+OWN = {"place", "hint", "there"}
 
 
 def test_fields_fill_in_problem_and_hint() -> None:
@@ -60,3 +61,25 @@ def test_a_template_has_a_field_for_each_of_its_names(place: str, call: ast.Call
     literal = all(isinstance(text, ast.Constant) for text in texts)
     assert wanted <= fields, place
     assert fields <= wanted or not literal, f"{place}: {fields - wanted} is never shown"
+
+
+@pytest.mark.parametrize(
+    ("fields", "near"),
+    [
+        ({"format": "cvs", "formats": "csv, jsonl, pairs"}, "csv"),
+        ({"name": "onnxint8", "backends": "torch, onnx, onnx-int8"}, "onnx-int8"),
+        (
+            {"name": "electronic.en.csv", "there": ["terms.en.txt", "electronics.en.csv"]},
+            "electronics.en.csv",
+        ),
+        ({"name": "a.csv", "there": ["b.csv", "c.csv"]}, None),
+        ({"name": "csv", "formats": "csv, jsonl"}, None),
+        ({"name": "zzz", "formats": "csv, jsonl"}, None),
+        ({"name": "csv"}, None),
+    ],
+)
+def test_an_error_that_lists_what_there_is_knows_what_was_meant(
+    fields: dict[str, Any], near: str | None
+) -> None:
+    assert UserError("no {name!r}", **fields).near() == near
+    assert UserError("no {name!r}", hint="did you mean {near!r}?", **fields).near() is None

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from embedkit.commands.help import RootGroup
 from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
@@ -20,10 +21,12 @@ ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 app = typer.Typer(
     name="embedkit",
     help="From a glossary to a better embedding model, with proof that it is better.",
-    no_args_is_help=True,
+    cls=RootGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
 )
 cache_app = typer.Typer(name="cache", help="See what the cache holds, and clear it.", no_args_is_help=True)
 
@@ -40,11 +43,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """From a glossary to a better embedding model, with proof that it is better."""
+    if context.invoked_subcommand is None:
+        from embedkit.commands.here import print_next_steps
+
+        print_next_steps()
 
 
 @app.command()
@@ -111,6 +119,8 @@ def main() -> None:
         if debug_wanted():
             raise
         say("{error}", error=error)
+        if near := error.near():
+            say("  did you mean {value}?", value=repr(near))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from embedkit.errors import UserError
@@ -20,6 +20,26 @@ T = TypeVar("T")
 QUIET_SECONDS = 2.0
 LINE_SECONDS = 30.0
 _hushed = False
+_keepers: list[list[str]] = []
+
+
+@contextmanager
+def kept() -> Iterator[list[str]]:
+    """Print nothing in this block: its messages are put in the list that is given, its data lines go nowhere.
+
+    For callers from Python, who get records. It holds for all threads, because a command's own threads speak too.
+    """
+    messages: list[str] = []
+    _keepers.append(messages)
+    try:
+        yield messages
+    finally:
+        _keepers[:] = [one for one in _keepers if one is not messages]
+
+
+def is_silent() -> bool:
+    """Whether nothing is printed now: neither by this process nor by those that it starts."""
+    return _hushed or bool(_keepers)
 
 
 def hush(yes: bool) -> None:
@@ -39,7 +59,7 @@ def out_json(value: Any) -> None:
 
 
 def _write(line: str) -> None:
-    if _hushed or sys.stdout is None:  # closed by the caller (`>&-`)
+    if is_silent() or sys.stdout is None:  # closed by the caller (`>&-`)
         return
     try:
         sys.stdout.write(line + "\n")
@@ -54,9 +74,12 @@ def _write(line: str) -> None:
 
 def say(template: str, **fields: object) -> None:
     """One message on stderr, in the user's language (`EMBEDKIT_LANG`)."""
-    if _hushed or sys.stderr is None:
+    text = printable(tr(template, **fields))
+    for messages in _keepers:
+        messages.append(text)
+    if is_silent() or sys.stderr is None:
         return
-    sys.stderr.write(printable(tr(template, **fields)) + "\n")
+    sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
@@ -70,9 +93,14 @@ def debug_wanted() -> bool:
     return os.environ.get("EMBEDKIT_DEBUG", "") not in ("", "0")
 
 
+def shows_bars() -> bool:
+    """Whether progress is a moving bar: on a terminal that is written to."""
+    return not is_silent() and sys.stderr is not None and sys.stderr.isatty()
+
+
 def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
     """Yield `items` and report the progress on stderr."""
-    if sys.stderr.isatty():
+    if shows_bars():
         from tqdm import tqdm
 
         yield from tqdm(items, desc=label, total=total, delay=QUIET_SECONDS, leave=False)

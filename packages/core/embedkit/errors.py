@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from embedkit.messages import tr
 
 EXIT_NO = 1
@@ -14,14 +16,18 @@ class EmbedkitError(Exception):
     """Base of every error that is a message and not a bug.
 
     `problem` and `hint` are templates that `fields` fill in, and are shown in the user's language; without `fields`
-    they are plain text. In a template, a brace that is no field is doubled, as `str.format` requires.
+    they are plain text. In a template, a brace that is no field is doubled, as `str.format` requires. `there` are names
+    of which one may have been meant (`near`), too many to print.
     """
 
     exit_code = EXIT_USAGE
 
-    def __init__(self, problem: str, *, place: str = "", hint: str = "", **fields: object) -> None:
+    def __init__(
+        self, problem: str, *, place: str = "", hint: str = "", there: Iterable[str] = (), **fields: object
+    ) -> None:
         super().__init__(problem)
         self.place = place
+        self._there = tuple(there)
         self._problem, self._hint, self._fields = problem, hint, fields
 
     @property
@@ -33,6 +39,23 @@ class EmbedkitError(Exception):
     def hint(self) -> str:
         """What to do about it."""
         return tr(self._hint, **self._fields)
+
+    def near(self) -> str | None:
+        """What was meant: of `there`, or of a field that lists names with commas, the one nearly like another field."""
+        texts = [value for value in self._fields.values() if isinstance(value, str)]
+        lists = [list(self._there), *(text.split(", ") for text in texts if ", " in text)]
+        if not any(lists) or "did you mean" in f"{self._problem} {self._hint}":
+            return None
+        from difflib import get_close_matches
+
+        wrong = [text for text in texts if ", " not in text and not any(text in there for there in lists)]
+        # Names of files are alike by their endings alone.
+        found = (
+            get_close_matches(text, there, n=1, cutoff=0.81 if "." in text else 0.6)
+            for text in wrong
+            for there in lists
+        )
+        return next((near[0] for near in found if near), None)
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.problem}" if self.place else self.problem

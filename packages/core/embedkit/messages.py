@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Self
 
-from embedkit.korean import resolve_particles
 from embedkit.shipped_data import data_path
 
 
@@ -49,6 +48,8 @@ def tr(template: str, **fields: object) -> str:
         return tr(template.template, **template.fields)
     if language() != "ko":
         return template.format(**fields) if fields else template
+    from embedkit.korean import resolve_particles  # which --help in English does not need
+
     text = _korean().get(template, template)
     if fields:
         text = text.format(

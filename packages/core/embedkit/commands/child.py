@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from embedkit.console import say
+from embedkit.console import is_silent, say
 from embedkit.errors import TerminatedError
 
 try:
@@ -28,7 +28,13 @@ def run_embedkit(arguments: Sequence[str], *, read: Path | None = None) -> int:
     say("$ embedkit {line}", line=line if read is None else f"{line} < {read}")
     with _sigterm_raises(), read.open("rb") if read else nullcontext() as stdin:
         command = [sys.executable, "-m", "embedkit", *arguments]
-        child = subprocess.Popen(command, stdin=stdin, stdout=sys.stderr)
+        silent = is_silent()
+        child = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL if silent else sys.stderr,
+            stderr=subprocess.DEVNULL if silent else None,
+        )
         try:
             return child.wait()
         except KeyboardInterrupt:

@@ -80,7 +80,15 @@ def locate(name: str) -> Path | str:
         place=name,
         hint="looked at {name}, data/{name} and the data that ships with embedkit",
         name=name,
+        there=_names_there(Path(name).parent),
     )
+
+
+def _names_there(folder: Path) -> Iterator[str]:
+    """The files that a wrong name may mean: those of its folder, of data/, and those that ship."""
+    for place in dict.fromkeys((folder, Path("data"))):
+        yield from (str(path) for path in place.glob("*"))
+    yield from (path.name for path in data_path().iterdir())
 
 
 def read_records(

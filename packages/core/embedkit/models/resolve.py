@@ -112,10 +112,12 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True, final:
         found = replace(found, path=str(Path(name).expanduser() / FINAL / "model"))
     if found is not None:
         return found
-    is_hub_id = name.count("/") == 1 and not name.startswith((".", "/"))
+    is_hub_id = name.count("/") == 1 and not name.startswith((".", "/", f"{RUNS}/"))
     if is_hub_id and network and not _offline():
         return ModelSource(requested=name, path=name, origin="hub", revision=revision)
-    raise UserError("no model {name!r} was found", hint=_missing_hint(name), name=name)
+    raise UserError(
+        "no model {name!r} was found", hint=_missing_hint(name), name=name, there=(*_SHORT, *_WHEELS)
+    )
 
 
 def newest_run() -> str:

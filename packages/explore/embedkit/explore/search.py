@@ -65,13 +65,24 @@ def search(options: SearchOptions) -> tuple[SearchResult, ...]:
         UserError: an empty query, or a model or corpus that is missing.
     """
     queries = read_texts(STDIO) if options.query == STDIO else (clean(options.query),)
+    results = search_all(queries, options)
+    if options.as_json:
+        for result in results:
+            out_json(asdict(result))
+    else:
+        _print(results)
+    return results
+
+
+def search_all(queries: Sequence[str], options: SearchOptions) -> tuple[SearchResult, ...]:
+    """What `search` prints for each query; `options.query` is ignored. Raises `UserError` as it does."""
     if not all(queries):
         raise UserError("the query is empty")
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
     warn_if_unreadable(encoder, queries)
     scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker)
-    results = tuple(
+    return tuple(
         SearchResult(
             query=text,
             model=encoder.source.requested,
@@ -82,12 +93,6 @@ def search(options: SearchOptions) -> tuple[SearchResult, ...]:
         )
         for text, found in zip(queries, scores, strict=True)
     )
-    if options.as_json:
-        for result in results:
-            out_json(asdict(result))
-    else:
-        _print(results)
-    return results
 
 
 def _hits(scores: Floats, items: tuple[Entry, ...], top_k: int) -> Iterator[Hit]:
