@@ -106,9 +106,9 @@ def test_retrieval_with_the_shipped_model_holds(place: Path) -> None:
 
 
 def test_search_finds_what_people_ask_for() -> None:
-    """Hand-written English questions over the English glossary, base model and words fused: floors under the ranker.
+    """Hand-written English questions over the English glossary, base model and words together: floors under the ranker.
 
-    Measured 2026-11-30: .943 named, .562 described. The tuned model's numbers stand in docs/benchmarks.md.
+    Measured 2026-11-30: .936 named, .551 described. The tuned model's numbers stand in docs/benchmarks.md.
     """
     entries = list(read_glossary(data_path("electronics.en.csv")))
     asked = [json.loads(line) for line in data_path("questions.en.jsonl").read_text("utf-8").splitlines()]

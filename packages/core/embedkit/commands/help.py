@@ -69,6 +69,13 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
         ),
     },
     "Train": {
+        "label": CommandHelp(
+            "Have a cross-encoder grade pairs of texts, to train on.",
+            (
+                "label --input pairs.jsonl --teacher cross-encoder/stsb-roberta-base",
+                "label --input pairs.jsonl --teacher my-teacher --output graded.jsonl",
+            ),
+        ),
         "config": CommandHelp("Write, check and explain cfg.json.", ("config init", "config show --origin")),
         "config init": CommandHelp(
             "Write a config that suits the rows.",
@@ -124,6 +131,10 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
             "Say which of several words belongs least.",
             ("odd-one-out diode transistor banana", "odd-one-out --file words.txt --json"),
         ),
+        "classify": CommandHelp(
+            "Label texts after the example of a few labelled ones.",
+            ("classify --labelled labelled.csv", 'classify "a text" --labelled labelled.csv --method knn'),
+        ),
         "cluster": CommandHelp(
             "Put texts into groups.",
             (
@@ -156,8 +167,33 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
             "Convert a model to ONNX or OpenVINO.",
             ("export --model runs/cfg", "export --model runs/cfg --to onnx-int8 --output exports/small"),
         ),
-        "deploy": CommandHelp("Put a model onto a platform."),
-        "ui": CommandHelp("Review synonyms and try models in a browser."),
+        "deploy": CommandHelp(
+            "Write a folder that runs a model in a cloud.",
+            ("deploy azure --model runs/cfg", "deploy check deploy/azure"),
+        ),
+        "deploy azure": CommandHelp(
+            "Azure ML: job, endpoint, notebook, workflow.",
+            (
+                "deploy azure --model runs/cfg",
+                "deploy azure --model runs/cfg --output infra --endpoint my-search",
+            ),
+        ),
+        "deploy docker": CommandHelp(
+            "Images without torch and for a GPU; compose file.",
+            ("deploy docker --model runs/cfg", "deploy docker --model runs/cfg --output image"),
+        ),
+        "deploy kserve": CommandHelp(
+            "Kubernetes and KServe manifests, the image.",
+            ("deploy kserve --model runs/cfg", "deploy kserve --model runs/cfg --output k8s"),
+        ),
+        "deploy hf-endpoint": CommandHelp(
+            "A model repository with its handler.",
+            ("deploy hf-endpoint --model runs/cfg", "deploy hf-endpoint --model runs/cfg --output endpoint"),
+        ),
+        "deploy check": CommandHelp(
+            "Say what in such a folder would be refused.",
+            ("deploy check deploy/azure", "deploy check deploy/docker --json"),
+        ),
     },
     "Look after": {
         "demo": CommandHelp("Run the whole path on shipped pages, offline.", ("demo", "demo --json")),

@@ -25,7 +25,7 @@ Ranker = Literal["hybrid", "dense", "lexical"]
 # met by chance; a short name is near many questions.
 MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
 # A name that stands whole in the question and in no definition.
-WHOLE_NAME = 0.6
+WHOLE_NAME = 0.8
 # A name of which a quarter is missing counts a tenth; n-grams that weigh 480 together count 1, and no name counts more.
 SHARE_POWER, FULL_WEIGHT, MOST_WEIGHT = 8, 480.0, 0.375
 _WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
-from embedkit.console import LINE_SECONDS, QUIET_SECONDS, say
+from embedkit.console import LINE_SECONDS, QUIET_SECONDS, say, shows_bars
 from embedkit.trainer.step.loop import StepResult
 from embedkit.trainer.step.processes import is_first
 
@@ -22,7 +21,7 @@ class Progress:
         self._started = time.monotonic()
         self._due = self._started + LINE_SECONDS
         self._bar: Any = None
-        if sys.stderr.isatty() and is_first():
+        if shows_bars() and is_first():
             from tqdm import tqdm
 
             self._bar = tqdm(desc="train", total=total, initial=start, delay=QUIET_SECONDS, leave=False)
