@@ -76,7 +76,7 @@ def test_silence_is_complete_and_ends(page: dict[str, Any], capfd: pytest.Captur
     api.search("PWM", model=page["run"])
     api.evaluate(page["run"], resamples=100)
     assert capfd.readouterr() == ("", "")
-    api.search("PWM", model=page["run"], corpus=page["glossary"], ranker="words", verbose=True)
+    api.search("PWM", model=page["run"], corpus=page["glossary"], ranker="lexical", verbose=True)
     out("data")
     assert capfd.readouterr().out == "data\n"
 
@@ -157,7 +157,7 @@ glossary: Glossary = Glossary.of([("PWM", "switching a signal on and off")]).wri
 pairs: Pairs = compose(glossary, hard_k=2)
 run: TrainedRun = train(pairs, train={"epochs": 1})
 verdict: ModelVerdict = evaluate(run)
-one: SearchHits = search("PWM", model=run, ranker="words")
+one: SearchHits = search("PWM", model=run, ranker="lexical")
 several: tuple[SearchHits, ...] = search(["PWM", "ADC"])
 score: float = one[0].score
 names: tuple[str, ...] = glossary.entries[0].names

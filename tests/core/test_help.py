@@ -104,9 +104,9 @@ def test_a_wrong_value_is_told_which_was_meant(message: str, meant: str | None) 
 
 
 def test_the_suggestion_reaches_the_person() -> None:
-    done = CliRunner().invoke(app, ["search", "PWM", "--ranker", "meanin"])
+    done = CliRunner().invoke(app, ["search", "PWM", "--ranker", "hybri"])
     assert done.exit_code == 2
-    assert "Did you mean 'meaning'?" in done.output
+    assert "Did you mean 'hybrid'?" in done.output
     done = CliRunner().invoke(app, ["cache", "clear", "vektors"])
     assert "Did you mean 'vectors'?" in done.output
 

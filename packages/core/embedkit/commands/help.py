@@ -73,7 +73,7 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
             "Have a cross-encoder grade pairs of texts, to train on.",
             (
                 "label --input pairs.jsonl --teacher cross-encoder/stsb-roberta-base",
-                "label --input pairs.jsonl --teacher my-teacher --output graded.jsonl",
+                "label --input pairs.jsonl --teacher my-teacher --force",
             ),
         ),
         "config": CommandHelp("Write, check and explain cfg.json.", ("config init", "config show --origin")),

@@ -56,7 +56,7 @@ def _register(text: str) -> None:
         match = _TARGET.match(shown)
         return [nodes.inline(raw, (match[1] if match else shown).lstrip("!~"))], []
 
-    class Glossary(Directive):  # type: ignore[misc]
+    class GlossaryDirective(Directive):  # type: ignore[misc]
         """A definition list of the class glossary; several terms in a row share a definition."""
 
         has_content = True
@@ -85,7 +85,7 @@ def _register(text: str) -> None:
     for name in set(_ROLE.findall(text)):
         if name not in ("math", "sub", "sup", "code", "emphasis", "strong", "literal"):
             roles.register_local_role(name, role)
-    directives.register_directive("glossary", Glossary)
+    directives.register_directive("glossary", GlossaryDirective)
     for name in set(_DIRECTIVE.findall(text)) - set(_KNOWN):
         directives.register_directive(name, Ignored)
 
