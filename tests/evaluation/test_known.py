@@ -412,6 +412,7 @@ def test_the_page_opens_with_the_questions_and_links_its_parts(measured: Evaluat
         < contents
         < page.index("Questions and first answers</h2>")
     )
+    assert "${" not in page[contents : page.index("</nav>", contents)]
     assert 'href="#s0">Questions and first answers</a>' in page
     assert 'id="s0">Questions and first answers</h2>' in page
     assert page.count('<article class="change">') >= 10

@@ -22,7 +22,8 @@ from embedkit.ranking.metrics import PRIMARY, TITLES
 
 PAGE_FILE = "report.html"
 _CONTENTS = '<nav id="contents">'
-_HEADING = re.compile(r"<h2>(.*?)</h2>")
+# Not those that a script of the charts writes.
+_HEADING = re.compile(r"<h2>([^<${]*)</h2>")
 
 
 def render_page(evaluation: Evaluation) -> str:
