@@ -134,14 +134,15 @@ def measure(key: tuple[str, str, int, float, bool], work: Path, model: str) -> R
         "output.save_name": f"{minutes:g}-{seed}",
     }  # fmt: skip
     sets = [part for key, value in chosen.items() for part in ("--set", f"{key}={value}")]
-    trained = json.loads(embedkit(["train", "--force", "--json", *sets], cwd=folder))
+    embedkit(["train", "--force", "--json", *sets], cwd=folder)
     files = (
         ("pairs.known.jsonl", "pairs.test.jsonl") if test else ("pairs.known.dev.jsonl", "pairs.dev.jsonl")
     )
     run = f"runs/{minutes:g}-{seed}"
     command = ["evaluate", "--model", run, "--known", files[0], "--test", files[1], "--json", "--allow-leak"]
     said = json.loads(embedkit([*command, "--output", f"{run}/measured"], cwd=folder))
-    return Result(source, name, seed, minutes, test, trained["epochs"], dict(columns(said)))
+    log = (folder / run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return Result(source, name, seed, minutes, test, json.loads(log[-1])["epoch"], dict(columns(said)))
 
 
 def compose(work: Path, source: str, arm: Arm, slug: str) -> Path:
