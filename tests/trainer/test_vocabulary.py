@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +27,8 @@ from embedkit.models.backends import make_graph, run_graph
 from embedkit.models.readable import encode_whole, read, unreadable_share
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import NEW_TOKENS
-from embedkit.trainer.model.translations import meanings
+from embedkit.trainer.model import vocabulary
+from embedkit.trainer.model.translations import everyday_translations, meanings
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
 from embedkit.trainer.run import environment
 from embedkit.trainer.step.checkpoint import last_checkpoint
@@ -195,6 +197,13 @@ def test_a_model_with_new_tokens_becomes_an_onnx_graph(jamo_values: Values) -> N
     assert run_graph(model, "onnx", graph, sample=texts, expected=expected).least > 0.9999
 
 
+@pytest.fixture
+def _glossary_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start vectors come from the rows, not from the everyday words that ship."""
+    monkeypatch.setattr(vocabulary, "everyday_translations", lambda lang: ())
+
+
+@pytest.mark.usefixtures("_glossary_alone")
 def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, jamo_model: Path) -> None:
     rows = [{"anchor": korean, "positive": f"{korean} 부품", "group": korean} for _, korean, _ in TOPICS]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -212,6 +221,19 @@ def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, 
     assert torch.equal(trained[:first], old[:first])
     moved = (trained[first : first + len(tokens)] != start[first : first + len(tokens)]).any(1)
     assert moved.any()
+
+
+def test_everyday_words_become_tokens_with_a_meaning() -> None:
+    pairs = everyday_translations("ko")
+    korean, english = [text for text, _ in pairs], [text for _, text in pairs]
+    assert len(pairs) > 7000
+    assert len(set(korean)) == len(korean)
+    assert all(re.search("[가-힣]", text) and text == text.strip() for text in korean)
+    assert all(not re.search("[가-힣]", text) and text == text.strip() for text in english)
+    assert not everyday_translations("xx")
+    made = make_tokenizer("wordpiece")
+    assert "뜨겁다" in new_tokens(made, ["저항기"], "auto")
+    assert "뜨겁다" not in new_tokens(made, ["저항기"], 5)
 
 
 def test_tokens_mean_what_their_translations_mean() -> None:
@@ -243,6 +265,7 @@ def test_tokens_mean_what_their_translations_mean() -> None:
     assert not meanings([([], [1]), ([1], [2]), ([100], [101])], start=100)
 
 
+@pytest.mark.usefixtures("_glossary_alone")
 def test_new_rows_begin_as_their_translations(jamo_values: Values, jamo_model: Path) -> None:
     done = run(jamo_values(optim={"lr": 1e-12}))
     start, old = weights(done.run)[WORDS], load_file(jamo_model / "model.safetensors")[WORDS]

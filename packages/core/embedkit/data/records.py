@@ -113,6 +113,8 @@ QUESTION_KINDS = frozenset(
     )
 )
 # What only describes a pair: whatever stands there is turned into a text.
+# Kinds of rows that ask for a concept in another way than by its name.
+ASKING_KINDS = ("question-definition", "typo-definition", "description-definition")
 NOTES = ("id", "group", "kind", "lang", "source", "license")
 
 

@@ -70,7 +70,8 @@ class TrainSection(ConfigSection):
         default=4,
         ge=1,
         description="Rows of a concept in an epoch, where batches are by concept: the next ones of its shuffled rows, "
-        "its languages spread evenly. A concept of nine rows is visited as often as one of four. null: all.",
+        "as many of each way of asking (names, question forms, slips, descriptions), languages spread evenly. A "
+        "concept of nine rows is visited as often as one of four. null: all.",
     )
     epochs: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         default="auto",
