@@ -16,7 +16,6 @@ from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manife
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.known.decision import decide, is_worse
-from embedkit.evaluation.known.questions import NO_ENTRY, known_files, read_known_set
 from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import (
     Evaluation,
@@ -33,6 +32,7 @@ from embedkit.evaluation.report.page import render_page
 from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
 from embedkit.evaluation.report.terminal import evaluation_lines
 from embedkit.evaluation.report.verdict import evaluation_sentence
+from embedkit.ranking.hybrid.questions import NO_ENTRY, known_files, read_known_set
 
 CONCEPTS = 24
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

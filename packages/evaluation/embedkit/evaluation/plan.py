@@ -12,7 +12,6 @@ from pathlib import Path
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
-from embedkit.evaluation.known.questions import KnownSet, known_files, read_known_set
 from embedkit.evaluation.known.ranking import KNOWN_METRICS
 from embedkit.evaluation.measure.rows import TASK_METRICS
 from embedkit.evaluation.measure.statistics import Resampling
@@ -23,6 +22,7 @@ from embedkit.files import require_writable
 from embedkit.messages import tr
 from embedkit.models.resolve import ModelSource, Role, resolve_model
 from embedkit.models.run_folder import Run, default_test_file, measured_run, run_of
+from embedkit.ranking.hybrid.questions import KnownSet, known_files, read_known_set
 from embedkit.ranking.queries import TestSet, read_test_set
 
 DEFAULT_OUTPUT = Path("evaluation")

@@ -227,6 +227,7 @@ def _load_app(service: _Service, device: str) -> Starlette:
 
 def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus | None:
     """What is searched: the corpus that is named, else what the run was trained on, where it is still there."""
+    from embedkit.ranking.hybrid.shares import shares_of
     from embedkit.serving.http.search import SearchedCorpus, prepare
 
     run = run_of(runtime.source)
@@ -249,7 +250,7 @@ def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus
             percent=round(share * 100),
             name=name,
         )
-    loaded = prepare(entries, name, runtime.corpus_vectors)
+    loaded = prepare(entries, name, runtime.corpus_vectors, shares_of(runtime.source))
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
 
