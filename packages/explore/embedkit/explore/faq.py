@@ -11,9 +11,10 @@ import numpy as np
 from embedkit.console import out_json, say, warn
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.model import ModelOptions, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder
 from embedkit.explore.texts import check_output, read_table, write_rows
 from embedkit.files import STDIO
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, combine, meaning, words
 from embedkit.ranking.hybrid.shares import LEXICAL, Ranker, shares_of
@@ -85,7 +86,7 @@ def faq(options: FaqOptions) -> FaqResult:
     asked = _questions(options.questions, options.question_column)
     known = _answers(options.answers, options.answer_column)
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, [*asked, *(answer.text for answer in known)])
+    warn_if_unreadable(encoder.source, [*asked, *(answer.text for answer in known)])
     ranked = _ranked(asked, known, encoder, options.ranker)
     matches = tuple(
         match

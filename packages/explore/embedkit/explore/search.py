@@ -12,9 +12,10 @@ import numpy as np
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import open_corpus, open_encoder
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.ranking.entries import EntryIndex, scored
 from embedkit.ranking.hybrid.shares import Ranker, ranker_of, shares_of
 from embedkit.ranking.retrieval import Floats
@@ -82,7 +83,7 @@ def search_all(queries: Sequence[str], options: SearchOptions) -> tuple[SearchRe
         raise UserError("the query is empty")
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
-    warn_if_unreadable(encoder, queries)
+    warn_if_unreadable(encoder.source, queries)
     learnt = shares_of(encoder.source)
     shares = learnt.shares(queries, options.ranker).tolist()
     scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker, learnt=learnt)
