@@ -14,6 +14,7 @@ from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manife
 from embedkit.errors import UserError
 from embedkit.explore.search import SearchOptions, SearchResult
 from embedkit.explore.search import search as search_all
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, write_shares
 from embedkit.text import width
 
 ENTRIES = (
@@ -86,10 +87,26 @@ def test_lines_fit_the_terminal(
     assert line.endswith("…")
 
 
+def test_a_run_ranks_as_its_dev_questions_taught(tiny_model: Path) -> None:
+    Path("pairs.jsonl").write_text('{"anchor": "PWM", "positive": "pulse width modulation"}\n')
+    run = _run(tiny_model, "pairs.jsonl")
+    learnt = LanguageShare(lang="ko", share=0, hybrid=0.5, definitions=0, questions=60, recall=(1, 1, 0))
+    write_shares(Path(run) / "ranker.json", LearntShares((learnt,)))
+
+    def found(query: str, **options: Any) -> tuple[str, float]:
+        result = search(query, model=run, corpus=Path("g.csv"), **options)
+        return result.ranker, result.meaning
+
+    assert found("펄스 폭") == ("lexical", 0)
+    assert found("펄스 폭", ranker="hybrid") == ("hybrid", 0.5)
+    assert found("pulse width") == ("hybrid", 0.225)
+    assert found("펄스 폭", ranker="dense") == ("dense", 1)
+
+
 def test_json_is_one_object(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search("PWM", model=str(tiny_model), corpus=Path("g.csv"), as_json=True)
     value = json.loads(capsys.readouterr().out)
-    assert set(value) == {"query", "model", "ranker", "corpus", "entries", "hits"}
+    assert set(value) == {"query", "model", "ranker", "meaning", "corpus", "entries", "hits"}
 
 
 def test_a_run_remembers_the_glossary_its_pairs_came_from(tiny_model: Path) -> None:

@@ -358,7 +358,7 @@ def test_the_log_has_sizes_and_no_texts(rich: Service) -> None:
     assert "secret" not in rich.log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("ranker", ["hybrid", "lexical", "dense"])
+@pytest.mark.parametrize("ranker", ["auto", "hybrid", "lexical", "dense"])
 def test_search_is_that_of_the_command(ranker: str, rich: Service, corpus: Path, tiny_model: Path) -> None:
     options = SearchOptions(query="펄스 폭 변조", model=str(tiny_model), corpus=corpus, ranker=ranker)
     wanted = search(options)[0].hits

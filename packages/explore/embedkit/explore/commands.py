@@ -26,6 +26,7 @@ class ClassifyMethod(StrEnum):
 class SearchRanker(StrEnum):
     """How entries are ranked for a question."""
 
+    AUTO = "auto"
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
@@ -48,6 +49,13 @@ FileOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", help="The file's column; by default text, sentence, term …")
 ]
+RankerOption = Annotated[
+    SearchRanker,
+    typer.Option(
+        help="dense: the model alone; lexical: words alone, no model; hybrid: both together; auto: what the run's dev "
+        "questions say, for each language."
+    ),
+]
 TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many results.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -58,10 +66,7 @@ def search(
     model: ModelOption = None,
     corpus: CorpusOption = None,
     top_k: TopOption = 5,
-    ranker: Annotated[
-        SearchRanker,
-        typer.Option(help="dense: the model alone; lexical: words alone, no model; hybrid: both together."),
-    ] = SearchRanker.HYBRID,
+    ranker: RankerOption = SearchRanker.AUTO,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""
@@ -254,6 +259,7 @@ def faq(
     ] = None,
     model: ModelOption = None,
     top_k: TopOption = 1,
+    ranker: RankerOption = SearchRanker.AUTO,
     min_similarity: Annotated[
         float, typer.Option(min=-1, max=1, help="Leave out answers below this cosine.")
     ] = -1.0,
@@ -275,6 +281,7 @@ def faq(
             answer_column=answer_column,
             model=model,
             top_k=top_k,
+            ranker=ranker.value,
             min_similarity=min_similarity,
             output=output,
             force=force,

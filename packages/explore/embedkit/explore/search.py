@@ -12,10 +12,12 @@ import numpy as np
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import open_corpus, open_encoder
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
-from embedkit.ranking.entries import EntryIndex, Ranker, scored
+from embedkit.models.readable import warn_if_unreadable
+from embedkit.ranking.entries import EntryIndex, scored
+from embedkit.ranking.hybrid.shares import Ranker, ranker_of, shares_of
 from embedkit.ranking.retrieval import Floats
 from embedkit.text import clean, pad, shorten, width
 
@@ -36,11 +38,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """The hits of one query, best first, and what was searched."""
+    """The hits of one query, best first, and what was searched; `ranker` ranked them with this share of `meaning`."""
 
     query: str
     model: str
     ranker: Ranker
+    meaning: float
     corpus: str
     entries: int
     hits: tuple[Hit, ...]
@@ -54,7 +57,7 @@ class SearchOptions:
     model: str | None = None
     corpus: Path | None = None
     top_k: int = 5
-    ranker: Ranker = "hybrid"
+    ranker: Ranker = "auto"
     as_json: bool = False
 
 
@@ -80,18 +83,21 @@ def search_all(queries: Sequence[str], options: SearchOptions) -> tuple[SearchRe
         raise UserError("the query is empty")
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
-    warn_if_unreadable(encoder, queries)
-    scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker)
+    warn_if_unreadable(encoder.source, queries)
+    learnt = shares_of(encoder.source)
+    shares = learnt.shares(queries, options.ranker).tolist()
+    scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker, learnt=learnt)
     return tuple(
         SearchResult(
             query=text,
             model=encoder.source.requested,
-            ranker=options.ranker,
+            ranker=ranker_of(share),
+            meaning=round(share, 3),
             corpus=corpus.name,
             entries=len(corpus.items),
             hits=tuple(_hits(found, corpus.items, options.top_k)),
         )
-        for text, found in zip(queries, scores, strict=True)
+        for text, share, found in zip(queries, shares, scores, strict=True)
     )
 
 

@@ -18,7 +18,7 @@ from embedkit.console import out, say, warn
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
 from embedkit.models.corpus import corpus_for, load_corpus
-from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.run_folder import run_of
 from embedkit.serving.decoding import OWN, token_decoder
@@ -227,6 +227,7 @@ def _load_app(service: _Service, device: str) -> Starlette:
 
 def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus | None:
     """What is searched: the corpus that is named, else what the run was trained on, where it is still there."""
+    from embedkit.ranking.hybrid.shares import shares_of
     from embedkit.serving.http.search import SearchedCorpus, prepare
 
     run = run_of(runtime.source)
@@ -241,15 +242,8 @@ def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus
             raise
         warn("POST /v1/search is off: {error}", error=error)
         return None
-    share = unreadable_share(runtime.source, [entry.definition for entry in entries[:_LOOKED_AT]])
-    if share > UNREADABLE_SHARE:
-        warn(
-            "{model} cannot read {percent} % of {name}: it is of another model, and words alone find in it",
-            model=runtime.source.requested,
-            percent=round(share * 100),
-            name=name,
-        )
-    loaded = prepare(entries, name, runtime.corpus_vectors)
+    warn_if_unreadable(runtime.source, [entry.definition for entry in entries[:_LOOKED_AT]])
+    loaded = prepare(entries, name, runtime.corpus_vectors, shares_of(runtime.source))
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
 

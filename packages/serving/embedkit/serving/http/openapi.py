@@ -86,7 +86,7 @@ _POSTS: tuple[tuple[str, str, Schema, Any, Schema], ...] = (
         "/v1/search",
         "The entries of the corpus that answer a question",
         _SEARCH,
-        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "hybrid"},
+        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "auto"},
         _object(["data"]),
     ),
     (

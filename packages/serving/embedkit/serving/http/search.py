@@ -24,7 +24,8 @@ from embedkit.data.entries import Entry
 from embedkit.errors import UserError
 from embedkit.models.corpus import load_corpus
 from embedkit.models.resolve import Role
-from embedkit.ranking.entries import EntryIndex, Ranker, fused, words
+from embedkit.ranking.entries import EntryIndex, combine, words
+from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker, ranker_of
 from embedkit.ranking.retrieval import Floats
 from embedkit.serving.http.bodies import json_response
 from embedkit.serving.http.service import EmbeddingService
@@ -52,11 +53,14 @@ EncodeTexts = Callable[[Sequence[str], Role], Awaitable[Encoded]]
 
 @dataclass(frozen=True, slots=True)
 class LoadedCorpus:
-    """Entries ready to be ranked, with the vectors of their texts `(T, D)`, and where they come from."""
+    """Entries ready to be ranked, with the vectors of their texts `(T, D)`, where they come from, and the model's
+    shares of meaning and words.
+    """
 
     index: EntryIndex
     vectors: Floats
     name: str
+    learnt: LearntShares
 
 
 class SearchedCorpus:
@@ -92,7 +96,7 @@ class SearchedCorpus:
             _LOG.exception("the corpus stays as it was")
             self._seen = None
         else:
-            self.current = LoadedCorpus(index, vectors, str(file))
+            self.current = LoadedCorpus(index, vectors, str(file), self.current.learnt)
             say("{corpus}: {count} entries are searched from now on", corpus=file, count=len(entries))
 
     async def _vectors(self, texts: Sequence[str], encode: EncodeTexts) -> Floats:
@@ -113,11 +117,13 @@ def _state(file: Path | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def prepare(entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats]) -> LoadedCorpus:
+def prepare(
+    entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats], learnt: LearntShares
+) -> LoadedCorpus:
     """The index of a corpus, built before the service answers."""
     index = EntryIndex(entries)
     words(index, ["warm"])  # the n-grams are built now
-    return LoadedCorpus(index, vectors(index.texts), name)
+    return LoadedCorpus(index, vectors(index.texts), name, learnt)
 
 
 def routes(service: EmbeddingService, corpus: SearchedCorpus | None) -> list[Route]:
@@ -153,10 +159,10 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
     top_k = min(optional_count(fields, "top_k") or 5, MOST_HITS)
     ranker = cast("Ranker", one_of(fields, "ranker", RANKERS))
     loaded = corpus.current
-    vectors = None
-    if ranker != "lexical":
+    vectors, shares = None, loaded.learnt.shares(queries, ranker)
+    if (shares != LEXICAL).any():
         vectors = (await service.encoded(request, queries, "query")).vectors
-    scores = await asyncio.to_thread(_scores, loaded, queries, vectors, ranker)
+    scores = await asyncio.to_thread(_scores, loaded, queries, vectors, shares)
     return json_response(
         {
             "object": "list",
@@ -165,20 +171,28 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
             "entries": len(loaded.index.entries),
             "ranker": ranker,
             "data": [
-                {"object": "search", "index": place, "query": query, "hits": _hits(loaded, row, top_k)}
-                for place, (query, row) in enumerate(zip(queries, scores, strict=True))
+                {
+                    "object": "search",
+                    "index": place,
+                    "query": query,
+                    "ranker": ranker_of(share),
+                    "hits": _hits(loaded, row, top_k),
+                }
+                for place, (query, share, row) in enumerate(
+                    zip(queries, shares.tolist(), scores, strict=True)
+                )
             ],
         }
     )
 
 
-def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, ranker: Ranker) -> Floats:
+def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, shares: Floats) -> Floats:
     """The scores `(Q, E)`."""
     index = loaded.index
     if vectors is None:
         return words(index, queries)
     near = index.nearness(vectors @ loaded.vectors.T)
-    return near.nearest if ranker == "dense" else fused(near, words(index, queries))
+    return near.nearest if (shares == DENSE).all() else combine(near, words(index, queries), shares)
 
 
 def _hits(loaded: LoadedCorpus, scores: Floats, top_k: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
 from embedkit.messages import tr
+from embedkit.models.readable import warn_of_share
 from embedkit.models.run_folder import measured_run
 from embedkit.trainer.watch.progress import duration
 
@@ -55,6 +56,7 @@ def print_plan(plan: TrainPlan) -> None:
             script=tr(plan.vocabulary.script),
             ratio=f"{plan.vocabulary.shorter:.1f}",
         )
+    warn_of_share(plan.model, plan.unreadable_share, plan.languages)
     _print_lengths(plan)
     say(
         "steps: at most {steps} ({epochs} × {each}), until known recall stops rising; output: {run}"

@@ -149,7 +149,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     try:
         _open_folder(run, checkpoint)
         with runs.held(run.folder):
-            return _train_and_save(run, checkpoint)
+            done = _train_and_save(run, checkpoint)
+            _learn_ranker(run)
+            return done
     except KeyboardInterrupt:
         if is_first() and _interrupted(run.folder):
             raise ReportedInterrupt from None
@@ -264,6 +266,16 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             log_model(run.folder)
     wait()
     return result
+
+
+def _learn_ranker(run: PreparedRun) -> None:
+    """How much meaning counts beside words in a search, from the known dev questions."""
+    if is_first() and run.plan.known_dev_rows:
+        from embedkit.models.quiet import quiet_libraries
+        from embedkit.ranking.hybrid.learning import learn_for_run
+
+        with quiet_libraries():
+            learn_for_run(run.folder)
 
 
 def _train(
