@@ -14,7 +14,7 @@ from embedkit.console import out, out_json, say, warn
 from embedkit.data.entries import Entry
 from embedkit.models.corpus import corpus_for
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
-from embedkit.models.resolve import newest_run, resolve_model
+from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.vectors import Encoder
 
 
@@ -61,12 +61,13 @@ def print_result(result: Any, lines: Iterable[str], options: ModelOptions) -> No
             out(line)
 
 
-def warn_if_unreadable(encoder: Encoder, texts: Sequence[str]) -> None:
+def warn_if_unreadable(model: Encoder | ModelSource, texts: Sequence[str]) -> None:
     """Say so when a model does not know the script of the texts: its answers mean nothing."""
-    share = unreadable_share(encoder.source, texts)
+    source = model.source if isinstance(model, Encoder) else model
+    share = unreadable_share(source, texts)
     if share > UNREADABLE_SHARE:
         warn(
             "{model} cannot read this text: {percent} % of its pieces are unknown or single jamo",
-            model=encoder.source.requested,
+            model=source.requested,
             percent=round(share * 100),
         )

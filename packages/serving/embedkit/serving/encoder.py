@@ -21,8 +21,8 @@ from embedkit.serving.score.tokens import TextTokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_TORCH_OVERHEAD = 16  # what a forward pass costs beside its tokens, in tokens; MiniLM on a CPU
-_CPU_GROUP = 16
+TORCH_OVERHEAD = 16  # what a forward pass costs beside its tokens, in tokens; MiniLM on a CPU
+CPU_GROUP = 16
 _PLAIN_MODULES = {"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm"}
 
 
@@ -36,8 +36,8 @@ class CountingEncoder:
         if encoder.backend != "torch":
             self._group, self._overhead = GROUP_SIZES[encoder.backend], GRAPH_OVERHEAD
         else:
-            self._group = min(batch_size, _CPU_GROUP) if on_cpu else batch_size
-            self._overhead = _TORCH_OVERHEAD if on_cpu else 1 << 20  # one pass a batch
+            self._group = min(batch_size, CPU_GROUP) if on_cpu else batch_size
+            self._overhead = TORCH_OVERHEAD if on_cpu else 1 << 20  # one pass a batch
 
     @property
     def tokenizer(self) -> Tokenizer | None:
