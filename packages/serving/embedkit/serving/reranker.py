@@ -12,8 +12,9 @@ from embedkit.errors import UserError
 from embedkit.models.cross_encoder import TextPair, load_cross_encoder
 from embedkit.models.resolve import LoadOptions, ModelSource, Role
 from embedkit.serving.encoder import CPU_GROUP, TORCH_OVERHEAD
+from embedkit.serving.parallel import ParallelGroups
 from embedkit.serving.score.answers import Encoded
-from embedkit.serving.score.tokens import TextTokenizer
+from embedkit.serving.score.tokens import PaddedGroup, TextTokenizer
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -28,6 +29,7 @@ class PairScorer:
         self._model = load_cross_encoder(source, LoadOptions(device=device))
         self._tokenizer = _pair_tokenizer(self._model)
         self.on_cpu = self._model.device.type == "cpu"
+        self._parallel = ParallelGroups() if self.on_cpu else None
 
     @property
     def max_tokens(self) -> int | None:
@@ -42,21 +44,27 @@ class PairScorer:
         else:
             tokenized = self._tokenizer.pairs(pairs)
             logits = np.empty(len(pairs), np.float32)
-            size, overhead = (CPU_GROUP, TORCH_OVERHEAD) if self.on_cpu else (self._batch_size, 1 << 20)
-            for group in self._tokenizer.groups(tokenized, size=size, overhead=overhead):
-                logits[list(group.places)] = self._forward(group.arrays)
+            size, overhead = self._batch_size, 1 << 20
+            if self._parallel is not None:
+                size, overhead = self._parallel.size(len(pairs), CPU_GROUP), TORCH_OVERHEAD
+            groups = list(self._tokenizer.groups(tokenized, size=size, overhead=overhead))
+            found = (
+                self._parallel.run(self._forward, groups) if self._parallel else map(self._forward, groups)
+            )
+            for group, scores in zip(groups, found, strict=True):
+                logits[list(group.places)] = scores
             tokens, cut = [len(each.ids) for each in tokenized], [each.cut for each in tokenized]
         if not np.isfinite(logits).all():
             raise UserError("the cross-encoder gives scores that are not finite", place=self.source.requested)
         return Encoded(logits[:, None], tokens, cut)
 
-    def _forward(self, arrays: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    def _forward(self, group: PaddedGroup) -> NDArray[np.float32]:
         import torch
 
         names = self._model.tokenizer.model_input_names
         features: dict[str, Any] = {
             name: torch.from_numpy(array).to(self._model.device)
-            for name, array in arrays.items()
+            for name, array in group.arrays.items()
             if name in names
         }
         with torch.inference_mode():
