@@ -53,6 +53,28 @@ def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) 
     assert result.hits[0].score >= result.hits[1].score
 
 
+def test_a_cross_encoder_orders_the_first_entries_anew(tiny_model: Path, cross_encoder: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    asked = {"model": str(tiny_model), "corpus": Path("g.csv"), "cross_encoder": str(cross_encoder)}
+    result = search("잡음 noise", **asked)
+    texts = [f"{entry.term}: {entry.definition}" for entry in ENTRIES]
+    pairs = [("잡음 noise", text) for text in texts]
+    wanted = CrossEncoder(str(cross_encoder), device="cpu").predict(pairs, show_progress_bar=False)
+    assert {hit.term: hit.score for hit in result.hits} == pytest.approx(
+        {entry.term: float(score) for entry, score in zip(ENTRIES, wanted, strict=True)}, abs=1e-5
+    )
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    plain = search("잡음 noise", model=str(tiny_model), corpus=Path("g.csv"))
+    (only,) = search("잡음 noise", **asked, candidates=1, top_k=1).hits
+    assert only.term == plain.hits[0].term
+
+
+def test_an_embedding_model_orders_nothing_anew(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="is not a cross-encoder"):
+        search("a", model=str(tiny_model), corpus=Path("g.csv"), cross_encoder=str(tiny_model))
+
+
 def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
     named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
     write_glossary("g.csv", [*ENTRIES[:2], named])

@@ -63,6 +63,8 @@ def is_router(source: ModelSource) -> bool:
 def is_cross_encoder(source: ModelSource) -> bool:
     """Whether a model scores pairs of texts: it has a head that was trained for one answer about both."""
     folder = Path(source.path)
+    if _read(folder / "config_sentence_transformers.json").get("model_type") == "CrossEncoder":
+        return True
     heads = _read(folder / "config.json").get("architectures") or ()
     return any(str(head).endswith("ForSequenceClassification") for head in heads)
 

@@ -252,7 +252,7 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
     options = options or LoadOptions()
     require_embedder(source)
     if not options.allow_pickle:
-        _require_safetensors(source)
+        require_safetensors(source)
     st = require("sentence_transformers", extra="train")
     try:
         with quiet_loading():
@@ -292,7 +292,7 @@ def document_prompt(prompts: Mapping[str, str | None]) -> str:
     return next((prompt for name in _DOCUMENT_PROMPTS if (prompt := prompts.get(name))), "")
 
 
-def _require_safetensors(source: ModelSource) -> None:
+def require_safetensors(source: ModelSource) -> None:
     """Raise `UserError` where the only weights of a model, or of a module of it, are pickled."""
     folder = Path(source.path)
     for pickled in sorted(folder.rglob("pytorch_model*.bin")):

@@ -67,6 +67,16 @@ def search(
     corpus: CorpusOption = None,
     top_k: TopOption = 5,
     ranker: RankerOption = SearchRanker.AUTO,
+    cross_encoder: Annotated[
+        str,
+        typer.Option(
+            help="Order the first entries anew with this cross-encoder, which reads question and entry together: "
+            "a folder or a hub id."
+        ),
+    ] = "",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Entries a question that the cross-encoder reads.")
+    ] = 32,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""
@@ -75,7 +85,14 @@ def search(
 
     run(
         SearchOptions(
-            query=query, model=model, corpus=corpus, top_k=top_k, ranker=ranker.value, as_json=json_
+            query=query,
+            model=model,
+            corpus=corpus,
+            top_k=top_k,
+            ranker=ranker.value,
+            cross_encoder=cross_encoder,
+            candidates=candidates,
+            as_json=json_,
         )
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar
-from embedkit.compose.mine.candidates.cross_encoder import Rescorer, RescoringMiner, find_cross_encoder
+from embedkit.compose.mine.candidates.cross_encoder import Rescorer, RescoringMiner
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.compose.mine.candidates.tokens import Words, words_of
 from embedkit.compose.mine.options import MiningOptions
@@ -17,6 +17,7 @@ from embedkit.compose.mine.pools import MakeMiner, Pool
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase
+from embedkit.models.cross_encoder import find_cross_encoder
 from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share, warn_if_unreadable
 from embedkit.models.resolve import DEFAULT_MODEL, ModelSource, resolve_model
 

@@ -23,6 +23,7 @@ from embedkit.console import say, warn
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
 from embedkit.models.corpus import load_corpus
+from embedkit.models.cross_encoder import CANDIDATES, passage, relevance
 from embedkit.models.resolve import Role
 from embedkit.ranking.entries import EntryIndex, combine, words
 from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker, ranker_of
@@ -36,6 +37,7 @@ from embedkit.serving.score.requests import (
     mapping,
     one_of,
     optional_count,
+    optional_flag,
     optional_text,
     read_texts,
 )
@@ -48,6 +50,7 @@ _CHUNK = 256
 _PAGE = Path(__file__).with_name("page.html")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 _LOG = logging.getLogger(__name__)
+Ranked = list[tuple[int, float]]  # places of entries with their scores
 EncodeTexts = Callable[[Sequence[str], Role], Awaitable[Encoded]]
 
 
@@ -157,12 +160,18 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
     if empty is not None:
         raise RequestError(400, f"query[{empty}] is empty", param="query")
     top_k = min(optional_count(fields, "top_k") or 5, MOST_HITS)
+    rerank = optional_flag(fields, "rerank")
+    if rerank:
+        service.require_reranker()
+    most = min(max(optional_count(fields, "candidates") or CANDIDATES, top_k), MOST_HITS) if rerank else top_k
     ranker = cast("Ranker", one_of(fields, "ranker", RANKERS))
     loaded = corpus.current
     vectors, shares = None, loaded.learnt.shares(queries, ranker)
     if (shares != LEXICAL).any():
         vectors = (await service.encoded(request, queries, "query")).vectors
-    scores = await asyncio.to_thread(_scores, loaded, queries, vectors, shares)
+    found = await asyncio.to_thread(_best, loaded, queries, vectors, shares, most)
+    if rerank:
+        found = await _reranked(service, request, loaded, queries, found)
     return json_response(
         {
             "object": "list",
@@ -170,17 +179,16 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
             "corpus": Path(loaded.name).name,
             "entries": len(loaded.index.entries),
             "ranker": ranker,
+            "cross_encoder": service.reranker.name if rerank and service.reranker else None,
             "data": [
                 {
                     "object": "search",
                     "index": place,
                     "query": query,
                     "ranker": ranker_of(share),
-                    "hits": _hits(loaded, row, top_k),
+                    "hits": _hits(loaded, row[:top_k]),
                 }
-                for place, (query, share, row) in enumerate(
-                    zip(queries, shares.tolist(), scores, strict=True)
-                )
+                for place, (query, share, row) in enumerate(zip(queries, shares.tolist(), found, strict=True))
             ],
         }
     )
@@ -195,15 +203,42 @@ def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None
     return near.nearest if (shares == DENSE).all() else combine(near, words(index, queries), shares)
 
 
-def _hits(loaded: LoadedCorpus, scores: Floats, top_k: int) -> list[dict[str, Any]]:
-    """The best entries of one query, as `embedkit search` orders them."""
+def _best(
+    loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, shares: Floats, most: int
+) -> list[Ranked]:
+    """The first entries of each query as `embedkit search` orders them."""
+    return [
+        [(place, float(row[place])) for place in np.argsort(-row, kind="stable")[:most].tolist()]
+        for row in _scores(loaded, queries, vectors, shares)
+    ]
+
+
+async def _reranked(
+    service: EmbeddingService,
+    request: Request,
+    loaded: LoadedCorpus,
+    queries: Sequence[str],
+    found: Sequence[Ranked],
+) -> list[Ranked]:
+    """The same entries as the cross-encoder orders them."""
+    pairs = [
+        (query, passage(loaded.index.entries[place]))
+        for query, row in zip(queries, found, strict=True)
+        for place, _ in row
+    ]
+    scores = iter(relevance((await service.scored(request, pairs)).vectors[:, 0]).tolist())
+    return [sorted(((place, next(scores)) for place, _ in row), key=lambda one: -one[1]) for row in found]
+
+
+def _hits(loaded: LoadedCorpus, ranked: Ranked) -> list[dict[str, Any]]:
+    """The entries of one query with what a page shows of them."""
     hits = []
-    for rank, place in enumerate(np.argsort(-scores, kind="stable")[:top_k].tolist(), start=1):
+    for rank, (place, score) in enumerate(ranked, start=1):
         entry = loaded.index.entries[place]
         hits.append(
             {
                 "rank": rank,
-                "score": float(scores[place]),
+                "score": score,
                 "term": entry.term,
                 "text": entry.definition,
                 "names": list(entry.names),
