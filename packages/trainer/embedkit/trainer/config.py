@@ -490,7 +490,8 @@ class RunConfig(ConfigSection):
         own = [source.loss for source in self.data.sources or () if source.loss is not None]
         if not own or len(own) < len(self.data.sources or ()):
             return self
-        for key in self.loss.model_fields_set - {"name"}:
+        changed = self.loss.model_dump(exclude_defaults=True)  # config.json of a run holds every default
+        for key in changed.keys() - {"name"}:
             if not any(getattr(loss, key, None) == getattr(self.loss, key) for loss in own):
                 raise ValueError(
                     "each of data.sources has a loss of its own, so a setting of section loss is ignored"

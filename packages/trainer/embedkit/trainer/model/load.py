@@ -144,8 +144,11 @@ def _extend(model: SentenceTransformer, train: TrainSection, vocabulary: Vocabul
 
 
 def _set_length(model: SentenceTransformer, train: TrainSection) -> None:
-    """What the config asks for has to be possible; the default is taken as far as the model reads."""
-    max_length, asked = train.max_length, "max_length" in train.model_fields_set
+    """What the config asks for has to be possible; the default, written out or not, is taken as far as the model
+    reads: the config.json of a run holds it.
+    """
+    max_length = train.max_length
+    asked = max_length != TrainSection.model_fields["max_length"].default
     if max_length is None:
         return
     limit = positions_of(model)
