@@ -57,7 +57,7 @@ class RowFacts:
     @property
     def loss(self) -> str:
         """The first loss of the registry that fits; classes that are no inference classes fit softmax alone."""
-        fitting = losses_for(self.shape)
+        fitting = losses_for(self.shape, "embedding")
         return fitting[0] if self.inference else next(n for n in fitting if LOSSES[n].rows == self.shape)
 
 

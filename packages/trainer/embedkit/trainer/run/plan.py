@@ -14,6 +14,7 @@ from embedkit.trainer.model.precision import Precision
 from embedkit.trainer.model.vocabulary import NewVocabulary, extension_of
 from embedkit.trainer.step import processes, sharding
 from embedkit.trainer.step.batch import BatchPlan, ColumnPlan, Plan, StepInputs
+from embedkit.trainer.step.cross_batch import CrossPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,8 @@ def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float 
         apart = ~plan.same_concept
         if learns_own_scores(config, plan.source):
             apart = apart & plan.own
+    elif isinstance(plan, CrossPlan) and source.rows.shape == "pairs":
+        apart = plan.counted & (plan.labels == 0)
     elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
         apart = plan.labels[:, None] != plan.labels[None, :]
     else:
