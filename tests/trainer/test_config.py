@@ -275,6 +275,7 @@ LOOKED_AT: list[tuple[dict[str, Any], str]] = [
     ({"sentence1": "a", "sentence2": "b", "label": "entailment"}, "masked_mnrl"),
     ({"sentence1": "a", "sentence2": "b", "label": "duplicate"}, "softmax"),
     ({"sentence1": "a", "sentence2": "b", "score": 0.5}, "cosent"),
+    ({"text": "a", "lang": "en"}, "simcse"),
 ]
 
 

@@ -74,12 +74,17 @@ def scored_rows() -> list[Row]:
     ]
 
 
+def text_rows() -> list[Row]:
+    return [{"text": text} for topic in TOPICS for text in topic]
+
+
 ROWS: dict[str, Callable[[], list[Row]]] = {
     "pairs": pair_rows,
     "labelled": labelled_rows,
     "triplets": triplet_rows,
     "classed_pairs": classed_rows,
     "scored_pairs": scored_rows,
+    "texts": text_rows,
 }
 ALONE = {"data": {"use_dev": False}}
 
@@ -210,7 +215,7 @@ def test_settings_that_do_not_fit_the_loss_are_told(
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("loss", ["batch_hard_triplet", "softmax", "cached_mnrl"])
+@pytest.mark.parametrize("loss", ["batch_hard_triplet", "softmax", "cached_mnrl", "simcse", "tsdae"])
 def test_a_recipe_cut_off_ends_with_the_same_weights(
     loss: str, workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:

@@ -79,6 +79,8 @@ def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
     values = RunConfig.model_validate({"loss": facts.loss}).model_dump(mode="json")
     if facts.shape != "pairs":
         values["train"]["batch_size"], values["optim"]["lr"] = 64, 2e-4
+    if facts.shape == "texts":  # longer or faster, and vectors fall together
+        values["train"]["epochs"], values["optim"]["lr"] = 1, 3e-5
     if facts.shape in ("triplets", "classed_pairs"):  # their negatives are people's, not mined
         values["data"]["max_hard_negatives"] = None
     sections = {

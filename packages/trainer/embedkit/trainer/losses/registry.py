@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from embedkit.trainer.losses.sections import (
     CutSection,
+    DenoisingSection,
     DistillSection,
     GuidedSection,
     LossSection,
@@ -21,6 +22,7 @@ from embedkit.trainer.losses.sections import (
     PairScoreSection,
     RankingSection,
     ScaleSection,
+    TemperatureSection,
     TripletSection,
 )
 
@@ -153,6 +155,21 @@ _LOSSES = (
         settings=ScaleSection,
         builder="stock.build_angle",
         summary="Pairs in the order of their scores, by the angle between their vectors as complex numbers (AnglE).",
+    ),
+    Loss(
+        name="simcse",
+        rows="texts",
+        settings=TemperatureSection,
+        builder="texts.SimCseLoss",
+        summary="Find each text again under another dropout mask, among the texts of the batch (SimCSE).",
+    ),
+    Loss(
+        name="tsdae",
+        rows="texts",
+        settings=DenoisingSection,
+        builder="texts.DenoisingLoss",
+        summary="Write each text again from the vector of what is left of it when most tokens are deleted (TSDAE); for "
+        "BERT, RoBERTa and others that have a decoder.",
     ),
     Loss(
         name="bce",

@@ -152,3 +152,11 @@ class PairScoreSection(LossSection):
         description="Positives of so many other concepts of the batch that each anchor is scored with too: easy "
         "negatives beside its hard ones.",
     )
+
+
+class DenoisingSection(LossSection):
+    """Settings of the loss that writes damaged texts again."""
+
+    deleted: float = Field(
+        default=0.6, ge=0, lt=1, description="Share of a text's tokens that are deleted before it is encoded."
+    )

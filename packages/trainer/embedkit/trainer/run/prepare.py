@@ -191,7 +191,7 @@ def _read_dev(config: RunConfig, path: str, rows: TrainingRows) -> tuple[Rows, i
     read = read_rows(path, whole, loss=source.loss, check=False)
     if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
         raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
-    if learns_own_scores(config, number):
+    if learns_own_scores(config, number) or shape == "texts":
         return read, None
     return read, number
 
@@ -200,7 +200,7 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     config, rows = found.config, found.rows
     set_seed(config.seed)
     vocabulary = VocabularySource(
-        partial(_vocabulary, rows, wanted=config.train.extend_vocabulary, tokens=tokens),
+        partial(_vocabulary, rows, wanted=_wanted_tokens(config), tokens=tokens),
         partial(translated_texts, rows),
     )
     model = prepare_model(config, found.source, device=config.device, vocabulary=vocabulary)
@@ -238,6 +238,12 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
         dev=_dev(found, config, loss, average),
         base_weights=weights_hash(found.source.path),
     )
+
+
+def _wanted_tokens(config: RunConfig) -> Wanted:
+    """New tokens that the config asks for: none by itself under tsdae, whose decoder has the base model's."""
+    wanted = config.train.extend_vocabulary
+    return "off" if wanted == "auto" and any(loss.name == "tsdae" for loss in config.losses) else wanted
 
 
 def _vocabulary(
@@ -285,7 +291,7 @@ def _loss_in(loss: BatchLoss, groups: list[Features], plan: Plan, dtype: DTypeNa
 def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage) -> Evaluator | None:
     dev, known, number = found.dev_rows, found.known_rows, found.dev_source
     rows = dev or known
-    if rows is None:
+    if rows is None or rows.shape == "texts":  # nothing says what they are like
         return None
     options = _options(config, loss)
     if config.train.model == "cross_encoder":
