@@ -135,7 +135,9 @@ def print_result(result: TrainResult) -> None:
         loss=f"{result.loss:.4f}",
     )
     say("model: {model}", model=result.model)
-    if (measured := measured_run(result.run)) is not None:
+    if result.model_kind == "cross_encoder":
+        say("next: embedkit compose --cross-encoder {run}, or embedkit label --teacher {run}", run=result.run)
+    elif (measured := measured_run(result.run)) is not None:
         say("search, serve and export of {run} use this model now", run=measured)
     elif result.shape == "pairs":
         say("next: embedkit evaluate --model {run}", run=result.run)

@@ -18,6 +18,7 @@ from embedkit.trainer.model.vocabulary import NewVocabulary, extension_of
 from embedkit.trainer.rows.sources import TrainingRows
 from embedkit.trainer.step import processes, sharding
 from embedkit.trainer.step.batch import BatchPlan, ColumnPlan, Plan, StepInputs
+from embedkit.trainer.step.cross_batch import CrossPlan
 
 # Rows whose texts tell whether the tokenizer can read them.
 SAMPLED_ROWS = 1000
@@ -163,6 +164,8 @@ def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float 
         apart = ~plan.same_concept
         if learns_own_scores(config, plan.source):
             apart = apart & plan.own
+    elif isinstance(plan, CrossPlan) and source.rows.shape == "pairs":
+        apart = plan.counted & (plan.labels == 0)
     elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
         apart = plan.labels[:, None] != plan.labels[None, :]
     else:

@@ -24,6 +24,7 @@ from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.models import run_folder
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.registry import ModelKind
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.settings import find_config, load_run_config
 from embedkit.trainer.step.processes import is_first, one_voice
@@ -60,6 +61,7 @@ class TrainResult:
     dtype: str
     resumed_from_step: int
     shape: str
+    model_kind: ModelKind
 
 
 def train(
@@ -256,6 +258,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             dtype=config.dtype,
             resumed_from_step=first,
             shape=run.inputs.rows.sources[0].rows.shape,
+            model_kind=config.train.model,
         )
         whole = in_one_piece(run.inputs.loss.model, config)
         if is_first():
@@ -352,7 +355,7 @@ def _write_card(run: PreparedRun, result: TrainResult, dev: DevEvaluation | None
         steps=result.steps,
         seconds=result.seconds,
         example=(example[0], example[1 % len(example)]),
-        dimensions=model.get_embedding_dimension() or 0,
+        dimensions=0 if rows.model == "cross_encoder" else model.get_embedding_dimension() or 0,
         max_length=model.max_seq_length or math.inf,
     )
     return write_card(run.folder, facts)
