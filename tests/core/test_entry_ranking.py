@@ -13,6 +13,7 @@ from embedkit.data.entries import Alias, Entry
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, combine, meaning, scored, words
+from embedkit.ranking.hybrid import stored
 from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
 from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex, name_ngrams
 
@@ -121,3 +122,45 @@ def test_the_rankers_agree_with_their_parts(tiny_model: Path) -> None:
         assert np.allclose(found, scores, atol=1e-6)
     assert near.nearest[0, 0] == pytest.approx(1, abs=1e-5)
     assert (near.nearest >= near.definition).all()
+
+
+def test_a_large_index_is_kept_and_damage_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path))
+    queries = ["what are capacitors for?", "펄스폭변조가 뭐예요?", "which circuit turns voltages", "x"]
+    wanted = [words(EntryIndex(ENTRIES, names=names), queries) for names in (True, False)]
+    monkeypatch.setattr(stored, "LEAST_TEXTS", 1)
+    for _ in ("made", "read"):
+        found = [words(EntryIndex(ENTRIES, names=names), queries) for names in (True, False)]
+        assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    folders = sorted((tmp_path / "vectors").iterdir())
+    assert [folder.suffix for folder in folders] == [".words", ".words"]
+    monkeypatch.setattr(stored, "_built", lambda *_: pytest.fail("it was not read"))
+    assert EntryIndex(ENTRIES).words.ngrams
+    monkeypatch.undo()
+    monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(stored, "LEAST_TEXTS", 1)
+    for folder in folders:
+        (folder / "ngrams.data.npy").write_bytes(b"")
+        (folder / "finder.place.npy").unlink()
+    assert np.array_equal(words(EntryIndex(ENTRIES), queries), wanted[0])
+
+
+@given(st.lists(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=4), min_size=1, max_size=6))
+def test_an_entry_is_as_near_as_its_nearest_text(cosines: list[list[float]]) -> None:
+    index = EntryIndex(
+        [
+            Entry(term="t", definition="d", aliases=tuple(Alias(str(n), "synonym") for n in row[1:]))
+            for row in cosines
+        ]
+    )
+    values = np.array([[value for row in cosines for value in (row[0], *row)]], dtype=np.float32)
+    near = index.nearness(values)
+    assert near.definition[0].tolist() == [row[0] for row in cosines]
+    assert near.nearest[0].tolist() == [max(row) for row in cosines]
+
+
+def test_one_query_is_compared_as_many_are() -> None:
+    index = NgramIndex([f"{entry.term} {entry.definition}" for entry in ENTRIES])
+    queries = ["a capacitor", "신호의 폭", "", "circuit", "zzz"]
+    many, alone = index.similarities(queries), [index.similarities([query])[0] for query in queries]
+    np.testing.assert_allclose(many, alone, atol=1e-6)

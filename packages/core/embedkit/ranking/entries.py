@@ -18,16 +18,17 @@ import numpy as np
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker
-from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
-from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex
+from embedkit.ranking.hybrid.stored import WordIndex, word_index
+from embedkit.ranking.retrieval import QUERY_BLOCK, Floats, Places
 
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
 # met by chance; a short name is near many questions.
 MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
 # A name that stands whole in the question and in no definition.
 WHOLE_NAME = 0.8
-# A name of which a quarter is missing counts a tenth; n-grams that weigh 480 together count 1, and no name counts more.
-SHARE_POWER, FULL_WEIGHT, MOST_WEIGHT = 8, 480.0, 0.375
+# A name counts by the eighth power of the share that is there: one of which a quarter is missing counts a tenth.
+# N-grams that weigh 480 together count 1, and no name counts more.
+FULL_WEIGHT, MOST_WEIGHT = 480.0, 0.375
 _WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
 _MEANING_SCALE = np.float32(1 / sum(MEANING))
 
@@ -50,10 +51,12 @@ class EntryIndex:
 
     def __init__(self, entries: Sequence[Entry], *, names: bool = True) -> None:
         self.entries = tuple(entries)
-        self.texts = [text for entry in entries for text in (entry.texts if names else (entry.definition,))]
-        sizes = [len(entry.texts) if names else 1 for entry in entries]
+        own = [entry.texts if names else (entry.definition,) for entry in entries]
+        self.texts = [text for texts in own for text in texts]
+        sizes = list(map(len, own))
         self.starts = np.cumsum([0, *sizes[:-1]])
         self.has_names = names
+        self._names = np.array(sizes) - 1
         self._vectors: dict[str, Floats] = {}
 
     def vectors(self, encoder: Encoder) -> Floats:
@@ -63,31 +66,43 @@ class EntryIndex:
         return self._vectors[encoder.hash]
 
     @cached_property
-    def ngrams(self) -> NgramIndex:
-        """The texts by their n-grams."""
-        return NgramIndex(self.texts)
-
-    @cached_property
-    def _names(self) -> tuple[NameDictionary, NameFinder]:
+    def words(self) -> WordIndex:
+        """The texts by their n-grams, and the names to be found."""
         definitions = [entry.definition for entry in self.entries]
-        names = [name for entry in self.entries for name in entry.texts[1:]]
-        return NameDictionary(names, definitions), NameFinder(names, definitions)
+        is_name = np.ones(len(self.texts), dtype=np.bool_)
+        is_name[self.starts] = False
+        names = [self.texts[place] for place in np.flatnonzero(is_name).tolist()]
+        return word_index(self.texts, names, definitions)
 
     def nearness(self, cosines: Floats) -> Nearness:
         """From cosines with every text `(Q, T)`."""
-        return Nearness(cosines[:, self.starts], np.maximum.reduceat(cosines, self.starts, axis=1))
+        definitions = cosines[:, self.starts]
+        nearest = (
+            self._raised(definitions.copy(), cosines, self.starts + 1) if self.has_names else definitions
+        )
+        return Nearness(definitions, nearest)
+
+    def _raised(self, first: Floats, values: Floats, starts: Places) -> Floats:
+        """`first` `(Q, E)`, raised to each entry's largest value of those of its names, which begin at `starts`.
+
+        One name of all entries after the other: many times as fast as `reduceat`, which goes from entry to entry.
+        """
+        for number in range(int(self._names.max(initial=0))):
+            places = np.flatnonzero(self._names > number)
+            more = values[:, starts[places] + number]
+            first[:, places] = np.maximum(first[:, places], more)
+        return first
 
     def named(self, queries: Sequence[str]) -> Floats:
         """How surely each query names each entry `(Q, E)`, 0 to `MOST_WEIGHT` and `WHOLE_NAME` together."""
         if not self.has_names:
             return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
-        dictionary, finder = self._names
-        share, weight = finder.find(queries)
-        found = share**SHARE_POWER * np.minimum(weight / FULL_WEIGHT, MOST_WEIGHT)
-        found += WHOLE_NAME * dictionary.find(queries)
+        share, weight = self.words.finder.find(queries)
+        fourth = np.square(np.square(share))  # of numpy's own powers this is twenty times as fast
+        found = fourth * fourth * np.minimum(weight / FULL_WEIGHT, MOST_WEIGHT)
+        found += WHOLE_NAME * self.words.dictionary.find(queries)
         first_names = self.starts - np.arange(len(self.starts))  # where they stand among the names
-        best: Floats = np.maximum.reduceat(found, first_names, axis=1)
-        return best
+        return self._raised(found[:, first_names], found, first_names)
 
 
 def meaning(index: EntryIndex, encoder: Encoder, queries: Sequence[str]) -> Nearness:
@@ -97,7 +112,7 @@ def meaning(index: EntryIndex, encoder: Encoder, queries: Sequence[str]) -> Near
 
 def words(index: EntryIndex, queries: Sequence[str]) -> Floats:
     """By words alone: scores `(Q, E)`, 0 to 1. No model."""
-    alike = index.nearness(index.ngrams.similarities(queries))
+    alike = index.nearness(index.words.ngrams.similarities(queries))
     return (alike.weighed(WORDS) + index.named(queries)) * _WORDS_SCALE
 
 
