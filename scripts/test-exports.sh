@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An export loaded by other runtimes, from the package indexes, offline once installed: onnxruntime alone, fastembed,
-# transformers.js. Each one's vectors beside torch's: float32 at least 0.9999, int8 is said.
+# optimum, transformers.js. Each one's vectors beside torch's: float32 at least 0.9999, int8 is said.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD/${VENV:-.venv}/bin
@@ -61,6 +61,28 @@ for graph, file, least in (("onnx", "model", 0.9999), ("onnx-int8", "model_quant
 PYTHON
 else
   echo "fastembed does not install here"
+fi
+
+step "optimum, which needs an older transformers: both in a venv that borrows torch and onnxruntime from here"
+[ -x optimum/bin/python ] || ${PYTHON:-python3} -m venv optimum
+if optimum/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+  optimum optimum-onnx 'transformers<5' 'huggingface_hub<1' 'tokenizers<0.23' 2>log; then
+  "$here/python" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])' \
+    >"$(optimum/bin/python -c 'import site; print(site.getsitepackages()[0])')/borrowed.pth"
+  optimum/bin/python - <<'PYTHON' 2>log || { cat log; exit 1; }
+from optimum.onnxruntime import ORTModelForFeatureExtraction
+from transformers import AutoTokenizer
+from vectors import TEXTS, compare
+tokenizer = AutoTokenizer.from_pretrained("models/mini")
+for file, least in (("model", 0.9999), ("model_quantized", 0.95)):
+    model = ORTModelForFeatureExtraction.from_pretrained("models/mini", subfolder="onnx", file_name=f"{file}.onnx")
+    given = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
+    mask = given["attention_mask"].unsqueeze(-1)
+    hidden = model(**given).last_hidden_state
+    compare(f"optimum, {file}", ((hidden * mask).sum(1) / mask.sum(1)).numpy(), least)
+PYTHON
+else
+  echo "optimum does not install here"
 fi
 
 command -v npm >/dev/null || exit 0

@@ -103,6 +103,7 @@ def test_the_configs_are_those_that_other_runtimes_parse(tiny_model: Path, tmp_p
     assert pooling["word_embedding_dimension"] == 32
     assert read("sentence_bert_config.json")["max_seq_length"] == 16
     assert read("tokenizer_config.json")["model_max_length"] == 16
+    assert read("tokenizer_config.json")["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert read("tokenizer.json")["truncation"]["max_length"] == 16
     assert read("tokenizer.json")["padding"]["strategy"] == "BatchLongest"
     assert [m["type"].rpartition(".")[0] for m in read("modules.json")] == [

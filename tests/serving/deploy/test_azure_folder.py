@@ -349,3 +349,31 @@ import embedkit.messages, embedkit.shipped_data
 print(embedkit.messages.__file__)
 assert (embedkit.shipped_data.data_path("messages")).is_dir()
 """
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "wanted"),
+    [
+        (JOB, {"resources": 4}, "job.yml: resources: is no mapping"),
+        (JOB, {"inputs": ["rows"]}, "job.yml: inputs: is no mapping"),
+        (JOB, {"environment": None}, "job.yml: environment: is missing"),
+        (DEPLOYMENT, {"request_settings": 180_000}, "request_settings: is no mapping"),
+        (DEPLOYMENT, {"model": None}, "deployment.yml: model: is missing"),
+        (DEPLOYMENT, {"environment_variables": ["A=1"]}, "environment_variables: is no mapping"),
+        (WORKFLOW, {"jobs": {"check": None}}, "'check' is no mapping"),
+        (WORKFLOW, {"jobs": {"check": {"steps": "make"}}}, "steps: is no list"),
+        (WORKFLOW, {"jobs": {}}, "azure/login is missing"),
+        ("environment/serve.yml", {"dependencies": "numpy"}, "dependencies: is no list"),
+        ("environment/serve.yml", {"dependencies": ["numpy"]}, "numpy: is not pinned"),
+        ("environment/train.yml", {"dependencies": ["python=3.11"]}, "pip is missing"),
+    ],
+)
+def test_a_value_of_another_shape_is_a_problem_and_no_traceback(
+    file: str, change: dict[str, Any], wanted: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / file
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    path.write_text(yaml.safe_dump(content | change), encoding="utf-8")
+    with pytest.raises(AnswerNoError):
+        check(folder)
+    assert wanted in capsys.readouterr().out

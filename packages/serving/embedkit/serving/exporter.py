@@ -127,6 +127,10 @@ def _write_older_configs(model: SentenceTransformer, folder: Path) -> None:
             path = folder / module["path"] / "config.json"
             _write(path, _older_pooling(_read(path)))
     _write(folder / "modules.json", modules)
+    path = folder / "tokenizer_config.json"
+    tokenizer = _read(path) if path.is_file() else {}
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":  # transformers 4 has another name for it
+        _write(path, tokenizer | {"tokenizer_class": "PreTrainedTokenizerFast"})
     lower = bool(getattr(model[0], "do_lower_case", False))
     _write(
         folder / "sentence_bert_config.json", {"max_seq_length": model.max_seq_length, "do_lower_case": lower}

@@ -17,6 +17,7 @@ from embedkit.console import say, warn
 from embedkit.errors import UserError
 
 _YOUNG_SECONDS = 10.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Work = Callable[[int, Callable[[], None]], None]
 
 
@@ -64,15 +65,20 @@ class _Workers:
             self._start(number)
 
     def _start(self, number: int) -> None:
-        process = os.fork()
-        if process:
-            self._numbers[process] = number
-            self._started[process] = time.monotonic()
+        # A signal waits until the process is in the list, and has its own way to end: else it would never be asked to.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        process = 0 if self.stopped_by else os.fork()
+        if process or self.stopped_by:
+            if process:
+                self._numbers[process] = number
+                self._started[process] = time.monotonic()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
         code = 1
         try:
-            for name in (signal.SIGTERM, signal.SIGINT):
+            for name in _SIGNALS:
                 signal.signal(name, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._work(number, self._tell)
             code = 0
         except KeyboardInterrupt:
@@ -97,7 +103,7 @@ def run_workers(count: int, work: Work, on_ready: Callable[[], None]) -> int:
     if not hasattr(os, "fork"):
         raise UserError("--workers needs a system with fork", hint="start several services behind a proxy")
     workers = _Workers(count, work)
-    before = {name: signal.signal(name, workers.stop) for name in (signal.SIGTERM, signal.SIGINT)}
+    before = {name: signal.signal(name, workers.stop) for name in _SIGNALS}
     try:
         workers.start_all()
         if not workers.stopped_by:

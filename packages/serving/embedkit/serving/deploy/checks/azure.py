@@ -64,9 +64,6 @@ def _ignored(folder: Path) -> set[Path]:
 
 def _variables(place: str, content: Mapping[str, Any]) -> Iterator[DeployProblem]:
     variables = content.get("environment_variables") or {}
-    if not isinstance(variables, Mapping):
-        yield DeployProblem(f"{place}: environment_variables", Phrase("is no mapping of keys to values"))
-        return
     for name, value in variables.items():
         if not isinstance(value, str):
             yield DeployProblem(
@@ -111,8 +108,9 @@ def _job(
             and "@" in str(given["path"])
         ):
             yield from _same(f"{place}: inputs.{name}", given["path"], data, "")
-    if not job.get("code"):
-        yield DeployProblem(f"{place}: code", Phrase("is missing"))
+    for key in ("code", "environment"):
+        if not isinstance(job.get(key), str):
+            yield DeployProblem(f"{place}: {key}", Phrase("is missing"))
     yield from flag_problems(f"{place}: command", str(job.get("command") or ""))
 
 
@@ -147,6 +145,9 @@ def _deployment(
             f"{place}: endpoint_name",
             Phrase("is not the name in endpoint.yml: {name!r}", name=endpoint.get("name")),
         )
+    for key in ("model", "environment"):
+        if not isinstance(deployment.get(key), (str, Mapping)):
+            yield DeployProblem(f"{place}: {key}", Phrase("is missing"))
     yield from _same(f"{place}: model", deployment.get("model"), model, "")
     yield from at(f"{place}: instance_type", names.instance_type_problem(deployment.get("instance_type")))
     yield from at(f"{place}: instance_count", names.count_problem(deployment.get("instance_count", 1)))
@@ -207,10 +208,15 @@ def _notebooks(files: DeployFiles) -> Iterator[DeployProblem]:
 def _conda(files: DeployFiles) -> Iterator[DeployProblem]:
     for name in ("environment/train.yml", "environment/serve.yml"):
         listed = files.mapping(name).get("dependencies") or []
+        for line in listed:
+            if isinstance(line, str) and line != "pip" and "=" not in line:
+                yield DeployProblem(f"{name}: {line}", Phrase("is not pinned with =="))
         pip = [line for each in listed if isinstance(each, Mapping) for line in each.get("pip") or []]
         for line in pip:
             if not re.fullmatch(r"[\w.\[\],-]+==[\w.!+-]+", str(line)):
                 yield DeployProblem(f"{name}: {line}", Phrase("is not pinned with =="))
+        if not pip and not files.is_missing(name):
+            yield DeployProblem(f"{name}: dependencies", Phrase("{name} is missing", name="pip"))
 
 
 def _workflow(files: DeployFiles) -> Iterator[DeployProblem]:
@@ -224,7 +230,12 @@ def _workflow(files: DeployFiles) -> Iterator[DeployProblem]:
     push = triggers.get("push") if isinstance(triggers, Mapping) else None
     if not (push or {}).get("tags"):
         yield DeployProblem(f"{WORKFLOW}: on", Phrase("{name} is missing", name="push.tags"))
-    for name, job in (workflow.get("jobs") or {}).items():
+    jobs = workflow.get("jobs") or {}
+    if not any(
+        "azure/login" in str(step.get("uses")) for job in jobs.values() for step in job.get("steps") or ()
+    ):
+        yield DeployProblem(f"{WORKFLOW}: jobs", Phrase("{name} is missing", name="azure/login"))
+    for name, job in jobs.items():
         if any("azure/login" in str(step.get("uses")) for step in job.get("steps") or ()):
             yield from _login_job(f"{WORKFLOW}: jobs.{name}", job, workflow)
     yield from secret_problems(WORKFLOW, workflow)
@@ -251,7 +262,8 @@ def _login_job(place: str, job: Mapping[str, Any], workflow: Mapping[str, Any]) 
                 yield DeployProblem(f"{place}: azure/login", Phrase("{name} is a secret: use OIDC", name=key))
     if not any("failure()" in str(step.get("if")) and "traffic" in str(step.get("run")) for step in steps):
         yield DeployProblem(place, Phrase("no step gives the traffic back when a step fails"))
-    if not any("invoke" in str(step.get("run")) for step in steps):
+    tries = ("invoke", "--deployment-name")  # by name: what has traffic answers otherwise
+    if not any(all(word in str(step.get("run")) for word in tries) for step in steps):
         yield DeployProblem(place, Phrase("no step tries the new deployment before it gets traffic"))
 
 

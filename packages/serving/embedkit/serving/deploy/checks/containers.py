@@ -37,7 +37,7 @@ def check_docker(files: DeployFiles) -> Iterator[DeployProblem]:
     yield from secret_problems("compose.yml", compose)
     for name, service in (compose.get("services") or {}).items():
         place = f"compose.yml: services.{name}"
-        for volume in service.get("volumes") or ():
+        for volume in _listed(service, "volumes"):
             path = str(volume).partition(":")[0]
             if path.startswith(".") and not (files.folder / path).exists():
                 yield DeployProblem(f"{place}.volumes", Phrase("there is no {path!r}", path=path))
@@ -167,6 +167,12 @@ def _deployments(manifests: Sequence[Mapping[str, Any]], serving: Sequence[str])
         yield from _containers("kubernetes.yml: Deployment", pod.get("containers") or (), serving, pod)
 
 
+def _listed(value: Mapping[str, Any], key: str) -> Sequence[Any]:
+    """The list under a key; empty where it is none."""
+    found = value.get(key)
+    return found if isinstance(found, list) else ()
+
+
 def _selects(selector: object, labels: Mapping[str, str]) -> bool:
     return isinstance(selector, Mapping) and bool(selector) and selector.items() <= labels.items()
 
@@ -183,18 +189,20 @@ def _containers(
         here = f"{place}.{container.get('name')}"
         if not container.get("image"):
             yield DeployProblem(f"{here}.image", Phrase("is missing"))
-        yield from _started(f"{here}.args", serving, [str(word) for word in container.get("args") or ()])
+        yield from _started(f"{here}.args", serving, [str(word) for word in _listed(container, "args")])
         security = {**((pod or {}).get("securityContext") or {}), **(container.get("securityContext") or {})}
         if not security.get("runAsNonRoot"):
             yield DeployProblem(f"{here}.securityContext", Phrase("the service would run as root"))
         for probe in ("readinessProbe", *(("livenessProbe",) if pod else ())):
-            if (container.get(probe) or {}).get("httpGet", {}).get("path") != "/health":
+            if ((container.get(probe) or {}).get("httpGet") or {}).get("path") != "/health":
                 yield DeployProblem(f"{here}.{probe}", Phrase("does not ask /health"))
         resources = container.get("resources") or {}
         for key in ("requests", "limits"):
             if not (resources.get(key) or {}).get("memory"):
                 yield DeployProblem(f"{here}.resources.{key}", Phrase("names no memory"))
-        ports = [port.get("containerPort") for port in container.get("ports") or ()]
+        ports = [
+            port.get("containerPort") for port in _listed(container, "ports") if isinstance(port, Mapping)
+        ]
         if _option(serving, "--port") not in map(str, ports):
             port = _option(serving, "--port")
             yield DeployProblem(f"{here}.ports", Phrase("is not the port of the service: {port}", port=port))

@@ -30,6 +30,58 @@ def at(place: str, problem: Phrase | None) -> Iterator[DeployProblem]:
         yield DeployProblem(place, problem)
 
 
+# What stands under a key wherever it occurs: keys and values, a list of those, or several with names.
+_MAPPINGS = frozenset(
+    [
+        "code_configuration",
+        "distribution",
+        "environment_variables",
+        "httpGet",
+        "inputs",
+        "labels",
+        "limits",
+        "livenessProbe",
+        "matchLabels",
+        "metadata",
+        "metric",
+        "on",
+        "outputs",
+        "pods",
+        "podSelector",
+        "predictor",
+        "push",
+        "readinessProbe",
+        "request_settings",
+        "requests",
+        "resources",
+        "scaleTargetRef",
+        "securityContext",
+        "selector",
+        "spec",
+        "template",
+        "with",
+    ]
+)
+_LISTS_OF_MAPPINGS = frozenset({"containers", "metrics", "steps"})
+_LISTS = _LISTS_OF_MAPPINGS | {"dependencies", "pip"}
+_NAMED_MAPPINGS = frozenset({"jobs", "services"})
+
+
+def _shape_problem(key: str, value: object) -> Phrase | None:
+    if value is None:
+        return None
+    if key in _NAMED_MAPPINGS and isinstance(value, dict):
+        wrong = next((name for name, each in value.items() if not isinstance(each, dict)), None)
+        return None if wrong is None else Phrase("{name!r} is no mapping of keys to values", name=wrong)
+    if key in _MAPPINGS | _NAMED_MAPPINGS and not isinstance(value, dict):
+        return Phrase("is no mapping of keys to values")
+    if key in _LISTS and not isinstance(value, list):
+        return Phrase("is no list")
+    if key in _LISTS_OF_MAPPINGS and not all(isinstance(each, dict) for each in value):  # type: ignore[attr-defined]
+        return Phrase("is no list of mappings")
+    return None
+
+
 class DeployFiles:
     """The files of a folder as its checks read them; what cannot be read is a problem, once."""
 
@@ -47,6 +99,10 @@ class DeployFiles:
             self.unreadable.append(DeployProblem(name, Phrase("cannot be read as text")))
         return ""
 
+    def is_missing(self, name: str) -> bool:
+        """Whether there is no such file, which is a problem of its own."""
+        return not (self.folder / name).is_file()
+
     def documents(self, name: str) -> list[dict[str, Any]]:
         """The mappings of a YAML file; `on` stays the text that GitHub means."""
         text = self.text(name)
@@ -62,7 +118,23 @@ class DeployFiles:
             return []
         if text and not all(isinstance(each, dict) for each in found):
             self.unreadable.append(DeployProblem(name, Phrase("is no mapping of keys to values")))
-        return [each for each in found if isinstance(each, dict)]
+        return [self._shaped(each, name, "") for each in found if isinstance(each, dict)]
+
+    def _shaped(self, value: Any, name: str, path: str) -> Any:
+        """The value without what has another shape than its key says, each of which is a problem."""
+        if isinstance(value, list):
+            return [self._shaped(each, name, f"{path}[{place}]") for place, each in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        kept = {}
+        for key, inner in value.items():
+            place = f"{path}.{key}" if path else str(key)
+            problem = _shape_problem(str(key), inner)
+            if problem is None:
+                kept[key] = self._shaped(inner, name, place)
+            elif DeployProblem(f"{name}: {place}", problem) not in self.unreadable:
+                self.unreadable.append(DeployProblem(f"{name}: {place}", problem))
+        return kept
 
     def mapping(self, name: str) -> dict[str, Any]:
         """The one mapping of a YAML file, empty where there is none."""
