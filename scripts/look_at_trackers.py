@@ -52,16 +52,22 @@ def wandb() -> Found:
 
 
 def wandb_records(path: Path) -> Iterator[object]:
-    """The records of a W&B log."""
+    """The records of a W&B log: LevelDB's log format after a head of seven bytes."""
     from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
 
-    store = DataStore()
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
-        record = Record()
-        record.ParseFromString(data)
-        yield record
+    data, at, block, parts = path.read_bytes(), 7, 32768, b""
+    while at + 7 <= len(data):
+        if block - at % block < 7:
+            at += block - at % block
+            continue
+        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        parts += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            record = Record()
+            record.ParseFromString(parts)
+            parts = b""
+            yield record
 
 
 def mlflow() -> Found:
