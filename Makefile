@@ -7,8 +7,9 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \ test-trackers test-clients
 	test-clients test-exports clean
+	test-exports clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,6 +67,9 @@ test-containers: $(VENV)/.installed-test ## the folders of deploy docker, kserve
 
 test-mlflow: $(VENV)/.installed-test ## a run in MLflow from training to a served model, in a local store
 	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-mlflow.sh
+
+test-trackers: $(VENV)/.installed-test ## one run in TensorBoard, W&B (offline), MLflow and Trackio, in local stores, cut off and gone on with
+	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-trackers.sh
 
 test-clients: $(VENV)/.installed-test ## the service asked by openai, langchain, litellm and other clients, in a venv of their own
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-clients.sh

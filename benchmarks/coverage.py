@@ -5,7 +5,7 @@
 Each design of `tests/evaluation/test_verdict_coverage.py` has no difference on average; a SHIP or DO NOT SHIP is false.
 The columns are what each test would say by itself, and the two together, which is the verdict. Bars: 6 % (8 % where
 losses are skewed), power 80 % for .05 on 300 concepts. Then everyday language: how often each word is said of models
-that keep it and of models that lose .03. Ten minutes.
+that keep it and of models that lose .03; "fell" is said where it cannot tell whether by more than .02. Ten minutes.
 """
 
 from __future__ import annotations

@@ -387,8 +387,9 @@ def test_nothing_goes_to_stdout_without_json(
 class Tracker:
     """Stands for one of accelerate's trackers."""
 
-    def __init__(self, name: str, logging_dir: Path) -> None:
+    def __init__(self, name: str, logging_dir: Path, *, purge_step: int | None) -> None:
         self.place = logging_dir / name
+        self.purged, self.settings = purge_step, dict[str, str]()
         self.lines: list[tuple[int, dict[str, float]]] = []
         self.state = "new"
         Tracker.last = self
@@ -397,6 +398,9 @@ class Tracker:
 
     def start(self) -> None:
         self.state = "started"
+
+    def store_init_configuration(self, values: dict[str, str]) -> None:
+        self.settings = values
 
     def log(self, values: dict[str, float], step: int) -> None:
         self.lines.append((step, values))
@@ -411,7 +415,8 @@ def test_a_tracker_gets_the_numbers_of_metrics_jsonl(
     monkeypatch.setattr(prepare, "find_spec", lambda _: True)
     monkeypatch.setattr("accelerate.tracking.LOGGER_TYPE_TO_CLASS", {"tensorboard": Tracker})
     done = run(config_values(train={"epochs": 1}, output={"report_to": ["tensorboard"]}))
-    assert Tracker.last.state == "finished"
+    assert (Tracker.last.state, Tracker.last.purged) == ("finished", None)
+    assert Tracker.last.settings["optim.lr"] == "0.003"
     assert Tracker.last.place == done.run / "checkpoints" / "tensorboard"
     rows = metrics(done.run)
     assert [step for step, _ in Tracker.last.lines] == [row["step"] for row in rows]

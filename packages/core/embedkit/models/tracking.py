@@ -73,8 +73,7 @@ class MlflowRun:
         )
         for name in (CONFIG, ENVIRONMENT):
             self._mlflow.log_artifact(str(self._run / name))
-        config = json.loads((self._run / CONFIG).read_text(encoding="utf-8"))
-        new = [(key, value) for key, value in _flat(config) if key not in sent]
+        new = [(key, value) for key, value in settings_of(self._run).items() if key not in sent]
         for start in range(0, len(new), _MOST_PARAMS):
             self._mlflow.log_params(dict(new[start : start + _MOST_PARAMS]))
 
@@ -133,6 +132,11 @@ def log_evaluation(run: Path, folder: Path, *, verdict: str, metrics: Mapping[st
         for name, value in metrics.items():
             client.log_metric(known["run_id"], _safe(name), value)
         say("MLflow: the report is in run {run}", run=known["run_id"])
+
+
+def settings_of(run: Path) -> dict[str, str]:
+    """Every setting of a run by its dotted name: what a tracker shows as its parameters."""
+    return dict(_flat(json.loads((run / CONFIG).read_text(encoding="utf-8"))))
 
 
 def read_tracking(run: Path) -> dict[str, str]:

@@ -91,6 +91,11 @@ def kept_word(interval: Interval | None) -> Kept:
     return "kept" if interval.low > -TOLERANCE else "forgotten"
 
 
+def fell(interval: Interval | None) -> bool:
+    """Whether everyday language is worse for certain, by however little."""
+    return interval is not None and interval.high < 0
+
+
 def _cosines(encoder: Encoder, rows: Sequence[ScoredPair]) -> Values:
     left = encoder.encode([row.sentence1 for row in rows], role="query")
     right = encoder.encode([row.sentence2 for row in rows], role="query")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from embedkit.evaluation.known.decision import FEW_CONCEPTS, UNSEEN_TOLERANCE, missed_floor, worse_slices
 from embedkit.evaluation.measure.compare import signs_agree, word_of
+from embedkit.evaluation.measure.everyday import fell
 from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
 from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
 from embedkit.messages import tr
@@ -66,6 +67,10 @@ _CANNOT_TELL = (
     "Whether everyday language was kept, these {pairs} pairs cannot tell ({general} {general_difference}, 95 % "
     "interval {general_low} to {general_high})."
 )
+_FELL = (
+    "Everyday language fell ({general} {general_difference}, 95 % interval {general_low} to {general_high}); whether "
+    "by more than {tolerance}, these {pairs} pairs cannot tell."
+)
 _LARGE = (
     "{count} of {queries} queries are one concept, joined by the texts that they share: the interval rests on "
     "little more"
@@ -114,7 +119,13 @@ def evaluation_sentence(evaluation: Evaluation) -> str:
     general = evaluation.forgetting
     if general is None or general.word != "cannot tell":
         return _decided_sentence(evaluation, evaluation.word)
-    told = tr(_CANNOT_TELL, pairs=general.pairs, **_general_fields(general.metric))
+    template = _FELL if fell(general.metric.difference_interval) else _CANNOT_TELL
+    told = tr(
+        template,
+        pairs=general.pairs,
+        tolerance=f"{general.tolerance:g}",
+        **_general_fields(general.metric),
+    )
     return f"{_decided_sentence(evaluation, evaluation.word)} {told}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import time
@@ -9,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedkit.models.run_folder import CHECKPOINTS, METRICS
-from embedkit.models.tracking import MlflowRun
+from embedkit.models.run_folder import CHECKPOINTS, ENVIRONMENT, METRICS
+from embedkit.models.tracking import MlflowRun, settings_of
 from embedkit.text import dumps
 from embedkit.trainer.config import OutputSection
 from embedkit.trainer.step.loop import StepResult
@@ -27,7 +29,7 @@ class MetricsLog:
     ) -> None:
         """`start` of `total` steps are done already."""
         self._path = run / METRICS if output.save_metrics else None
-        self._trackers = start_trackers(output.report_to, run) if is_first() else []
+        self._trackers = start_trackers(output.report_to, run, start=start) if is_first() else []
         self.total = total
         self._every, self._rows = output.log_steps, rows_per_step
         self._last = (time.monotonic(), start)
@@ -75,8 +77,12 @@ class MetricsLog:
             tracker.finish()
 
 
-def start_trackers(names: Sequence[str], run: Path) -> list[Any]:
-    """accelerate's trackers by name, ours for MLflow; `WANDB_PROJECT` and `TRACKIO_PROJECT` count."""
+def start_trackers(names: Sequence[str], run: Path, *, start: int) -> list[Any]:
+    """accelerate's trackers by name, ours for MLflow; `WANDB_PROJECT` and `TRACKIO_PROJECT` count.
+
+    Each gets the run's settings as parameters. Of a run that is gone on with (`start` of its steps are done) the
+    numbers go on in the same run of the tracker.
+    """
     if not names:
         return []
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
@@ -85,12 +91,26 @@ def start_trackers(names: Sequence[str], run: Path) -> list[Any]:
     for name in names:
         kind = LOGGER_TYPE_TO_CLASS[name]
         tracker: Any
-        if name == "tensorboard":
-            tracker = kind(name, run / CHECKPOINTS)
-        elif name == "mlflow":
+        if name == "mlflow":
             tracker = MlflowRun(run)
+        elif name == "tensorboard":
+            tracker = kind(name, run / CHECKPOINTS, purge_step=start + 1 if start else None)
         else:
-            tracker = kind(os.environ.get(f"{name.upper()}_PROJECT", _PROJECT), name=run.name)
+            project = os.environ.get(f"{name.upper()}_PROJECT", _PROJECT)
+            tracker = kind(project, **_same_again(name, run))
         tracker.start()
+        if name != "mlflow" and not (name == "tensorboard" and start):
+            tracker.store_init_configuration(settings_of(run))
         trackers.append(tracker)
     return trackers
+
+
+def _same_again(name: str, run: Path) -> dict[str, str]:
+    """What makes a tracker go on with a run: a name or id that a run keeps from its beginning to its end."""
+    started = str(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))["started_at"])
+    own = f"{run.name}-{hashlib.sha256(started.encode()).hexdigest()[:8]}"
+    return (
+        {"name": run.name, "id": own, "resume": "allow"}
+        if name == "wandb"
+        else {"name": own, "resume": "allow"}
+    )
