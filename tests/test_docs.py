@@ -173,7 +173,8 @@ def spoken() -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
     for path in (ROOT / "packages").rglob("*.jinja"):
-        found |= set(re.findall(r'"([^"\n]+)"', path.read_text(encoding="utf-8")))
+        page = path.read_text(encoding="utf-8")
+        found |= {*re.findall(r'"([^"\n]+)"', page), *re.findall(r'\bt\("([^"\n]+)"', page)}
     for value in vars(verdict).values():  # these are put together from parts
         parts = value.values() if isinstance(value, dict) else [value]
         found |= {part for part in parts if isinstance(part, str)}

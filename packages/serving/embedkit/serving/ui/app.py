@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from embedkit.data.jsonl import BadLineError, parse_object, require_whole_characters
 from embedkit.data.manifest import manifest_path, read_manifest
 from embedkit.errors import UserError
 from embedkit.messages import language, tr
@@ -55,10 +55,6 @@ _SHOWN_DECIDED = 200
 RANKERS: tuple[Ranker, ...] = get_args(Ranker)
 KINDS = ("synonyms", "negatives")
 Answer = Callable[[Request], Awaitable[Response]]
-
-
-class _BadRequestError(Exception):
-    """A request that the page's own script never sends."""
 
 
 @dataclass
@@ -102,7 +98,7 @@ class _Desk:
         return self.synonyms if kind == "synonyms" else self.negatives
 
 
-class Page:
+class LocalPage:
     """The views and changes of one folder, which is the working directory."""
 
     def __init__(self, secrets: PageSecrets) -> None:
@@ -172,7 +168,7 @@ class Page:
             version=desk.table.version,
         )
 
-    def decide(self, kind: str, body: Mapping[str, Any]) -> Response:
+    def decide(self, kind: str, body: Mapping[str, str]) -> Response:
         """`POST /review/KIND`: `{key, decision, expected, version}`."""
         desk = self._work()
         if not desk.has(kind):
@@ -225,7 +221,7 @@ class Page:
             command=_compose_command(desk.files, questions=True),
         )
 
-    def add_question(self, body: Mapping[str, Any]) -> Response:
+    def add_question(self, body: Mapping[str, str]) -> Response:
         """`POST /questions`: `{run, question, key}` or `{run, question, term}`."""
         files = self._work().files
         chosen = _chosen([run for run in list_runs() if run.trained], _text(body, "run"))
@@ -263,7 +259,7 @@ class Page:
 
 def make_page(secrets: PageSecrets) -> Starlette:
     """The ASGI app over the working directory."""
-    page = Page(secrets)
+    page = LocalPage(secrets)
     routes = [
         Route("/", _redirect),
         Route("/review", _redirect),
@@ -293,7 +289,7 @@ def _threaded(view: Callable[[Request], Response]) -> Answer:
     return answer
 
 
-def _posted(change: Callable[[Mapping[str, Any]], Response]) -> Answer:
+def _posted(change: Callable[[Mapping[str, str]], Response]) -> Answer:
     async def answer(request: Request) -> Response:
         raw = b""
         async for chunk in request.stream():
@@ -301,12 +297,13 @@ def _posted(change: Callable[[Mapping[str, Any]], Response]) -> Answer:
             if len(raw) > _MOST_BODY:
                 return JSONResponse({"error": tr("The text is too long.")}, 413)
         try:
-            body = json.loads(raw)
-            if not isinstance(body, dict):
-                raise _BadRequestError("an object is expected")
-            return await run_in_threadpool(change, body)
-        except (ValueError, RecursionError, _BadRequestError) as error:
-            return JSONResponse({"error": str(error)}, 400)
+            body = parse_object(raw)
+            require_whole_characters(body)
+        except BadLineError:
+            body = {}
+        if not body or not all(isinstance(value, str) for value in body.values()):
+            return JSONResponse({"error": tr("This is not allowed.")}, 400)  # our own script sends none such
+        return await run_in_threadpool(change, body)
 
     return answer
 
@@ -322,11 +319,8 @@ async def _asset(request: Request) -> Response:
     return FileResponse(_PAGES / name, media_type=_ASSETS[name])
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name, "")
-    if not isinstance(value, str):
-        raise _BadRequestError(f"{name} is no text")
-    return value
+def _text(body: Mapping[str, str], name: str) -> str:
+    return body.get(name, "")
 
 
 def _ranker(name: str | None) -> Ranker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from embedkit.text import clean, dumps, fold
 
 MOST_CHARACTERS = 2000
 _QUESTION = ("question", "query", "anchor")
+_DEFINITION = ("definition", "positive")
 _TARGETS = ("term", "definition", "positive", "entry_id")
 
 
@@ -26,15 +27,27 @@ class AskedBeforeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _AskedRows:
+    """What the file holds, each question with what it asks for; and its own words for two columns.
+
+    `compose` reads a column by one name: beside rows with `query`, a row with `question` would hide them all.
+    """
+
+    rows: tuple[tuple[str, str], ...] = ()
+    question: str = "question"
+    definition: str = "definition"
+
+
+@dataclass(frozen=True, slots=True)
 class OwnQuestions:
-    """The file: its questions, each with what it asks for."""
+    """The file of a person's questions."""
 
     path: Path
 
-    def rows(self) -> Sequence[tuple[str, str]]:
-        """Question and entry of every row. Raises `UserError` where the file is none of questions."""
+    def _read(self) -> _AskedRows:
+        """The rows. Raises `UserError` where the file is none of questions."""
         if not self.path.is_file() or not self.path.stat().st_size:
-            return ()
+            return _AskedRows()
         table = read_columns(self.path)
         at, targets = table.find(_QUESTION), [table.find((name,)) for name in _TARGETS]
         if at is None:
@@ -48,10 +61,12 @@ class OwnQuestions:
                 hint="mend it first; nothing was added",
                 line=bad.text.strip()[:60],
             )
-        return tuple(
+        rows = (
             (row.cells[at], next((row.cells[n] for n in targets if n is not None and row.cells[n]), ""))
             for row in table.rows
         )
+        own = table.find(_DEFINITION)
+        return _AskedRows(tuple(rows), table.names[at], _DEFINITION[0] if own is None else table.names[own])
 
     def add(self, question: str, entry: Entry, entries: Iterable[Entry]) -> int:
         """Add a question and return how many there are; what is there stays as it is, byte for byte.
@@ -65,19 +80,21 @@ class OwnQuestions:
             raise UserError("the question is empty")
         if len(question) > MOST_CHARACTERS:
             raise UserError("the question has more than {most} characters", most=MOST_CHARACTERS)
-        line = dumps({"question": question, **_target(entry, entries)}) + "\n"
+        target = _target(entry, entries)
         count = 0
 
         def appended() -> Iterator[str]:
             nonlocal count
-            rows = self.rows()
-            there = next((wanted for text, wanted in rows if fold(text) == fold(question)), None)
+            asked = self._read()
+            there = next((wanted for text, wanted in asked.rows if fold(text) == fold(question)), None)
             if there is not None:
                 raise AskedBeforeError(there)
-            count = len(rows) + 1
+            count = len(asked.rows) + 1
+            names = {"definition": asked.definition}
+            row = {asked.question: question, **{names.get(key, key): value for key, value in target.items()}}
             text = self._text()
-            yield text
-            yield line if not text or text.endswith("\n") else f"\n{line}"
+            yield text if not text or text.endswith("\n") else f"{text}\n"
+            yield f"{dumps(row)}\n"
 
         update(self.path, appended)
         return count

@@ -72,7 +72,7 @@ def _serve(listening: socket.socket, options: UiOptions) -> None:
 
     secrets = PageSecrets(port=listening.getsockname()[1])
 
-    class Server(uvicorn.Server):
+    class PageServer(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             say("the page is open until Ctrl-C; whoever has this address may use it:")
@@ -90,7 +90,7 @@ def _serve(listening: socket.socket, options: UiOptions) -> None:
         timeout_graceful_shutdown=5,
     )
     try:
-        Server(config).run(sockets=[listening])
+        PageServer(config).run(sockets=[listening])
     except KeyboardInterrupt:
         say("stopped; every decision is in its file")
         raise ReportedInterrupt from None
