@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--remote-debugging-pipe", "about:blank",
 )  # fmt: skip
-SECONDS = 90.0
+SECONDS = 300.0
 
 
 def find_chromium() -> str | None:
