@@ -94,10 +94,10 @@ class Tab:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the page is loaded and whatever it goes on to is too."""
+        """Wait until the page is loaded and does nothing (`data-busy`), and whatever it goes on to too."""
         for _ in range(2):
             time.sleep(0.15)
-            self.until("document.readyState == 'complete'")
+            self.until("document.readyState == 'complete' && !('busy' in document.documentElement.dataset)")
 
     def run(self, script: str) -> Any:
         """The value of a script, which may wait."""

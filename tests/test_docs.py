@@ -103,7 +103,9 @@ def test_every_decision_has_its_four_parts_and_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     pages = sorted(folder.glob("[0-9]*.md"))
     assert pages
-    for number, page in enumerate(pages, start=1):
+    assert len({page.name[:3] for page in pages}) == len(pages)
+    for page in pages:
+        number = int(page.name[:3])
         text = page.read_text(encoding="utf-8")
         title = text.partition("\n")[0].removeprefix(f"# {number}. ")
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], (

@@ -25,14 +25,19 @@ if (later) {
   if (later.text) tell(later.text);
   document.querySelector(`[data-act="${later.focus}"]`)?.focus();
 }
+/* One thing at a time: a second press waits for the first, and a page that is being left takes none. */
+const busy = (yes) => { if (yes) document.documentElement.dataset.busy = ""; else delete document.documentElement.dataset.busy; };
+const isBusy = () => "busy" in document.documentElement.dataset;
+addEventListener("pageshow", () => busy(false));
+let leaving = false;
 function go(kind, key, text, act) {
+  leaving = true;
   remember("later", { text, focus: document.activeElement?.dataset?.act ? act : "" });
   location.assign(`/review/${kind}${key ? `?at=${key}` : ""}`);
 }
 
 const card = document.getElementById("card");
 const place = card ?? document.getElementById("done");
-let busy = false;
 async function decide(key, decision, expected) {
   const { kind, version } = place.dataset;
   const answer = await post(`/review/${kind}`, { key, decision, expected, version });
@@ -66,9 +71,9 @@ async function act(what) {
   go(kind, what === "clear" ? key : answer.following, [text, answer.notice].filter(Boolean).join("\n"), what);
 }
 async function once(what) {
-  if (busy) return;
-  busy = true;
-  try { await act(what); } finally { busy = false; }
+  if (isBusy()) return;
+  busy(true);
+  try { await act(what); } finally { busy(leaving); }
 }
 for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => once(button.dataset.act));
 
@@ -92,15 +97,17 @@ document.addEventListener("keydown", (event) => {
 
 const ask = document.getElementById("ask");
 ask?.addEventListener("submit", () => {
+  busy(true);
   tell(ask.dataset.wait);
-  ask.querySelector("button").setAttribute("aria-busy", "true");
 });
-addEventListener("pageshow", () => ask?.querySelector("button").removeAttribute("aria-busy"));
 
 const found = document.getElementById("found");
 async function add(entry) {
   const { run, question } = found.dataset;
+  if (isBusy()) return;
+  busy(true);
   const answer = await post("/questions", { run, question, ...entry });
+  busy(false);
   tell(answer.ok ? answer.message : answer.error);
 }
 for (const button of document.querySelectorAll("[data-add]")) button.addEventListener("click", () => add({ key: button.dataset.add }));
