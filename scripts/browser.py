@@ -107,13 +107,13 @@ class Tab:
             raise RuntimeError(details.get("exception", {}).get("description") or details["text"])
         return found["result"].get("value")
 
-    def until(self, script: str) -> Any:
-        """The first true value of a script."""
+    def until(self, script: str) -> None:
+        """Wait until a script is true."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             try:
-                if value := self.run(script):
-                    return value
+                if self.run(f"Boolean({script})"):  # an element by value is an empty object
+                    return
             except RuntimeError as error:
                 if "context" not in str(error):  # the page was just left
                     raise

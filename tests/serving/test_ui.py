@@ -456,12 +456,13 @@ def test_an_entry_is_named_by_what_tells_it_from_all_others(folder: Path) -> Non
     file = OwnQuestions(folder / "questions.jsonl")
     same = [entry("gate", "of a transistor"), entry("gate", "of logic")]
     named = entry("valve", "a tube", aliases=(Alias("gate", "synonym"),))
-    file.add("a", entry("ADC", ADC, entry_id="77"), same)
+    ided = entry("gate", "of an array", entry_id="77")
+    file.add("a", ided, [*same, ided])
     file.add("b", same[0], same)
     file.add("c", named, [named, *same])
     rows = [json.loads(line) for line in file.path.read_text(encoding="utf-8").splitlines()]
     assert rows == [
-        {"question": "a", "term": "ADC", "entry_id": "77"},
+        {"question": "a", "term": "gate", "entry_id": "77"},
         {"question": "b", "term": "gate", "definition": "of a transistor"},
         {"question": "c", "term": "valve"},
     ]

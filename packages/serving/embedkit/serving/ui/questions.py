@@ -114,10 +114,10 @@ class OwnQuestions:
 
 
 def _target(entry: Entry, entries: Iterable[Entry]) -> dict[str, str]:
-    """What tells this entry from all others: its id, else its term, else its definition."""
+    """What tells this entry from all others: its term, which any glossary has; where several have it, its id."""
+    same = [other for other in entries if other is not entry and fold(other.term) == fold(entry.term)]
+    if not same:
+        return {"term": entry.term}
     if entry.entry_id:
         return {"term": entry.term, "entry_id": entry.entry_id}
-    names = {fold(name) for other in entries if other is not entry for name in other.texts[1:]}
-    if fold(entry.term) not in names:
-        return {"term": entry.term}
     return {"term": entry.term, "definition": entry.definition}
