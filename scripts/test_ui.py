@@ -1,9 +1,10 @@
 """Use `embedkit ui` in a real headless Chromium as a person would, and let axe look at every view.
 
-By clicks and by keys: accept, reject, skip, undo, what somebody else decided, hard negatives, a question asked and added,
-the report of a run. Then axe (https://github.com/dequelabs/axe-core), light and dark, 1280 and 390 pixels wide, on every view in
-both languages, on report.html and on graph.html. Passes when every step holds, axe finds nothing, nothing is logged
-as an error and no view is wider than its window. `--save DIR` keeps the pictures of the documentation.
+By clicks and by keys: accept, reject, skip, undo, what somebody else decided, hard negatives, a question asked and
+added, the report of a run. Then axe, light and dark, 1280 and 390 pixels wide, on every view in both languages, on
+report.html and on graph.html. Passes when every step holds, axe finds nothing, nothing is logged as an error and no
+view is wider than its window. `--save DIR` keeps the pictures of the documentation (Pillow makes them small).
+https://github.com/dequelabs/axe-core
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ from embedkit.shipped_data import data_path
 AXE = Path("build/axe/axe_playwright_python/axe.min.js")
 LOOKS = ((1280, False), (390, False), (1280, True), (390, True))
 QUESTION = "which part keeps the supply at a steady 5 V?"
-RUN_AXE = """
-axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-  .then((found) => found.violations.map((one) =>
-    one.id + ": " + one.nodes.map((node) => node.target.join(" ") + " " + node.any.map((any) => any.message).join("; ")).slice(0, 3).join(" | ")))
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN_AXE = f"""
+axe.run(document, {{resultTypes: ["violations"], runOnly: {json.dumps(RULES)}}}).then((found) =>
+  found.violations.map((one) => {{
+    const places = one.nodes.slice(0, 3).map((node) =>
+      node.target.join(" ") + " " + node.any.map((any) => any.message).join("; "));
+    return one.id + ": " + places.join(" | ");
+  }}))
 """
 
 
@@ -114,6 +119,7 @@ def prepare(folder: Path) -> None:
             name = run.name
     corpus = data_path("electronics.ko.csv")
     embedkit("graph", "--model", f"runs/{name}", "--corpus", corpus, "--output", "graph.html", inside=folder)
+    embedkit("report", f"runs/{name}", "--output", "report.html", "--format", "html", inside=folder)
 
 
 @contextmanager
@@ -191,7 +197,10 @@ def somebody_else(walk: Walk) -> None:
         [] if walk.decisions()[place] == "reject" and "meanwhile" in walk.told() else [walk.told()],
     )
     tab.problems  # noqa: B018 (the refused request is logged by the browser)
-    walk.check("the pair is shown with it", walk.card() == key and tab.run("!!document.querySelector('.why .reject')"))
+    walk.check(
+        "the pair is shown with it",
+        walk.card() == key and tab.run("!!document.querySelector('.why .reject')"),
+    )
     walk.candidates.write_text(text, encoding="utf-8-sig", newline="")
     walk.open("/review/synonyms")
 
@@ -270,13 +279,17 @@ def views(walk: Walk, lang: str) -> None:
                 walk.tab.problems  # noqa: B018 (404, as it should be)
             walk.say(f"{name}, {lang}, {width} px, {'dark' if dark else 'light'}", wrong(walk.tab, width))
     if lang == "en":
-        report = next((walk.folder / "runs").glob("*/report.html"))
-        for file in (report, walk.folder / "graph.html"):
+        for file in (walk.folder / "report.html", walk.folder / "graph.html"):
             for width, dark in LOOKS:
                 walk.tab.look(width, dark=dark)
                 walk.tab.open(file.resolve().as_uri())
                 walk.tab.until("document.querySelector('.chart svg')")
                 walk.say(f"{file.name}, {width} px, {'dark' if dark else 'light'}", wrong(walk.tab, width))
+        walk.tab.run("document.querySelector('[data-show]').focus()")
+        walk.tab.press("Enter", code="Enter", text="\r")
+        walk.check(
+            "graph.html is used by keyboard", walk.tab.run("!!document.querySelector('#panel:focus h2')")
+        )
 
 
 def wrong(tab: Tab, width: int) -> list[str]:
