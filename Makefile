@@ -50,8 +50,10 @@ docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, 
 test-install: ## wheel, editable and torch-free installs in venvs of their own
 	PYTHON=$(PYTHON) bash scripts/test-install.sh
 
-test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (needs chromium)
+test-browser: $(VENV)/.installed-test ## the report and the page of ui in a real headless browser, with axe (needs chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/axe axe-playwright-python==0.1.8
 	$(BIN)/python scripts/test_browser.py
+	$(BIN)/python scripts/test_ui.py
 
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh

@@ -103,7 +103,9 @@ def test_every_decision_has_its_four_parts_and_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     pages = sorted(folder.glob("[0-9]*.md"))
     assert pages
-    for number, page in enumerate(pages, start=1):
+    assert len({page.name[:3] for page in pages}) == len(pages)
+    for page in pages:
+        number = int(page.name[:3])
         text = page.read_text(encoding="utf-8")
         title = text.partition("\n")[0].removeprefix(f"# {number}. ")
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], (
@@ -173,7 +175,8 @@ def spoken() -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
     for path in (ROOT / "packages").rglob("*.jinja"):
-        found |= set(re.findall(r'"([^"\n]+)"', path.read_text(encoding="utf-8")))
+        page = path.read_text(encoding="utf-8")
+        found |= {*re.findall(r'"([^"\n]+)"', page), *re.findall(r'\bt\("([^"\n]+)"', page)}
     for value in vars(verdict).values():  # these are put together from parts
         parts = value.values() if isinstance(value, dict) else [value]
         found |= {part for part in parts if isinstance(part, str)}

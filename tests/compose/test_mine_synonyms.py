@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from embedkit.compose import ComposeOptions, ComposeResult, compose
-from embedkit.compose.mine.synonyms import COLUMNS, read_candidates, synonyms_path
+from embedkit.data.candidates import COLUMNS, read_candidates, synonyms_path
 from embedkit.errors import UserError
 
 from .conftest import made_glossary, rows_of

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedkit.compose.check.validate import check
-from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.templates.lists import Reading, read_list
+from embedkit.data.candidates import read_candidates
 from embedkit.data.entries import Alias, Entry, Record, aliases_to_json, write_glossary
 from embedkit.data.reading import read_columns, read_entries, read_glossary, read_records
 from embedkit.data.tally import Tally

@@ -196,6 +196,10 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
         ),
     },
     "Look after": {
+        "ui": CommandHelp(
+            "Review, ask and compare runs on a page in the browser.",
+            ("ui", "ui --folder project --port 8321 --no-browser"),
+        ),
         "demo": CommandHelp("Run the whole path on shipped pages, offline.", ("demo", "demo --json")),
         "doctor": CommandHelp("Check this machine: versions, extras, devices.", ("doctor", "doctor --json")),
         "cache": CommandHelp("See what the cache holds, and clear it.", ("cache info", "cache clear http")),

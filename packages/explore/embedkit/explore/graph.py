@@ -173,6 +173,7 @@ def _network(concepts: Sequence[GlossaryConcept], links: Sequence[Link]) -> Grap
             label=" · ".join(map(clean, concept.terms_in(language()))),
             names=" · ".join(map(clean, concept.other_names)),
             definition=clean(concept.items[0].definition),
+            langs=" ".join(sorted({item.lang.partition("-")[0] for item in concept.items if item.lang})),
             group=-1,
         )
     network.add_weighted_edges_from(((k.first, k.second, k.similarity) for k in links), weight="similarity")

@@ -143,8 +143,14 @@ def _link_rows(network: Graph, positions: Positions) -> Iterator[Row]:
         names = [network.nodes[node]["label"] for node in (first, second)]
         yield {
             "x": x, "y": y, "x2": x2, "y2": y2, "first": first, "second": second, "similarity": similarity,
-            "from": names[0], "to": names[1],
+            "from": names[0], "to": names[1], "apart": _languages_apart(network, first, second),
         }  # fmt: skip
+
+
+def _languages_apart(network: Graph, first: int, second: int) -> str:
+    """The languages of two concepts that share none, as `en, ko`: one may be the other's translation. Else nothing."""
+    left, right = (set(network.nodes[node]["langs"].split()) for node in (first, second))
+    return ", ".join(sorted(left | right)) if left and right and not left & right else ""
 
 
 def _details(network: Graph) -> list[Row]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedkit.serving.server import ServeOptions as ServeOptions
     from embedkit.serving.server import serve as serve
 
-FOLDERS = ("score", "http", "deploy")
+FOLDERS = ("score", "http", "ui", "deploy")
 _MODULES = {"ExportOptions": "exporter", "ServeOptions": "server", "export": "exporter", "serve": "server"}
 
 

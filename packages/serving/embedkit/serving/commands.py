@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from embedkit.serving.deploy.commands import deploy_app
+from embedkit.serving.ui.commands import ui
 
 
 class ExportFormat(StrEnum):
@@ -138,4 +139,5 @@ def register(app: typer.Typer) -> None:
     """Add the room's commands."""
     app.command()(serve)
     app.command()(export)
+    app.command()(ui)
     app.add_typer(deploy_app)

@@ -21,11 +21,11 @@ from embedkit.compose.concepts.claims import text_key
 from embedkit.compose.concepts.graph import build
 from embedkit.compose.concepts.han import say_without
 from embedkit.compose.export.record import pairs_spool
-from embedkit.compose.mine.synonyms import read_candidates
 from embedkit.compose.rows.records import records_spool
 from embedkit.compose.templates.lists import LineError, acronym_item
 from embedkit.compose.templates.pack import YAML, load_pack
 from embedkit.console import out, out_json, say
+from embedkit.data.candidates import read_candidates
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.jsonl import BadLineError, filled_lines, parse_object, raw_lines
 from embedkit.data.reading import parse_mapping, read_records

@@ -18,8 +18,8 @@ from embedkit.compose.llm.server.address import parse_endpoint
 from embedkit.compose.llm.server.answers import open_answers
 from embedkit.compose.llm.server.caller import Caller, check_prices, plan_calls, print_plan, shape_of
 from embedkit.compose.llm.server.endpoint import open_endpoint
-from embedkit.compose.mine.synonyms import JUDGEMENT, Candidate, read_candidates
 from embedkit.console import out_json, say
+from embedkit.data.candidates import JUDGEMENT, Candidate, read_candidates
 from embedkit.data.entries import Entry
 from embedkit.data.reading import locate, read_columns, read_entries
 from embedkit.errors import AnswerNoError, UserError

@@ -6,11 +6,9 @@ refused because they score above the positive. The first two are no negatives of
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rapidfuzz.distance import Indel
@@ -21,41 +19,16 @@ from embedkit.compose.mine.select import Above
 from embedkit.compose.mine.suspects import Suspect
 from embedkit.compose.rows.drafts import Draft
 from embedkit.console import say, warn
-from embedkit.data.entries import Record, phrase
-from embedkit.data.reading import read_columns
-from embedkit.data.tables import Cells
+from embedkit.data.candidates import DECISIONS, Candidate, read_candidates, synonyms_path
+from embedkit.data.entries import Record
 from embedkit.errors import UserError
 from embedkit.text import language_of
 
-DECISIONS = ("accept", "reject")
 ABOVE = "above the positive"
 BOTH = "above the positive, both ways"
 NEAR = "near duplicate"
 MUTUAL = "nearest to each other"
 MOST = 500  # more than a person looks through; the likeliest stand first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """Two texts that may name one concept. The field order is the column order of `synonym_candidates.csv`."""
-
-    term_a: str
-    text_a: str
-    lang_a: str
-    term_b: str
-    text_b: str
-    lang_b: str
-    score: str = ""
-    positive_score: str = ""
-    similarity: str = ""
-    reason: str = ""
-    rows: str = ""
-    decision: str = ""
-    judgement: str = ""
-
-
-JUDGEMENT = "judgement"  # what a language model says of a candidate (`embedkit judge`)
-COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Candidate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,48 +59,6 @@ class Synonyms:
         """For `--json` and the manifest."""
         names = ("proposed", "left_out", "accepted", "rejected", "unknown")
         return {name: getattr(self, name) for name in names}
-
-
-def synonyms_path(output: Path) -> Path:
-    """`data/pairs.jsonl` has its candidates in `data/synonym_candidates.csv`; another name is put before it."""
-    name = "synonym_candidates.csv"
-    return output.with_name(name if output.stem == "pairs" else f"{output.stem}.{name}")
-
-
-def read_candidates(path: Path) -> list[Candidate]:
-    """The rows of a table of candidates, as a spreadsheet may have saved it.
-
-    Raises:
-        UserError: a column is missing, or a decision is none; with the line.
-    """
-    table = read_columns(path)
-    missing = [name for name in ("text_a", "text_b", "decision") if name not in table.names]
-    if missing:
-        raise UserError(
-            "has no column {columns}",
-            place=str(path),
-            hint="--synonyms takes a synonym_candidates.csv with its decision column filled in",
-            columns=", ".join(missing),
-        )
-    return [_candidate(table.names, row, f"{path}:{row.line}") for row in table.rows]
-
-
-def _candidate(names: Sequence[str], row: Cells, place: str) -> Candidate:
-    if row.problem:
-        raise UserError(phrase(row.problem), place=place)
-    given = dict(zip(names, row.cells, strict=True))
-    cells = {name: given.get(name, "").strip() for name in COLUMNS}
-    cells["decision"] = cells["decision"].casefold()
-    if cells["decision"] not in ("", *DECISIONS):
-        raise UserError(
-            "the decision {decision!r} is neither accept nor reject",
-            place=place,
-            hint="write accept or reject, or leave it empty",
-            decision=cells["decision"],
-        )
-    if not cells["text_a"] or not cells["text_b"]:
-        raise UserError("text_a or text_b is empty", place=place)
-    return Candidate(**cells)
 
 
 def check_decisions_kept(output: Path, synonyms: str) -> None:
@@ -312,18 +243,6 @@ def _above_row(proposal: _Proposal, draft: Draft, records: Sequence[Record], fin
 
 def _similarity(left: str, right: str) -> str:
     return f"{Indel.normalized_similarity(left.casefold(), right.casefold()):.3f}"
-
-
-def table_lines(rows: Iterable[Candidate]) -> Iterator[str]:
-    """The lines of `synonym_candidates.csv` (RFC 4180), with the byte order mark that spreadsheets need."""
-    buffer = io.StringIO("\ufeff")
-    buffer.seek(1)
-    writer = csv.writer(buffer)
-    for cells in (COLUMNS, *map(astuple, rows)):
-        writer.writerow(cells)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
 
 
 def say_synonyms(found: Synonyms) -> None:

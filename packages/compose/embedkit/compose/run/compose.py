@@ -26,7 +26,6 @@ from embedkit.compose.mine.synonyms import (
     Synonyms,
     check_decisions_kept,
     propose,
-    read_candidates,
     resolve,
 )
 from embedkit.compose.rows.drafts import DEFAULT_KINDS, parse_kinds
@@ -55,6 +54,7 @@ from embedkit.compose.run.steps import (
     split_rows,
 )
 from embedkit.console import out_json
+from embedkit.data.candidates import read_candidates
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.reading import locate, parse_mapping
 from embedkit.data.records import Pair

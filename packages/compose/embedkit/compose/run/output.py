@@ -15,12 +15,13 @@ from embedkit.compose.llm.server.licence import writers_of
 from embedkit.compose.mine.choose import Choice
 from embedkit.compose.mine.negatives import Negative
 from embedkit.compose.mine.rounds import rounds_folder
-from embedkit.compose.mine.synonyms import say_synonyms, synonyms_path, table_lines
+from embedkit.compose.mine.synonyms import say_synonyms
 from embedkit.compose.rows.drafts import Draft, pair_id
 from embedkit.compose.rows.split import PARTS
 from embedkit.compose.run.options import Settings
 from embedkit.compose.run.result import ComposeResult
 from embedkit.console import say
+from embedkit.data.candidates import synonyms_path, table_lines
 from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.manifest import Manifest, manifest_path, versions, write_manifest
 from embedkit.data.records import Pair, pair_to_object, split_path
