@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow test-clients test-exports \ clean
+.PHONY: help demo test check bench docs site test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \
 	test-clients test-exports clean
 
 help: ## list the targets
@@ -32,7 +32,7 @@ demo: $(VENV)/.installed-demo ## glossary pages to a better model, offline, with
 test: $(VENV)/.installed-test ## the tests, under ten minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/.installed-test ## lint, format and types
+check: $(VENV)/.installed-test site ## lint, format and types; the site and its links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -46,11 +46,20 @@ docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, 
 	$(BIN)/python scripts/layout_table.py
 	$(BIN)/python scripts/draw_guide.py
 
+.venv-site/.installed: scripts/site-requirements.txt
+	$(PYTHON) -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+site: .venv-site/.installed ## docs/ as a site in build/site, with search offline in English and Korean; its links are checked
+	.venv-site/bin/python scripts/build_site.py
+
 test-install: ## wheel, editable and torch-free installs in venvs of their own
 	PYTHON=$(PYTHON) bash scripts/test-install.sh
 
-test-browser: $(VENV)/.installed-demo ## the report in a real headless browser (needs chromium)
+test-browser: $(VENV)/.installed-demo site ## the report and the site's search in a real headless browser (needs chromium)
 	$(BIN)/python scripts/test_browser.py
+	$(BIN)/python scripts/test_site.py
 
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
@@ -73,4 +82,4 @@ test-exports: $(VENV)/.installed-test ## an export loaded by fastembed and trans
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-exports.sh
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-llm build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-llm .venv-site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
