@@ -1,6 +1,7 @@
 """The documents are true: every README block runs, generated pages are current, translations fit their templates."""
 
 import ast
+import inspect
 import json
 import os
 import re
@@ -171,7 +172,7 @@ def spoken() -> set[str]:
     for path in (ROOT / "packages").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
+                found |= {node.value, inspect.cleandoc(node.value)}
     for path in (ROOT / "packages").rglob("*.jinja"):
         found |= set(re.findall(r'"([^"\n]+)"', path.read_text(encoding="utf-8")))
     for value in vars(verdict).values():  # these are put together from parts
