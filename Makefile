@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs site test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \
+.PHONY: help demo test check bench docs site test-install test-browser test-notebooks release-check test-mediawiki test-llm test-azure test-containers test-mlflow \
 	test-clients test-exports clean
 
 help: ## list the targets
@@ -40,11 +40,13 @@ check: $(VENV)/.installed-test site ## lint, format and types; the site and its 
 bench: $(VENV)/.installed-test ## one table per claim; takes long
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
+docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/dependencies.md, notebooks, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
 	$(BIN)/python scripts/build_docs.py
 	$(BIN)/python scripts/build_pages.py
 	$(BIN)/python scripts/layout_table.py
 	$(BIN)/python scripts/draw_guide.py
+	$(BIN)/python scripts/build_notebooks.py
+	$(BIN)/python scripts/list_dependencies.py
 
 .venv-site/.installed: scripts/site-requirements.txt
 	$(PYTHON) -m venv .venv-site
@@ -60,6 +62,22 @@ test-install: ## wheel, editable and torch-free installs in venvs of their own
 test-browser: $(VENV)/.installed-demo site ## the report and the site's search in a real headless browser (needs chromium)
 	$(BIN)/python scripts/test_browser.py
 	$(BIN)/python scripts/test_site.py
+
+# nbclient beside the packages of $(VENV), which stay as constraints.txt has them.
+.venv-notebooks/.installed: $(VENV)/.installed-test
+	$(PYTHON) -m venv .venv-notebooks
+	.venv-notebooks/bin/python -m pip install --quiet --disable-pip-version-check nbclient==0.11.0 ipykernel==7.4.0
+	packages=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	here=$$(.venv-notebooks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	echo "import site; site.addsitedir('$$packages')" >"$$here/embedkit-packages.pth"
+	@touch $@
+
+test-notebooks: .venv-notebooks/.installed ## the notebooks, executed with trainings of two steps
+	$(BIN)/python scripts/build_notebooks.py --check
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 .venv-notebooks/bin/python scripts/test_notebooks.py
+
+release-check: $(VENV)/.installed-test ## build, twine, licences, a clean install and the demo from the wheel in an empty folder (SHORT=1: no demo)
+	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python SHORT=$(SHORT) bash scripts/release-check.sh
 
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
@@ -82,4 +100,4 @@ test-exports: $(VENV)/.installed-test ## an export loaded by fastembed and trans
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-exports.sh
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-llm .venv-site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-llm .venv-site .venv-notebooks build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -62,7 +62,9 @@ def test_every_readme_block_runs_in_order_in_an_empty_folder(tmp_path: Path, tin
         assert (folder / name).is_file(), name
 
 
-@pytest.mark.parametrize("script", ["build_docs.py", "build_pages.py", "layout_table.py"])
+@pytest.mark.parametrize(
+    "script", ["build_docs.py", "build_notebooks.py", "build_pages.py", "layout_table.py"]
+)
 def test_generated_files_are_current(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / script, "--check"], capture_output=True, text=True, check=False
