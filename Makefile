@@ -84,6 +84,7 @@ test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWik
 
 test-llm: $(VENV)/.installed-test ## ask with a real language model on loopback (needs a C++ compiler; takes an hour)
 	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python bash scripts/test-llm.sh
+
 test-azure: $(VENV)/.installed-test ## the folder of deploy azure against Azure's own loaders and inference server
 	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-azure.sh
 

@@ -35,7 +35,7 @@ SPLIT = "0.7/0.05/0.25"
 PROBE_STEPS = 12
 SKIPPED_STEPS = 4
 BAR = 0.03
-DEBIAN = ("dict-jargon", "dict-vera", "libreoffice-help-ko", "libreoffice-help-en-us")
+DEBIAN = ("dict-foldoc", "dict-jargon", "dict-vera", "libreoffice-help-ko", "libreoffice-help-en-us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,17 @@ def vera(folder: Path) -> Iterator[Row]:
             yield Row(term.upper(), "; ".join(meanings))
 
 
+def foldoc(folder: Path) -> Iterator[Row]:
+    """The Free On-line Dictionary of Computing, each text once: its first 60 words, no links or dates."""
+    seen = set[str]()
+    for term, body in dictd(folder, "foldoc"):
+        text = "\n".join(line for line in body.splitlines() if line.startswith(" "))  # others are more names
+        words = re.sub(r"<[^<>]{1,60}>|\([12][09]\d\d-\d\d-\d\d\)|\(http\S+\)|[{}]", "", text).split()
+        if len(words) >= 5 and text not in seen:
+            seen.add(text)
+            yield Row(term, " ".join(words[:60]))
+
+
 def dictd(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     """Term and text of each entry of a dictionary in dictd's format, whose index has places in base 64."""
     base = folder / "usr/share/dictd" / name
@@ -177,6 +188,7 @@ def _paragraphs(file: Path) -> dict[str, str]:
 
 
 SOURCES: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "foldoc": foldoc,
     "wordnet": wordnet,
     "jargon": jargon,
     "vera": vera,

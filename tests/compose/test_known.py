@@ -24,8 +24,9 @@ from embedkit.compose.known.forms import forms_of
 from embedkit.compose.known.questions import kind_of
 from embedkit.compose.known.rows import PER_SLICE, KnownRow, divide_known
 from embedkit.compose.known.typos import with_typo
-from embedkit.compose.rows.drafts import KINDS, TRAINING_KINDS
+from embedkit.compose.rows.drafts import KINDS
 from embedkit.data.entries import Alias, Entry, write_glossary
+from embedkit.data.records import ASKING_KINDS
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.shipped_data import data_path
 from embedkit.text import fold
@@ -380,7 +381,7 @@ def test_questions_without_known_rows_are_refused(tmp_path: Path) -> None:
 def test_the_kinds_are_written_and_without_known_rows_nothing_is_kept_out(tmp_path: Path) -> None:
     composed(tmp_path)
     rows, known = rows_of(tmp_path / "p.jsonl"), written_known(tmp_path)
-    assert set(TRAINING_KINDS) <= {row["kind"] for row in rows}
+    assert set(ASKING_KINDS) <= {row["kind"] for row in rows}
     assert {row["kind"] for row in known} >= {"question", "keyword", "typo", "description"}
     asked = {row["anchor"] for row in known}
     composed(tmp_path, known=False, force=True)

@@ -17,7 +17,8 @@ from embedkit.compose.mine.options import MiningOptions, parse_window
 from embedkit.compose.mine.parts import Mined, check_mining
 from embedkit.compose.mine.pools import Mask, Pool
 from embedkit.compose.mine.select import mine
-from embedkit.compose.rows.drafts import TRAINING_KINDS, draft_rows
+from embedkit.compose.rows.drafts import draft_rows
+from embedkit.data.records import ASKING_KINDS
 from embedkit.errors import UserError
 from embedkit.ranking.nearest import DECIMALS
 
@@ -150,7 +151,7 @@ def test_the_flags_reach_the_rows_the_json_and_the_manifest(run: Run, tmp_path: 
     done = run("compose", "--input", "g.csv", "--json", *flags)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "data" / "pairs.jsonl")
-    mined = [row for row in rows if row["kind"] not in TRAINING_KINDS]
+    mined = [row for row in rows if row["kind"] not in ASKING_KINDS]
     used = Counter(text for row in mined for text in row["hard_negatives"])
     assert max(used.values()) <= 7
     assert all(m["rank"] != 1 or m["rule"] == "window" for row in rows for m in row["mining"])

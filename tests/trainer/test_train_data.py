@@ -270,6 +270,29 @@ def test_every_row_is_visited_within_so_many_epochs(
                 assert len(seen[concept]) == sum(of_each)
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 9])
+def test_a_visit_asks_in_every_way_alike(tmp_path: Path, size: int) -> None:
+    kinds = ["term-definition"] * 3 + ["question-definition"] * 8 + ["typo-definition"] * 2
+    rows = rows_of(
+        tmp_path,
+        *(
+            {"anchor": f"{kind} {n} {c}", "positive": f"means {c}", "group": f"c{c}", "kind": kind}
+            for c in range(3)
+            for n, kind in enumerate(kinds)
+        ),
+    )
+    visits = ConceptVisits(rows, rows_per_visit=size, seed=1)
+    asked, seen = Counter[str](), set[int]()
+    for epoch in range(24):
+        order = visits.order(epoch).tolist()
+        assert len(order) == len(set(order)) == len(visits) == 3 * size
+        asked.update(kinds[row % len(kinds)] for row in order)
+        seen.update(order)
+    assert len(seen) == len(rows)
+    if size <= 6:  # of more rows in a visit the slips are too few for a third
+        assert max(asked.values()) - min(asked.values()) <= 24 * 3 * (size % 3 > 0) // 3 + 3
+
+
 def test_a_batch_holds_many_concepts_in_both_languages(tmp_path: Path) -> None:
     rows = bilingual(tmp_path, [(9, 9)] * 128)
     batches = epoch_batches(rows, TrainSection(batch_size=256), loss="masked_mnrl", seed=1)

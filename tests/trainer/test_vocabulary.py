@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,9 +27,13 @@ from embedkit.models.backends import make_graph, run_graph
 from embedkit.models.readable import encode_whole, read, unreadable_share
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import NEW_TOKENS
-from embedkit.trainer.model.translations import meanings
+from embedkit.trainer.config import RunConfig
+from embedkit.trainer.model import vocabulary
+from embedkit.trainer.model.translations import everyday_translations, meanings
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
 from embedkit.trainer.run import environment
+from embedkit.trainer.run.messages import print_plan
+from embedkit.trainer.run.train import plan_training
 from embedkit.trainer.step.checkpoint import last_checkpoint
 
 Values = Callable[..., dict[str, Any]]
@@ -195,6 +200,13 @@ def test_a_model_with_new_tokens_becomes_an_onnx_graph(jamo_values: Values) -> N
     assert run_graph(model, "onnx", graph, sample=texts, expected=expected).least > 0.9999
 
 
+@pytest.fixture
+def _glossary_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start vectors come from the rows, not from the everyday words that ship."""
+    monkeypatch.setattr(vocabulary, "everyday_translations", lambda lang: ())
+
+
+@pytest.mark.usefixtures("_glossary_alone")
 def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, jamo_model: Path) -> None:
     rows = [{"anchor": korean, "positive": f"{korean} 부품", "group": korean} for _, korean, _ in TOPICS]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -212,6 +224,19 @@ def test_new_rows_start_as_means_and_only_they_are_trained(jamo_values: Values, 
     assert torch.equal(trained[:first], old[:first])
     moved = (trained[first : first + len(tokens)] != start[first : first + len(tokens)]).any(1)
     assert moved.any()
+
+
+def test_everyday_words_become_tokens_with_a_meaning() -> None:
+    pairs = everyday_translations("ko")
+    korean, english = [text for text, _ in pairs], [text for _, text in pairs]
+    assert len(pairs) > 7000
+    assert len(set(korean)) == len(korean)
+    assert all(re.search("[가-힣]", text) and text == text.strip() for text in korean)
+    assert all(not re.search("[가-힣]", text) and text == text.strip() for text in english)
+    assert not everyday_translations("xx")
+    made = make_tokenizer("wordpiece")
+    assert "뜨겁다" in new_tokens(made, ["저항기"], "auto")
+    assert "뜨겁다" not in new_tokens(made, ["저항기"], 5)
 
 
 def test_tokens_mean_what_their_translations_mean() -> None:
@@ -243,6 +268,7 @@ def test_tokens_mean_what_their_translations_mean() -> None:
     assert not meanings([([], [1]), ([1], [2]), ([100], [101])], start=100)
 
 
+@pytest.mark.usefixtures("_glossary_alone")
 def test_new_rows_begin_as_their_translations(jamo_values: Values, jamo_model: Path) -> None:
     done = run(jamo_values(optim={"lr": 1e-12}))
     start, old = weights(done.run)[WORDS], load_file(jamo_model / "model.safetensors")[WORDS]
@@ -298,6 +324,20 @@ def test_a_new_run_in_its_place_chooses_anew(jamo_values: Values) -> None:
     assert (first.run / NEW_TOKENS).is_file()
     run(jamo_values(train={"extend_vocabulary": "off"}), force=True)
     assert not (first.run / NEW_TOKENS).exists()
+
+
+def test_the_plan_says_what_the_model_cannot_read(
+    jamo_values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(wanted: str) -> float:
+        plan = plan_training(RunConfig.model_validate(jamo_values(train={"extend_vocabulary": wanted})))
+        print_plan(plan)
+        return plan.unreadable_share
+
+    assert planned("off") > 0.05
+    assert "cannot read this text" in capsys.readouterr().err
+    assert planned("auto") == 0
+    assert "cannot read" not in capsys.readouterr().err
 
 
 def test_the_card_tells_of_new_tokens(jamo_values: Values) -> None:

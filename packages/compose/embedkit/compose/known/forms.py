@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from embedkit.shipped_data import data_path
 from embedkit.text import hash64, language_of
 
 FOLDER = "forms"
+_HANGUL = re.compile(r"[가-힣]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +49,10 @@ def asked_in(name: str, entry: Entry) -> str:
 def seeded(seed: int, purpose: str, *texts: str) -> Random:
     """Random numbers that depend on the seed, on what they are for and on the texts, and on nothing else."""
     return Random(hash64("\x1f".join((str(seed), purpose, *texts))))
+
+
+def typed(term: str, random: Random) -> str:
+    """The term as some type it: Korean words in one, English ones without a hyphen."""
+    if random.random() < 0.5:
+        return term
+    return term.replace(" ", "") if _HANGUL.search(term) else term.replace("-", " ")

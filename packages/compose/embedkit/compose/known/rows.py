@@ -8,7 +8,6 @@ training row (as it is, folded, or nearly) is dropped and counted.
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from random import Random
 from typing import Literal
 
 from embedkit.compose.known.clauses import clauses_of
-from embedkit.compose.known.forms import Forms, asked_in, forms_of, seeded
+from embedkit.compose.known.forms import Forms, asked_in, forms_of, seeded, typed
 from embedkit.compose.known.typos import with_typo
 from embedkit.data.entries import Entry
 from embedkit.data.tally import Tally
@@ -35,7 +34,6 @@ EXACT = "stands in a training row"
 NEAR = "nearly stands in a training row"
 TWO_ANSWERS = "asks for two concepts"
 TOO_MANY = "more than a slice needs"
-_KOREAN = re.compile(r"[가-힣]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +93,11 @@ def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measur
 
 
 def _in_forms(entry: Entry, forms: Forms, slip: str, random: Random) -> Iterator[tuple[Kind, str]]:
-    yield "question", random.choice(forms.question).render({"term": _typed(entry.term, random)})
-    yield "keyword", random.choice(forms.keyword).render({"term": _typed(entry.term, random).lower()})
+    yield "question", random.choice(forms.question).render({"term": typed(entry.term, random)})
+    yield "keyword", random.choice(forms.keyword).render({"term": typed(entry.term, random).lower()})
     if slip != entry.term:
         form = random.choice((None, *forms.question, *forms.keyword))
         yield "typo", form.render({"term": slip}) if form else slip
-
-
-def _typed(term: str, random: Random) -> str:
-    """The term as some type it: Korean words in one, English ones without a hyphen."""
-    if random.random() < 0.5:
-        return term
-    return term.replace(" ", "") if _KOREAN.search(term) else term.replace("-", " ")
 
 
 def held_out_names(

@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from embedkit.compose.known.clauses import clauses_of
-from embedkit.compose.known.forms import asked_in, forms_of, seeded
+from embedkit.compose.known.forms import asked_in, forms_of, seeded, typed
 from embedkit.compose.known.typos import with_typo
 from embedkit.compose.rows.drafts import Draft
 from embedkit.data.entries import Entry
 from embedkit.text import fold
 
 DEFAULT_FORMS = 4
-SLIPS = 2
+SLIPS = 6
 CLAUSES = 3
 
 
@@ -52,16 +52,20 @@ def question_rows(taught: Taught, *, forms: int, seed: int) -> Iterator[Draft]:
             continue
         random = seeded(seed, "question forms", name, taught.entry.lang)
         for form in random.sample(known.train, min(len(known.train), 1 if place else forms)):
-            yield _draft(form.render({"term": name}), taught, "question-definition", lang)
+            yield _draft(form.render({"term": typed(name, random)}), taught, "question-definition", lang)
 
 
 def typo_rows(taught: Taught, *, without: Collection[str], seed: int) -> Iterator[Draft]:
-    """The term with a slip, twice where it is long enough; `without` are the (folded) slips that are measured."""
-    term, random = taught.entry.term, seeded(seed, "training slips", taught.entry.term, taught.entry.lang)
-    slips = {fold(slip): slip for slip in (with_typo(term, random) for _ in range(4 * SLIPS))}
-    for key, slip in [item for item in slips.items() if item[0] not in without][:SLIPS]:
-        if key != fold(term):
-            yield _draft(slip, taught, "typo-definition", taught.entry.lang)
+    """The term with a slip in it, alone and in question forms; `without` are the (folded) slips that are measured."""
+    term, lang = taught.entry.term, asked_in(taught.entry.term, taught.entry)
+    random = seeded(seed, "training slips", term, taught.entry.lang)
+    drawn = (with_typo(term, random) for _ in range(4 * SLIPS))
+    slips = {fold(slip): slip for slip in drawn if fold(slip) not in (*without, fold(term))}
+    forms = forms_of(lang)
+    for place, slip in enumerate([*slips.values()][:SLIPS]):
+        in_form = place % 2 and forms is not None
+        asked = random.choice(forms.train).render({"term": slip}) if in_form and forms else slip
+        yield _draft(asked, taught, "typo-definition", taught.entry.lang)
 
 
 def description_rows(taught: Taught, *, without: Collection[str]) -> Iterator[Draft]:

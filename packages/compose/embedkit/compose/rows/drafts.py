@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from embedkit.compose.rows.spool import Spool
 from embedkit.data.entries import Alias, Entry, Record
+from embedkit.data.records import ASKING_KINDS
 from embedkit.errors import UserError
 from embedkit.text import fold, is_acronym, language_of
 
@@ -21,11 +22,9 @@ Kind = Literal[
     "definition-term",
     "pair",
 ]
-# Rows that ask as people do. They are made for training alone: dev and test rows stay what a person wrote.
-TrainingKind = Literal["question-definition", "typo-definition", "description-definition"]
 Role = Literal["definition", "name", "abbreviation", "question"]
-TRAINING_KINDS: tuple[str, ...] = get_args(TrainingKind)
-KINDS: tuple[str, ...] = (*get_args(Kind), *TRAINING_KINDS)
+# Rows that ask as people do are made for training alone: dev and test rows stay what a person wrote.
+KINDS: tuple[str, ...] = (*get_args(Kind), *ASKING_KINDS)
 DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "definition-term")
 DEFINITION_WORDS = 9
 DEFINITION_CHARS = 60

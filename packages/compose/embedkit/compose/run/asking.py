@@ -25,12 +25,13 @@ from embedkit.compose.known.rows import (
 )
 from embedkit.compose.known.styles import split_by_style
 from embedkit.compose.known.training import Taught, description_rows, question_rows, taught_names, typo_rows
-from embedkit.compose.rows.drafts import TRAINING_KINDS, Draft, drafts_spool
+from embedkit.compose.rows.drafts import Draft, drafts_spool
 from embedkit.compose.rows.split import PARTS, Part
 from embedkit.compose.run.options import Settings
 from embedkit.compose.run.steps import InputRecords, NewRows, SplitRows
 from embedkit.console import say
 from embedkit.data.entries import Entry, Record, Reject, category
+from embedkit.data.records import ASKING_KINDS
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase
 from embedkit.ranking.near_duplicates import near_matches
@@ -170,7 +171,7 @@ def add_asking_rows(
         for item, part in placed
         if item.train or part != "train"
     )
-    kinds = [kind for kind in settings.kinds if kind in TRAINING_KINDS]
+    kinds = [kind for kind in settings.kinds if kind in ASKING_KINDS]
     rows.add((draft, "train") for draft in (taught.rows(plan, kinds, forms=options.forms) if kinds else ()))
     known = divide_known(
         own,

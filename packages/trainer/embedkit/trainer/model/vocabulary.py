@@ -31,7 +31,7 @@ from embedkit.models.readable import (
     unreadable_pieces,
     without_padding,
 )
-from embedkit.trainer.model.translations import OTHER_SCRIPT, meanings
+from embedkit.trainer.model.translations import OTHER_SCRIPT, everyday_translations, meanings
 from embedkit.trainer.rows.concepts import text_hash
 from embedkit.trainer.rows.sources import TrainingRows
 
@@ -131,7 +131,8 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted
 def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tuple[str, ...]:
     """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first.
 
-    With auto the syllables of KS X 1001 come along where Hangul cannot be read: questions will have them.
+    With auto everyday Korean words and the syllables of KS X 1001 come along where Hangul cannot be read: questions
+    will have them.
     """
     words = _unreadable_words(tokenizer, texts)
     letters = Counter[str]()
@@ -141,9 +142,13 @@ def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tu
     tokens = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
     tokens += _learnt_subwords(words, most)
     tokens = _unknown_tokens(tokenizer, tokens)[:most]
-    if wanted == "auto" and any(map(_HANGUL.match, tokens)):
-        tokens += _unknown_tokens(tokenizer, ks_x_1001_syllables())
+    if wanted == "auto" and _has_hangul(tokens):
+        tokens += _unknown_tokens(tokenizer, [*everyday_words("ko"), *ks_x_1001_syllables()])
     return tuple(dict.fromkeys(tokens))
+
+
+def _has_hangul(tokens: Iterable[str]) -> bool:
+    return any(map(_HANGUL.match, tokens))
 
 
 def _unreadable_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
@@ -186,6 +191,12 @@ def _unknown_tokens(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[str]:
         for token, one in zip(tokens, known, strict=True)
         if not one and tokenizer.token_to_id(token) is None
     ]
+
+
+def everyday_words(lang: str) -> list[str]:
+    """Words of a language that ship with their translations."""
+    texts = (text for text, _ in everyday_translations(lang))
+    return [text for text in texts if " " not in text and 1 < len(text) <= LONGEST_TOKEN]
 
 
 def ks_x_1001_syllables() -> list[str]:
@@ -253,7 +264,8 @@ def extend_vocabulary(model: SentenceTransformer, source: VocabularySource) -> N
             "the tokenizer cannot be extended: it gives new tokens numbers of its own",
             hint="set train.extend_vocabulary to off",
         )
-    known = meanings(_numbered(backend, source.translations()), start=start)
+    pairs = [*source.translations(), *(everyday_translations("ko") if _has_hangul(tokens) else ())]
+    known = meanings(_numbered(backend, pairs), start=start)
     for token, meaning in known.items():
         weights = torch.from_numpy(meaning.weights).to(rows.dtype)
         rows[token - start] = weights @ old.weight.detach()[torch.from_numpy(meaning.tokens)].to(rows.dtype)

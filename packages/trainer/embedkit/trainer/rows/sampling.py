@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import islice
+from functools import cache, partial
+from itertools import cycle, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,32 +118,67 @@ def _shuffled(rows: int, seed: int, lap: int) -> NDArray[np.int64]:
 class ConceptVisits:
     """The rows of an epoch when each concept is visited once: nine rows of a concept are one visit, not nine.
 
-    A concept's rows stand in a circle, shuffled, its languages spread evenly; a visit takes the next
-    `rows_per_visit` of them (None: all). So every row is trained on within `ceil(rows / rows_per_visit)` epochs, and
-    a batch of 256 rows holds 64 concepts.
+    A visit takes `rows_per_visit` rows of the concept (None: all), as many of each way of asking: by name, in
+    question forms, with a slip, by description. Each way's rows stand in a circle, shuffled, their languages spread
+    evenly, and every visit takes the next ones. So a batch of 256 rows holds 64 concepts.
     """
 
     def __init__(self, rows: Rows, *, rows_per_visit: int | None, seed: int) -> None:
         shuffled = epoch_order(len(rows), seed=seed, lap=0)
-        circles = _rows_by_concept(rows.concepts.row_concepts[shuffled])
-        self._circles = [_spread(shuffled[circle], rows.languages) for circle in circles]
+        most = rows_per_visit or len(rows)
+        self._concepts = [
+            _Ways(_circles(shuffled[places], rows), most)
+            for places in _rows_by_concept(rows.concepts.row_concepts[shuffled])
+        ]
         self._near = rows.near_concepts
-        self._most = rows_per_visit or len(rows)
         self._seed = seed
 
     def __len__(self) -> int:
         """How many rows an epoch has."""
-        return sum(min(len(circle), self._most) for circle in self._circles)
+        return sum(concept.rows for concept in self._concepts)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of an epoch as they follow one another; a batch is a stretch of them."""
-        concepts = _neighbourly(epoch_order(len(self._circles), seed=self._seed, lap=epoch), self._near)
-        return np.concatenate([self._visit(self._circles[concept], epoch) for concept in concepts])
+        concepts = _neighbourly(epoch_order(len(self._concepts), seed=self._seed, lap=epoch), self._near)
+        return np.concatenate([self._concepts[concept].visit(epoch) for concept in concepts])
 
-    def _visit(self, circle: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        if len(circle) <= self._most:
-            return circle
-        return circle[np.arange(epoch * self._most, (epoch + 1) * self._most) % len(circle)]
+
+class _Ways:
+    """A concept's rows, a circle for each way of asking, and how many of each a visit takes."""
+
+    def __init__(self, circles: Sequence[NDArray[np.int64]], most: int) -> None:
+        self._circles = circles
+        self._taken = _shares(tuple(map(len, circles)), most)
+        self.rows = int(self._taken[0].sum())
+
+    def visit(self, epoch: int) -> NDArray[np.int64]:
+        lap, phase = divmod(epoch, len(self._circles))
+        starts = lap * self._taken.sum(axis=0) + self._taken[:phase].sum(axis=0)
+        return np.concatenate(
+            [
+                circle[np.arange(start, start + count) % len(circle)]
+                for circle, start, count in zip(self._circles, starts, self._taken[phase], strict=True)
+            ]
+        )
+
+
+@cache
+def _shares(sizes: tuple[int, ...], most: int) -> NDArray[np.int64]:
+    """How many rows each way gives, none more than it has: one of each in turn; `(visits, ways)`.
+
+    The next visit begins with the next way, which matters where a visit takes fewer rows than there are ways.
+    """
+    taken = np.zeros((len(sizes), len(sizes)), dtype=np.int64)
+    for first, shares in enumerate(taken):
+        for way in cycle(np.roll(np.arange(len(sizes)), -first)):
+            if shares.sum() == min(most, sum(sizes)):
+                break
+            shares[way] += shares[way] < sizes[way]
+    return taken
+
+
+def _circles(rows: NDArray[np.int64], of: Rows) -> list[NDArray[np.int64]]:
+    return [_spread(rows[of.ways[rows] == way], of.languages) for way in np.unique(of.ways[rows])]
 
 
 def _spread(rows: NDArray[np.int64], languages: NDArray[np.int32]) -> NDArray[np.int64]:

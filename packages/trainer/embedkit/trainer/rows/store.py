@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.jsonl import is_blank
-from embedkit.data.records import ClassedPair, Labelled, Pair, Row, texts_of
+from embedkit.data.records import ASKING_KINDS, ClassedPair, Labelled, Pair, Row, texts_of
 from embedkit.data.shapes import RowFormat, Shape, read_typed
 from embedkit.errors import UserError
 from embedkit.files import STDIO, sha256_file
@@ -28,6 +28,7 @@ from embedkit.trainer.config import DataSection
 from embedkit.trainer.rows.concepts import ConceptIndex, near_concepts, text_hash
 from embedkit.trainer.rows.fit import MIN_LABELS, converted, converts_row_by_row, require_fit, trained_shape
 
+_WAYS = {kind: place for place, kind in enumerate(ASKING_KINDS, start=1)}
 _COUNTED = ("lang", "kind", "source", "license")
 
 
@@ -60,7 +61,8 @@ class Rows:
     """The rows of one file with their concepts (labelled sentences: their labels).
 
     `near_concepts[c]` are those that most of concept c's hard negatives come from, commonest first. `languages`
-    numbers each row's language, `(rows,)`. `labels` are the classes of labelled or classed rows, in the order of
+    numbers each row's language and `ways` how it asks: 0 by name, else by its place in `ASKING_KINDS` from 1, both
+    `(rows,)`. `labels` are the classes of labelled or classed rows, in the order of
     their numbers.
     """
 
@@ -69,6 +71,7 @@ class Rows:
     concepts: ConceptIndex
     near_concepts: Sequence[NDArray[np.int64]]
     languages: NDArray[np.int32]
+    ways: NDArray[np.int8]
     labels: tuple[str | int, ...]
     summary: RowSummary
 
@@ -116,6 +119,7 @@ class _Index:
         self.keys, self.texts = array("q"), array("q")
         self.negative_texts, self.negative_rows = array("q"), array("q")
         self.languages, self._numbers = array("i"), dict[str, int]()
+        self.ways = array("b")
         self.counts = {name: Counter[str]() for name in _COUNTED}
         self.labels: dict[str | int, int] = {}
         self.negatives = self.rows = 0
@@ -132,6 +136,7 @@ class _Index:
         if isinstance(row, Labelled | ClassedPair):
             self.labels[row.label] = self.labels.get(row.label, 0) + 1
         self.languages.append(self._numbers.setdefault(getattr(row, "lang", ""), len(self._numbers)))
+        self.ways.append(_WAYS.get(getattr(row, "kind", ""), 0))
         self.negatives += max(0, len(texts_of(slim)) - 2)
         self.rows += 1
         for name, counter in self.counts.items():
@@ -207,6 +212,7 @@ def _rows(store: RowStore, shape: Shape, index: _Index, *, path: str, dropped: M
         concepts=concepts,
         near_concepts=near,
         languages=np.frombuffer(index.languages, dtype=np.int32),
+        ways=np.frombuffer(index.ways, dtype=np.int8),
         labels=labels,
         summary=summary,
     )
