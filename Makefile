@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \ test-trackers test-clients
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \ test-trackers test-clients site test-notebooks release-check
 	test-clients test-exports clean
 	test-exports clean
 
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed-demo ## glossary pages to a better model, offline, with
 test: $(VENV)/.installed-test ## the tests, under ten minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/.installed-test ## lint, format and types
+check: $(VENV)/.installed-test site ## lint, format and types; the site and its links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,11 +41,21 @@ check: $(VENV)/.installed-test ## lint, format and types
 bench: $(VENV)/.installed-test ## one table per claim; takes long
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
+docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/dependencies.md, notebooks, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
 	$(BIN)/python scripts/build_docs.py
 	$(BIN)/python scripts/build_pages.py
 	$(BIN)/python scripts/layout_table.py
 	$(BIN)/python scripts/draw_guide.py
+	$(BIN)/python scripts/build_notebooks.py
+	$(BIN)/python scripts/list_dependencies.py
+
+.venv-site/.installed: scripts/site-requirements.txt
+	$(PYTHON) -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+site: .venv-site/.installed ## docs/ as a site in build/site, with search offline in English and Korean; its links are checked
+	.venv-site/bin/python scripts/build_site.py
 
 test-install: ## wheel, editable and torch-free installs in venvs of their own
 	PYTHON=$(PYTHON) bash scripts/test-install.sh
@@ -54,6 +64,24 @@ test-browser: $(VENV)/.installed-test ## the report and the page of ui in a real
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/axe axe-playwright-python==0.1.8
 	$(BIN)/python scripts/test_browser.py
 	$(BIN)/python scripts/test_ui.py
+test-browser: $(VENV)/.installed-demo site ## the report and the site's search in a real headless browser (needs chromium)
+	$(BIN)/python scripts/test_site.py
+
+# nbclient beside the packages of $(VENV), which stay as constraints.txt has them.
+.venv-notebooks/.installed: $(VENV)/.installed-test
+	$(PYTHON) -m venv .venv-notebooks
+	.venv-notebooks/bin/python -m pip install --quiet --disable-pip-version-check nbclient==0.11.0 ipykernel==7.4.0
+	packages=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	here=$$(.venv-notebooks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	echo "import site; site.addsitedir('$$packages')" >"$$here/embedkit-packages.pth"
+	@touch $@
+
+test-notebooks: .venv-notebooks/.installed ## the notebooks, executed with trainings of two steps
+	$(BIN)/python scripts/build_notebooks.py --check
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 .venv-notebooks/bin/python scripts/test_notebooks.py
+
+release-check: $(VENV)/.installed-test ## build, twine, licences, a clean install and the demo from the wheel in an empty folder (SHORT=1: no demo)
+	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python SHORT=$(SHORT) bash scripts/release-check.sh
 
 test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWiki (needs Debian's mediawiki and php-cli)
 	PYTHON=$(BIN)/python bash scripts/test-mediawiki.sh
@@ -80,4 +108,4 @@ test-exports: $(VENV)/.installed-test ## an export loaded by fastembed and trans
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/test-exports.sh
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-llm build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-llm .venv-site .venv-notebooks build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

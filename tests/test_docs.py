@@ -1,6 +1,7 @@
 """The documents are true: every README block runs, generated pages are current, translations fit their templates."""
 
 import ast
+import inspect
 import json
 import os
 import re
@@ -61,7 +62,9 @@ def test_every_readme_block_runs_in_order_in_an_empty_folder(tmp_path: Path, tin
         assert (folder / name).is_file(), name
 
 
-@pytest.mark.parametrize("script", ["build_docs.py", "build_pages.py", "layout_table.py"])
+@pytest.mark.parametrize(
+    "script", ["build_docs.py", "build_notebooks.py", "build_pages.py", "layout_table.py"]
+)
 def test_generated_files_are_current(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / script, "--check"], capture_output=True, text=True, check=False
@@ -173,7 +176,7 @@ def spoken() -> set[str]:
     for path in (ROOT / "packages").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
+                found |= {node.value, inspect.cleandoc(node.value)}
     for path in (ROOT / "packages").rglob("*.jinja"):
         page = path.read_text(encoding="utf-8")
         found |= {*re.findall(r'"([^"\n]+)"', page), *re.findall(r'\bt\("([^"\n]+)"', page)}

@@ -206,7 +206,7 @@ def test_the_pack_follows_the_language_and_the_encoding_is_said(run: Run, tmp_pa
     ("args", "message"),
     [
         (["--terms", "nope.txt"], "nope.txt: there is no such file"),
-        (["--pack", "electronic-ko"], "did you mean electronics-ko?"),
+        (["--pack", "electronic-ko"], "did you mean 'electronics-ko'?"),
         (["--test-split", "1"], "--test-split 1.0 is not a share"),
         (["--output", "-"], "add --test-split 0"),
         (["--terms", "-", "--acronyms", "-"], "cannot both be stdin"),

@@ -16,6 +16,7 @@ from embedkit.files import (
     atomic_folder,
     atomic_path,
     discard,
+    missing_file,
     read_bytes,
     refuse_existing,
     require_writable,
@@ -183,3 +184,21 @@ def test_a_folder_takes_the_place_of_the_old_one_only_when_it_is_whole(tmp_path:
     with atomic_folder(target) as folder:
         (folder / "b").write_text("3")
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "b"]
+
+
+def test_a_missing_file_is_told_in_one_line_with_the_name_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pairs.jsonl").touch()
+    (tmp_path / "glossary.csv").touch()
+    told = {
+        name: str(missing_file(name))
+        for name in ("glosary.csv", "pairs.json", "data/pair.jsonl", "x.csv", "no/y")
+    }
+    assert told["glosary.csv"] == "glosary.csv: there is no such file; did you mean 'glossary.csv'?"
+    assert told["pairs.json"] == "pairs.json: there is no such file; did you mean 'data/pairs.jsonl'?"
+    assert told["data/pair.jsonl"].endswith("did you mean 'data/pairs.jsonl'?")
+    assert told["x.csv"] == "x.csv: there is no such file\n  check the path"
+    assert told["no/y"] == "no/y: there is no such file\n  check the path"

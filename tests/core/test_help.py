@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from embedkit.text import width
 
 GROUP = typer.main.get_command(app)
 ENTRIES = {name: entry for group in GROUPS.values() for name, entry in group.items()}
-KOREAN = json.loads(
-    (Path(__file__).resolve().parents[2] / "data" / "messages" / "core.ko.json").read_text(encoding="utf-8")
-)
+MESSAGES = Path(__file__).resolve().parents[2] / "data" / "messages"
+KOREAN = json.loads((MESSAGES / "core.ko.json").read_text(encoding="utf-8"))
+CATALOGUE = KOREAN | json.loads((MESSAGES / "help.ko.json").read_text(encoding="utf-8"))
 
 
 def run(*words: str) -> str:
@@ -59,7 +60,29 @@ def test_help_of_a_command_has_korean_headings(monkeypatch: pytest.MonkeyPatch, 
     assert done.output.startswith("사용법: embedkit")
     assert "\n옵션:\n" in done.output
     assert "Usage:" not in done.output
-    assert KOREAN[ENTRIES[name].summary] in done.output
+    command = commands()[name]
+    assert CATALOGUE[command.help or ""] in " ".join(done.output.split())
+
+
+def commands() -> dict[str, typer.core.TyperCommand]:
+    """Every command and every command in it, by what a person types."""
+    found = {"": GROUP}
+    for name, command in GROUP.commands.items():  # type: ignore[attr-defined]
+        found[name] = command
+        found |= {f"{name} {inner}": one for inner, one in getattr(command, "commands", {}).items()}
+    return found
+
+
+def test_every_text_of_help_is_translated() -> None:
+    texts = {
+        f"{name} {parameter.opts[0]}": parameter.help  # type: ignore[attr-defined]
+        for name, command in commands().items()
+        for parameter in command.params
+        if getattr(parameter, "help", None)
+    }
+    texts |= {name: command.help for name, command in commands().items()}
+    missing = {place: text for place, text in texts.items() if text not in CATALOGUE}
+    assert missing == {}, "data/messages/help.ko.json"
 
 
 def command_names() -> list[str]:
@@ -69,6 +92,20 @@ def command_names() -> list[str]:
         for inner in getattr(command, "commands", ())
     ]
     return [*GROUP.commands, *nested]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_help_in_korean_fits_80_columns_and_leaves_no_english_text(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    english = run(*name.split(), "-h")
+    monkeypatch.setenv("EMBEDKIT_LANG", "ko")
+    text = run(*name.split(), "-h")
+    assert max(width(line) for line in text.splitlines() if re.search("[가-힣]", line)) <= 80
+    for word in ("Usage", "Options", "Commands", "Arguments", "[default", "[required"):
+        assert word not in text
+    monkeypatch.setenv("EMBEDKIT_LANG", "en")
+    assert run(*name.split(), "-h") == english
 
 
 @pytest.mark.parametrize("name", command_names())

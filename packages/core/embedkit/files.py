@@ -296,9 +296,28 @@ def open_bytes(path: Path | str, name: str = "") -> IO[bytes]:
     try:
         return Path(path).open("rb")
     except FileNotFoundError:
-        raise UserError("there is no such file", place=place, hint="check the path") from None
+        raise missing_file(path, name=place) from None
     except OSError as error:
         raise UserError("cannot be read ({reason})", place=place, reason=error.strerror) from error
+
+
+def missing_file(
+    path: Path | str, *, name: str = "", hint: str = "check the path", **fields: Any
+) -> UserError:
+    """The error for a file that is not there: one line with the name that was nearly meant, else with `hint`."""
+    from difflib import get_close_matches
+
+    place, wanted = name or str(path), Path(path)
+    there: dict[str, str] = {}
+    for folder in dict.fromkeys((wanted.parent, Path(), Path("data"))):
+        with suppress(OSError):
+            for found in sorted(folder.iterdir()):
+                there.setdefault(found.name, str(found))
+    # Names of files are alike by their endings alone.
+    near = get_close_matches(wanted.name, there, n=1, cutoff=0.81)
+    if near:
+        return UserError("there is no such file; did you mean {near!r}?", place=place, near=there[near[0]])
+    return UserError("there is no such file", place=place, hint=hint, **fields)
 
 
 def files_hash(paths: Sequence[Path]) -> str:

@@ -216,7 +216,8 @@ TYPER_WORDS = (
     "Show completion for the current shell, to copy it or customize the installation.",
     "Show this message and exit.",
 )
-HEADINGS = ("Usage:", "Options:", "Arguments:", "Commands:", "[default:", "[required]", TYPER_WORDS[2])
+HEADINGS = ("Usage:", "Options:", "Arguments:", "Commands:", "[OPTIONS]", TYPER_WORDS[2])
+EXTRAS = ("[default:", "[required]", "[env var:", "; default:")  # behind an option's text
 # The same for wrong use, the longer of two that begin alike first.
 USAGE_WORDS = (
     "No such option: {option} (Possible options: {near})",
@@ -347,20 +348,68 @@ def _add_examples(command, name: str) -> None:  # type: ignore[no-untyped-def]
 
 
 def _translate(command, name: str) -> None:  # type: ignore[no-untyped-def]
-    """In Korean a command's help begins with its Korean summary and has Korean headings."""
+    """In Korean a command's help, its options' texts and its headings are Korean."""
     entry = _ENTRIES.get(name)
     if language() != "ko" or "get_help" in vars(command):
         return
-    original, summary = command.get_help, tr(entry.summary) if entry and entry.summary else ""
+    original, english = command.get_help, command.help or ""
+    summary = tr(entry.summary) if entry and entry.summary else ""
 
     def get_help(ctx):  # type: ignore[no-untyped-def]
-        usage, _, rest = original(ctx).partition("\n\n")
-        text = f"{usage}\n\n  {summary}\n\n{rest}" if summary else f"{usage}\n\n{rest}"
+        ctx.formatter_class = _korean_formatter(type(ctx.make_formatter()))  # type: ignore[no-untyped-call]
+        korean = tr(english)
+        command.help = korean if korean != english else "\n\n".join(filter(None, (summary, english)))
+        text = original(ctx)
+        command.help = english
         for word in HEADINGS:
             text = text.replace(word, tr(word))
         return text
 
     command.get_help = get_help
+
+
+def _korean_formatter(base):  # type: ignore[no-untyped-def]
+    """Typer's formatter, with translated texts that are wrapped by columns: a Hangul syllable takes two."""
+
+    class KoreanFormatter(base):  # type: ignore[misc, valid-type]
+        def write_dl(self, rows, col_max=30, col_spacing=2):  # type: ignore[no-untyped-def]
+            first = min(max((len(name) for name, _ in rows), default=0), col_max) + col_spacing
+            columns = max(self.width - first - 2, 10)
+            wrapped = [(name, _in_lines(_option_text(text), columns)) for name, text in rows]
+            super().write_dl(wrapped, col_max, col_spacing)
+
+        def write_text(self, text):  # type: ignore[no-untyped-def]
+            columns = self.width - self.current_indent
+            super().write_text("\n\n".join(_in_lines(part, columns) for part in text.split("\n\n")))
+
+    return KoreanFormatter
+
+
+def _option_text(text: str) -> str:
+    """An option's text translated, with Typer's `[default: 5]` behind it."""
+    plain, sign, extra = text.rpartition("  [")
+    if not sign:
+        return tr(text)
+    extra = sign + extra
+    for word in EXTRAS:
+        extra = extra.replace(word, tr(word))
+    return tr(plain) + extra
+
+
+def _in_lines(text: str, columns: int) -> str:
+    """A paragraph that Typer leaves as it is, no line wider than `columns` unless one word is."""
+    if text.startswith("\b"):
+        return text
+    from embedkit.text import width
+
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) > columns and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\b\n" + "\n".join(lines)
 
 
 def meant_value(message: str) -> str | None:

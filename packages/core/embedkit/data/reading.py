@@ -42,7 +42,7 @@ from embedkit.data.table.opening import JSON_SUFFIXES as JSON_SUFFIXES
 from embedkit.data.table.opening import OpenTable, json_of, opened
 from embedkit.data.tables import DELIMITERS, Cells, Dialect, Line, sniff, split
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, missing_file
 from embedkit.messages import tr
 from embedkit.shipped_data import data_path
 
@@ -74,7 +74,7 @@ def locate(name: str) -> Path | str:
     if tried[0].exists():
         raise UserError("is a pipe or a device", place=name, hint="pipe it in: - is standard input")
     if tried[0].is_absolute():
-        raise UserError("there is no such file", place=name, hint="check the path")
+        raise missing_file(name)
     raise UserError(
         "there is no such file",
         place=name,

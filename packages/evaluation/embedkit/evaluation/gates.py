@@ -10,6 +10,7 @@ from embedkit.evaluation.records import Gate, MetricResult
 from embedkit.ranking.metrics import METRICS
 
 Bound = tuple[str, float]  # a metric and the least value it may have
+_SHOWN = 8  # metrics in a message
 _SHORT = {"map": "map@100", "mrr": "mrr@10", "ndcg": "ndcg@10", "spearman": "spearman_cosine"}
 
 
@@ -30,7 +31,8 @@ def _bound(text: str, names: Sequence[str], option: str) -> Bound:
             option=option,
             text=text,
             first=names[0],
-            names=", ".join(names),
+            names=", ".join([*names[:_SHOWN], *("…" for _ in names[_SHOWN : _SHOWN + 1])]),
+            there=[f"{each}{sign}{number}" for each in names] if sign else (),
         )
     try:
         least = float(number)

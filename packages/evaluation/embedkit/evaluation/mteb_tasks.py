@@ -21,7 +21,7 @@ from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
 from embedkit.evaluation.plan import DEFAULT_OUTPUT, find_baseline
 from embedkit.extras import require
-from embedkit.files import require_writable
+from embedkit.files import missing_file, require_writable
 from embedkit.messages import tr
 from embedkit.models.quiet import quiet_libraries
 from embedkit.models.resolve import (
@@ -136,7 +136,7 @@ def _tasks(name: str, mteb: Any) -> Iterator[Any]:
 def _classes(file: Path, mteb: Any) -> dict[str, Any]:
     """The task classes that a file defines itself and that carry metadata."""
     if not file.is_file():
-        raise UserError("there is no such file", place=str(file), hint="check the path")
+        raise missing_file(file)
     spec = importlib.util.spec_from_file_location(f"embedkit_mteb_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise UserError("cannot be loaded as Python", place=str(file))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from embedkit.console import say
@@ -103,6 +104,8 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     Raises:
         UserError: a file or model is missing or bad, or a bound is.
     """
+    floor = parse_bounds(options.floor, names=KNOWN_METRICS, option="--floor") or DEFAULT_FLOOR
+    parse_bounds(options.fail_under, names=list(dict.fromkeys(chain(*TASK_METRICS.values()))))
     source = resolve_model(options.model, final=False)
     run = run_of(source)
     _refuse_final(run)
@@ -125,7 +128,7 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
         similarity=similarity,
         output=output,
         bounds=bounds,
-        floor=parse_bounds(options.floor, names=KNOWN_METRICS, option="--floor") or DEFAULT_FLOOR,
+        floor=floor,
         known=_read_known(test_file, options, run) if options.known or isinstance(tests, TestSet) else None,
         compared=baseline is not None,
     )

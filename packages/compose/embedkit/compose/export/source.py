@@ -30,7 +30,7 @@ from embedkit.data.jsonl import BadLineError, read_objects
 from embedkit.data.records import DEFAULT_PATHS, Pair, split_path
 from embedkit.data.shapes import pair_from_object
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, missing_file
 from embedkit.text import hash64
 
 PAIRS, LLAMAINDEX, BEIR, HUGGINGFACE = "pairs", "llamaindex", "beir", "huggingface"
@@ -90,7 +90,7 @@ def _source(name: str, form: str) -> ConvertSource:
     if name == STDIO and form not in FOLDERS:
         return ConvertSource(name)
     if not path.exists():
-        raise UserError("there is no such file", place=name, hint="check the path")
+        raise missing_file(name)
     if path.is_dir() != (form in FOLDERS):
         problem = "is a folder, not a file" if path.is_dir() else "is a file, not a folder"
         hint = "--from {form} reads a file" if path.is_dir() else "--from {form} reads a folder"

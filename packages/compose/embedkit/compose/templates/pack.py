@@ -59,13 +59,10 @@ def find_pack(name: str) -> Path:
         return Path(name)
     if name in shipped_packs():
         return data_path(FOLDER) / f"{name}.toml"
-    near = get_close_matches(name, shipped_packs(), n=1)
-    hint = tr("did you mean {near}? ", near=near[0]) if near else ""
     raise UserError(
         "no pack {name!r} ships and there is no such file",
-        hint="{guess}packs: {packs}, or the path of a TOML or YAML file",
+        hint="packs: {packs}, or the path of a TOML or YAML file",
         name=name,
-        guess=hint,
         packs=", ".join(shipped_packs()),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from embedkit.console import say
 from embedkit.data.records import DEFAULT_PATHS, split_path
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, missing_file
 from embedkit.trainer.config import DataSection, RunConfig
 
 # Where embedkit's forerunner kept its rows: such a path is read as one below data/.
@@ -22,9 +22,7 @@ def find_pairs(section: DataSection) -> str:
             return section.pairs_path
         if moved := _where_it_lies_now(section.pairs_path):
             return moved
-        raise UserError(
-            "there is no such file", place=section.pairs_path, hint="check data.pairs_path in the config"
-        )
+        raise missing_file(section.pairs_path, hint="check data.pairs_path in the config")
     for path in DEFAULT_PATHS:
         if path.is_file():
             return str(path)
@@ -42,11 +40,7 @@ def find_dev(section: DataSection, pairs_path: str | None) -> str | None:
         return None
     if section.dev_path is not None:
         if not Path(section.dev_path).is_file():
-            raise UserError(
-                "there is no such file",
-                place=section.dev_path,
-                hint="check data.dev_path, or set data.use_dev to false",
-            )
+            raise missing_file(section.dev_path, hint="check data.dev_path, or set data.use_dev to false")
         return section.dev_path
     if pairs_path is None or pairs_path == STDIO:
         return None
@@ -79,10 +73,5 @@ def find_sources(config: RunConfig) -> list[tuple[str, str, float]]:
         return [(find_pairs(config.data), config.loss.name, 1.0)]
     for number, source in enumerate(config.data.sources):
         if not Path(source.path).is_file():
-            raise UserError(
-                "there is no such file",
-                place=source.path,
-                hint="check data.sources[{number}].path",
-                number=number,
-            )
+            raise missing_file(source.path, hint="check data.sources[{number}].path", number=number)
     return [(source.path, (source.loss or config.loss).name, source.weight) for source in config.data.sources]
