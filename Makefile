@@ -7,9 +7,8 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \ test-trackers test-clients site test-notebooks release-check
-	test-clients test-exports clean
-	test-exports clean
+.PHONY: help demo test check bench docs site test-install test-browser test-notebooks test-mediawiki test-llm test-azure \
+	test-containers test-mlflow test-trackers test-clients test-exports release-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,7 +40,7 @@ check: $(VENV)/.installed-test site ## lint, format and types; the site and its 
 bench: $(VENV)/.installed-test ## one table per claim; takes long
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
-docs: $(VENV)/.installed-test ## regenerate docs/cli.md, docs/dependencies.md, notebooks, docs/configuration.md, the layout table, the figures of the guide, the JSON Schemas and data/pages
+docs: $(VENV)/.installed-test ## regenerate what scripts write: references, schemas, layout table, figures, notebooks, dependencies, data/pages
 	$(BIN)/python scripts/build_docs.py
 	$(BIN)/python scripts/build_pages.py
 	$(BIN)/python scripts/layout_table.py
@@ -60,11 +59,10 @@ site: .venv-site/.installed ## docs/ as a site in build/site, with search offlin
 test-install: ## wheel, editable and torch-free installs in venvs of their own
 	PYTHON=$(PYTHON) bash scripts/test-install.sh
 
-test-browser: $(VENV)/.installed-test ## the report and the page of ui in a real headless browser, with axe (needs chromium)
+test-browser: $(VENV)/.installed-test site ## report, page of ui and the site's search in a real headless browser, with axe (needs chromium)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/axe axe-playwright-python==0.1.8
 	$(BIN)/python scripts/test_browser.py
 	$(BIN)/python scripts/test_ui.py
-test-browser: $(VENV)/.installed-demo site ## the report and the site's search in a real headless browser (needs chromium)
 	$(BIN)/python scripts/test_site.py
 
 # nbclient beside the packages of $(VENV), which stay as constraints.txt has them.
