@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow test-clients test-exports \ clean
+.PHONY: help demo test check bench docs test-install test-browser test-mediawiki test-llm test-azure test-containers test-mlflow \
 	test-clients test-exports clean
 
 help: ## list the targets
@@ -57,6 +57,7 @@ test-mediawiki: $(VENV)/.installed-test ## the crawler against the real MediaWik
 
 test-llm: $(VENV)/.installed-test ## ask with a real language model on loopback (needs a C++ compiler; takes an hour)
 	PYTHON=$(PYTHON) BIN_PYTHON=$(BIN)/python bash scripts/test-llm.sh
+
 test-azure: $(VENV)/.installed-test ## the folder of deploy azure against Azure's own loaders and inference server
 	PYTHON=$(PYTHON) VENV=$(abspath $(VENV)) bash scripts/test-azure.sh
 

@@ -30,7 +30,8 @@ from embedkit.data.records import Pair
 from embedkit.data.shapes import read_pairs
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.entries import EntryIndex, fused, meaning, words
+from embedkit.ranking.entries import EntryIndex, combine, meaning, words
+from embedkit.ranking.hybrid.shares import shares_of
 from embedkit.shipped_data import data_path
 from embedkit.text import fold, hash64
 
@@ -146,7 +147,11 @@ def scores(model: str, asked: Sequence[Pair], tables: Sequence[Path]) -> dict[st
     index, encoder = EntryIndex(entries), Encoder(resolve_model(model, final=False))
     queries = [pair.anchor for pair in asked]
     near, by_words = meaning(index, encoder, queries), words(index, queries)
-    ranked = {"meaning": near.nearest, "search": fused(near, by_words), "words": by_words}
+    ranked = {
+        "meaning": near.nearest,
+        "search": combine(near, by_words, shares_of(encoder.source).shares(queries)),
+        "words": by_words,
+    }
     definitions = [fold(entry.definition) for entry in entries]
     found: dict[str, float] = {}
     for ranker, scored in ranked.items():

@@ -139,7 +139,7 @@ def vera(folder: Path) -> Iterator[Row]:
 
 
 def foldoc(folder: Path) -> Iterator[Row]:
-    """The Free On-line Dictionary of Computing, an entry a text: its first 60 words, without fields, links and dates."""
+    """The Free On-line Dictionary of Computing, each text once: its first 60 words, no links or dates."""
     seen = set[str]()
     for term, body in dictd(folder, "foldoc"):
         text = "\n".join(line for line in body.splitlines() if line.startswith(" "))  # others are more names

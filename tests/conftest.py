@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,38 @@ def tiny_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("tiny") / "model"
     SentenceTransformer(str(tiny_encoder), device="cpu").save_pretrained(str(folder), create_model_card=False)
     return folder
+
+
+BuildCrossEncoder = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def build_cross_encoder(tiny_encoder: Path) -> BuildCrossEncoder:
+    """Saves the tiny encoder with a head that scores pairs; random weights, always the same."""
+    pytest.importorskip("sentence_transformers", reason="the cross-encoder needs the extra train")
+
+    def build(folder: Path, *, labels: int = 1) -> Path:
+        import torch
+        from tokenizers.processors import TemplateProcessing
+        from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            model = BertForSequenceClassification(BertConfig.from_pretrained(tiny_encoder, num_labels=labels))
+            model.classifier.weight.data *= 20
+        model.save_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
+        ends = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+        )
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(build_cross_encoder: BuildCrossEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny cross-encoder."""
+    return build_cross_encoder(tmp_path_factory.mktemp("cross") / "encoder")

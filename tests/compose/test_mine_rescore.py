@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +11,13 @@ import pytest
 
 from embedkit.compose import ComposeOptions, compose
 from embedkit.compose.mine.candidates.base import NO_INDICES, Bar, Candidates, Question
-from embedkit.compose.mine.candidates.cross_encoder import DEPTH, Rescorer, RescoringMiner, find_cross_encoder
+from embedkit.compose.mine.candidates.cross_encoder import DEPTH, Rescorer, RescoringMiner
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.errors import UserError
+from embedkit.models.cross_encoder import find_cross_encoder
 from embedkit.models.resolve import weights_hash
 
 from .conftest import Run, made_glossary, rows_of
-
-
-def build_cross_encoder(encoder: Path, folder: Path, *, labels: int = 1) -> Path:
-    """Save the tiny encoder with a head that scores pairs; random weights, always the same."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        model = BertForSequenceClassification(BertConfig.from_pretrained(encoder, num_labels=labels))
-        model.classifier.weight.data *= 20
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(encoder).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def cross_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("sentence_transformers", reason="the cross-encoder needs the extra train")
-    return build_cross_encoder(tiny_encoder, tmp_path_factory.mktemp("cross") / "encoder")
 
 
 def own_scores(folder: Path, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -144,8 +125,10 @@ def test_an_embedding_model_is_no_cross_encoder(run: Run, tmp_path: Path, tiny_m
     assert not (tmp_path / "data").exists()
 
 
-def test_a_model_of_three_classes_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
-    folder = build_cross_encoder(tiny_encoder, tmp_path / "three", labels=3)
+def test_a_model_of_three_classes_is_refused(
+    build_cross_encoder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = build_cross_encoder(tmp_path / "three", labels=3)
     with pytest.raises(UserError, match="gives 3 scores a pair"):
         Rescorer(find_cross_encoder(str(folder))).scores([("a", "b")])
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from embedkit.data.entries import Alias, Entry
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.entries import EntryIndex, fused, meaning, scored, words
+from embedkit.ranking.entries import EntryIndex, combine, meaning, scored, words
+from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
 from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex, name_ngrams
 
 ENTRIES = (
@@ -113,7 +114,8 @@ def test_the_rankers_agree_with_their_parts(tiny_model: Path) -> None:
     encoder, index = Encoder(resolve_model(str(tiny_model))), EntryIndex(ENTRIES)
     queries = ["capacitor", "전력을 조절", "number"]
     near, by_words = meaning(index, encoder, queries), words(index, queries)
-    expected = {"dense": near.nearest, "lexical": by_words, "hybrid": fused(near, by_words)}
+    both = combine(near, by_words, np.full(3, DEFAULT_SHARE, dtype=np.float32))
+    expected = {"dense": near.nearest, "lexical": by_words, "hybrid": both, "auto": both}
     for ranker, scores in expected.items():
         found = np.array(list(scored(index, encoder, queries, ranker=ranker)))  # type: ignore[arg-type]
         assert np.allclose(found, scores, atol=1e-6)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embedkit.models.readable import encode_whole, read, unreadable_share
+from embedkit.models.readable import encode_whole, read, unreadable_share, warn_if_unreadable
 from embedkit.models.resolve import ModelSource, resolve_model
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -69,6 +69,21 @@ def test_padding_and_truncation_that_were_saved_do_not_count(byte_level: object,
     assert unreadable_share(source, ["바나나"]) == 1
     assert [len(encoding) for encoding in encode_whole(copy, ["바나나", "ab"])] == [9, 2]
     assert copy.padding is not None
+
+
+def test_it_is_said_in_one_line_with_what_to_do(
+    byte_level: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "encoder").mkdir()  # where models of other modules keep it
+    byte_level.save(str(tmp_path / "encoder" / "tokenizer.json"))  # type: ignore[attr-defined]
+    source = ModelSource(requested="plain", path=str(tmp_path), origin="folder")
+    warn_if_unreadable(source, [ENGLISH])
+    assert not capsys.readouterr().err
+    warn_if_unreadable(source, [KOREAN])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "plain cannot read this text: 93 %" in line
+    assert "train.extend_vocabulary" in line
+    assert "multilingual" in line
 
 
 def test_what_a_reader_means_by_a_letter_is_no_fault(minilm: object) -> None:

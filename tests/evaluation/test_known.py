@@ -16,7 +16,6 @@ from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manife
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.evaluation.evaluate import evaluate
 from embedkit.evaluation.known.decision import decide, is_worse
-from embedkit.evaluation.known.questions import NO_ENTRY, known_files, read_known_set
 from embedkit.evaluation.plan import EvaluateOptions
 from embedkit.evaluation.records import (
     Evaluation,
@@ -33,6 +32,8 @@ from embedkit.evaluation.report.page import render_page
 from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
 from embedkit.evaluation.report.terminal import evaluation_lines
 from embedkit.evaluation.report.verdict import evaluation_sentence
+from embedkit.ranking.hybrid.questions import NO_ENTRY, known_files, read_known_set
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, write_shares
 
 CONCEPTS = 24
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -170,6 +171,24 @@ def test_known_questions_are_ranked_and_written(run: Path, capsys: pytest.Captur
     assert "none is a person's" in printed.out
     assert "leak check, known questions: of 64 test rows, 0 are identical" in printed.err
     assert "64 questions for known terms over 48 entries (g.csv)" in printed.err
+
+
+def test_every_ranker_has_a_row_and_what_was_learnt_is_said(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learnt = LanguageShare(lang="ko", share=0, hybrid=0.35, definitions=0, questions=60, recall=(1, 1, 0))
+    write_shares(run / "ranker.json", LearntShares((learnt,)))
+    result = evaluate(EvaluateOptions(model=str(run), resamples=100))
+    assert result.known is not None
+    assert result.known.rankers == (learnt,)
+    assert read_evaluation(run / "metrics.json") == result
+    lines = capsys.readouterr().out.splitlines()
+    assert "  search in ko: lexical, 0 % meaning, learnt on 60 dev questions" in lines
+    start = lines.index("recall@1 of the same search by ranker:")
+    rows = {name: values for name, *values in map(str.split, lines[start + 1 : start + 6])}
+    assert rows["--ranker"] == ["all", "en", "ko"]
+    assert rows["auto"][2] == rows["lexical"][2]
+    assert len(rows) == 5
 
 
 def test_the_ranks_are_those_of_search(run: Path) -> None:

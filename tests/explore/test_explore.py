@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,6 +289,17 @@ def test_several_answers_are_ranked_and_written_as_json_lines(tiny_model: Path) 
     rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["rank"] for row in rows] == [1, 2, 1, 2]
     assert rows[0]["score"] >= rows[1]["score"]
+
+
+@pytest.mark.parametrize("ranker", ["auto", "hybrid", "dense", "lexical"])
+def test_answers_are_ranked_by_words_and_meaning(tiny_model: Path, ranker: Any) -> None:
+    Path("q.txt").write_text("전압이 무엇입니까\n", encoding="utf-8")
+    answers = "answer\n전압이 무엇인지는 이렇습니다\n전혀 다른 이야기\n"
+    Path("a.csv").write_text(answers, encoding="utf-8")
+    options = FaqOptions(questions="q.txt", answers=Path("a.csv"), model=str(tiny_model), ranker=ranker)
+    (match,) = faq(options).matches
+    assert match.answer_line == 1
+    assert 0 < match.score < 1
 
 
 def test_a_column_that_is_missing_is_named(tiny_model: Path) -> None:

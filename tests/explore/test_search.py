@@ -14,6 +14,7 @@ from embedkit.data.manifest import Manifest, hashes, manifest_path, write_manife
 from embedkit.errors import UserError
 from embedkit.explore.search import SearchOptions, SearchResult
 from embedkit.explore.search import search as search_all
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, write_shares
 from embedkit.text import width
 
 ENTRIES = (
@@ -52,6 +53,28 @@ def test_the_nearest_entry_comes_first(tiny_model: Path, query: str, term: str) 
     assert result.hits[0].score >= result.hits[1].score
 
 
+def test_a_cross_encoder_orders_the_first_entries_anew(tiny_model: Path, cross_encoder: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    asked = {"model": str(tiny_model), "corpus": Path("g.csv"), "cross_encoder": str(cross_encoder)}
+    result = search("잡음 noise", **asked)
+    texts = [f"{entry.term}: {entry.definition}" for entry in ENTRIES]
+    pairs = [("잡음 noise", text) for text in texts]
+    wanted = CrossEncoder(str(cross_encoder), device="cpu").predict(pairs, show_progress_bar=False)
+    assert {hit.term: hit.score for hit in result.hits} == pytest.approx(
+        {entry.term: float(score) for entry, score in zip(ENTRIES, wanted, strict=True)}, abs=1e-5
+    )
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    plain = search("잡음 noise", model=str(tiny_model), corpus=Path("g.csv"))
+    (only,) = search("잡음 noise", **asked, candidates=1, top_k=1).hits
+    assert only.term == plain.hits[0].term
+
+
+def test_an_embedding_model_orders_nothing_anew(tiny_model: Path) -> None:
+    with pytest.raises(UserError, match="is not a cross-encoder"):
+        search("a", model=str(tiny_model), corpus=Path("g.csv"), cross_encoder=str(tiny_model))
+
+
 def test_an_entry_is_found_by_any_of_its_names(tiny_model: Path) -> None:
     named = Entry(term="noise", definition="zzzz qqqq xxxx", aliases=(Alias("잡음", "translation", "ko"),))
     write_glossary("g.csv", [*ENTRIES[:2], named])
@@ -86,10 +109,26 @@ def test_lines_fit_the_terminal(
     assert line.endswith("…")
 
 
+def test_a_run_ranks_as_its_dev_questions_taught(tiny_model: Path) -> None:
+    Path("pairs.jsonl").write_text('{"anchor": "PWM", "positive": "pulse width modulation"}\n')
+    run = _run(tiny_model, "pairs.jsonl")
+    learnt = LanguageShare(lang="ko", share=0, hybrid=0.5, definitions=0, questions=60, recall=(1, 1, 0))
+    write_shares(Path(run) / "ranker.json", LearntShares((learnt,)))
+
+    def found(query: str, **options: Any) -> tuple[str, float]:
+        result = search(query, model=run, corpus=Path("g.csv"), **options)
+        return result.ranker, result.meaning
+
+    assert found("펄스 폭") == ("lexical", 0)
+    assert found("펄스 폭", ranker="hybrid") == ("hybrid", 0.5)
+    assert found("pulse width") == ("hybrid", 0.225)
+    assert found("펄스 폭", ranker="dense") == ("dense", 1)
+
+
 def test_json_is_one_object(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search("PWM", model=str(tiny_model), corpus=Path("g.csv"), as_json=True)
     value = json.loads(capsys.readouterr().out)
-    assert set(value) == {"query", "model", "ranker", "corpus", "entries", "hits"}
+    assert set(value) == {"query", "model", "ranker", "meaning", "corpus", "entries", "hits"}
 
 
 def test_a_run_remembers_the_glossary_its_pairs_came_from(tiny_model: Path) -> None:

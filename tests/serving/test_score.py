@@ -15,6 +15,7 @@ import pytest
 from embedkit.errors import UserError
 from embedkit.serving import ExportOptions, export
 from embedkit.serving.score import ExportScorer, Limits, RequestError, load, parse_request
+from embedkit.serving.score.tokens import TokenizedText
 
 TEXTS = ["PWM", "a diode lets current pass one way", "펄스 폭 변조", "", "다이오드 " * 100]
 
@@ -141,3 +142,11 @@ def test_it_needs_neither_torch_nor_a_web_framework() -> None:
     code = f"import sys, embedkit.serving.score; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_text_without_tokens_is_one_pad_token(scorer: ExportScorer) -> None:
+    tokenizer = scorer._tokenizer
+    nothing = TokenizedText([], [], cut=False)
+    (group,) = tokenizer.groups([nothing, nothing], size=2, overhead=1)
+    assert group.arrays["input_ids"].shape == group.arrays["attention_mask"].shape == (2, 1)
+    assert group.arrays["attention_mask"].all()

@@ -234,7 +234,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rich(tiny_model: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def rich(
+    tiny_model: Path, corpus: Path, cross_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """A service with everything on: two names, a corpus, token arrays, CORS, a log, short time-outs."""
     log = tmp_path_factory.mktemp("log") / "access.jsonl"
     more = (
@@ -247,6 +249,7 @@ def rich(tiny_model: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactor
         "--max-characters",
         "9000",
     )
+    more += ("--cross-encoder", str(cross_encoder))
     names = ("--name", "mine", "--name", "text-embedding-3-small", "--max-connections", "30")
     with served(tiny_model, "--corpus", str(corpus), *names, *more, "--access-log", str(log)) as running:
         running.log = log
@@ -358,7 +361,7 @@ def test_the_log_has_sizes_and_no_texts(rich: Service) -> None:
     assert "secret" not in rich.log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("ranker", ["hybrid", "lexical", "dense"])
+@pytest.mark.parametrize("ranker", ["auto", "hybrid", "lexical", "dense"])
 def test_search_is_that_of_the_command(ranker: str, rich: Service, corpus: Path, tiny_model: Path) -> None:
     options = SearchOptions(query="펄스 폭 변조", model=str(tiny_model), corpus=corpus, ranker=ranker)
     wanted = search(options)[0].hits
@@ -377,6 +380,7 @@ def test_search_is_that_of_the_command(ranker: str, rich: Service, corpus: Path,
         ({"query": ["a"] * 65}, "at most 64"),
         ({"query": "a", "ranker": "best"}, "ranker is 'best'"),
         ({"query": "a", "top_k": True}, "top_k is not a whole number"),
+        ({"query": "a", "rerank": 1}, "rerank is neither true nor false"),
     ],
 )
 def test_a_search_that_is_wrong_says_where(body: Any, message: str, rich: Service) -> None:
@@ -440,6 +444,55 @@ def test_clients_of_other_servers_are_answered_in_their_form(rich: Service) -> N
     assert names[0]["name"] == "mine:latest"
 
 
+def test_texts_are_ranked_in_the_form_of_text_embeddings_inference(
+    rich: Service, cross_encoder: Path
+) -> None:
+    from sentence_transformers import CrossEncoder
+    from torch.nn import Identity
+
+    texts = ["diode lets current pass", "", "펄스 폭 변조", "noise " * 80, "diode lets current pass"]
+    model = CrossEncoder(str(cross_encoder), device="cpu")
+    pairs = [("what is PWM?", text) for text in texts]
+    for raw, activation in ((False, None), (True, Identity())):
+        wanted = model.predict(pairs, activation_fn=activation, show_progress_bar=False)
+        body = {"query": "what is PWM?", "texts": texts, "raw_scores": raw, "return_text": raw}
+        ranks = post(rich, "/rerank", body).json()
+        assert [set(rank) for rank in ranks] == [{"index", "score", *(["text"] if raw else [])}] * 5
+        np.testing.assert_allclose(
+            [rank["score"] for rank in sorted(ranks, key=lambda rank: rank["index"])], wanted, atol=1e-5
+        )
+        assert [rank["score"] for rank in ranks] == sorted((rank["score"] for rank in ranks), reverse=True)
+        assert all(rank["text"] == texts[rank["index"]] for rank in ranks if raw)
+    body = {"query": "what is PWM?", "documents": texts, "top_n": 2, "return_documents": True}
+    answer = post(rich, "/v1/rerank", body).json()
+    assert [(each["index"], each["document"]["text"]) for each in answer["results"]] == [
+        (rank["index"], rank["text"]) for rank in ranks[:2]
+    ]
+    assert answer["usage"]["total_tokens"] > 40
+
+
+def test_a_search_is_ordered_anew_by_the_cross_encoder(rich: Service, cross_encoder: Path) -> None:
+    body = {"query": ["one way", "펄스"], "ranker": "lexical", "top_k": 2}
+    plain, anew = (post(rich, "/v1/search", body | {"rerank": rerank}).json() for rerank in (False, True))
+    assert (plain["cross_encoder"], anew["cross_encoder"]) == (None, "encoder")
+    for query, row, other in zip(body["query"], anew["data"], plain["data"], strict=True):
+        texts = [f"{hit['term']}: {hit['text']}" for hit in row["hits"]]
+        ranks = post(rich, "/rerank", {"query": query, "texts": texts}).json()
+        assert [rank["index"] for rank in ranks] == [0, 1]
+        np.testing.assert_allclose(
+            [hit["score"] for hit in row["hits"]], [rank["score"] for rank in ranks], atol=1e-5
+        )
+        first = post(rich, "/v1/search", body | {"query": query, "rerank": True, "candidates": 1, "top_k": 1})
+        assert first.json()["data"][0]["hits"][0]["term"] == other["hits"][0]["term"]
+
+
+def test_without_a_cross_encoder_nothing_is_ranked(service: Service, corpus: Path) -> None:
+    for path, body in (("/rerank", {"query": "a", "texts": ["b"]}), ("/v1/rerank", {})):
+        answer = post(service, path, body)
+        assert (answer.status_code, "--cross-encoder" in answer.text) == (501, True)
+    assert "/rerank" not in requests.get(f"{service.url}/openapi.json", timeout=10).json()["paths"]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "error"),
     [
@@ -448,7 +501,17 @@ def test_clients_of_other_servers_are_answered_in_their_form(rich: Service) -> N
         ("/embed", {"inputs": "가 " * 80, "truncate": False}, 413, "truncate is false"),
         ("/embed", {"inputs": "a", "prompt_name": "x"}, 422, "prompt_name is 'x'"),
         ("/embed_all", {"inputs": "a"}, 501, "vectors of single tokens"),
-        ("/rerank", {"query": "a", "texts": ["b"]}, 501, "a cross-encoder"),
+        ("/rerank", {"query": "a", "texts": []}, 422, "texts is an empty list"),
+        ("/rerank", {"query": "a", "texts": "b"}, 422, "texts is not a list"),
+        ("/rerank", {"query": "a", "texts": ["b", 1]}, 422, "texts[1] is not a text"),
+        ("/rerank", {"query": "a", "texts": ["b" * 9001]}, 422, "at most 9,000"),
+        ("/rerank", {"query": "a", "texts": ["b"] * 2049}, 422, "at most 2,048"),
+        ("/rerank", {"query": ["a"], "texts": ["b"]}, 422, "query is not one text"),
+        ("/rerank", {"texts": ["b"]}, 422, "query is missing"),
+        ("/rerank", {"query": "a", "texts": ["b"], "raw_scores": "yes"}, 422, "raw_scores is neither"),
+        ("/rerank", {"query": "a", "texts": ["b " * 80], "truncate": False}, 413, "truncate is false"),
+        ("/v1/rerank", {"query": "a", "documents": [{"title": "b"}]}, 400, "documents[0] is not a text"),
+        ("/v1/rerank", {"query": "a", "documents": ["b"], "model": "gpt"}, 404, "'gpt' is not served"),
         ("/similarity", {"inputs": "a"}, 422, "not a JSON object"),
         ("/api/embed", {"input": "a"}, 400, "model is missing"),
         ("/api/embed", {"input": "a", "model": "llama3"}, 404, "'llama3' is not served here"),

@@ -143,7 +143,8 @@ def test_a_setting_that_the_loss_ignores_is_told_with_the_losses_that_have_it(
     foreign = sorted({field for kind in registry.SECTIONS.values() for field in kind.model_fields} - own)
     needed = {"guide_model": "m"} if "guide_model" in own else {}
     loss = {"name": name, **needed, **dict.fromkeys(foreign, 1)}
-    (workplace / "cfg.json").write_text(json.dumps({"loss": loss}, indent=1))
+    model = {"model": registry.LOSSES[name].model}
+    (workplace / "cfg.json").write_text(json.dumps({"loss": loss, "train": model}, indent=1))
     told = problems(Path("cfg.json"))
     assert len(told) == len(foreign)
     for number, key in enumerate(foreign, start=4 + len(needed)):
@@ -250,7 +251,8 @@ def test_a_setting_of_a_loss_that_no_source_has_is_told() -> None:
 def test_a_written_config_is_read_back_as_it_was() -> None:
     for name in registry.LOSSES:
         needed = {"guide_model": "m"} if "gist" in name else {}
-        config = RunConfig.model_validate({"loss": {"name": name, **needed}})
+        model = {"model": registry.LOSSES[name].model}
+        config = RunConfig.model_validate({"loss": {"name": name, **needed}, "train": model})
         assert RunConfig.model_validate(config.model_dump(mode="json")) == config
 
 
@@ -273,6 +275,7 @@ LOOKED_AT: list[tuple[dict[str, Any], str]] = [
     ({"sentence1": "a", "sentence2": "b", "label": "entailment"}, "masked_mnrl"),
     ({"sentence1": "a", "sentence2": "b", "label": "duplicate"}, "softmax"),
     ({"sentence1": "a", "sentence2": "b", "score": 0.5}, "cosent"),
+    ({"text": "a", "lang": "en"}, "simcse"),
 ]
 
 

@@ -35,6 +35,7 @@ def measured(workplace: Path, config_values: Values) -> Path:
     card = RUN / "README.md"
     card.write_text(with_section(card.read_text(), evaluation_section("Finds 9 of 10.")))
     (RUN / "metrics.json").write_text("{}")
+    (RUN / "ranker.json").write_text('{"languages": []}')
     return workplace
 
 
@@ -60,6 +61,7 @@ def test_it_trains_on_every_row_for_the_kept_epochs(
         False,
     )
     assert (done.run, done.dev, done.kept) == (RUN / "final", (), None)
+    assert (RUN / "final" / "ranker.json").read_text() == '{"languages": []}'
     told = capsys.readouterr().err
     assert f"final/pairs.jsonl: {len(wanted)} rows of pairs.jsonl, pairs.dev.jsonl, pairs.test.jsonl" in told
     assert "not measured yet" not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,7 @@ from embedkit.errors import UserError
 from embedkit.trainer.rows.label import LabelOptions, label
 
 
-def _cross_encoder(tiny_encoder: Path, folder: Path, *, scores: int = 1) -> Path:
-    import torch
-    from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
-
-    torch.manual_seed(0)
-    config = AutoConfig.from_pretrained(tiny_encoder, num_labels=scores)
-    BertForSequenceClassification(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folder)
-    return folder
-
-
-def test_pairs_of_every_shape_are_graded_once(tiny_encoder: Path, tmp_path: Path) -> None:
-    teacher = _cross_encoder(tiny_encoder, tmp_path / "teacher")
+def test_pairs_of_every_shape_are_graded_once(cross_encoder: Path, tmp_path: Path) -> None:
     rows = [
         {"sentence1": "a cat", "sentence2": "a dog"},
         {"anchor": "pwm", "positive": "pulse width", "hard_negatives": ["noise", "filter"]},
@@ -34,22 +23,24 @@ def test_pairs_of_every_shape_are_graded_once(tiny_encoder: Path, tmp_path: Path
     ]
     source, output = tmp_path / "in.jsonl", tmp_path / "graded.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = label(LabelOptions(input=source, teacher=str(teacher), output=output))
+    result = label(LabelOptions(input=source, teacher=str(cross_encoder), output=output))
     found = list(read_typed(str(output))[1])
     assert all(isinstance(row, ScoredPair) for row in found)
     assert len(found) == result.pairs == 6
     assert 0 <= result.lowest < result.highest <= 1
     with pytest.raises(UserError, match="--force"):
-        label(LabelOptions(input=source, teacher=str(teacher), output=output))
+        label(LabelOptions(input=source, teacher=str(cross_encoder), output=output))
 
 
-def test_a_teacher_that_is_none_is_refused(tiny_encoder: Path, tmp_path: Path) -> None:
+def test_a_teacher_that_is_none_is_refused(
+    tiny_encoder: Path, build_cross_encoder: Callable[..., Path], tmp_path: Path
+) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"sentence1":"a","sentence2":"b"}\n')
     options = LabelOptions(input=source, teacher=str(tiny_encoder), output=tmp_path / "o.jsonl")
     with pytest.raises(UserError, match="is not a cross-encoder"):
         label(options)
-    three = _cross_encoder(tiny_encoder, tmp_path / "three", scores=3)
+    three = build_cross_encoder(tmp_path / "three", labels=3)
     with pytest.raises(UserError, match="gives 3 scores"):
         label(LabelOptions(input=source, teacher=str(three), output=tmp_path / "o.jsonl"))
 

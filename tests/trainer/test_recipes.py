@@ -74,19 +74,28 @@ def scored_rows() -> list[Row]:
     ]
 
 
+def text_rows() -> list[Row]:
+    return [{"text": text} for topic in TOPICS for text in topic]
+
+
 ROWS: dict[str, Callable[[], list[Row]]] = {
     "pairs": pair_rows,
     "labelled": labelled_rows,
     "triplets": triplet_rows,
     "classed_pairs": classed_rows,
     "scored_pairs": scored_rows,
+    "texts": text_rows,
 }
 ALONE = {"data": {"use_dev": False}}
 
 
 def recipe(loss: str, tiny_model: Path, **train: Any) -> dict[str, Any]:
     """What a loss is tried with."""
-    return {"loss": section(loss, tiny_model), "train": {"batch_size": 8, "epochs": 12, **train}}
+    model = LOSSES[loss].model
+    return {
+        "loss": section(loss, tiny_model),
+        "train": {"model": model, "batch_size": 8, "epochs": 12, **train},
+    }
 
 
 def section(loss: str, tiny_model: Path) -> dict[str, Any]:
@@ -96,7 +105,10 @@ def section(loss: str, tiny_model: Path) -> dict[str, Any]:
     return {"name": loss} | {key: value for key, value in wanted.items() if key in known}
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+EMBEDDING_LOSSES = [name for name, loss in LOSSES.items() if loss.model == "embedding"]
+
+
+@pytest.mark.parametrize("loss", EMBEDDING_LOSSES)
 def test_the_loss_falls_and_the_folder_loads_anywhere(
     loss: str, workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:
@@ -203,7 +215,7 @@ def test_settings_that_do_not_fit_the_loss_are_told(
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("loss", ["batch_hard_triplet", "softmax", "cached_mnrl"])
+@pytest.mark.parametrize("loss", ["batch_hard_triplet", "softmax", "cached_mnrl", "simcse", "tsdae"])
 def test_a_recipe_cut_off_ends_with_the_same_weights(
     loss: str, workplace: Path, config_values: Values, tiny_model: Path
 ) -> None:

@@ -21,8 +21,10 @@ from tests.trainer.conftest import topic_rows, write_rows
 from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import TerminatedError, UserError
+from embedkit.models.quiet import quiet_libraries
 from embedkit.trainer.config import RunConfig
-from embedkit.trainer.run.train import TrainResult, run_training
+from embedkit.trainer.run.prepare import prepare
+from embedkit.trainer.run.train import TrainResult, run_training, train
 from embedkit.trainer.step.checkpoint import checkpoint_step, last_checkpoint
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics
 
@@ -403,3 +405,39 @@ def test_a_worker_of_a_killed_run_does_not_hold_it(tmp_path: Path) -> None:
         [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == "True\n", done.stderr
+
+
+RESOLVED: dict[str, dict[str, Any]] = {
+    "default length of a short model": {"train": {"max_length": 128}},
+    "automatic end": {"train": {"epochs": "auto"}},
+    "own losses": {"data": {"sources": SOURCES, "use_dev": False}},
+    "distilled": {"loss": {"name": "distill", "objective": "kl", "teacher_temperature": 1.0}},
+    "adapters": {"lora": {"r": 2}, "train": {"freeze_layers": 1, "extend_vocabulary": 3}},
+}
+
+
+@pytest.mark.parametrize("changes", RESOLVED.values(), ids=RESOLVED.keys())
+def test_the_config_of_a_run_is_accepted_as_it_stands(
+    workplace: Path, config_values: Values, changes: dict[str, Any]
+) -> None:
+    write_sources(workplace)
+    pairs = [
+        row | {"scores": [1.0, 0.1, 0.2]} for row in topic_rows(stop=6) if len(row["hard_negatives"]) == 2
+    ]
+    if "loss" in changes:
+        write_rows(workplace / "pairs.jsonl", pairs)
+    with quiet_libraries():
+        first = prepare(RunConfig.model_validate(config_values(**changes)), resume=False, force=False).config
+        again = RunConfig.model_validate(json.loads(json.dumps(first.model_dump(mode="json"))))
+        second = prepare(again, resume=False, force=False).config
+    assert second.model_dump() == first.model_dump()
+
+
+def test_a_run_goes_on_by_its_own_config(workplace: Path, config_values: Values) -> None:
+    whole = run(config_values(train={"max_length": 128}, output={"checkpoint_steps": 4}))
+    before = weights(whole.run)
+    shutil.rmtree(whole.model)
+    resumed = train(config=whole.run / "config.json", resume=True)
+    assert isinstance(resumed, TrainResult)
+    assert resumed.resumed_from_step > 0
+    assert same(weights(resumed.run), before)

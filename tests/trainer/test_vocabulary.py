@@ -27,10 +27,13 @@ from embedkit.models.backends import make_graph, run_graph
 from embedkit.models.readable import encode_whole, read, unreadable_share
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import NEW_TOKENS
+from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model import vocabulary
 from embedkit.trainer.model.translations import everyday_translations, meanings
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
 from embedkit.trainer.run import environment
+from embedkit.trainer.run.messages import print_plan
+from embedkit.trainer.run.train import plan_training
 from embedkit.trainer.step.checkpoint import last_checkpoint
 
 Values = Callable[..., dict[str, Any]]
@@ -321,6 +324,20 @@ def test_a_new_run_in_its_place_chooses_anew(jamo_values: Values) -> None:
     assert (first.run / NEW_TOKENS).is_file()
     run(jamo_values(train={"extend_vocabulary": "off"}), force=True)
     assert not (first.run / NEW_TOKENS).exists()
+
+
+def test_the_plan_says_what_the_model_cannot_read(
+    jamo_values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planned(wanted: str) -> float:
+        plan = plan_training(RunConfig.model_validate(jamo_values(train={"extend_vocabulary": wanted})))
+        print_plan(plan)
+        return plan.unreadable_share
+
+    assert planned("off") > 0.05
+    assert "cannot read this text" in capsys.readouterr().err
+    assert planned("auto") == 0
+    assert "cannot read" not in capsys.readouterr().err
 
 
 def test_the_card_tells_of_new_tokens(jamo_values: Values) -> None:

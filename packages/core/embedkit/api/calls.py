@@ -22,7 +22,7 @@ from embedkit.shipped_data import data_path
 from embedkit.text import clean
 
 if TYPE_CHECKING:
-    from embedkit.ranking.entries import Ranker
+    from embedkit.ranking.hybrid.shares import Ranker
 
 ModelName = str | Path | TrainedRun
 Table = str | Path | Glossary
@@ -189,7 +189,7 @@ def search(  # type: ignore[overload-overlap] # a text is a sequence of texts; t
     model: ModelName | None = None,
     corpus: Table | None = None,
     top_k: int = 5,
-    ranker: Ranker = "hybrid",
+    ranker: Ranker = "auto",
     verbose: bool = False,
 ) -> SearchHits: ...
 @overload
@@ -199,7 +199,7 @@ def search(
     model: ModelName | None = None,
     corpus: Table | None = None,
     top_k: int = 5,
-    ranker: Ranker = "hybrid",
+    ranker: Ranker = "auto",
     verbose: bool = False,
 ) -> tuple[SearchHits, ...]: ...
 def search(
@@ -208,7 +208,7 @@ def search(
     model: ModelName | None = None,
     corpus: Table | None = None,
     top_k: int = 5,
-    ranker: Ranker = "hybrid",
+    ranker: Ranker = "auto",
     verbose: bool = False,
 ) -> SearchHits | tuple[SearchHits, ...]:
     """Find the glossary entries nearest to a question or a term. Of several queries the model is loaded once.
@@ -218,7 +218,8 @@ def search(
         model: A `TrainedRun`, a run, a folder or a hub id. None: the newest run in runs/, else the default model.
         corpus: A `Glossary` that is written, or the path of a table or pairs. None: what the run was trained on.
         top_k: How many entries.
-        ranker: `dense` is the model alone, `lexical` words alone, `hybrid` both together.
+        ranker: `dense` is the model alone, `lexical` words alone, `hybrid` both together; `auto` what the run's dev
+            questions say, for each language.
         verbose: Print what the command prints.
 
     Raises:

@@ -131,7 +131,7 @@ def _interval(metric: MetricChange) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundEntry:
-    """One entry that a search found. `score` is at most 1; by meaning alone it is a cosine."""
+    """One entry that a search found. `score` is at most 1: the cross-encoder's, else the ranker's."""
 
     rank: int
     score: float

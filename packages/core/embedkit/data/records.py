@@ -1,4 +1,4 @@
-"""The training rows that rooms exchange: pairs with hard negatives, labelled texts, classed and scored pairs, triplets.
+"""The training rows that rooms exchange: pairs with hard negatives, texts with a label or alone, …
 
 `{"anchor": "PWM", "positive": "pulse-width modulation", "hard_negatives": ["pulse-amplitude modulation"]}` is a `Pair`.
 The annotations say what a value must be; `data.shapes` checks rows against them and reads them.
@@ -70,6 +70,13 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoneText:
+    """A text and nothing that it is like or unlike."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
     """A text and the name of its class."""
 
@@ -104,7 +111,7 @@ class Triplet:
     negative: Text
 
 
-Row = Pair | Labelled | ClassedPair | ScoredPair | Triplet
+Row = Pair | LoneText | Labelled | ClassedPair | ScoredPair | Triplet
 # Kinds of pairs whose anchors are no names: what people ask.
 QUESTION_KINDS = frozenset(
     (
@@ -154,4 +161,4 @@ def texts_of(row: Row) -> tuple[str, ...]:
         return (row.anchor, row.positive, *row.hard_negatives)
     if isinstance(row, Triplet):
         return (row.anchor, row.positive, row.negative)
-    return (row.text,) if isinstance(row, Labelled) else (row.sentence1, row.sentence2)
+    return (row.text,) if isinstance(row, Labelled | LoneText) else (row.sentence1, row.sentence2)

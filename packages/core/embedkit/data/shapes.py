@@ -28,7 +28,7 @@ from embedkit.data.jsonl import (
     read_objects,
     require_whole_characters,
 )
-from embedkit.data.records import NOTES, ClassedPair, Labelled, Pair, Row, ScoredPair, Triplet
+from embedkit.data.records import NOTES, ClassedPair, Labelled, LoneText, Pair, Row, ScoredPair, Triplet
 from embedkit.errors import UserError
 from embedkit.files import STDIO
 from embedkit.messages import Phrase
@@ -36,7 +36,7 @@ from embedkit.messages import Phrase
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-Shape = Literal["pairs", "labelled", "classed_pairs", "scored_pairs", "triplets"]
+Shape = Literal["pairs", "labelled", "classed_pairs", "scored_pairs", "triplets", "texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ SHAPES: Mapping[Shape, RowShape] = {
         "sentence pairs with a score", "scored", ScoredPair, ("sentence1", "sentence2", "score")
     ),
     "triplets": RowShape("triplets", "triplets", Triplet, ("anchor", "positive", "negative")),
+    "texts": RowShape("texts alone", "texts", LoneText, ("text",)),
 }
 KEYS: Mapping[Shape, str] = {name: shape.example for name, shape in SHAPES.items()}
 NAMES: Mapping[Shape, str] = {name: shape.title for name, shape in SHAPES.items()}
@@ -244,7 +245,9 @@ def shape_of(row: Mapping[str, Any]) -> Shape | None:
         return "triplets" if "negative" in own and "hard_negatives" not in own else "pairs"
     if "sentence1" in own or "sentence2" in own:
         return "scored_pairs" if "score" in own else "classed_pairs"
-    return "labelled" if "text" in own else None
+    if "text" in own:
+        return "texts" if own.keys() <= {"text", *NOTES} else "labelled"
+    return None
 
 
 def whole_shape_of(row: Mapping[str, Any]) -> Shape | None:

@@ -36,15 +36,7 @@ def require_embedder(source: ModelSource) -> None:
     folder = Path(source.path)
     if not folder.is_dir():
         return
-    for adapter in sorted((folder, *folder.glob("*_*"))):
-        if (adapter / ADAPTER).is_file():
-            base = _read(adapter / ADAPTER).get("base_model_name_or_path") or "?"
-            raise UserError(
-                "adapter of {base}: a LoRA adapter is no whole model",
-                place=source.requested,
-                hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
-                base=base,
-            )
+    _refuse_adapters(source)
     kind = _other_kind(folder)
     if kind:
         raise UserError(
@@ -55,6 +47,38 @@ def require_embedder(source: ModelSource) -> None:
         )
 
 
+def _refuse_adapters(source: ModelSource) -> None:
+    folder = Path(source.path)
+    for adapter in sorted((folder, *folder.glob("*_*"))):
+        if (adapter / ADAPTER).is_file():
+            base = _read(adapter / ADAPTER).get("base_model_name_or_path") or "?"
+            raise UserError(
+                "adapter of {base}: a LoRA adapter is no whole model",
+                place=source.requested,
+                hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
+                base=base,
+            )
+
+
+def require_encoder(source: ModelSource) -> None:
+    """Raise `UserError` where a model's files say that no cross-encoder can be made of it."""
+    folder = Path(source.path)
+    if not folder.is_dir():
+        return
+    _refuse_adapters(source)
+    kind = "Router" if is_router(source) else _other_kind(folder)
+    static = any(name.endswith(("StaticEmbedding", "BoW", "WordEmbeddings")) for name in _modules(folder))
+    if kind.startswith("Sparse") or kind == "Router" or static:
+        raise UserError(
+            "no cross-encoder can be made of it: it has no transformer that reads two texts at once",
+            place=source.requested,
+            hint="name a cross-encoder, or an embedding model or bare encoder with one transformer",
+        )
+    labels = len(_read(folder / "config.json").get("id2label") or {})
+    if scores_pairs(folder) and labels > 1:
+        raise UserError("gives {scores} scores a pair; one is needed", place=source.requested, scores=labels)
+
+
 def is_router(source: ModelSource) -> bool:
     """Whether queries and documents take different ways through the model (asymmetric)."""
     return any("Router" in name for name in _modules(Path(source.path)))
@@ -62,7 +86,13 @@ def is_router(source: ModelSource) -> bool:
 
 def is_cross_encoder(source: ModelSource) -> bool:
     """Whether a model scores pairs of texts: it has a head that was trained for one answer about both."""
-    folder = Path(source.path)
+    return scores_pairs(Path(source.path))
+
+
+def scores_pairs(folder: Path) -> bool:
+    """Whether a folder holds a cross-encoder: a model with a head for one answer about a pair of texts."""
+    if _read(folder / "config_sentence_transformers.json").get("model_type") == "CrossEncoder":
+        return True
     heads = _read(folder / "config.json").get("architectures") or ()
     return any(str(head).endswith("ForSequenceClassification") for head in heads)
 
@@ -128,6 +158,7 @@ def make_usable(model: SentenceTransformer, name: str) -> None:
 def positions_of(model: SentenceTransformer) -> int | None:
     """How many tokens the model can tell the places of; RoBERTa and its kin begin to count after the padding."""
     encoder: Any = model.transformers_model
+    encoder = getattr(encoder, "base_model", encoder)  # without the head of a cross-encoder
     count = getattr(getattr(encoder, "config", None), "max_position_embeddings", None)
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)

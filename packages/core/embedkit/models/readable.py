@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedkit.console import warn
+from embedkit.models.bases import bases_for, choose_base
 from embedkit.models.resolve import ModelSource
+from embedkit.text import language_of
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 UNREADABLE_SHARE = 0.05
 SAMPLE_TEXTS = 2000
+_TOKENIZERS = ("tokenizer.json", "*/tokenizer.json")
 _JAMO = re.compile(r"^(?:##|▁|Ġ)?[\u1100-\u11ff\u3130-\u318f]$")
 _BYTE = re.compile(r"^<0x[0-9A-F]{2}>$")
 _UNKNOWN = ("[UNK]", "<unk>")
@@ -55,10 +59,31 @@ class Readability:
         return self.share <= UNREADABLE_SHARE
 
 
+def warn_if_unreadable(source: ModelSource, texts: Iterable[str]) -> None:
+    """Say so when a model cannot read a sample of the texts, and what to do: its answers mean nothing."""
+    sample = list(islice(texts, SAMPLE_TEXTS))
+    warn_of_share(source.requested, unreadable_share(source, sample), set(map(language_of, sample)))
+
+
+def warn_of_share(model: str, share: float, languages: Collection[str]) -> None:
+    """Say that a model cannot read this share of the pieces of texts in the languages, where it is too much."""
+    if share <= UNREADABLE_SHARE:
+        return
+    base = choose_base(languages) or next(iter(bases_for(languages)), None)
+    warn(
+        "{model} cannot read this text: {percent} % of its pieces are unknown or single letters; train adds tokens for "
+        "them (train.extend_vocabulary), or take a base that reads it ({base})",
+        model=model,
+        percent=round(share * 100),
+        base=base.id if base else "-",
+    )
+
+
 def unreadable_share(source: ModelSource, texts: Iterable[str]) -> float:
     """The unreadable share of a sample's pieces; 0 where there is no fast tokenizer."""
-    path = Path(source.path) / "tokenizer.json"
-    if not path.is_file() or find_spec("tokenizers") is None:
+    folder = Path(source.path)
+    path = next((found for name in _TOKENIZERS for found in sorted(folder.glob(name))), None)
+    if path is None or find_spec("tokenizers") is None:
         return 0.0
     from tokenizers import Tokenizer
 

@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
 from embedkit.messages import tr
-from embedkit.models.kinds import ADAPTER, make_usable, require_embedder
+from embedkit.models.kinds import ADAPTER, make_usable, require_embedder, scores_pairs
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 RUNS = "runs"
 # In a run: the same recipe trained on everything, the rows that it was measured on too.
@@ -121,8 +121,8 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True, final:
 
 
 def newest_run() -> str:
-    """What a command uses that is told no model: the newest run here, else the default model."""
-    models = [path for path in Path(RUNS).glob("*/model") if _is_model(path)]
+    """What a command uses that is told no model: the newest run here that makes embeddings, else the default model."""
+    models = [path for path in Path(RUNS).glob("*/model") if _is_model(path) and not scores_pairs(path)]
     newest = max(models, key=lambda path: path.stat().st_mtime, default=None)
     return str(newest.parent) if newest else DEFAULT_MODEL
 
@@ -249,20 +249,39 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
         UserError: the files are damaged or no embedding model's, the hub does not have the model, or it needs what
             `options` do not allow.
     """
-    options = options or LoadOptions()
     require_embedder(source)
+    model: SentenceTransformer = _load("SentenceTransformer", source, options or LoadOptions())
+    model.prompts["document"] = document_prompt(model.prompts)
+    make_usable(model, source.requested)
+    return model
+
+
+def load_cross_encoder(source: ModelSource, options: LoadOptions | None = None) -> CrossEncoder:
+    """Load a model as a CrossEncoder of one score; an encoder gets a new, random head.
+
+    Raises:
+        UserError: as of `load_model`, or the model has a head for several classes.
+    """
+    model: CrossEncoder = _load("CrossEncoder", source, options or LoadOptions(), num_labels=1)
+    make_usable(model, source.requested)
+    return model
+
+
+def _load(kind: str, source: ModelSource, options: LoadOptions, **others: Any) -> Any:
+    """The model as a class of sentence-transformers."""
     if not options.allow_pickle:
-        _require_safetensors(source)
+        require_safetensors(source)
     st = require("sentence_transformers", extra="train")
     try:
         with quiet_loading():
-            model: SentenceTransformer = st.SentenceTransformer(
+            return getattr(st, kind)(
                 source.path,
                 device=None if options.device == "auto" else options.device,
                 revision=(options.revision or source.revision) or None,
                 trust_remote_code=options.trust_remote_code,
                 local_files_only=options.local_files_only or source.origin != "hub",
                 model_kwargs=None if options.allow_pickle else {"use_safetensors": True},
+                **others,
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -274,9 +293,6 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
             else "EMBEDKIT_DEBUG=1 shows the whole error",
             first=first,
         ) from error
-    model.prompts["document"] = document_prompt(model.prompts)
-    make_usable(model, source.requested)
-    return model
 
 
 def lend_prompts(model: SentenceTransformer, prompts: Mapping[Role, str]) -> None:
@@ -292,7 +308,7 @@ def document_prompt(prompts: Mapping[str, str | None]) -> str:
     return next((prompt for name in _DOCUMENT_PROMPTS if (prompt := prompts.get(name))), "")
 
 
-def _require_safetensors(source: ModelSource) -> None:
+def require_safetensors(source: ModelSource) -> None:
     """Raise `UserError` where the only weights of a model, or of a module of it, are pickled."""
     folder = Path(source.path)
     for pickled in sorted(folder.rglob("pytorch_model*.bin")):

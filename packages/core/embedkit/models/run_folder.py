@@ -22,6 +22,7 @@ METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
 NEW_TOKENS = "new_tokens.txt"
 TRAINED_ON = "trained_on.npz"
+RANKER = "ranker.json"
 CARD = "README.md"
 COMPARED = "compared.json"
 TRACKING = "tracking.json"
@@ -35,6 +36,7 @@ OURS = (
     ENVIRONMENT,
     NEW_TOKENS,
     TRAINED_ON,
+    RANKER,
     CARD,
     COMPARED,
     TRACKING,

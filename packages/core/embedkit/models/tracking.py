@@ -21,6 +21,7 @@ from embedkit.data.manifest import versions
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import write_text
+from embedkit.models.kinds import scores_pairs
 from embedkit.models.run_folder import CARD, CONFIG, ENVIRONMENT, MODEL, TRACKING
 
 _EXPERIMENT = "embedkit"
@@ -89,7 +90,9 @@ class MlflowRun:
 
 
 def log_model(run: Path) -> None:
-    """Send a run's model, in MLflow's sentence-transformers flavour, and its card; nothing where it is not tracked."""
+    """Send a run's model, in MLflow's sentence-transformers flavour (a cross-encoder as files), and its card; nothing
+    where it is not tracked.
+    """
     known = read_tracking(run)
     if not known:
         return
@@ -100,6 +103,9 @@ def log_model(run: Path) -> None:
     mlflow = _mlflow(known)
     with _warned(mlflow), quiet_libraries(), mlflow.start_run(run_id=known["run_id"]):
         mlflow.log_artifact(str(run / MODEL / CARD))
+        if scores_pairs(run / MODEL):
+            mlflow.log_artifacts(str(run / MODEL), MODEL)
+            return
         model = SentenceTransformer(str(run / MODEL), device="cpu")
         sample = ["embedkit"]
         info = mlflow.sentence_transformers.log_model(

@@ -2,8 +2,9 @@
 evaluation measures it.
 
 An entry's texts are its definition and its names. By meaning it is as near as the nearest of them; by words it counts
-how alike the n-grams are, and whether a name stands in the question. The weights of the fusion were chosen on questions
-that no test asks. 64 questions over 2,000 texts take some 20 ms beside what encoding them costs.
+how alike the n-grams are, and whether a name stands in the question. The weights of words were chosen on questions that
+no test asks; how much meaning counts beside them is learnt per language (`hybrid.shares`). 64 questions over 2,000
+texts take some 20 ms beside what encoding them costs.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
+from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
 from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex
 
-Ranker = Literal["hybrid", "dense", "lexical"]
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
 # met by chance; a short name is near many questions.
 MEANING, WORDS = (0.5, 1.0), (3.0, 1.0)
@@ -29,7 +29,7 @@ WHOLE_NAME = 0.8
 # A name of which a quarter is missing counts a tenth; n-grams that weigh 480 together count 1, and no name counts more.
 SHARE_POWER, FULL_WEIGHT, MOST_WEIGHT = 8, 480.0, 0.375
 _WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
-_FUSED_SCALE = np.float32(1 / (sum(MEANING) + sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
+_MEANING_SCALE = np.float32(1 / sum(MEANING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class EntryIndex:
         self.texts = [text for entry in entries for text in (entry.texts if names else (entry.definition,))]
         sizes = [len(entry.texts) if names else 1 for entry in entries]
         self.starts = np.cumsum([0, *sizes[:-1]])
-        self._has_names = names
+        self.has_names = names
         self._vectors: dict[str, Floats] = {}
 
     def vectors(self, encoder: Encoder) -> Floats:
@@ -79,7 +79,7 @@ class EntryIndex:
 
     def named(self, queries: Sequence[str]) -> Floats:
         """How surely each query names each entry `(Q, E)`, 0 to `MOST_WEIGHT` and `WHOLE_NAME` together."""
-        if not self._has_names:
+        if not self.has_names:
             return np.zeros((len(queries), len(self.entries)), dtype=np.float32)
         dictionary, finder = self._names
         share, weight = finder.find(queries)
@@ -101,19 +101,36 @@ def words(index: EntryIndex, queries: Sequence[str]) -> Floats:
     return (alike.weighed(WORDS) + index.named(queries)) * _WORDS_SCALE
 
 
-def fused(by_meaning: Nearness, by_words: Floats) -> Floats:
-    """Both together: scores `(Q, E)`, at most 1."""
-    return (by_meaning.weighed(MEANING) + by_words / _WORDS_SCALE) * _FUSED_SCALE
+def combine(by_meaning: Nearness, by_words: Floats, shares: Floats) -> Floats:
+    """Both together, in the shares of meaning `(Q,)`: scores `(Q, E)`, at most 1.
+
+    By meaning alone they are cosines with the nearest text.
+    """
+    share = shares[:, None]
+    both: Floats = by_meaning.weighed(MEANING) * _MEANING_SCALE * share + by_words * (1 - share)
+    dense = shares == DENSE
+    both[dense] = by_meaning.nearest[dense]
+    return both
 
 
 def scored(
-    index: EntryIndex, encoder: Encoder, queries: Sequence[str], *, ranker: Ranker = "hybrid"
+    index: EntryIndex,
+    encoder: Encoder,
+    queries: Sequence[str],
+    *,
+    ranker: Ranker = "auto",
+    learnt: LearntShares | None = None,
 ) -> Iterator[Floats]:
-    """The scores of each query `(E,)` in turn; by meaning alone they are cosines with the nearest text."""
+    """The scores of each query `(E,)` in turn."""
+    shares = (learnt or LearntShares()).shares(queries, ranker, names=index.has_names)
     for start in range(0, len(queries), QUERY_BLOCK):
-        block = queries[start : start + QUERY_BLOCK]
-        if ranker == "lexical":
-            yield from words(index, block)
-            continue
-        near = meaning(index, encoder, block)
-        yield from near.nearest if ranker == "dense" else fused(near, words(index, block))
+        block = slice(start, start + QUERY_BLOCK)
+        yield from _scores(index, encoder, queries[block], shares[block])
+
+
+def _scores(index: EntryIndex, encoder: Encoder, queries: Sequence[str], shares: Floats) -> Floats:
+    """The scores `(Q, E)`; what no query asks for is not worked out."""
+    if (shares == LEXICAL).all():
+        return words(index, queries)
+    near = meaning(index, encoder, queries)
+    return near.nearest if (shares == DENSE).all() else combine(near, words(index, queries), shares)

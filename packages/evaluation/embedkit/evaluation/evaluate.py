@@ -34,6 +34,7 @@ from embedkit.evaluation.result import EvaluationParts, evaluation_of
 from embedkit.evaluation.sets.leaks import leaks_of
 from embedkit.evaluation.sets.row_tests import tested_texts
 from embedkit.messages import tr
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.models.tracking import log_evaluation
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.fingerprints import TestRow
@@ -59,6 +60,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     print_plan(plan)
     leaks = _leaks(plan)
     require_no_leaks(leaks, allow_leak=options.allow_leak)
+    for source in {plan.model.path: plan.model, plan.baseline.path: plan.baseline}.values():
+        warn_if_unreadable(source, plan.asked)
     models = ModelPair(Encoder(plan.baseline, prompts=plan.prompts), Encoder(plan.model))
     found = _findings(plan, models, options.resampling)
     measured = EvaluationParts(

@@ -12,17 +12,17 @@ from pathlib import Path
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
-from embedkit.evaluation.known.questions import KnownSet, known_files, read_known_set
 from embedkit.evaluation.known.ranking import KNOWN_METRICS
 from embedkit.evaluation.measure.rows import TASK_METRICS
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.report.verdict import UNITS
-from embedkit.evaluation.sets.row_tests import RowTests, default_similarity_file, read_row_tests
+from embedkit.evaluation.sets.row_tests import RowTests, default_similarity_file, read_row_tests, tested_texts
 from embedkit.evaluation.sets.test_rows import read_graded
 from embedkit.files import require_writable
 from embedkit.messages import tr
 from embedkit.models.resolve import ModelSource, Role, resolve_model
 from embedkit.models.run_folder import Run, default_test_file, measured_run, run_of
+from embedkit.ranking.hybrid.questions import KnownSet, known_files, read_known_set
 from embedkit.ranking.queries import TestSet, read_test_set
 
 DEFAULT_OUTPUT = Path("evaluation")
@@ -79,6 +79,16 @@ class EvaluationPlan:
     def prompts(self) -> dict[Role, str]:
         """The run's prompts; its own base model reads them too where it has none."""
         return self.run.prompts_for(self.baseline) if self.run else {}
+
+    @property
+    def asked(self) -> list[str]:
+        """The texts that the models are asked."""
+        if isinstance(self.tests, TestSet):
+            return [
+                *(known.text for known in (self.known.questions if self.known else ())),
+                *self.tests.asked,
+            ]
+        return [text for row in self.tests.rows for text in tested_texts(row)]
 
     @property
     def files(self) -> tuple[Path, ...]:

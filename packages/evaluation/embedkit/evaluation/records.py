@@ -12,6 +12,7 @@ from embedkit.errors import UserError
 from embedkit.files import read_bytes, write_text
 from embedkit.messages import tr
 from embedkit.models.run_folder import Series
+from embedkit.ranking.hybrid.shares import LanguageShare
 from embedkit.ranking.leak import Leak
 
 Word = Literal["SHIP", "NOT YET", "NO DIFFERENCE", "DO NOT SHIP"]
@@ -162,7 +163,8 @@ class QueryResult:
 class KnownSlice:
     """Known questions that share a language, a kind or both. In every metric `bm25` is what words alone give.
 
-    `fused` is the search that ships, with the baseline and with the model; `meaning` ranks by vectors alone.
+    `fused` is the search that ships (`--ranker auto`), with the baseline and with the model; `meaning` ranks by
+    vectors alone; `hybrid` is what fusing both gives where that search is not always hybrid, from what ships to it.
     `from_words` are what each gains in recall@1 over words alone.
     """
 
@@ -174,6 +176,7 @@ class KnownSlice:
     meaning: tuple[MetricResult, ...]
     fused_from_words: MetricResult
     meaning_from_words: MetricResult
+    hybrid: tuple[MetricResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +184,7 @@ class KnownFindings:
     """Questions for the glossary's own concepts over its entries, and (second view) over its definitions alone.
 
     `slices[0]` are all questions; `own` counts those that a person wrote. `examples` are some of them with both first
-    answers, drawn without a look at the answers.
+    answers, drawn without a look at the answers. `rankers` are what was learnt for the model, by language.
     """
 
     queries: int
@@ -195,6 +198,7 @@ class KnownFindings:
     slices: tuple[KnownSlice, ...]
     definitions: tuple[KnownSlice, ...]
     examples: tuple[Change, ...]
+    rankers: tuple[LanguageShare, ...] = ()
 
     @property
     def overall(self) -> KnownSlice:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from embedkit.console import say, warn
 from embedkit.errors import UserError
-from embedkit.explore.model import ModelOptions, open_encoder, print_result, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder, print_result
 from embedkit.explore.texts import TEXT_COLUMNS, check_output, given_texts, read_table, write_rows
 from embedkit.extras import require
 from embedkit.messages import tr
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.text import fold, pad, shorten, width
 
 LABEL_COLUMNS = ("label", "class", "category", "intent", "tag", "라벨", "레이블", "분류", "범주")
@@ -89,7 +90,7 @@ def classify(options: ClassifyOptions) -> ClassifyResult:
     new = _new_texts(options)
     require("sklearn", extra="train")
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, [*known, *new])
+    warn_if_unreadable(encoder.source, [*known, *new])
     vectors, names = encoder.encode(list(known), role="query"), np.array(list(known.values()))
     method, right = _chosen(vectors, names, options.method)
     result = ClassifyResult(

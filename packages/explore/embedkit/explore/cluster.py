@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
-from embedkit.explore.model import ModelOptions, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder
 from embedkit.explore.texts import check_output, read_texts, write_rows
 from embedkit.extras import require
 from embedkit.messages import tr
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.text import shorten
 
 MOST_COMPARED = 10_000
@@ -73,7 +74,7 @@ def cluster(options: ClusterOptions) -> ClusterResult:
     _check(options)
     texts = _read(options)
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, texts)
+    warn_if_unreadable(encoder.source, texts)
     vectors = encoder.encode(texts)
     labels = _by_size(_groups(vectors, options))
     result = ClusterResult(

@@ -26,6 +26,7 @@ class ClassifyMethod(StrEnum):
 class SearchRanker(StrEnum):
     """How entries are ranked for a question."""
 
+    AUTO = "auto"
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
@@ -48,6 +49,13 @@ FileOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", help="The file's column; by default text, sentence, term …")
 ]
+RankerOption = Annotated[
+    SearchRanker,
+    typer.Option(
+        help="dense: the model alone; lexical: words alone, no model; hybrid: both together; auto: what the run's dev "
+        "questions say, for each language."
+    ),
+]
 TopOption = Annotated[int, typer.Option("--top-k", min=1, help="How many results.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -58,10 +66,17 @@ def search(
     model: ModelOption = None,
     corpus: CorpusOption = None,
     top_k: TopOption = 5,
-    ranker: Annotated[
-        SearchRanker,
-        typer.Option(help="dense: the model alone; lexical: words alone, no model; hybrid: both together."),
-    ] = SearchRanker.HYBRID,
+    ranker: RankerOption = SearchRanker.AUTO,
+    cross_encoder: Annotated[
+        str,
+        typer.Option(
+            help="Order the first entries anew with this cross-encoder, which reads question and entry together: "
+            "a folder or a hub id."
+        ),
+    ] = "",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Entries a question that the cross-encoder reads.")
+    ] = 32,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a query.")] = False,
 ) -> None:
     """Find the glossary entries nearest to a question or a term."""
@@ -70,7 +85,14 @@ def search(
 
     run(
         SearchOptions(
-            query=query, model=model, corpus=corpus, top_k=top_k, ranker=ranker.value, as_json=json_
+            query=query,
+            model=model,
+            corpus=corpus,
+            top_k=top_k,
+            ranker=ranker.value,
+            cross_encoder=cross_encoder,
+            candidates=candidates,
+            as_json=json_,
         )
     )
 
@@ -254,6 +276,7 @@ def faq(
     ] = None,
     model: ModelOption = None,
     top_k: TopOption = 1,
+    ranker: RankerOption = SearchRanker.AUTO,
     min_similarity: Annotated[
         float, typer.Option(min=-1, max=1, help="Leave out answers below this cosine.")
     ] = -1.0,
@@ -275,6 +298,7 @@ def faq(
             answer_column=answer_column,
             model=model,
             top_k=top_k,
+            ranker=ranker.value,
             min_similarity=min_similarity,
             output=output,
             force=force,

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from embedkit.console import out_json, say, warn
+from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.model import ModelOptions, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder
 from embedkit.explore.texts import check_output, read_table, write_rows
 from embedkit.files import STDIO
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.models.vectors import Encoder
-from embedkit.ranking.retrieval import CosineScorer, Ranking, rank
+from embedkit.ranking.entries import EntryIndex, combine, meaning, words
+from embedkit.ranking.hybrid.shares import LEXICAL, Ranker, shares_of
+from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
 from embedkit.text import fold
 
 QUESTION_COLUMNS = ("question", "query", "title", "text", "anchor", "질문", "문의", "제목")
@@ -22,7 +28,10 @@ _COLUMNS = ("question", "rank", "score", "answer", "answer_line")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaqMatch:
-    """A question and one answer. `answer_line` counts the answers file's entries from 1; 0: no answer near enough."""
+    """A question and one answer. `answer_line` counts the answers file's entries from 1; 0: no answer near enough.
+
+    `score` is the cosine, whatever the ranker; of words alone it is how alike they are, at most 1.
+    """
 
     question: str
     rank: int
@@ -60,6 +69,7 @@ class FaqOptions(ModelOptions):
     question_column: str | None = None
     answer_column: str | None = None
     top_k: int = 1
+    ranker: Ranker = "auto"
     min_similarity: float = -1.0
     output: Path | None = None
     force: bool = False
@@ -76,9 +86,13 @@ def faq(options: FaqOptions) -> FaqResult:
     asked = _questions(options.questions, options.question_column)
     known = _answers(options.answers, options.answer_column)
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, [*asked, *(answer.text for answer in known)])
-    ranking = _rank(asked, known, encoder, options.top_k)
-    matches = tuple(_matches(asked, known, ranking, options.top_k, options.min_similarity))
+    warn_if_unreadable(encoder.source, [*asked, *(answer.text for answer in known)])
+    ranked = _ranked(asked, known, encoder, options.ranker)
+    matches = tuple(
+        match
+        for question, row in zip(asked, ranked, strict=True)
+        for match in _matches(question, known, row, options)
+    )
     result = FaqResult(
         model=encoder.source.requested,
         questions=len(asked),
@@ -122,30 +136,52 @@ def _answers(path: Path, column: str | None) -> tuple[FaqAnswer, ...]:
     return known
 
 
-def _rank(asked: Sequence[str], known: Sequence[FaqAnswer], encoder: Encoder, top_k: int) -> Ranking:
-    """Ranks answers and the questions they were written for as texts of one corpus."""
-    texts = [text for answer in known for text in (answer.text, answer.asked or answer.text)]
-    scorer = CosineScorer(encoder.encode(asked, role="query"), encoder.encode(texts))
-    return rank(scorer, top_k=2 * top_k)
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """The answers' scores for one question: those that order them, and those that are shown `(A,)`."""
+
+    order: Floats
+    shown: Floats
+
+
+def _ranked(
+    asked: Sequence[str], known: Sequence[FaqAnswer], encoder: Encoder, ranker: Ranker
+) -> Iterator[_Ranked]:
+    """An answer is an entry, and the question that it was written for its name."""
+    named = any(answer.asked for answer in known)
+    entries = [Entry(term=answer.asked or answer.text, definition=answer.text) for answer in known]
+    index, learnt = EntryIndex(entries, names=named), shares_of(encoder.source)
+    for start in range(0, len(asked), QUERY_BLOCK):
+        block = asked[start : start + QUERY_BLOCK]
+        shares = learnt.shares(block, ranker, names=named)
+        by_words = words(index, block)
+        if (shares == LEXICAL).all():
+            yield from map(_Ranked, by_words, by_words)
+            continue
+        near = meaning(index, encoder, block)
+        shown = np.where(shares[:, None] == LEXICAL, by_words, near.nearest)
+        yield from map(_Ranked, combine(near, by_words, shares), shown)
 
 
 def _matches(
-    asked: Sequence[str], known: Sequence[FaqAnswer], ranking: Ranking, top_k: int, least: float
+    question: str, known: Sequence[FaqAnswer], ranked: _Ranked, options: FaqOptions
 ) -> Iterator[FaqMatch]:
-    for question, places, scores in zip(asked, ranking.places, ranking.scores, strict=True):
-        best: dict[str, tuple[FaqAnswer, float]] = {}
-        for place, score in zip(places.tolist(), scores.tolist(), strict=True):
-            if place >= 0 and score >= least:
-                best.setdefault(fold(known[place // 2].text), (known[place // 2], score))
-        if not best:
-            yield FaqMatch(
-                question=question, rank=0, score=round(float(scores[0]), 6), answer="", answer_line=0
-            )
-        for number, (answer, score) in enumerate(list(best.values())[:top_k], start=1):
-            yield FaqMatch(
-                question=question,
-                rank=number,
-                score=round(score, 6),
-                answer=answer.text,
-                answer_line=answer.line,
-            )
+    """The best answers, the same text once; that none is near enough is a match of line 0."""
+    best: dict[str, tuple[FaqAnswer, float]] = {}
+    for place in np.argsort(-ranked.order, kind="stable").tolist():
+        score = float(ranked.shown[place])
+        if score >= options.min_similarity:
+            best.setdefault(fold(known[place].text), (known[place], score))
+        if len(best) == options.top_k:
+            break
+    if not best:
+        nearest = round(float(ranked.shown.max()), 6)
+        yield FaqMatch(question=question, rank=0, score=nearest, answer="", answer_line=0)
+    for number, (answer, score) in enumerate(best.values(), start=1):
+        yield FaqMatch(
+            question=question,
+            rank=number,
+            score=round(score, 6),
+            answer=answer.text,
+            answer_line=answer.line,
+        )

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from embedkit.console import out, out_json, say
 from embedkit.errors import UserError
 from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
-from embedkit.explore.model import ModelOptions, open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_corpus, open_encoder
 from embedkit.extras import require
 from embedkit.files import atomic, refuse_existing, require_writable, write_text
 from embedkit.html.render import require_charts
 from embedkit.messages import language, tr
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.text import clean
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def graph(options: GraphOptions) -> GraphResult:
     concepts = concepts_of(corpus.items)
     if len(concepts) < 2:
         raise UserError("holds only one concept: there is nothing to link", place=corpus.name)
-    warn_if_unreadable(encoder, [text for item in corpus.items for text in (item.term, item.definition)])
+    warn_if_unreadable(
+        encoder.source, [text for item in corpus.items for text in (item.term, item.definition)]
+    )
     vectors = concept_vectors(concepts, encoder)
     least = _usual_least(vectors) if options.min_similarity is None else options.min_similarity
     links = tuple(_links(vectors, least))

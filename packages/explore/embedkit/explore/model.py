@@ -1,19 +1,18 @@
-"""Which model and which corpus a command uses where none is named, and whether the model can read the texts.
+"""Which model and which corpus a command uses where none is named.
 
 The model: the newest run here, else the default model. The corpus: what the run was trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from embedkit.console import out, out_json, say, warn
+from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
 from embedkit.models.corpus import corpus_for
-from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
 from embedkit.models.resolve import newest_run, resolve_model
 from embedkit.models.vectors import Encoder
 
@@ -59,14 +58,3 @@ def print_result(result: Any, lines: Iterable[str], options: ModelOptions) -> No
     else:
         for line in lines:
             out(line)
-
-
-def warn_if_unreadable(encoder: Encoder, texts: Sequence[str]) -> None:
-    """Say so when a model does not know the script of the texts: its answers mean nothing."""
-    share = unreadable_share(encoder.source, texts)
-    if share > UNREADABLE_SHARE:
-        warn(
-            "{model} cannot read this text: {percent} % of its pieces are unknown or single jamo",
-            model=encoder.source.requested,
-            percent=round(share * 100),
-        )

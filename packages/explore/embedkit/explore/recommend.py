@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.explore.concepts import GlossaryConcept, concept_vectors, concepts_of
-from embedkit.explore.model import ModelOptions, open_corpus, open_encoder, print_result, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_corpus, open_encoder, print_result
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.text import clean, fold, pad, shorten, width
 
 _NAME_COLUMNS = 48
@@ -64,7 +65,7 @@ def recommend(options: RecommendOptions) -> RecommendResult:
         raise UserError("the term is empty")
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
-    warn_if_unreadable(encoder, (text,))
+    warn_if_unreadable(encoder.source, (text,))
     concepts = concepts_of(corpus.items)
     own = [place for place, concept in enumerate(concepts) if fold(text) in concept.keys]
     if not own:

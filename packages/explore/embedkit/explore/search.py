@@ -12,20 +12,31 @@ import numpy as np
 from embedkit.console import out, out_json, say
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.explore.model import open_corpus, open_encoder, warn_if_unreadable
+from embedkit.explore.model import open_corpus, open_encoder
 from embedkit.explore.texts import read_texts
 from embedkit.files import STDIO
-from embedkit.ranking.entries import EntryIndex, Ranker, scored
+from embedkit.models.cross_encoder import (
+    CANDIDATES,
+    find_cross_encoder,
+    load_cross_encoder,
+    passage,
+    rescored,
+)
+from embedkit.models.readable import warn_if_unreadable
+from embedkit.models.resolve import ModelSource
+from embedkit.ranking.entries import EntryIndex, scored
+from embedkit.ranking.hybrid.shares import Ranker, ranker_of, shares_of
 from embedkit.ranking.retrieval import Floats
 from embedkit.text import clean, pad, shorten, width
 
 _TERM_COLUMNS = 32
 _LEAST_TEXT_COLUMNS = 30
+Ranked = list[tuple[int, float]]  # places of entries with their scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One entry found. `score` is the ranker's, at most 1: by meaning, the cosine with the nearest of its texts."""
+    """One entry found. `score` is at most 1: the cross-encoder's, else the ranker's (a cosine by meaning alone)."""
 
     rank: int
     score: float
@@ -36,25 +47,32 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """The hits of one query, best first, and what was searched."""
+    """The hits of one query, best first, and what was searched; `ranker` ranked them with this share of `meaning`."""
 
     query: str
     model: str
     ranker: Ranker
+    meaning: float
     corpus: str
     entries: int
     hits: tuple[Hit, ...]
+    cross_encoder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """What `embedkit search` is asked for; a query of `-` reads a query a line from stdin."""
+    """What `embedkit search` is asked for; a query of `-` reads a query a line from stdin.
+
+    With a `cross_encoder` the ranker's first `candidates` are ordered anew.
+    """
 
     query: str
     model: str | None = None
     corpus: Path | None = None
     top_k: int = 5
-    ranker: Ranker = "hybrid"
+    ranker: Ranker = "auto"
+    cross_encoder: str = ""
+    candidates: int = CANDIDATES
     as_json: bool = False
 
 
@@ -68,7 +86,10 @@ def search(options: SearchOptions) -> tuple[SearchResult, ...]:
     results = search_all(queries, options)
     if options.as_json:
         for result in results:
-            out_json(asdict(result))
+            row = asdict(result)
+            if not result.cross_encoder:
+                del row["cross_encoder"]
+            out_json(row)
     else:
         _print(results)
     return results
@@ -78,29 +99,53 @@ def search_all(queries: Sequence[str], options: SearchOptions) -> tuple[SearchRe
     """What `search` prints for each query; `options.query` is ignored. Raises `UserError` as it does."""
     if not all(queries):
         raise UserError("the query is empty")
+    reranker = find_cross_encoder(options.cross_encoder) if options.cross_encoder else None
     encoder = open_encoder(options.model)
     corpus = open_corpus(options.corpus, encoder)
-    warn_if_unreadable(encoder, queries)
-    scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker)
+    warn_if_unreadable(encoder.source, queries)
+    learnt = shares_of(encoder.source)
+    shares = learnt.shares(queries, options.ranker).tolist()
+    scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker, learnt=learnt)
+    most = max(options.candidates, options.top_k) if reranker else options.top_k
+    found = [_best(row, most) for row in scores]
+    if reranker:
+        warn_if_unreadable(reranker, queries)
+        found = _reranked(reranker, queries, corpus.items, found)
     return tuple(
         SearchResult(
             query=text,
             model=encoder.source.requested,
-            ranker=options.ranker,
+            ranker=ranker_of(share),
+            meaning=round(share, 3),
             corpus=corpus.name,
             entries=len(corpus.items),
-            hits=tuple(_hits(found, corpus.items, options.top_k)),
+            hits=tuple(_hits(ranked[: options.top_k], corpus.items)),
+            cross_encoder=options.cross_encoder,
         )
-        for text, found in zip(queries, scores, strict=True)
+        for text, share, ranked in zip(queries, shares, found, strict=True)
     )
 
 
-def _hits(scores: Floats, items: tuple[Entry, ...], top_k: int) -> Iterator[Hit]:
-    for number, place in enumerate(np.argsort(-scores, kind="stable")[:top_k].tolist(), start=1):
+def _best(scores: Floats, most: int) -> Ranked:
+    """The places of the highest scores with them, best first."""
+    return [(place, float(scores[place])) for place in np.argsort(-scores, kind="stable")[:most].tolist()]
+
+
+def _reranked(
+    source: ModelSource, queries: Sequence[str], items: Sequence[Entry], found: Sequence[Ranked]
+) -> list[Ranked]:
+    """The same places in the order of the cross-encoder, which is loaded here."""
+    model = load_cross_encoder(source)
+    texts = [passage(item) for item in items]
+    pairs = [(query, texts[place]) for query, row in zip(queries, found, strict=True) for place, _ in row]
+    scores = iter(rescored(model, pairs).tolist())
+    return [sorted(((place, next(scores)) for place, _ in row), key=lambda one: -one[1]) for row in found]
+
+
+def _hits(ranked: Ranked, items: Sequence[Entry]) -> Iterator[Hit]:
+    for number, (place, score) in enumerate(ranked, start=1):
         item = items[place]
-        yield Hit(
-            rank=number, score=float(scores[place]), term=item.term, text=item.definition, lang=item.lang
-        )
+        yield Hit(rank=number, score=score, term=item.term, text=item.definition, lang=item.lang)
 
 
 def _print(results: Sequence[SearchResult]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.errors import UserError
-from embedkit.explore.model import ModelOptions, open_encoder, print_result, warn_if_unreadable
+from embedkit.explore.model import ModelOptions, open_encoder, print_result
 from embedkit.explore.texts import given_texts
 from embedkit.messages import tr
 from embedkit.models.backends import unit_rows
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.text import fold, pad, shorten, width
 
 FUNCTIONS = ("cosine", "dot", "euclidean", "manhattan")
@@ -69,7 +70,7 @@ def similarity(options: SimilarityOptions) -> SimilarityResult:
             count=len(given),
         )
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, given)
+    warn_if_unreadable(encoder.source, given)
     chosen = tuple(dict.fromkeys(options.functions)) or (FUNCTIONS if len(given) == 2 else FUNCTIONS[:1])
     vectors = encoder.raw(given).astype(np.float64)
     matrices = tuple(_matrix(name, vectors) for name in chosen)
@@ -158,7 +159,7 @@ def odd_one_out(options: OddOneOutOptions) -> OddOneOutResult:
             "{least} different words or more are needed, not {count}", least=FEWEST_WORDS, count=len(words)
         )
     encoder = open_encoder(options.model)
-    warn_if_unreadable(encoder, words)
+    warn_if_unreadable(encoder.source, words)
     vectors = encoder.encode(words)
     members = tuple(sorted(_members(words, 1 - vectors @ vectors.T), key=lambda m: -m.distance))
     result = OddOneOutResult(

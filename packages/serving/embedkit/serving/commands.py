@@ -44,6 +44,12 @@ def serve(
         Path | None,
         typer.Option(help="Glossary or pairs to search; read again when it changes. Default: the run's own."),
     ] = None,
+    cross_encoder: Annotated[
+        str,
+        typer.Option(
+            help="Cross-encoder for /rerank and to order what a search found: a folder or a hub id."
+        ),
+    ] = "",
     batch_size: Annotated[int, typer.Option(min=1, help="Encode at most this many texts together.")] = 32,
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Queue at most this many texts; a request beyond them gets HTTP 429.")
@@ -90,6 +96,7 @@ def serve(
             backend=backend,
             workers=workers,
             corpus=corpus,
+            cross_encoder=cross_encoder,
             batch_size=batch_size,
             max_waiting=max_waiting,
             max_characters=max_characters,

@@ -6,6 +6,7 @@ Groups of like length are chosen so that padding and the calls themselves cost l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +15,16 @@ from numpy.typing import NDArray
 from embedkit.errors import UserError
 from embedkit.models.resolve import Role
 from embedkit.models.vectors import Encoder
+from embedkit.serving.parallel import ParallelGroups
 from embedkit.serving.score.answers import Encoded, unit
 from embedkit.serving.score.scorer import GRAPH_OVERHEAD, GROUP_SIZES
-from embedkit.serving.score.tokens import TextTokenizer
+from embedkit.serving.score.tokens import PaddedGroup, TextTokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_TORCH_OVERHEAD = 16  # what a forward pass costs beside its tokens, in tokens; MiniLM on a CPU
-_CPU_GROUP = 16
+TORCH_OVERHEAD = 16  # what a forward pass costs beside its tokens, in tokens; MiniLM on a CPU
+CPU_GROUP = 16
 _PLAIN_MODULES = {"Transformer", "Pooling", "Normalize", "Dense", "LayerNorm"}
 
 
@@ -36,8 +38,9 @@ class CountingEncoder:
         if encoder.backend != "torch":
             self._group, self._overhead = GROUP_SIZES[encoder.backend], GRAPH_OVERHEAD
         else:
-            self._group = min(batch_size, _CPU_GROUP) if on_cpu else batch_size
-            self._overhead = _TORCH_OVERHEAD if on_cpu else 1 << 20  # one pass a batch
+            self._group = min(batch_size, CPU_GROUP) if on_cpu else batch_size
+            self._overhead = TORCH_OVERHEAD if on_cpu else 1 << 20  # one pass a batch
+        self._parallel = ParallelGroups() if on_cpu and encoder.backend == "torch" else None
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -68,9 +71,13 @@ class CountingEncoder:
         tokenized = self._tokenizer(texts, role)
         skipped = self._tokenizer.prompt_length(role)
         rows: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
-        for group in self._tokenizer.groups(tokenized, size=self._group, overhead=self._overhead):
-            for place, vector in zip(group.places, self._forward(group.arrays, skipped), strict=True):
-                rows[place] = vector
+        size = self._parallel.size(len(texts), self._group) if self._parallel else self._group
+        groups = list(self._tokenizer.groups(tokenized, size=size, overhead=self._overhead))
+        forward = partial(self._forward, skipped=skipped)
+        found = self._parallel.run(forward, groups) if self._parallel else map(forward, groups)
+        for group, rows_of_group in zip(groups, found, strict=True):
+            for place, row in zip(group.places, rows_of_group, strict=True):
+                rows[place] = row
         vectors = np.stack(rows)
         if not np.isfinite(vectors).all():
             raise UserError(
@@ -79,14 +86,16 @@ class CountingEncoder:
         counts = [len(each.ids) for each in tokenized]
         return Encoded(unit(vectors), counts, [each.cut for each in tokenized])
 
-    def _forward(self, arrays: dict[str, NDArray[np.int64]], skipped: int) -> NDArray[np.float32]:
+    def _forward(self, group: PaddedGroup, skipped: int) -> NDArray[np.float32]:
         """The pooled vectors `(B, D)` of one group."""
         import torch
 
         model = self._encoder.model
         names = model.tokenizer.model_input_names
         features: dict[str, Any] = {
-            name: torch.from_numpy(array).to(model.device) for name, array in arrays.items() if name in names
+            name: torch.from_numpy(array).to(model.device)
+            for name, array in group.arrays.items()
+            if name in names
         }
         if skipped:
             features["prompt_length"] = skipped

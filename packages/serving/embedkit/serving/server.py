@@ -18,7 +18,8 @@ from embedkit.console import out, say, warn
 from embedkit.errors import ReportedInterrupt, UserError
 from embedkit.extras import require
 from embedkit.models.corpus import corpus_for, load_corpus
-from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
+from embedkit.models.cross_encoder import find_cross_encoder
+from embedkit.models.readable import warn_if_unreadable
 from embedkit.models.resolve import ModelSource, newest_run, resolve_model
 from embedkit.models.run_folder import run_of
 from embedkit.serving.decoding import OWN, token_decoder
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from embedkit.serving.http.access_log import AccessLog
+    from embedkit.serving.http.batcher import BatchLimits
     from embedkit.serving.http.keys import ApiKey
     from embedkit.serving.http.search import SearchedCorpus
+    from embedkit.serving.http.service import ServedReranker
     from embedkit.serving.runtime import ServiceRuntime
 
 DRAIN_SECONDS = 30
@@ -51,6 +54,7 @@ class ServeOptions:
     port: int = 8000
     backend: str = "auto"
     corpus: Path | None = None
+    cross_encoder: str = ""
     batch_size: int = 32
     max_waiting: int = 4096
     max_characters: int = 1_000_000
@@ -83,6 +87,7 @@ def serve(options: ServeOptions) -> None:
         source = resolve_model(options.model or newest_run())
         if options.corpus is not None:
             load_corpus(options.corpus)  # a mistake is told before the model is loaded, which takes a while
+        reranker = find_cross_encoder(options.cross_encoder) if options.cross_encoder else None
         if options.token_arrays not in ("", OWN):
             token_decoder(options.token_arrays, None)
         log = AccessLog(options.access_log)
@@ -94,7 +99,7 @@ def serve(options: ServeOptions) -> None:
                     host=options.host,
                     key=API_KEY,
                 )
-            _serve(_Service(source, options, keys, log), listening)
+            _serve(_Service(source, reranker, options, keys, log), listening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class _Service:
     """What the app is made of, wherever that happens."""
 
     source: ModelSource
+    reranker: ModelSource | None
     options: ServeOptions
     keys: tuple[ApiKey, ...]
     log: AccessLog
@@ -180,7 +186,6 @@ def _shared_metrics(workers: int) -> Iterator[None]:
 
 def _load_app(service: _Service, device: str) -> Starlette:
     from embedkit.serving.http.app import make_app
-    from embedkit.serving.http.batcher import BatchLimits
     from embedkit.serving.http.service import AppOptions, ServedModel
     from embedkit.serving.runtime import open_runtime
     from embedkit.serving.score.requests import Limits
@@ -206,14 +211,8 @@ def _load_app(service: _Service, device: str) -> Starlette:
         tokens=served.max_tokens or "∞",
         backend=runtime.backend,
     )
-    batches = BatchLimits(
-        texts=options.batch_size,
-        waiting=options.max_waiting,
-        characters=_CPU_CHARACTERS if encode.on_cpu else 1 << 40,
-        read_characters=_CHARACTERS_A_TOKEN * min(served.max_tokens or 512, 8192),
-    )
     app_options = AppOptions(
-        batches=batches,
+        batches=_batch_limits(options, on_cpu=encode.on_cpu, max_tokens=served.max_tokens),
         limits=Limits(characters=options.max_characters),
         keys=service.keys,
         rate_per_minute=options.rate_limit / options.workers,
@@ -222,11 +221,47 @@ def _load_app(service: _Service, device: str) -> Starlette:
         decode=token_decoder(options.token_arrays, encode.tokenizer),
         log=service.log,
     )
-    return make_app(encode, served, app_options, corpus=_load_corpus(runtime, options.corpus))
+    return make_app(
+        encode,
+        served,
+        app_options,
+        corpus=_load_corpus(runtime, options.corpus),
+        reranker=_load_reranker(service, device),
+    )
+
+
+def _load_reranker(service: _Service, device: str) -> ServedReranker | None:
+    """The cross-encoder that is named, ready to score."""
+    if service.reranker is None:
+        return None
+    from embedkit.serving.http.service import ServedReranker
+    from embedkit.serving.reranker import PairScorer
+
+    scorer = PairScorer(service.reranker, batch_size=service.options.batch_size, device=device)
+    scorer([("a", "b")])  # a model that cannot run says so now
+    name = name_of(service.reranker)
+    say("cross-encoder: {model}, called {name}", model=service.reranker, name=name)
+    return ServedReranker(
+        name=name,
+        score=scorer,
+        batches=_batch_limits(service.options, on_cpu=scorer.on_cpu, max_tokens=scorer.max_tokens),
+    )
+
+
+def _batch_limits(options: ServeOptions, *, on_cpu: bool, max_tokens: int | None) -> BatchLimits:
+    from embedkit.serving.http.batcher import BatchLimits
+
+    return BatchLimits(
+        texts=options.batch_size,
+        waiting=options.max_waiting,
+        characters=_CPU_CHARACTERS if on_cpu else 1 << 40,
+        read_characters=_CHARACTERS_A_TOKEN * min(max_tokens or 512, 8192),
+    )
 
 
 def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus | None:
     """What is searched: the corpus that is named, else what the run was trained on, where it is still there."""
+    from embedkit.ranking.hybrid.shares import shares_of
     from embedkit.serving.http.search import SearchedCorpus, prepare
 
     run = run_of(runtime.source)
@@ -241,15 +276,8 @@ def _load_corpus(runtime: ServiceRuntime, corpus: Path | None) -> SearchedCorpus
             raise
         warn("POST /v1/search is off: {error}", error=error)
         return None
-    share = unreadable_share(runtime.source, [entry.definition for entry in entries[:_LOOKED_AT]])
-    if share > UNREADABLE_SHARE:
-        warn(
-            "{model} cannot read {percent} % of {name}: it is of another model, and words alone find in it",
-            model=runtime.source.requested,
-            percent=round(share * 100),
-            name=name,
-        )
-    loaded = prepare(entries, name, runtime.corpus_vectors)
+    warn_if_unreadable(runtime.source, [entry.definition for entry in entries[:_LOOKED_AT]])
+    loaded = prepare(entries, name, runtime.corpus_vectors, shares_of(runtime.source))
     say("{count} entries of {name} are searched by POST /v1/search", count=len(entries), name=name)
     return SearchedCorpus(loaded, file=corpus)
 
@@ -270,7 +298,7 @@ def _run(
             started()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            stop = app.state.service.batcher.stop  # what still waits then is told
+            stop = app.state.service.stop  # what still waits then is told
             asyncio.get_running_loop().call_later(DRAIN_SECONDS - _TELL_SECONDS, stop)
             await super().shutdown(sockets)
 

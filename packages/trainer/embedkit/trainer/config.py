@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from embedkit.config import ConfigSection, Text, rename_keys
 from embedkit.errors import UserError
 from embedkit.models.resolve import DEFAULT_MODEL
-from embedkit.trainer.losses.registry import LOSSES, SECTIONS
+from embedkit.trainer.losses.registry import LOSSES, SECTIONS, ModelKind
 from embedkit.trainer.losses.sections import LossSection
 
 # From so many rows of a concept, on average, encoding its texts once is worth more than shuffled neighbours.
@@ -53,6 +53,12 @@ class TrainSection(ConfigSection):
 
     model_config = ConfigDict(json_schema_extra=_with_short_form)
 
+    model: ModelKind = Field(
+        default="embedding",
+        description="What is trained. cross_encoder: a model that reads two texts together and scores them, for "
+        "--cross-encoder and label --teacher; it takes the losses bce (by default) and lce, and where nothing is said "
+        "batches of 32 rows, four hard negatives of each and a learning rate of 5e-5.",
+    )
     batch_size: int = Field(
         default=256,
         ge=1,
@@ -326,6 +332,15 @@ class LoraSection(ConfigSection):
     )
 
 
+# What a cross-encoder is trained with where nothing is said: each row costs as many passes as it has texts.
+_CROSS_ENCODER: Mapping[str, dict[str, Any]] = {
+    "train": {"batch_size": 32},
+    "optim": {"lr": 5e-5},
+    "data": {"max_hard_negatives": 4},
+}
+# Settings that have no meaning for it.
+_OF_EMBEDDINGS = ("pooling", "query_prompt", "document_prompt")
+
 # Settings of section train until release 0.1, and what each is called in section loss.
 _OLD_SETTINGS = {
     "temperature": "temperature",
@@ -471,9 +486,16 @@ class RunConfig(ConfigSection):
             return values
         values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
         rename_keys(values, cls)
+        default = DEFAULT_LOSS
+        train = values.get("train")
+        if isinstance(train, dict) and train.get("model") == "cross_encoder":
+            default = next(loss.name for loss in LOSSES.values() if loss.model == "cross_encoder")
+            for section, settings in _CROSS_ENCODER.items():
+                own = values.get(section, {})
+                values[section] = {**settings, **own} if isinstance(own, dict) else own
         loss = values.get("loss", {})
         if isinstance(loss, dict):
-            loss = values["loss"] = {"name": DEFAULT_LOSS, **loss}
+            loss = values["loss"] = {"name": default, **loss}
         else:
             loss = loss.model_dump(exclude_unset=True) if isinstance(loss, LossSection) else {}
         data = values.get("data")
@@ -491,11 +513,25 @@ class RunConfig(ConfigSection):
         own = [source.loss for source in self.data.sources or () if source.loss is not None]
         if not own or len(own) < len(self.data.sources or ()):
             return self
-        for key in self.loss.model_fields_set - {"name"}:
+        changed = self.loss.model_dump(exclude_defaults=True)  # config.json of a run holds every default
+        for key in changed.keys() - {"name"}:
             if not any(getattr(loss, key, None) == getattr(self.loss, key) for loss in own):
                 raise ValueError(
                     "each of data.sources has a loss of its own, so a setting of section loss is ignored"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_model(self) -> Self:
+        cross = self.train.model == "cross_encoder"
+        if any(LOSSES[loss.name].model != self.train.model for loss in self.losses):
+            raise ValueError(
+                "train.model cross_encoder takes the losses bce and lce"
+                if cross
+                else "bce and lce train a cross-encoder: set train.model to cross_encoder"
+            )
+        if cross and any(getattr(self.train, name) is not None for name in _OF_EMBEDDINGS):
+            raise ValueError("prompts and pooling have no meaning where train.model is cross_encoder")
         return self
 
     @property
@@ -509,6 +545,14 @@ class RunConfig(ConfigSection):
         Raises:
             UserError: the other loss needs a setting that is not there.
         """
+        if LOSSES[name].model != self.train.model:
+            raise UserError(
+                "the loss {loss} does not train what train.model says, {kind}",
+                hint="losses that do: {fitting}",
+                loss=name,
+                kind=self.train.model,
+                fitting=", ".join(loss for loss, one in LOSSES.items() if one.model == self.train.model),
+            )
         settings = shared_settings(self.loss.model_dump(exclude_unset=True), name)
         for key, info in SECTIONS[name].model_fields.items():
             if info.is_required() and key not in settings:

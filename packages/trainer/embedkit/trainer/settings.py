@@ -57,7 +57,7 @@ class RowFacts:
     @property
     def loss(self) -> str:
         """The first loss of the registry that fits; classes that are no inference classes fit softmax alone."""
-        fitting = losses_for(self.shape)
+        fitting = losses_for(self.shape, "embedding")
         return fitting[0] if self.inference else next(n for n in fitting if LOSSES[n].rows == self.shape)
 
 
@@ -79,6 +79,8 @@ def starter_config(facts: RowFacts | None = None) -> dict[str, Any]:
     values = RunConfig.model_validate({"loss": facts.loss}).model_dump(mode="json")
     if facts.shape != "pairs":
         values["train"]["batch_size"], values["optim"]["lr"] = 64, 2e-4
+    if facts.shape == "texts":  # longer or faster, and vectors fall together
+        values["train"]["epochs"], values["optim"]["lr"] = 1, 3e-5
     if facts.shape in ("triplets", "classed_pairs"):  # their negatives are people's, not mined
         values["data"]["max_hard_negatives"] = None
     sections = {

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedkit.compose.mine.candidates.base import OPEN_BAR, Bar
-from embedkit.compose.mine.candidates.cross_encoder import Rescorer, RescoringMiner, find_cross_encoder
+from embedkit.compose.mine.candidates.cross_encoder import Rescorer, RescoringMiner
 from embedkit.compose.mine.candidates.lexical import LexicalMiner
 from embedkit.compose.mine.candidates.tokens import Words, words_of
 from embedkit.compose.mine.options import MiningOptions
 from embedkit.compose.mine.pools import MakeMiner, Pool
-from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase
-from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share
+from embedkit.models.cross_encoder import find_cross_encoder
+from embedkit.models.readable import UNREADABLE_SHARE, unreadable_share, warn_if_unreadable
 from embedkit.models.resolve import DEFAULT_MODEL, ModelSource, resolve_model
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ def choose_miner(miner: str, texts: Iterable[str], *, model: str = "") -> Choice
     if miner == "auto":
         return _auto(texts, model or DEFAULT_MODEL)
     source = resolve_model(model or DEFAULT_MODEL)
-    share = unreadable_share(source, texts)
-    if share > UNREADABLE_SHARE:
-        warn(
-            "{model} cannot read this text: {percent} % of its pieces are unknown or single jamo",
-            model=source.requested,
-            percent=round(share * 100),
-        )
+    warn_if_unreadable(source, texts)
     return Choice(miner, Phrase("asked for"), source)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from embedkit.compose.mine.candidates.cross_encoder import find_cross_encoder
 from embedkit.compose.mine.candidates.tokens import words_of
 from embedkit.compose.mine.choose import Choice, check_miner, miner_factory
 from embedkit.compose.mine.explain import Explanation
@@ -25,6 +24,7 @@ from embedkit.compose.rows.split import PARTS, Part
 from embedkit.compose.rows.spool import Picked
 from embedkit.console import warn
 from embedkit.errors import UserError
+from embedkit.models.cross_encoder import find_cross_encoder
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.entries import Entry
-from embedkit.evaluation.known.questions import KnownQuestion, KnownSet
 from embedkit.evaluation.measure.compare import PerQuery, compare_all
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.records import Change, KnownFindings, KnownSlice, RankedAnswer
-from embedkit.ranking.entries import EntryIndex, fused, meaning, words
+from embedkit.ranking.entries import EntryIndex, combine, meaning, words
+from embedkit.ranking.hybrid.questions import KnownQuestion, KnownSet
+from embedkit.ranking.hybrid.shares import shares_of
 from embedkit.ranking.metrics import Values
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
 from embedkit.text import hash64
@@ -27,7 +28,7 @@ from embedkit.text import hash64
 KNOWN_METRICS = ("recall@1", "recall@10", "mrr@10")
 SHOWN_EXAMPLES = 10
 NAMED, DESCRIBED = "named", "described"
-System = Literal["meaning before", "meaning after", "words", "fused before", "fused after"]
+System = Literal["meaning before", "meaning after", "words", "fused before", "fused after", "hybrid after"]
 _Places = NDArray[np.int64]
 
 
@@ -64,6 +65,7 @@ def known_findings(known: KnownSet, models: ModelPair, resampling: Resampling) -
         slices=tuple(_compared(known.questions, parts, over_entries, resampling)),
         definitions=tuple(_compared(known.questions, parts, over_definitions, resampling)),
         examples=tuple(_examples(known, over_entries)),
+        rankers=shares_of(models.after.source).languages,
     )
 
 
@@ -85,13 +87,16 @@ def _ranked(known: KnownSet, index: EntryIndex, models: ModelPair) -> dict[Syste
 
 
 def _scores(texts: Sequence[str], index: EntryIndex, models: ModelPair) -> Iterator[tuple[System, Floats]]:
+    """Each model with the shares that were learnt for it, as a search with it has them."""
     by_words = words(index, texts)
     before, after = (meaning(index, encoder, texts) for encoder in (models.before, models.after))
+    learnt, earlier = shares_of(models.after.source), shares_of(models.before.source)
     yield "words", by_words
     yield "meaning before", before.nearest
     yield "meaning after", after.nearest
-    yield "fused before", fused(before, by_words)
-    yield "fused after", fused(after, by_words)
+    yield "fused before", combine(before, by_words, earlier.shares(texts, names=index.has_names))
+    yield "fused after", combine(after, by_words, learnt.shares(texts, names=index.has_names))
+    yield "hybrid after", combine(after, by_words, learnt.shares(texts, "hybrid"))
 
 
 def _ranks(scores: Floats, questions: Sequence[KnownQuestion]) -> _Ranks:
@@ -141,6 +146,7 @@ def _compared(
 ) -> Iterator[KnownSlice]:
     _, concepts = np.unique([question.concept for question in questions], return_inverse=True)
     values = {name: ranks.metrics for name, ranks in ranked.items()}
+    hybrid_differs = not np.array_equal(ranked["fused after"].rank, ranked["hybrid after"].rank)
 
     def paired(before: System, after: System) -> PerQuery:
         return PerQuery(
@@ -155,6 +161,7 @@ def _compared(
         paired("meaning before", "meaning after"),
         paired("words", "fused after"),
         paired("words", "meaning after"),
+        *([paired("fused after", "hybrid after")] if hybrid_differs else []),
     ]
     several = [table.only(part.places) for part in parts for table in tables]
     found = iter(compare_all(several, resampling, names=KNOWN_METRICS))
@@ -168,6 +175,7 @@ def _compared(
             meaning=next(found),
             fused_from_words=next(found)[0],
             meaning_from_words=next(found)[0],
+            hybrid=next(found) if hybrid_differs else (),
         )
 
 

@@ -55,7 +55,7 @@ _BASE_WINS = (
     "THE BASE BEATS THIS MODEL: {slices}. Add questions to training (embedkit compose --train-questions FILE), take "
     "another base, or use the base as it is."
 )
-_ALONE = "Without words the model loses to plain words: {slices}. Keep --ranker hybrid, which is the default."
+_ALONE = "Without words the model loses to plain words: {slices}. Keep --ranker auto, which is the default."
 _NO_NEED = (
     "The base with plain words finds {before} of 100 already: you may not need a model of your own (embedkit search "
     "--model {base})."
@@ -145,6 +145,38 @@ def loud_lines(evaluation: Evaluation) -> Iterator[str]:
     overall = known.overall.fused[0]
     if evaluation.word == "NO DIFFERENCE" and overall.before >= ENOUGH:
         yield tr(_NO_NEED, before=of_100(overall.before), base=evaluation.baseline.name)
+
+
+def ranker_lines(known: KnownFindings) -> Iterator[str]:
+    """How the search ranked in each language, and where words beside meaning are better than either alone."""
+    for mix in known.rankers:
+        yield tr(
+            "search in {lang}: {ranker}, {percent} % meaning, learnt on {count} dev questions",
+            lang=mix.lang,
+            ranker=mix.ranker,
+            percent=round(100 * mix.share),
+            count=mix.questions,
+        )
+    wins = [
+        f"{part.value} {of_100(both)} > {of_100(max(alone))}"
+        for part in known.slices
+        if part.dimension == "lang"
+        and (both := hybrid_recall(part)) > max(alone := (part.meaning[0].after, part.fused[0].bm25 or 0))
+    ]
+    if wins:
+        yield tr("words and meaning together beat either alone: {slices}", slices="; ".join(wins))
+    losses = [
+        f"{part.value} {of_100(words)} > {of_100(hybrid_recall(part))}"
+        for part in known.slices
+        if part.dimension == "lang" and (words := part.fused[0].bm25 or 0) > hybrid_recall(part)
+    ]
+    if losses:
+        yield tr("plain words beat both together: {slices}", slices="; ".join(losses))
+
+
+def hybrid_recall(part: KnownSlice) -> float:
+    """recall@1 of words and meaning together, which is the search that ships where no other is learnt."""
+    return (part.hybrid or part.fused)[0].after
 
 
 def _listed(parts: Sequence[KnownSlice], metric: Callable[[KnownSlice], MetricResult], among: int) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embedkit.evaluation.records import Evaluation, Interval, KnownFindings, KnownSlice, MetricResult
-from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
+from embedkit.evaluation.report.plain import (
+    advice_lines,
+    hybrid_recall,
+    loud_lines,
+    plain_lines,
+    ranker_lines,
+)
 from embedkit.evaluation.report.verdict import detail_lines, mined_lines
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
@@ -54,8 +60,24 @@ def _known_tables(known: KnownFindings, *, compared: bool) -> Iterator[str]:
         entries=known.entries,
     )
     yield from align(known_rows(known.slices, compared=compared))
+    yield from (f"  {line}" for line in ranker_lines(known))
+    yield tr("recall@1 of the same search by ranker:")
+    yield from align(ranker_rows(known))
     yield tr("the same over definitions alone:")
     yield from align(known_rows(known.definitions, compared=compared))
+
+
+def ranker_rows(known: KnownFindings) -> list[tuple[str, ...]]:
+    """The head, and a row for each ranker with its value over all questions and in each language."""
+    parts = [part for part in known.slices if part.dimension in ("all", "lang")]
+    values = {
+        "auto": [part.fused[0].after for part in parts],
+        "hybrid": [hybrid_recall(part) for part in parts],
+        "dense": [part.meaning[0].after for part in parts],
+        "lexical": [part.fused[0].bm25 or 0 for part in parts],
+    }
+    head = ("--ranker", *(tr(part.value) if part.dimension == "all" else part.value for part in parts))
+    return [head, *((name, *(f"{value:.3f}" for value in row)) for name, row in values.items())]
 
 
 def known_rows(slices: Sequence[KnownSlice], *, compared: bool) -> list[tuple[str, ...]]:

@@ -39,6 +39,12 @@ def read_row_tests(path: Path) -> RowTests | None:
     shape = file_shape(path)
     if shape == "pairs":
         return None
+    if shape == "texts":
+        raise UserError(
+            "holds texts alone, and nothing that they are like",
+            place=str(path),
+            hint="give each a label, or a pair",
+        )
     rows = read_test_rows(path)
     if shape == "scored_pairs":
         scored = [row for row in rows if isinstance(row, ScoredPair)]

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from embedkit.serving.http import dialects, openapi, search
+from embedkit.serving.http import dialects, openapi, rerank, search
 from embedkit.serving.http.batcher import Encode
 from embedkit.serving.http.bodies import error_response, json_response
-from embedkit.serving.http.service import AppOptions, EmbeddingService, ServedModel
+from embedkit.serving.http.service import AppOptions, EmbeddingService, ServedModel, ServedReranker
 from embedkit.serving.score.answers import embeddings_answer
 from embedkit.serving.score.requests import (
     EmbeddingRequest,
@@ -37,23 +37,25 @@ def make_app(
     options: AppOptions | None = None,
     *,
     corpus: search.SearchedCorpus | None = None,
+    reranker: ServedReranker | None = None,
 ) -> Starlette:
     """The ASGI app. `encode` runs in one thread; with keys, every path but the pages and `/health` requires one."""
-    service = EmbeddingService(encode, served, options or AppOptions())
+    service = EmbeddingService(encode, served, options or AppOptions(), reranker)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        work = [asyncio.create_task(service.batcher.run())]
+        work = [asyncio.create_task(service.run())]
         if corpus is not None:
             work.append(asyncio.create_task(corpus.watch(service.batcher.encode)))
         yield
-        service.batcher.stop()
+        service.stop()
         for task in work:
             task.cancel()
 
     routes = [
         *_openai_routes(service),
         *dialects.routes(service),
+        *rerank.routes(service),
         *search.routes(service, corpus),
         *openapi.routes(service, has_corpus=corpus is not None),
     ]
@@ -144,7 +146,7 @@ def _described(service: EmbeddingService, name: str) -> dict[str, object]:
 
 async def _metrics(service: EmbeddingService, _: Request) -> Response:
     """`GET /metrics`, for Prometheus."""
-    text = await asyncio.to_thread(service.metrics.text, waiting=service.batcher.waiting)
+    text = await asyncio.to_thread(service.metrics.text, waiting=service.waiting)
     return Response(text, media_type="text/plain; version=0.0.4")
 
 

@@ -11,14 +11,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedkit.models.cross_encoder import TextPair
 from embedkit.models.resolve import Role
 from embedkit.serving.score.answers import Encoded
 
 Encode = Callable[[Sequence[str], Role], Encoded]
+ScorePairs = Callable[[Sequence[TextPair], Role], Encoded]
+Item = TypeVar("Item", str, TextPair)
 
 
 class QueueFullError(Exception):
@@ -44,8 +48,8 @@ class BatchLimits:
 
 
 @dataclass(slots=True)
-class _Request:
-    texts: Sequence[str]
+class _Request(Generic[Item]):
+    texts: Sequence[Item]
     role: Role
     answer: asyncio.Future[Encoded]
     started: int = 0
@@ -63,20 +67,21 @@ class _Request:
             self.answer.set_result(Encoded(np.stack(vectors), tokens, cut))
 
 
-class Batcher:
-    """Queue of texts for one model. `run` encodes until it is cancelled; `encode` waits for its texts."""
+class Batcher(Generic[Item]):
+    """Queue of texts, or pairs of texts, for one model. `run` encodes until it is cancelled; `encode` waits."""
 
     def __init__(
         self,
-        encode: Encode,
+        encode: Callable[[Sequence[Item], Role], Encoded],
         limits: BatchLimits,
         *,
         on_batch: Callable[[Encoded], None] = lambda encoded: None,
     ) -> None:
         """`on_batch` is called with each encoded batch."""
-        self._encode, self._limits = encode, limits
+        self._encode: Callable[[Sequence[Item], Role], Encoded] = encode
+        self._limits = limits
         self._on_batch = on_batch
-        self._requests: deque[_Request] = deque()
+        self._requests: deque[_Request[Item]] = deque()
         self._wake = asyncio.Event()
         self._stopped = False
 
@@ -85,7 +90,7 @@ class Batcher:
         """How many texts no batch has taken yet."""
         return sum(request.left for request in self._requests)
 
-    async def encode(self, texts: Sequence[str], role: Role) -> Encoded:
+    async def encode(self, texts: Sequence[Item], role: Role) -> Encoded:
         """The texts' vectors. A cancelled call leaves the queue.
 
         Raises:
@@ -130,10 +135,10 @@ class Batcher:
                 for at, (request, place) in enumerate(batch):
                     request.put(place, encoded, at)
 
-    def _take(self) -> list[tuple[_Request, int]]:
+    def _take(self) -> list[tuple[_Request[Item], int]]:
         """The next texts, of one role, a text a request in turn; other roles stay in front for the next batch."""
-        batch: list[tuple[_Request, int]] = []
-        others: list[_Request] = []
+        batch: list[tuple[_Request[Item], int]] = []
+        others: list[_Request[Item]] = []
         room = self._limits.characters
         while self._requests and len(batch) < self._limits.texts and room > 0:
             request = self._requests.popleft()
@@ -143,14 +148,18 @@ class Batcher:
                 others.append(request)
                 continue
             batch.append((request, request.started))
-            room -= min(len(request.texts[request.started]), self._limits.read_characters)
+            room -= min(_length(request.texts[request.started]), self._limits.read_characters)
             request.started += 1
             self._requests.append(request)
         self._requests.extendleft(reversed(others))
         return batch
 
 
-def _fail(batch: Sequence[tuple[_Request, int]], error: Exception) -> None:
+def _length(item: str | TextPair) -> int:
+    return len(item) if isinstance(item, str) else len(item[0]) + len(item[1])
+
+
+def _fail(batch: Sequence[tuple[_Request[Item], int]], error: Exception) -> None:
     for request, _ in batch:
         if not request.answer.done():
             request.answer.set_exception(error)

@@ -44,14 +44,13 @@ def routes(service: EmbeddingService) -> list[Route]:
         "/": _tei_embed,
         "/embed": _tei_embed,
         "/embed_all": _refused,
-        "/rerank": _refused,
         "/similarity": _tei_similarity,
         "/tokenize": _tei_tokenize,
         "/decode": _tei_decode,
     }
     ollama = {"/api/embed": _ollama_embed, "/api/embeddings": _ollama_embedding}
     return [
-        *(Route(p, made(p, partial(f, service), form=_tei_error), methods=post) for p, f in tei.items()),
+        *(Route(p, made(p, partial(f, service), form=tei_error), methods=post) for p, f in tei.items()),
         Route("/info", made("/info", partial(_tei_info, service))),
         *(
             Route(p, made(p, partial(f, service), form=_ollama_error), methods=post)
@@ -62,14 +61,16 @@ def routes(service: EmbeddingService) -> list[Route]:
     ]
 
 
-def _tei_error(error: RequestError) -> Any:
+def tei_error(error: RequestError) -> Any:
+    """An error as text-embeddings-inference writes it."""
     error.status = _TEI_STATUS.get(error.status, error.status)
     return {"error": str(error), "error_type": _TEI_TYPES.get(error.status, "Validation")}
 
 
 async def _refused(_: EmbeddingService, request: Request) -> Response:
-    what = "a cross-encoder" if request.url.path == "/rerank" else "vectors of single tokens"
-    raise RequestError(501, f"{request.url.path} needs {what}, and this service has one vector a text")
+    raise RequestError(
+        501, f"{request.url.path} needs vectors of single tokens, and this service has one vector a text"
+    )
 
 
 async def _tei_embed(service: EmbeddingService, request: Request) -> Response:
@@ -80,7 +81,7 @@ async def _tei_embed(service: EmbeddingService, request: Request) -> Response:
         raise RequestError(400, "normalize is false, and vectors have length one here", param="normalize")
     dimensions = _dimensions(service, fields)
     encoded = await service.encoded(request, texts, _role(fields))
-    _refuse_cut(encoded, fields)
+    refuse_cut(encoded, fields)
     return json_response(list(shortened(encoded.vectors, dimensions)))
 
 
@@ -180,7 +181,7 @@ def _dimensions(service: EmbeddingService, fields: Mapping[str, Any]) -> int | N
     return dimensions
 
 
-def _refuse_cut(encoded: Encoded, fields: Mapping[str, Any]) -> None:
+def refuse_cut(encoded: Encoded, fields: Mapping[str, Any]) -> None:
     """Where a client says `"truncate": false`, a text that does not fit is an error."""
     if fields.get("truncate") is False and any(encoded.cut):
         place = list(encoded.cut).index(True)
@@ -202,7 +203,7 @@ async def _ollama_embed(service: EmbeddingService, request: Request) -> Response
     vectors, tokens = [], 0
     if texts:
         encoded = await service.encoded(request, texts, "document")
-        _refuse_cut(encoded, fields)
+        refuse_cut(encoded, fields)
         vectors, tokens = list(shortened(encoded.vectors, dimensions)), sum(encoded.tokens)
     return json_response(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache, partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +23,9 @@ _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
 _TOKENS: Schema = {"type": "array", "items": {"type": "integer"}}
 _VECTOR: Schema = {"type": "array", "items": {"type": "number"}}
+_LIST: Schema = {"type": "array", "items": _TEXT, "minItems": 1}
 _COUNT: Schema = {"type": ["integer", "null"], "minimum": 1}
+RERANK_PATHS = ("/rerank", "/v1/rerank")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 body{font:16px/1.55 system-ui,"Noto Sans KR",sans-serif;margin:0 auto;max-width:52rem;padding:1rem}
@@ -55,6 +58,8 @@ _SEARCH = _object(
     query=_TEXTS,
     top_k={**_COUNT, "maximum": MOST_HITS},
     ranker=_null_or("string", *RANKERS),
+    rerank={**_null_or("boolean"), "description": "a cross-encoder orders the first entries anew"},
+    candidates={**_COUNT, "maximum": MOST_HITS, "description": "how many it reads"},
     model=_null_or("string"),
 )
 _TEI = _object(
@@ -86,7 +91,7 @@ _POSTS: tuple[tuple[str, str, Schema, Any, Schema], ...] = (
         "/v1/search",
         "The entries of the corpus that answer a question",
         _SEARCH,
-        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "hybrid"},
+        {"query": "what lets current pass one way only?", "top_k": 3, "ranker": "auto"},
         _object(["data"]),
     ),
     (
@@ -102,6 +107,34 @@ _POSTS: tuple[tuple[str, str, Schema, Any, Schema], ...] = (
         _object(["inputs"], inputs=_PAIR),
         {"inputs": {"source_sentence": "PWM", "sentences": ["pulse-width modulation", "diode"]}},
         _VECTOR,
+    ),
+    (
+        "/rerank",
+        "Texts in the order in which the cross-encoder finds them (text-embeddings-inference)",
+        _object(
+            ["query", "texts"],
+            query=_TEXT,
+            texts=_LIST,
+            raw_scores=_null_or("boolean"),
+            return_text=_null_or("boolean"),
+            truncate=_null_or("boolean"),
+        ),
+        {"query": "what lets current pass one way?", "texts": ["a diode", "a resistor"]},
+        {"type": "array", "items": _object(["index", "score"])},
+    ),
+    (
+        "/v1/rerank",
+        "The same in the form of Jina and Cohere",
+        _object(
+            ["query", "documents"],
+            query=_TEXT,
+            documents=_LIST,
+            top_n=_COUNT,
+            return_documents=_null_or("boolean"),
+            model=_null_or("string"),
+        ),
+        {"query": "what lets current pass one way?", "documents": ["a diode", "a resistor"], "top_n": 1},
+        _object(["results"]),
     ),
     (
         "/tokenize",
@@ -145,22 +178,23 @@ _ERRORS = {
 
 def routes(service: EmbeddingService, *, has_corpus: bool) -> list[Route]:
     """`/openapi.json` and `/docs`; neither needs a key."""
-    spec = description(service.served.name, keyed=bool(service.options.keys), has_corpus=has_corpus)
+    missing = {*(() if has_corpus else ("/v1/search",)), *(() if service.reranker else RERANK_PATHS)}
+    spec = description(service.served.name, keyed=bool(service.options.keys), missing=missing)
     return [
         Route("/openapi.json", service.endpoint("/openapi.json", partial(_spec, spec), is_open=True)),
         Route("/docs", service.endpoint("/docs", partial(_docs, spec), is_open=True)),
     ]
 
 
-def description(model: str, *, keyed: bool, has_corpus: bool) -> Schema:
-    """The OpenAPI document of a service."""
+def description(model: str, *, keyed: bool, missing: Collection[str] = ()) -> Schema:
+    """The OpenAPI document of a service without the paths that it has nothing for."""
     try:
         release = version(DISTRIBUTION)
     except PackageNotFoundError:
         release = "0"
     paths: dict[str, Schema] = {}
     for path, summary, body, example, answer in _POSTS:
-        if path == "/v1/search" and not has_corpus:
+        if path in missing:
             continue
         if path == "/api/embed":
             example = {**example, "model": model}

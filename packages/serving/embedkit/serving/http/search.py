@@ -23,8 +23,10 @@ from embedkit.console import say, warn
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
 from embedkit.models.corpus import load_corpus
+from embedkit.models.cross_encoder import CANDIDATES, passage, relevance
 from embedkit.models.resolve import Role
-from embedkit.ranking.entries import EntryIndex, Ranker, fused, words
+from embedkit.ranking.entries import EntryIndex, combine, words
+from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker, ranker_of
 from embedkit.ranking.retrieval import Floats
 from embedkit.serving.http.bodies import json_response
 from embedkit.serving.http.service import EmbeddingService
@@ -35,6 +37,7 @@ from embedkit.serving.score.requests import (
     mapping,
     one_of,
     optional_count,
+    optional_flag,
     optional_text,
     read_texts,
 )
@@ -47,16 +50,20 @@ _CHUNK = 256
 _PAGE = Path(__file__).with_name("page.html")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 _LOG = logging.getLogger(__name__)
+Ranked = list[tuple[int, float]]  # places of entries with their scores
 EncodeTexts = Callable[[Sequence[str], Role], Awaitable[Encoded]]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedCorpus:
-    """Entries ready to be ranked, with the vectors of their texts `(T, D)`, and where they come from."""
+    """Entries ready to be ranked, with the vectors of their texts `(T, D)`, where they come from, and the model's
+    shares of meaning and words.
+    """
 
     index: EntryIndex
     vectors: Floats
     name: str
+    learnt: LearntShares
 
 
 class SearchedCorpus:
@@ -92,7 +99,7 @@ class SearchedCorpus:
             _LOG.exception("the corpus stays as it was")
             self._seen = None
         else:
-            self.current = LoadedCorpus(index, vectors, str(file))
+            self.current = LoadedCorpus(index, vectors, str(file), self.current.learnt)
             say("{corpus}: {count} entries are searched from now on", corpus=file, count=len(entries))
 
     async def _vectors(self, texts: Sequence[str], encode: EncodeTexts) -> Floats:
@@ -113,11 +120,13 @@ def _state(file: Path | None) -> tuple[int, int, int] | None:
     return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
-def prepare(entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats]) -> LoadedCorpus:
+def prepare(
+    entries: Sequence[Entry], name: str, vectors: Callable[[Sequence[str]], Floats], learnt: LearntShares
+) -> LoadedCorpus:
     """The index of a corpus, built before the service answers."""
     index = EntryIndex(entries)
     words(index, ["warm"])  # the n-grams are built now
-    return LoadedCorpus(index, vectors(index.texts), name)
+    return LoadedCorpus(index, vectors(index.texts), name, learnt)
 
 
 def routes(service: EmbeddingService, corpus: SearchedCorpus | None) -> list[Route]:
@@ -151,12 +160,18 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
     if empty is not None:
         raise RequestError(400, f"query[{empty}] is empty", param="query")
     top_k = min(optional_count(fields, "top_k") or 5, MOST_HITS)
+    rerank = optional_flag(fields, "rerank")
+    if rerank:
+        service.require_reranker()
+    most = min(max(optional_count(fields, "candidates") or CANDIDATES, top_k), MOST_HITS) if rerank else top_k
     ranker = cast("Ranker", one_of(fields, "ranker", RANKERS))
     loaded = corpus.current
-    vectors = None
-    if ranker != "lexical":
+    vectors, shares = None, loaded.learnt.shares(queries, ranker)
+    if (shares != LEXICAL).any():
         vectors = (await service.encoded(request, queries, "query")).vectors
-    scores = await asyncio.to_thread(_scores, loaded, queries, vectors, ranker)
+    found = await asyncio.to_thread(_best, loaded, queries, vectors, shares, most)
+    if rerank:
+        found = await _reranked(service, request, loaded, queries, found)
     return json_response(
         {
             "object": "list",
@@ -164,32 +179,66 @@ async def _search(service: EmbeddingService, corpus: SearchedCorpus | None, requ
             "corpus": Path(loaded.name).name,
             "entries": len(loaded.index.entries),
             "ranker": ranker,
+            "cross_encoder": service.reranker.name if rerank and service.reranker else None,
             "data": [
-                {"object": "search", "index": place, "query": query, "hits": _hits(loaded, row, top_k)}
-                for place, (query, row) in enumerate(zip(queries, scores, strict=True))
+                {
+                    "object": "search",
+                    "index": place,
+                    "query": query,
+                    "ranker": ranker_of(share),
+                    "hits": _hits(loaded, row[:top_k]),
+                }
+                for place, (query, share, row) in enumerate(zip(queries, shares.tolist(), found, strict=True))
             ],
         }
     )
 
 
-def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, ranker: Ranker) -> Floats:
+def _scores(loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, shares: Floats) -> Floats:
     """The scores `(Q, E)`."""
     index = loaded.index
     if vectors is None:
         return words(index, queries)
     near = index.nearness(vectors @ loaded.vectors.T)
-    return near.nearest if ranker == "dense" else fused(near, words(index, queries))
+    return near.nearest if (shares == DENSE).all() else combine(near, words(index, queries), shares)
 
 
-def _hits(loaded: LoadedCorpus, scores: Floats, top_k: int) -> list[dict[str, Any]]:
-    """The best entries of one query, as `embedkit search` orders them."""
+def _best(
+    loaded: LoadedCorpus, queries: Sequence[str], vectors: Floats | None, shares: Floats, most: int
+) -> list[Ranked]:
+    """The first entries of each query as `embedkit search` orders them."""
+    return [
+        [(place, float(row[place])) for place in np.argsort(-row, kind="stable")[:most].tolist()]
+        for row in _scores(loaded, queries, vectors, shares)
+    ]
+
+
+async def _reranked(
+    service: EmbeddingService,
+    request: Request,
+    loaded: LoadedCorpus,
+    queries: Sequence[str],
+    found: Sequence[Ranked],
+) -> list[Ranked]:
+    """The same entries as the cross-encoder orders them."""
+    pairs = [
+        (query, passage(loaded.index.entries[place]))
+        for query, row in zip(queries, found, strict=True)
+        for place, _ in row
+    ]
+    scores = iter(relevance((await service.scored(request, pairs)).vectors[:, 0]).tolist())
+    return [sorted(((place, next(scores)) for place, _ in row), key=lambda one: -one[1]) for row in found]
+
+
+def _hits(loaded: LoadedCorpus, ranked: Ranked) -> list[dict[str, Any]]:
+    """The entries of one query with what a page shows of them."""
     hits = []
-    for rank, place in enumerate(np.argsort(-scores, kind="stable")[:top_k].tolist(), start=1):
+    for rank, (place, score) in enumerate(ranked, start=1):
         entry = loaded.index.entries[place]
         hits.append(
             {
                 "rank": rank,
-                "score": float(scores[place]),
+                "score": score,
                 "term": entry.term,
                 "text": entry.definition,
                 "names": list(entry.names),

@@ -7,16 +7,24 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from embedkit.models.cross_encoder import TextPair
 from embedkit.models.resolve import Role
 from embedkit.serving.http.access_log import AccessLog, RequestEntry
-from embedkit.serving.http.batcher import Batcher, BatchLimits, Encode, QueueFullError, StoppedError
+from embedkit.serving.http.batcher import (
+    Batcher,
+    BatchLimits,
+    Encode,
+    QueueFullError,
+    ScorePairs,
+    StoppedError,
+)
 from embedkit.serving.http.bodies import error_response, read_json
 from embedkit.serving.http.keys import ApiKey, RateLimit, find_key
 from embedkit.serving.http.metrics import ServiceMetrics
@@ -51,6 +59,15 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedReranker:
+    """A cross-encoder as clients see it; it has a queue of its own."""
+
+    name: str
+    score: ScorePairs
+    batches: BatchLimits = field(default_factory=BatchLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppOptions:
     """How the service treats its clients. `decode` makes texts of tokens; `timeout_s` is for a body to arrive."""
 
@@ -75,11 +92,35 @@ class LimitedError(RequestError):
 class EmbeddingService:
     """A model behind a queue, with its clients' keys, limits, metrics and log."""
 
-    def __init__(self, encode: Encode, served: ServedModel, options: AppOptions) -> None:
-        self.served, self.options = served, options
+    def __init__(
+        self,
+        encode: Encode,
+        served: ServedModel,
+        options: AppOptions,
+        reranker: ServedReranker | None = None,
+    ) -> None:
+        self.served, self.options, self.reranker = served, options, reranker
         self.metrics = ServiceMetrics()
         self.batcher = Batcher(encode, options.batches, on_batch=self.metrics.batch)
+        self._pairs: Batcher[TextPair] | None = None
+        if reranker is not None:
+            self._pairs = Batcher(reranker.score, reranker.batches, on_batch=self.metrics.batch)
         self._rate, self._log = RateLimit(options.rate_per_minute), options.log
+
+    @property
+    def waiting(self) -> int:
+        """How many texts and pairs no batch has taken yet."""
+        return self.batcher.waiting + (self._pairs.waiting if self._pairs else 0)
+
+    async def run(self) -> None:
+        """Work on what is asked until cancelled."""
+        await asyncio.gather(self.batcher.run(), *([self._pairs.run()] if self._pairs else []))
+
+    def stop(self) -> None:
+        """Fail what waits, and what comes."""
+        self.batcher.stop()
+        if self._pairs:
+            self._pairs.stop()
 
     def endpoint(
         self, path: str, handler: Endpoint, *, form: ErrorForm | None = None, is_open: bool = False
@@ -125,9 +166,24 @@ class EmbeddingService:
 
     async def encoded(self, request: Request, texts: Sequence[str], role: Role) -> Encoded:
         """The vectors. When the client disconnects, its texts are not encoded any more."""
+        return await self._answered(request, self.batcher.encode(texts, role), len(texts))
+
+    async def scored(self, request: Request, pairs: Sequence[TextPair]) -> Encoded:
+        """What the cross-encoder's head gives for each pair `(B, 1)`. Raises `RequestError` where there is none."""
+        return await self._answered(request, self.require_reranker().encode(pairs, "document"), len(pairs))
+
+    def require_reranker(self) -> Batcher[TextPair]:
+        """The queue of the cross-encoder. Raises `RequestError` where there is none."""
+        if self._pairs is None:
+            raise RequestError(
+                501, "no cross-encoder is loaded; start the service with --cross-encoder", code="no_reranker"
+            )
+        return self._pairs
+
+    async def _answered(self, request: Request, asked: Coroutine[Any, Any, Encoded], count: int) -> Encoded:
         entry: RequestEntry = request.state.entry
-        entry.texts, entry.model = entry.texts + len(texts), self.served.name
-        work = asyncio.create_task(self.batcher.encode(texts, role))
+        entry.texts, entry.model = entry.texts + count, self.served.name
+        work = asyncio.create_task(asked)
         gone = asyncio.create_task(_gone(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -166,6 +166,14 @@ def optional_count(fields: Mapping[str, Any], name: str) -> int | None:
     return value
 
 
+def optional_flag(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether it is true; false where it is absent or null."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise RequestError(400, f"{name} is neither true nor false", param=name)
+    return bool(value)
+
+
 def check_dimensions(asked: EmbeddingRequest, most: int) -> None:
     """Raise `RequestError` where more dimensions are asked for than the model has."""
     if asked.dimensions and asked.dimensions > most:

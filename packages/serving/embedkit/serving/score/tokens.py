@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+    from embedkit.models.cross_encoder import TextPair
     from embedkit.models.resolve import Role
 
 _ENDLESS = 1 << 24  # tokenizers that set no limit say a number like 1e30
@@ -67,22 +68,39 @@ class TextTokenizer:
     def __call__(self, texts: Sequence[str], role: Role) -> list[TokenizedText]:
         """The tokens of each text, after the prompt of its role."""
         prompt = self._prompts.get(role, "")
-        whole = [prompt + text for text in texts]
-        found: dict[int, TokenizedText] = {}
+        found = self._encodings([prompt + text for text in texts])
+        return [TokenizedText(encoding.ids, encoding.type_ids, cut) for encoding, cut in found]
+
+    def pairs(self, pairs: Sequence[TextPair]) -> list[TokenizedText]:
+        """The tokens of each pair, the longer of its texts cut first; a text that comes again is read once."""
+        distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
+        known = dict(zip(distinct, self._encodings(distinct, special=False), strict=True))
+        found = []
+        for one, other in pairs:
+            (first, first_cut), (second, second_cut) = known[one], known[other]
+            both = self._tokenizer.post_process(first, second)
+            cut = first_cut or second_cut or bool(both.overflowing)
+            found.append(TokenizedText(both.ids, both.type_ids, cut))
+        return found
+
+    def _encodings(self, texts: Sequence[str], *, special: bool = True) -> list[tuple[Encoding, bool]]:
+        """The encoding of each text, and whether it was cut."""
+        found: dict[int, tuple[Encoding, bool]] = {}
         most = self._max_tokens or 0
-        size, waiting = most * _CHARACTERS_A_TOKEN or None, list(range(len(whole)))
+        size, waiting = most * _CHARACTERS_A_TOKEN or None, list(range(len(texts)))
         while waiting:
-            encodings = self._tokenizer.encode_batch_fast([whole[place][:size] for place in waiting])
+            encodings = self._tokenizer.encode_batch_fast(
+                [texts[place][:size] for place in waiting], add_special_tokens=special
+            )
             again = []
             for place, encoding in zip(waiting, encodings, strict=True):
-                part = size is not None and len(whole[place]) > size
+                part = size is not None and len(texts[place]) > size
                 if part and _count(encoding) < 2 * most:  # its end may look otherwise in the whole text
                     again.append(place)
                 else:
-                    cut = part or bool(encoding.overflowing)
-                    found[place] = TokenizedText(encoding.ids, encoding.type_ids, cut)
+                    found[place] = encoding, part or bool(encoding.overflowing)
             waiting, size = again, size and size * 4
-        return [found[place] for place in range(len(whole))]
+        return [found[place] for place in range(len(texts))]
 
     def groups(
         self, tokenized: Sequence[TokenizedText], *, size: int, overhead: int
@@ -97,12 +115,16 @@ class TextTokenizer:
             yield PaddedGroup(places, self._padded([tokenized[place] for place in places]))
 
     def _padded(self, texts: Sequence[TokenizedText]) -> dict[str, NDArray[np.int64]]:
-        shape = len(texts), max(len(text.ids) for text in texts)
+        shape = len(texts), max(1, *(len(text.ids) for text in texts))
         ids, types = np.full(shape, self._pad_id, np.int64), np.full(shape, self._pad_type, np.int64)
         mask = np.zeros(shape, np.int64)
         for row, text in enumerate(texts):
             n = len(text.ids)
-            ids[row, :n], types[row, :n], mask[row, :n] = text.ids, text.types, 1
+            ids[row, :n], types[row, :n], mask[row, : n or 1] = (
+                text.ids,
+                text.types,
+                1,
+            )  # nothing: one pad token
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
     def prompt_length(self, role: Role) -> int:

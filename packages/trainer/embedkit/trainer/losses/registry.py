@@ -14,17 +14,22 @@ from pydantic import Field, create_model
 
 from embedkit.trainer.losses.sections import (
     CutSection,
+    DenoisingSection,
     DistillSection,
     GuidedSection,
     LossSection,
     MaskedSection,
+    PairScoreSection,
     RankingSection,
     ScaleSection,
+    TemperatureSection,
     TripletSection,
 )
 
 if TYPE_CHECKING:
     from embedkit.data.shapes import Shape
+
+ModelKind = Literal["embedding", "cross_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ class Loss:
 
     `builder` is a class or function of this folder that is called with the settings and a `LossContext`. `in_turns`:
     texts take turns in memory by default (GradCache). `knows_concepts`: the other rows of a concept are no negatives,
-    so that they may share a batch.
+    so that they may share a batch. `also`: shapes that it takes as they are, beside `rows`. `model`: what it trains.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Loss:
     summary: str
     in_turns: bool = False
     knows_concepts: bool = False
+    also: tuple[Shape, ...] = ()
+    model: ModelKind = "embedding"
 
 
 _LOSSES = (
@@ -148,6 +155,38 @@ _LOSSES = (
         settings=ScaleSection,
         builder="stock.build_angle",
         summary="Pairs in the order of their scores, by the angle between their vectors as complex numbers (AnglE).",
+    ),
+    Loss(
+        name="simcse",
+        rows="texts",
+        settings=TemperatureSection,
+        builder="texts.SimCseLoss",
+        summary="Find each text again under another dropout mask, among the texts of the batch (SimCSE).",
+    ),
+    Loss(
+        name="tsdae",
+        rows="texts",
+        settings=DenoisingSection,
+        builder="texts.DenoisingLoss",
+        summary="Write each text again from the vector of what is left of it when most tokens are deleted (TSDAE); for "
+        "BERT, RoBERTa and others that have a decoder.",
+    ),
+    Loss(
+        name="bce",
+        rows="pairs",
+        also=("scored_pairs",),
+        settings=PairScoreSection,
+        builder="cross.BinaryCrossEntropyLoss",
+        summary="Score positives 1 and negatives 0, or each pair as it is graded (binary cross-entropy).",
+        model="cross_encoder",
+    ),
+    Loss(
+        name="lce",
+        rows="pairs",
+        settings=PairScoreSection,
+        builder="cross.LocalContrastiveLoss",
+        summary="Score each anchor's positive above its negatives: softmax over all that it is scored with (LCE).",
+        model="cross_encoder",
     ),
 )
 LOSSES: Mapping[str, Loss] = {loss.name: loss for loss in _LOSSES}

@@ -140,3 +140,23 @@ class ScaleSection(CutSection):
     """Settings of the losses that order pairs by their score."""
 
     scale: float = Field(default=20.0, gt=0, le=1000, description="Similarities are multiplied by this.")
+
+
+class PairScoreSection(LossSection):
+    """Settings of the losses of a cross-encoder, which scores two texts that it reads together."""
+
+    in_batch_negatives: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        description="Positives of so many other concepts of the batch that each anchor is scored with too: easy "
+        "negatives beside its hard ones.",
+    )
+
+
+class DenoisingSection(LossSection):
+    """Settings of the loss that writes damaged texts again."""
+
+    deleted: float = Field(
+        default=0.6, ge=0, lt=1, description="Share of a text's tokens that are deleted before it is encoded."
+    )

@@ -35,17 +35,24 @@ class Lengths:
 
 
 def measure_lengths(model: SentenceTransformer, rows: TrainingRows, *, seed: int) -> Lengths | None:
-    """Those of a sample; None where the model has no Hugging Face tokenizer or reads texts of any length."""
+    """Those of a sample, of a cross-encoder both texts together; None where the model has no Hugging Face tokenizer or
+    reads texts of any length.
+    """
     from transformers import PreTrainedTokenizerBase
 
     limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
     if limit is None or not isinstance(tokenizer, PreTrainedTokenizerBase):
         return None
     query, document = prompts_of(model)
-    texts: list[str] = []
+    paired = rows.model == "cross_encoder"
+    texts: list[str | tuple[str, str]] = []
     for row in sample_rows(rows, limit=LENGTH_SAMPLE_ROWS, seed=seed):
         first, *others = texts_of(row)
-        texts += [query + first, *(document + text for text in others)]
+        texts += (
+            [(first, text) for text in others]
+            if paired
+            else [query + first, *(document + text for text in others)]
+        )
     lengths = np.array(
         [len(ids) for ids in tokenizer(list(dict.fromkeys(texts)), truncation=False)["input_ids"]]
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import atomic_folder, write_text
-from embedkit.models.kinds import broken_weight, is_router, positions_of, require_embedder
-from embedkit.models.resolve import LoadOptions, ModelSource, load_model, resolve_model
+from embedkit.models.kinds import broken_weight, is_router, positions_of, require_embedder, require_encoder
+from embedkit.models.resolve import LoadOptions, ModelSource, load_cross_encoder, load_model, resolve_model
 from embedkit.models.run_folder import CARD
 from embedkit.trainer.config import LoraSection, RunConfig, TrainSection
 from embedkit.trainer.model.vocabulary import (
@@ -31,6 +31,9 @@ def find_model(config: RunConfig) -> ModelSource:
     source = resolve_model(
         config.model_id, revision=config.hf.revision or "", network=not config.hf.local_files_only
     )
+    if config.train.model == "cross_encoder":
+        require_encoder(source)
+        return source
     require_embedder(source)
     if is_router(source):
         raise UserError(
@@ -61,7 +64,8 @@ def prepare_model(
     Raises:
         UserError: it cannot be loaded, or the config asks for what it does not have.
     """
-    model = load_model(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
+    load = load_cross_encoder if config.train.model == "cross_encoder" else load_model
+    model = load(source, load_options(config, device=device, revision=config.hf.revision or "")).float()
     if broken := broken_weight(model):
         raise UserError(
             "the base model's weights hold NaN or infinity: {name}", place=config.model_id, name=broken
@@ -74,7 +78,7 @@ def prepare_model(
     _set_pooling(model, config.train)
     _set_prompts(model, config.train)
     if config.lora is not None:
-        _add_lora(model, config.lora)
+        _add_lora(model, config.lora, head=config.train.model == "cross_encoder")
     _freeze(model, config.train)
     if (table := extension_of(model)) is not None:  # LoRA froze all that it did not add
         table.new_rows.requires_grad_(True)
@@ -100,8 +104,8 @@ def whole_width(model: SentenceTransformer) -> int:
 
 
 def save_model(model: SentenceTransformer, folder: Path, *, card: str) -> None:
-    """Write a plain SentenceTransformer folder with its card, whole or not at all; LoRA and new tokens are merged into
-    the weights (in place).
+    """Write a plain SentenceTransformer or CrossEncoder folder with its card, whole or not at all; LoRA and new tokens
+    are merged into the weights (in place).
     """
     _merge_lora(model)
     merge_vocabulary(model)
@@ -144,8 +148,11 @@ def _extend(model: SentenceTransformer, train: TrainSection, vocabulary: Vocabul
 
 
 def _set_length(model: SentenceTransformer, train: TrainSection) -> None:
-    """What the config asks for has to be possible; the default is taken as far as the model reads."""
-    max_length, asked = train.max_length, "max_length" in train.model_fields_set
+    """What the config asks for has to be possible; the default, written out or not, is taken as far as the model
+    reads: the config.json of a run holds it.
+    """
+    max_length = train.max_length
+    asked = max_length != TrainSection.model_fields["max_length"].default
     if max_length is None:
         return
     limit = positions_of(model)
@@ -219,10 +226,11 @@ def layers_of(model: SentenceTransformer) -> list[Any]:
     return list(max(lists, key=len, default=[]))
 
 
-def _add_lora(model: SentenceTransformer, lora: LoraSection) -> None:
+def _add_lora(model: SentenceTransformer, lora: LoraSection, *, head: bool) -> None:
+    """Freeze all but the added matrices; a `head` over the encoder is trained whole."""
     peft = require("peft", extra="train")
     settings = peft.LoraConfig(
-        task_type="FEATURE_EXTRACTION",
+        task_type="SEQ_CLS" if head else "FEATURE_EXTRACTION",
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,

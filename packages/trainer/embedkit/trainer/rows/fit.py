@@ -10,17 +10,21 @@ from embedkit.data.records import ClassedPair, Pair, Row, ScoredPair, Triplet
 from embedkit.data.shapes import KEYS, NAMES, Shape
 from embedkit.errors import UserError
 from embedkit.messages import tr
-from embedkit.trainer.losses.registry import LOSSES
+from embedkit.trainer.losses.registry import LOSSES, ModelKind
 
 # How alike the sentences of an inference class are, for the losses that learn from a score.
 CLASS_SCORES: Mapping[str, float] = {"entailment": 1.0, "neutral": 0.5, "contradiction": 0.0}
 MIN_LABELS = 3
 
 
-def losses_for(shape: Shape) -> list[str]:
-    """The losses that can train on rows of this shape."""
-    fitting = (loss for loss in LOSSES.values() if loss.rows == shape or (shape, loss.rows) in CONVERSIONS)
-    return [loss.name for loss in fitting]
+def losses_for(shape: Shape, model: ModelKind | None = None) -> list[str]:
+    """The losses that can train on rows of this shape, those of one kind of model or of all."""
+    return [
+        loss.name
+        for loss in LOSSES.values()
+        if model in (None, loss.model)
+        and (shape in (loss.rows, *loss.also) or (shape, loss.rows) in CONVERSIONS)
+    ]
 
 
 def require_fit(loss: str, shape: Shape, *, place: str) -> None:
@@ -35,13 +39,13 @@ def require_fit(loss: str, shape: Shape, *, place: str) -> None:
         loss=loss,
         rows=tr(NAMES[shape]),
         wanted=" | ".join(wanted),
-        fitting=", ".join(losses_for(shape)),
+        fitting=", ".join(losses_for(shape, LOSSES[loss].model)) or "-",
     )
 
 
 def trained_shape(shape: Shape, loss: str | None) -> Shape:
     """The shape that rows are trained in: the one that the loss is computed from; without a loss their own."""
-    return LOSSES[loss].rows if loss else shape
+    return LOSSES[loss].rows if loss and shape not in LOSSES[loss].also else shape
 
 
 def converted(rows: Iterable[Row], shape: Shape, loss: str | None, *, dropped: Counter[str]) -> Iterator[Row]:

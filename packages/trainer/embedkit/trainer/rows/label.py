@@ -19,13 +19,10 @@ from embedkit.console import out_json, say, track
 from embedkit.data.jsonl import read_objects, write_objects
 from embedkit.data.shapes import own_names
 from embedkit.errors import UserError
-from embedkit.extras import require
 from embedkit.files import STDIO, refuse_existing, refuse_inputs
-from embedkit.models.kinds import is_cross_encoder
-from embedkit.models.resolve import quiet_loading, resolve_model
+from embedkit.models.cross_encoder import TextPair, find_cross_encoder, load_cross_encoder
 
 BLOCK = 512
-TextPair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,8 @@ def label(options: LabelOptions) -> LabelResult:
     pairs = list(dict.fromkeys(_pairs(options.input)))
     if not pairs:
         raise UserError("holds no pairs of texts", place=str(options.input))
-    scores = _grades(_teacher(options.teacher), pairs)
+    teacher = load_cross_encoder(find_cross_encoder(options.teacher, option="--teacher"))
+    scores = _grades(teacher, pairs)
     rows = (
         {"sentence1": one, "sentence2": other, "score": round(float(score), 4)}
         for (one, other), score in zip(pairs, scores, strict=True)
@@ -116,24 +114,6 @@ def _pairs_of(row: Mapping[str, Any]) -> Iterator[TextPair]:
     negatives = row.get("hard_negatives") or ([row["negative"]] if row.get("negative") else [])
     for other in (row.get("positive"), *negatives):
         yield row.get("anchor", ""), other or ""
-
-
-def _teacher(name: str) -> Any:
-    source = resolve_model(name)
-    if source.origin != "hub" and not is_cross_encoder(source):
-        raise UserError(
-            "is not a cross-encoder: its classification head would be random",
-            place=name,
-            hint="--teacher wants a model that scores pairs of texts",
-        )
-    st = require("sentence_transformers", extra="train")
-    with quiet_loading():
-        model = st.CrossEncoder(source.path, local_files_only=source.origin != "hub")
-    if model.num_labels != 1:
-        raise UserError(
-            "gives {count} scores for a pair, and one is needed", place=name, count=model.num_labels
-        )
-    return model
 
 
 def _grades(teacher: Any, pairs: list[TextPair]) -> NDArray[np.float64]:

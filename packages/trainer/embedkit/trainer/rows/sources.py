@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from embedkit.trainer.config import RunConfig, TrainSection
+from embedkit.trainer.losses.registry import LOSSES, ModelKind
 from embedkit.trainer.rows.paths import find_sources
 from embedkit.trainer.rows.sampling import EpochBatches, epoch_batches
 from embedkit.trainer.rows.store import Rows, RowStore, RowSummary, read_rows
@@ -40,6 +41,11 @@ class TrainingRows:
 
     def __len__(self) -> int:
         return self.starts[-1]
+
+    @property
+    def model(self) -> ModelKind:
+        """What the losses of the rows train."""
+        return LOSSES[self.sources[0].loss].model
 
     def local(self, numbers: Sequence[int]) -> tuple[int, list[int]]:
         """The source of a batch, and its rows' numbers there."""

@@ -49,6 +49,23 @@ documents = model.encode_document(["{document}"])
 print(model.similarity(queries, documents))
 ```
 """
+_USE_CROSS_ENCODER = """\
+## Use
+
+```python
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("model")  # the folder beside this file
+print(model.predict([("{query}", "{document}")]))  # from 0 to 1
+```
+"""
+_LIMITS_CROSS_ENCODER = """\
+## Limits
+
+The dev rows say how well it ranks again what plain words (BM25) find, where the right text is among it. On other
+subjects and languages it may rank worse than what it is given: measure before use. It has learnt whatever its base
+model and the training texts are biased towards.
+"""
 _LIMITS = """\
 ## Limits
 
@@ -80,6 +97,11 @@ class CardFacts:
     dimensions: int
     max_length: float
 
+    @property
+    def is_cross_encoder(self) -> bool:
+        """Whether the model scores pairs of texts, and makes no vectors."""
+        return self.config.train.model == "cross_encoder"
+
 
 def write_card(run: Path, facts: CardFacts) -> str:
     """Write README.md to the run; return the text of the copy that lies in its model folder."""
@@ -89,8 +111,8 @@ def write_card(run: Path, facts: CardFacts) -> str:
         text = with_section(text, evaluation_section(_measured_elsewhere(measured)))
     write_text(run / CARD, text)
     return text.replace(
-        'SentenceTransformer("model")  # the folder beside', 'SentenceTransformer(".")  # the folder of'
-    )
+        'Transformer("model")  # the folder beside', 'Transformer(".")  # the folder of'
+    ).replace('CrossEncoder("model")  # the folder beside', 'CrossEncoder(".")  # the folder of')
 
 
 def _writers_of(measured: Path) -> Iterator[str]:
@@ -117,21 +139,25 @@ def card_text(facts: CardFacts) -> str:
         *_data(facts.rows),
         _recipe(facts),
         *_dev_table(facts),
-        UNMEASURED,
+        "" if facts.is_cross_encoder else UNMEASURED,
     )
     query, document = (text.replace("\\", "\\\\").replace('"', '\\"') for text in facts.example)
-    use = _USE.format(query=query, document=document)
-    return "\n".join(part for part in (*parts, use, _LIMITS) if part)
+    use = (_USE_CROSS_ENCODER if facts.is_cross_encoder else _USE).format(query=query, document=document)
+    limits = _LIMITS_CROSS_ENCODER if facts.is_cross_encoder else _LIMITS
+    return "\n".join(part for part in (*parts, use, limits) if part)
 
 
 def _front_matter(facts: CardFacts) -> str:
     languages = "".join(f"- {lang}\n" for lang in facts.rows.languages)
     base = facts.config.model_id
+    task, tags = "sentence-similarity", "- feature-extraction\n- sentence-similarity\n"
+    if facts.is_cross_encoder:
+        task, tags = "text-ranking", "- cross-encoder\n- reranker\n"
     return (
-        "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\n"
+        f"---\nlibrary_name: sentence-transformers\npipeline_tag: {task}\n"
         + (f"base_model: {base}\n" if _is_hub_id(base) else "")
         + (f"language:\n{languages}" if languages else "")
-        + "tags:\n- sentence-transformers\n- feature-extraction\n- sentence-similarity\n- embedkit\n---\n"
+        + f"tags:\n- sentence-transformers\n{tags}- embedkit\n---\n"
     )
 
 
@@ -145,6 +171,12 @@ def _base(name: str) -> str:
 
 
 def _head(facts: CardFacts) -> str:
+    if facts.is_cross_encoder:
+        return (
+            f"# {facts.config.output.save_name}\n\n"
+            f"A cross-encoder: {_base(facts.config.model_id)}, tuned with embedkit on {facts.rows.rows} rows. It reads "
+            f"two texts {_length(facts.max_length)} together and scores them from 0 to 1; it makes no vectors.\n"
+        )
     return (
         f"# {facts.config.output.save_name}\n\n"
         f"A sentence embedding model: {_base(facts.config.model_id)}, tuned with embedkit on "

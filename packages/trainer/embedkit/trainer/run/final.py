@@ -16,7 +16,7 @@ from embedkit.data.jsonl import read_objects, write_objects
 from embedkit.data.records import split_path
 from embedkit.data.shapes import read_typed
 from embedkit.errors import UserError
-from embedkit.files import STDIO
+from embedkit.files import STDIO, write_text
 from embedkit.models import run_folder
 from embedkit.models.resolve import FINAL
 from embedkit.trainer.config import DataSection, RunConfig
@@ -64,9 +64,18 @@ def finalize(run: Path, *, resume: bool = False, force: bool = False, as_json: b
                 _write_rows(source, Path(target), recipe.data)
         wait()
         result = run_training(config, resume=resume, force=force)
+        if is_first():
+            _copy_ranker(run)
         report_result(result, as_json=as_json)
         leave()
     return result
+
+
+def _copy_ranker(run: Path) -> None:
+    """The search of the final model weighs words and meaning as was learnt for the measured one."""
+    learnt = run / run_folder.RANKER
+    if learnt.is_file():
+        write_text(run / FINAL / run_folder.RANKER, learnt.read_text(encoding="utf-8"))
 
 
 def _require_trained(run: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from embedkit.console import say, warn
 from embedkit.messages import tr
+from embedkit.models.readable import warn_of_share
 from embedkit.models.run_folder import measured_run
 from embedkit.trainer.watch.progress import duration
 
@@ -55,6 +56,7 @@ def print_plan(plan: TrainPlan) -> None:
             script=tr(plan.vocabulary.script),
             ratio=f"{plan.vocabulary.shorter:.1f}",
         )
+    warn_of_share(plan.model, plan.unreadable_share, plan.languages)
     _print_lengths(plan)
     say(
         "steps: at most {steps} ({epochs} × {each}), until known recall stops rising; output: {run}"
@@ -133,7 +135,9 @@ def print_result(result: TrainResult) -> None:
         loss=f"{result.loss:.4f}",
     )
     say("model: {model}", model=result.model)
-    if (measured := measured_run(result.run)) is not None:
+    if result.model_kind == "cross_encoder":
+        say("next: embedkit compose --cross-encoder {run}, or embedkit label --teacher {run}", run=result.run)
+    elif (measured := measured_run(result.run)) is not None:
         say("search, serve and export of {run} use this model now", run=measured)
     elif result.shape == "pairs":
         say("next: embedkit evaluate --model {run}", run=result.run)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from embedkit.data.records import texts_of
+from embedkit.models.readable import read
+from embedkit.text import language_of
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.sections import DistillSection
 from embedkit.trainer.model.lengths import Lengths, measure_lengths
 from embedkit.trainer.model.precision import Precision
 from embedkit.trainer.model.vocabulary import NewVocabulary, extension_of
+from embedkit.trainer.rows.sources import TrainingRows
 from embedkit.trainer.step import processes, sharding
 from embedkit.trainer.step.batch import BatchPlan, ColumnPlan, Plan, StepInputs
+from embedkit.trainer.step.cross_batch import CrossPlan
+
+# Rows whose texts tell whether the tokenizer can read them.
+SAMPLED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +37,8 @@ class Negatives:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainPlan:
     """What a run would do. `rows_per_step` is a mean: the last batch may be a part of one. `epochs` and `steps` are the
-    most where `ends_when_flat`: known recall that stops rising ends the run.
+    most where `ends_when_flat`: known recall that stops rising ends the run. `unreadable_share` of the rows' pieces
+    means nothing to the tokenizer, its new tokens counted in; `languages` are those of the rows.
     """
 
     run: str
@@ -59,6 +68,8 @@ class TrainPlan:
     trained_parameters: int
     lengths: Lengths | None
     vocabulary: NewVocabulary | None
+    unreadable_share: float
+    languages: tuple[str, ...]
 
     @property
     def loss(self) -> str:
@@ -98,7 +109,7 @@ def make_plan(
     batches = inputs.rows.batches(train, seed=config.seed, devices=devices)
     steps = -(-len(batches) // train.grad_accum_steps)
     epochs = train.max_epochs if train.epochs == "auto" else train.epochs
-    weights = list(network.parameters())
+    weights, texts = list(network.parameters()), _sampled_texts(inputs.rows)
     return TrainPlan(
         run=str(run_path(config)),
         model=model,
@@ -127,7 +138,21 @@ def make_plan(
         trained_parameters=sum(p.numel() for p in weights if p.requires_grad),
         lengths=measure_lengths(network, inputs.rows, seed=config.seed),
         vocabulary=table.vocabulary if (table := extension_of(network)) else None,
+        unreadable_share=_unreadable_share(inputs, texts),
+        languages=tuple(sorted(set(map(language_of, texts)))),
     )
+
+
+def _sampled_texts(rows: TrainingRows) -> list[str]:
+    """The texts of some rows, evenly spaced."""
+    every = max(1, len(rows) // SAMPLED_ROWS)
+    return [text for number in range(0, len(rows), every) for text in texts_of(rows.store[number])]
+
+
+def _unreadable_share(inputs: StepInputs, texts: Sequence[str]) -> float:
+    """The share of the texts' pieces that mean nothing to the tokenizer with its new tokens; 0 where it is slow."""
+    tokenizer = getattr(inputs.loss.model.tokenizer, "backend_tokenizer", None)
+    return read(tokenizer, texts).share if tokenizer is not None else 0.0
 
 
 def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float | None:
@@ -139,6 +164,8 @@ def count_negatives(plan: Plan, config: RunConfig, inputs: StepInputs) -> float 
         apart = ~plan.same_concept
         if learns_own_scores(config, plan.source):
             apart = apart & plan.own
+    elif isinstance(plan, CrossPlan) and source.rows.shape == "pairs":
+        apart = plan.counted & (plan.labels == 0)
     elif isinstance(plan, ColumnPlan) and source.rows.shape == "labelled":
         apart = plan.labels[:, None] != plan.labels[None, :]
     else:

@@ -17,6 +17,7 @@ from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
+from embedkit.trainer.losses.sections import PairScoreSection
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
 from embedkit.trainer.model.translations import translated_texts
@@ -49,16 +50,20 @@ from embedkit.trainer.step.batch import (
     Features,
     MixedCollator,
     Plan,
+    RowCollator,
     StepInputs,
     features_of,
     make_collator,
     on_device,
     texts_in,
 )
+from embedkit.trainer.step.cross_batch import CrossCollator
 from embedkit.trainer.step.forward import encode_batch
 from embedkit.trainer.step.loop import USUAL_EPOCHS
 from embedkit.trainer.step.memory import fitting
 from embedkit.trainer.step.optimiser import NEEDS_BITSANDBYTES
+from embedkit.trainer.watch.cross_metrics import CrossEvaluator, make_reranking
+from embedkit.trainer.watch.dev_evaluation import Evaluator
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set, make_known_set
 
 # Epochs that are passes over all rows, where nothing tells when to stop.
@@ -74,7 +79,7 @@ class PreparedRun:
     plan: TrainPlan
     inputs: StepInputs
     average: WeightAverage
-    dev: DevEvaluator | None
+    dev: Evaluator | None
     base_weights: str
 
 
@@ -115,7 +120,8 @@ def _find_inputs(config: RunConfig) -> _Found:
     require_settings(config, rows)
     pairs_path = None if config.data.sources else find_sources(config)[0][0]
     dev_path = find_dev(config.data, pairs_path)
-    known_path = find_known_dev(config.data, pairs_path)
+    embeds = config.train.model == "embedding"
+    known_path = find_known_dev(config.data, pairs_path) if embeds else None
     _require_dev_rows(config, dev_path or known_path)
     dev_rows, dev_source = _read_dev(config, dev_path, rows) if dev_path else (None, None)
     known_rows = read_rows(known_path, _whole(config), check=False) if known_path else None
@@ -185,7 +191,7 @@ def _read_dev(config: RunConfig, path: str, rows: TrainingRows) -> tuple[Rows, i
     read = read_rows(path, whole, loss=source.loss, check=False)
     if strange := sorted(map(str, set(read.labels) - set(source.rows.labels))):
         raise UserError("labels that no training row has: {labels}", place=path, labels=", ".join(strange))
-    if learns_own_scores(config, number):
+    if learns_own_scores(config, number) or shape == "texts":
         return read, None
     return read, number
 
@@ -194,7 +200,7 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     config, rows = found.config, found.rows
     set_seed(config.seed)
     vocabulary = VocabularySource(
-        partial(_vocabulary, rows, wanted=config.train.extend_vocabulary, tokens=tokens),
+        partial(_vocabulary, rows, wanted=_wanted_tokens(config), tokens=tokens),
         partial(translated_texts, rows),
     )
     model = prepare_model(config, found.source, device=config.device, vocabulary=vocabulary)
@@ -234,6 +240,12 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     )
 
 
+def _wanted_tokens(config: RunConfig) -> Wanted:
+    """New tokens that the config asks for: none by itself under tsdae, whose decoder has the base model's."""
+    wanted = config.train.extend_vocabulary
+    return "off" if wanted == "auto" and any(loss.name == "tsdae" for loss in config.losses) else wanted
+
+
 def _vocabulary(
     rows: TrainingRows, tokenizer: Any, *, wanted: Wanted, tokens: Sequence[str]
 ) -> NewVocabulary | None:
@@ -244,7 +256,22 @@ def _vocabulary(
 
 def _collator(config: RunConfig, rows: TrainingRows, loss: BatchLoss) -> MixedCollator:
     options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
-    return MixedCollator(rows, [make_collator(loss.model, source.rows, **options) for source in rows.sources])
+    parts = [
+        _made_collator(config, loss, source.rows, number, **options)
+        for number, source in enumerate(rows.sources)
+    ]
+    return MixedCollator(rows, parts)
+
+
+def _made_collator(
+    config: RunConfig, loss: BatchLoss, rows: Rows, number: int, **options: Any
+) -> RowCollator:
+    """The collator of the rows of a source, or of dev rows that are measured with its loss."""
+    settings = config.losses[number]
+    if isinstance(settings, PairScoreSection):
+        own = {"in_batch_negatives": settings.in_batch_negatives}
+        return CrossCollator(loss.model, rows, **own, **options)
+    return make_collator(loss.model, rows, **options)
 
 
 def _options(config: RunConfig, loss: BatchLoss) -> dict[str, Any]:
@@ -261,18 +288,38 @@ def _loss_in(loss: BatchLoss, groups: list[Features], plan: Plan, dtype: DTypeNa
     return value
 
 
-def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage) -> DevEvaluator | None:
+def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage) -> Evaluator | None:
     dev, known, number = found.dev_rows, found.known_rows, found.dev_source
     rows = dev or known
-    if rows is None:
+    if rows is None or rows.shape == "texts":  # nothing says what they are like
         return None
     options = _options(config, loss)
+    if config.train.model == "cross_encoder":
+        return _cross_dev(found, config, loss, average)
     if rows.labels and number is not None:  # the classes keep the numbers that they have in training
         options["labels"] = found.rows.sources[number].rows.labels
     return DevEvaluator(
         dev=make_dev_set(dev, found.rows, source=number, seed=config.seed) if dev else None,
         known=make_known_set(known, seed=config.seed) if known else None,
         collator=make_collator(loss.model, rows, **options),
+        loss=loss,
+        average=average,
+        batch_size=config.train.batch_size,
+        dtype=config.dtype,
+    )
+
+
+def _cross_dev(
+    found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAverage
+) -> CrossEvaluator | None:
+    rows, number = found.dev_rows, found.dev_source
+    if rows is None or rows.shape not in ("pairs", "scored_pairs"):
+        return None
+    dev = make_dev_set(rows, found.rows, source=number, seed=config.seed)
+    return CrossEvaluator(
+        dev=dev,
+        texts=make_reranking(dev) if rows.shape == "pairs" else None,
+        collator=_made_collator(config, loss, rows, number or 0, **_options(config, loss)),
         loss=loss,
         average=average,
         batch_size=config.train.batch_size,

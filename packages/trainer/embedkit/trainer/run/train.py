@@ -24,6 +24,7 @@ from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.models import run_folder
 from embedkit.trainer.config import RunConfig
+from embedkit.trainer.losses.registry import ModelKind
 from embedkit.trainer.run import resume as runs
 from embedkit.trainer.settings import find_config, load_run_config
 from embedkit.trainer.step.processes import is_first, one_voice
@@ -60,6 +61,7 @@ class TrainResult:
     dtype: str
     resumed_from_step: int
     shape: str
+    model_kind: ModelKind
 
 
 def train(
@@ -149,7 +151,9 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     try:
         _open_folder(run, checkpoint)
         with runs.held(run.folder):
-            return _train_and_save(run, checkpoint)
+            done = _train_and_save(run, checkpoint)
+            _learn_ranker(run)
+            return done
     except KeyboardInterrupt:
         if is_first() and _interrupted(run.folder):
             raise ReportedInterrupt from None
@@ -254,6 +258,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             dtype=config.dtype,
             resumed_from_step=first,
             shape=run.inputs.rows.sources[0].rows.shape,
+            model_kind=config.train.model,
         )
         whole = in_one_piece(run.inputs.loss.model, config)
         if is_first():
@@ -264,6 +269,16 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             log_model(run.folder)
     wait()
     return result
+
+
+def _learn_ranker(run: PreparedRun) -> None:
+    """How much meaning counts beside words in a search, from the known dev questions."""
+    if is_first() and run.plan.known_dev_rows:
+        from embedkit.models.quiet import quiet_libraries
+        from embedkit.ranking.hybrid.learning import learn_for_run
+
+        with quiet_libraries():
+            learn_for_run(run.folder)
 
 
 def _train(
@@ -340,7 +355,7 @@ def _write_card(run: PreparedRun, result: TrainResult, dev: DevEvaluation | None
         steps=result.steps,
         seconds=result.seconds,
         example=(example[0], example[1 % len(example)]),
-        dimensions=model.get_embedding_dimension() or 0,
+        dimensions=0 if rows.model == "cross_encoder" else model.get_embedding_dimension() or 0,
         max_length=model.max_seq_length or math.inf,
     )
     return write_card(run.folder, facts)

@@ -19,7 +19,8 @@ Encoder = Callable[[Features], Features]
 def encode_batch(
     model: Encoder, groups: Sequence[Features], plan: Plan, *, at_once: int | None = None
 ) -> Tensor:
-    """The vectors `(U, D)` of a batch's distinct texts, in the order of the plan.
+    """The vectors `(U, D)` of a batch's distinct texts, in the order of the plan; of a cross-encoder the scores
+    `(U, 1)` of its distinct pairs of texts.
 
     With `at_once` the texts take turns, so many in a turn; what the backward pass needs is computed again
     then, a turn at a time (GradCache, Gao et al. 2021). The loss sees all vectors, so it and its gradients
@@ -44,7 +45,8 @@ def encode_batch(
 
 def _encode(model: Encoder, groups: Sequence[Features], at_once: int | None) -> Tensor:
     def vectors(turn: Features) -> Tensor:
-        encoded: Tensor = model(dict(turn))["sentence_embedding"]
+        found = model(dict(turn))
+        encoded: Tensor = found["sentence_embedding"] if "sentence_embedding" in found else found["scores"]
         return encoded
 
     def again(turn: Features) -> Tensor:

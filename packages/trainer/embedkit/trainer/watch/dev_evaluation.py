@@ -6,17 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from embedkit.console import say, warn
 from embedkit.errors import UserError
 from embedkit.files import write_text
 from embedkit.models.run_folder import CHECKPOINTS
 from embedkit.trainer.config import TrainSection
+from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.step.checkpoint import read_weights, write_weights
 from embedkit.trainer.step.distributed import from_first, wait
 from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.step.processes import is_first
-from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics, label
+from embedkit.trainer.watch.dev_metrics import DevMetrics, label
 from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeping_unseen, reason_to_end, wind_down
 from embedkit.trainer.watch.metrics_log import MetricsLog
 
@@ -24,6 +26,18 @@ _BEST = "best.safetensors"
 _RESULTS = "dev.json"
 # How far the metric of the best weights, read back, may be from what it was: the order of sums on a GPU is not fixed.
 _TOLERANCE = 1e-3
+
+
+class Evaluator(Protocol):
+    """What measures the dev rows: of an embedding model or of a cross-encoder."""
+
+    @property
+    def loss(self) -> BatchLoss: ...
+
+    @property
+    def concepts(self) -> int: ...
+
+    def measure(self) -> DevMetrics: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +60,7 @@ class DevEvaluation:
     auto to its end. Results are saved with each checkpoint, so that a resumed run knows them.
     """
 
-    def __init__(self, evaluator: DevEvaluator, train: TrainSection, *, run: Path, log: MetricsLog) -> None:
+    def __init__(self, evaluator: Evaluator, train: TrainSection, *, run: Path, log: MetricsLog) -> None:
         self.results: list[DevResult] = []
         self.stopped_early = False
         self._evaluator = evaluator

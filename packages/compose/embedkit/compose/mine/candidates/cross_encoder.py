@@ -6,11 +6,8 @@ sorted by length. A row that they do not fill is looked at once more, `DEEPER` c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +23,8 @@ from embedkit.compose.mine.candidates.base import (
     best_first,
 )
 from embedkit.console import track
-from embedkit.errors import UserError
-from embedkit.extras import require
-from embedkit.models.resolve import ModelSource, quiet_loading, resolve_model, weights_hash
+from embedkit.models.cross_encoder import TextPair, load_cross_encoder
+from embedkit.models.resolve import ModelSource, weights_hash
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -36,36 +32,6 @@ if TYPE_CHECKING:
 DEPTH = 32
 DEEPER = 64
 SLICE = 2048  # pairs a progress step
-TextPair = tuple[str, str]
-
-
-def find_cross_encoder(name: str) -> ModelSource:
-    """The folder of a cross-encoder. Raises `UserError` when there is none or it is another kind of model."""
-    if find_spec("sentence_transformers") is None:
-        require("sentence_transformers", extra="train")
-    source = resolve_model(name)
-    if source.origin != "hub" and not _is_cross_encoder(Path(source.path)):
-        raise UserError(
-            "is not a cross-encoder: its classification head would be random",
-            place=name,
-            hint="--cross-encoder wants a model that scores pairs of texts; --model takes an embedding model",
-        )
-    return source
-
-
-def _is_cross_encoder(folder: Path) -> bool:
-    config, settings = (_json(folder / name) for name in ("config.json", "config_sentence_transformers.json"))
-    heads = config.get("architectures")
-    classifies = isinstance(heads, list) and "ForSequenceClassification" in str(heads)
-    return classifies or settings.get("model_type") == "CrossEncoder"
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 class Rescorer:
@@ -78,27 +44,7 @@ class Rescorer:
 
     @cached_property
     def _model(self) -> CrossEncoder:
-        from sentence_transformers import CrossEncoder
-
-        source = self._source
-        try:
-            with quiet_loading():
-                model = CrossEncoder(
-                    source.path, revision=source.revision or None, local_files_only=source.origin != "hub"
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(
-                "the cross-encoder could not be loaded: {first}", place=source.requested, first=first
-            ) from error
-        if model.num_labels != 1:
-            raise UserError(
-                "gives {scores} scores a pair; one is needed",
-                place=source.requested,
-                hint="a reranker has one score, a model of inference classes has three",
-                scores=model.num_labels,
-            )
-        return model
+        return load_cross_encoder(self._source)
 
     def scores(self, pairs: Sequence[TextPair]) -> Scores:
         """One score a pair, each distinct pair read once, those of the last large call remembered."""

@@ -1,0 +1,1 @@
+"""Words and meaning together: known questions over entries, the share of each per language, learnt and kept."""
