@@ -17,9 +17,10 @@ from embedkit.errors import UserError
 from embedkit.models.resolve import load_model, resolve_model
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.distill.run import STATIC_LR, DistillOptions, distill, student_config
-from embedkit.trainer.distill.static import principal, static_model, token_vectors
+from embedkit.trainer.distill.static import principal, static_model, token_vectors, weighted
 from embedkit.trainer.run.train import named, run_training
 
+TEXTS = ["a resistor", "저항"]
 QUESTIONS = [
     {
         "anchor": f"what is {row['anchor']}",
@@ -50,7 +51,7 @@ def test_each_token_has_the_vector_that_the_teacher_gives_it_as_a_text(tiny_mode
 
 
 def test_a_text_is_the_mean_of_its_tokens_and_of_any_length(tiny_model: Path) -> None:
-    student = static_model(SentenceTransformer(str(tiny_model), device="cpu"))
+    student = static_model(SentenceTransformer(str(tiny_model), device="cpu"), TEXTS)
     a, b = (student[0].embedding.weight[student.tokenizer.token_to_id(c)].detach().numpy() for c in "ab")
     mean = (3 * a + b) / 4
     np.testing.assert_allclose(student.encode("a a b a"), mean / np.linalg.norm(mean), atol=1e-5)
@@ -62,10 +63,18 @@ def test_tokens_that_training_added_stay_whole(tiny_model: Path) -> None:
     encoder = SentenceTransformer(str(tiny_model), device="cpu")
     encoder.tokenizer.add_tokens(["뷁뷁"])
     encoder.transformers_model.resize_token_embeddings(len(encoder.tokenizer))
-    student = static_model(encoder)
+    student = static_model(encoder, TEXTS)
     added = encoder.tokenizer.convert_tokens_to_ids("뷁뷁")
     assert student.tokenizer.encode("뷁뷁", add_special_tokens=False).ids == [added]
     assert student[0].embedding.num_embeddings == added + 1
+
+
+def test_frequent_tokens_weigh_little_and_what_texts_share_is_gone() -> None:
+    vectors = torch.tensor([[1.0, 1.0], [1.0, -1.0], [5.0, 5.0]])
+    found = weighted(vectors, torch.tensor([1e6, 1e6, 0.0]))
+    torch.testing.assert_close(found[0], -found[1], atol=1e-5, rtol=1e-3)
+    assert found[0].norm() < 0.01
+    torch.testing.assert_close(found[2], vectors[2] - torch.tensor([1.0, 0.0]), atol=1e-2, rtol=1e-3)
 
 
 def test_principal_axes_keep_the_dot_products() -> None:
@@ -122,7 +131,7 @@ def test_a_student_takes_the_teachers_rows_but_not_what_only_a_transformer_has(
 
 
 def test_nothing_is_distilled_from_a_static_model(tiny_model: Path, tmp_path: Path) -> None:
-    student = static_model(SentenceTransformer(str(tiny_model), device="cpu"))
+    student = static_model(SentenceTransformer(str(tiny_model), device="cpu"), TEXTS)
     student.save_pretrained(str(tmp_path / "static"))
     with pytest.raises(UserError, match="nothing can be distilled"):
-        static_model(load_model(resolve_model(str(tmp_path / "static"))))
+        static_model(load_model(resolve_model(str(tmp_path / "static"))), TEXTS)

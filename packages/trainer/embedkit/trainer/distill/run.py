@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DISTILLED = "distilled"
 STATIC_LR = 0.01
+# Of the vectors as distilled, which know words outside the glossary.
+BASE_SHARE = 0.4
 SUFFIX = "-static"
 
 
@@ -92,7 +94,11 @@ def student_config(source: ModelSource, output: Path, *, minutes: float | None =
     run = run_folder.run_of(source)
     recipe = RunConfig.model_validate(run.config) if run else RunConfig()
     if run is not None and not run.trained_on:
-        raise UserError("the rows that the run was trained on are not there", place=str(run.folder))
+        raise UserError(
+            "the rows that the run was trained on are not there",
+            place=str(run.folder),
+            hint="run this in the folder in which embedkit train ran",
+        )
     train = recipe.train
     return recipe.model_copy(
         update={
@@ -106,6 +112,7 @@ def student_config(source: ModelSource, output: Path, *, minutes: float | None =
                 rows_per_visit=train.rows_per_visit,
                 max_minutes=minutes,
                 max_length=None,
+                base_share=BASE_SHARE,
                 extend_vocabulary="off",
             ),
             "optim": OptimSection(lr=STATIC_LR),
@@ -136,6 +143,8 @@ def _distill(source: ModelSource, config: RunConfig, options: DistillOptions) ->
     from embedkit.trainer.distill.measure import compare_models
     from embedkit.trainer.distill.static import static_model
     from embedkit.trainer.model.load import load_options, save_model
+    from embedkit.trainer.model.vocabulary import texts_to_learn_from
+    from embedkit.trainer.rows.sources import read_training_rows
     from embedkit.trainer.run.train import run_training
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -143,7 +152,8 @@ def _distill(source: ModelSource, config: RunConfig, options: DistillOptions) ->
     with quiet_libraries():
         teacher = load_model(source, load_options(config, device=config.device))
         if not (options.resume and base.is_dir()):
-            student = static_model(teacher, dimensions=options.dimensions)
+            texts = list(texts_to_learn_from(read_training_rows(config)))
+            student = static_model(teacher, texts, dimensions=options.dimensions)
             save_model(student, base, card=f"# {DISTILLED}\n\nStatic vectors of {source}, before training.\n")
     trained = run_training(config, resume=options.resume, force=options.force)
     with quiet_libraries():

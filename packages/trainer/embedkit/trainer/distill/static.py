@@ -2,10 +2,12 @@
 
 Each token goes through the teacher alone, as a text of one token (Model2Vec; Tulkens and van Dongen 2024): some 1,000
 tokens a second on a CPU core with a small teacher. The tokenizer stays as it is, tokens that training added included.
+What all texts share is taken away, and frequent tokens weigh little (SIF; Arora et al. 2017).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from embedkit.console import track
 from embedkit.errors import UserError
-from embedkit.models.readable import without_padding
+from embedkit.models.readable import encode_whole, without_padding
 from embedkit.trainer.model.vocabulary import can_extend
 
 if TYPE_CHECKING:
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH_TOKENS = 512
+# The share of all tokens from which on a token weighs less than half.
+SIF = 1e-3
 
 
-def static_model(teacher: SentenceTransformer, *, dimensions: int | None = None) -> SentenceTransformer:
-    """The teacher's static model, on the CPU, with vectors of length 1; with `dimensions` of so many numbers.
+def static_model(
+    teacher: SentenceTransformer, texts: Sequence[str], *, dimensions: int | None = None
+) -> SentenceTransformer:
+    """The teacher's static model, on the CPU, with vectors of length 1; with `dimensions` of so many numbers. `texts`
+    say how frequent each token is.
 
     Raises:
         UserError: the teacher has no transformer with a tokenizer of the fast kind, or fewer dimensions.
@@ -40,6 +47,7 @@ def static_model(teacher: SentenceTransformer, *, dimensions: int | None = None)
     fast: Any = teacher.tokenizer
     tokenizer = without_padding(fast.backend_tokenizer)
     vectors = token_vectors(teacher, tokenizer)
+    vectors = weighted(vectors, token_counts(tokenizer, texts, len(vectors)))
     if dimensions is not None:
         vectors = principal(vectors, dimensions)
     modules = [StaticEmbedding(tokenizer, embedding_weights=vectors.contiguous()), Normalize()]
@@ -63,6 +71,21 @@ def token_vectors(teacher: SentenceTransformer, tokenizer: Tokenizer) -> Tensor:
             features = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
             parts.append(teacher(features)["sentence_embedding"].float().cpu())
     return torch.cat(parts)[:, : teacher.truncate_dim].clone()  # out of inference mode: it is trained
+
+
+def token_counts(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> Tensor:
+    """How often each of `count` tokens stands in the texts `(V,)`."""
+    counts = torch.zeros(count)
+    for encoding in encode_whole(tokenizer, texts):
+        numbers = torch.tensor(encoding.ids, dtype=torch.long)
+        counts.index_add_(0, numbers, torch.ones(len(numbers)))
+    return counts
+
+
+def weighted(vectors: Tensor, counts: Tensor) -> Tensor:
+    """The vectors `(V, D)` without their mean over the texts, each times SIF's weight of its token."""
+    share = (counts + 0.5) / (counts + 0.5).sum()
+    return (vectors - share @ vectors) * (SIF / (SIF + share))[:, None]
 
 
 def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
