@@ -24,7 +24,8 @@ def test_the_saved_weights_lie_between(
 ) -> None:
     extra = {"lora": lora} if lora else {}
     steady = {"warmup_ratio": 0.0, "lr": 1e-2}
-    trained = weights(run(config_values(optim=steady, output={"save_name": "whole"}, **extra)).run)
+    whole = {"train": {"base_share": 0.0}, "output": {"save_name": "whole"}}
+    trained = weights(run(config_values(optim=steady, **whole, **extra)).run)
     averaged = run(
         config_values(optim=steady, train={"base_share": 0.25}, output={"save_name": "part"}, **extra)
     )
@@ -40,7 +41,7 @@ def test_the_saved_weights_lie_between(
 def test_the_dev_rows_measure_the_mean_and_the_best_one_is_read_back(
     workplace: Path, config_values: Values, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train = {"epochs": 2, "best_metric": "loss"}
+    train = {"epochs": 2, "best_metric": "loss", "base_share": 0.0}
     plain = run(config_values(train=train, output={"save_name": "whole"}))
     nearly = run(config_values(train=train | {"base_share": 0.999}, output={"save_name": "part"}))
     start, last = nearly.dev[0][1].measured()["loss"], nearly.dev[-1][1].measured()["loss"]

@@ -104,6 +104,13 @@ GROUPS: Mapping[str, Mapping[str, CommandHelp]] = {
             "Train with several losses and put them side by side.",
             ("compare --losses mnrl,cosine", "compare --losses mnrl,softmax --set train.epochs=1"),
         ),
+        "distill": CommandHelp(
+            "Make a small fast model from a tuned one.",
+            (
+                "distill --model runs/cfg --to static",
+                "distill --model runs/cfg --output runs/fast --dimensions 256",
+            ),
+        ),
     },
     "Prove": {
         "evaluate": CommandHelp(

@@ -1,5 +1,6 @@
 """Command signatures of the trainer: Typer options and help, then one call into the room."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,12 @@ SetOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+class StudentKind(StrEnum):
+    """The kinds of model that a tuned one is distilled to."""
+
+    STATIC = "static"
 
 
 def train(
@@ -91,6 +98,49 @@ def compare(
     from embedkit.trainer.run.compare import compare as run
 
     run(config=config, losses=losses, sts=sts, sets=sets or (), force=force, as_json=json_)
+
+
+def distill(
+    model: Annotated[str, typer.Option(help="The tuned model: a run, as runs/cfg, or a folder.")],
+    to: Annotated[
+        StudentKind,
+        typer.Option(help="static: a vector for each token; a text is the mean of its tokens' vectors."),
+    ] = StudentKind.STATIC,
+    output: Annotated[
+        Path | None, typer.Option(help="The student's run; by default the run's name with -static.")
+    ] = None,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(min=2, help="Numbers in a vector; by default as many as the tuned model has."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Minutes of training, about; by default until known recall stops rising."
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Make a small fast model from a tuned one, train it on with the same rows, and say what it costs and gains.
+
+    The result is a run: search, serve and evaluate take it.
+    """
+    from embedkit.trainer.distill.run import DistillOptions
+    from embedkit.trainer.distill.run import distill as run
+
+    run(
+        DistillOptions(
+            model=model,
+            output=output,
+            dimensions=dimensions,
+            minutes=minutes,
+            resume=resume,
+            force=force,
+            as_json=json_,
+        )
+    )
 
 
 def label(
@@ -168,5 +218,6 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("finalize")(finalize)
     app.command("compare")(compare)
+    app.command("distill")(distill)
     app.command("label")(label)
     app.add_typer(config_app)

@@ -160,12 +160,12 @@ def evaluate_dev(what: DevEvaluator, *, batch_size: int) -> DevMetrics:
     unit = torch.nn.functional.normalize(vectors[:, : model.truncate_dim], dim=-1).cpu().numpy()
     found: dict[str, float] = {}
     if dev is not None and dev.rows.shape == "pairs":
-        found = _retrieval(dev, unit, [place[key] for key in _searched(dev, collator)])
+        found = retrieval_metrics(dev, unit, [place[key] for key in _searched(dev, collator)])
     elif dev is not None:
         plan: Any = collator.plan(range(len(dev.rows)), place)
         found = _likeness(dev.rows, unit[plan.columns.numpy()], plan.labels.numpy())
     if known is not None:
-        of_known = _retrieval(known, unit, [place[key] for key in _searched(known, collator)])
+        of_known = retrieval_metrics(known, unit, [place[key] for key in _searched(known, collator)])
         found["known_recall_at_1"] = of_known["recall_at_1"]
     return DevMetrics(loss=mean_loss, **found)
 
@@ -179,7 +179,7 @@ def _searched(dev: DevSet, collator: RowCollator) -> list[TextKey]:
     ]
 
 
-def _retrieval(dev: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> dict[str, float]:
+def retrieval_metrics(dev: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> dict[str, float]:
     """`places` are those of the queries, then of the corpus, among the vectors `unit` (N, D)."""
     queries, corpus = places[: len(dev.queries)], places[len(dev.queries) :]
     ranked = rank(
