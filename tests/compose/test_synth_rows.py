@@ -22,7 +22,9 @@ from embedkit.errors import UserError
 PACKS = [load_pack(find_pack(name)) for name in ("electronics-ko", "games-en")]
 VOCABULARY = "flux Flux pump pumps (PWM) PWM 전류 거울 전류거울 the [을/를] {term} x-y xy 3 C# …"
 WORDS = st.sampled_from(VOCABULARY.split())
-NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join) | st.text(min_size=1, max_size=8)
+# A file of control characters is refused as a binary one.
+PLAIN = st.characters(exclude_categories=("Cs", "Cc"))
+NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join) | st.text(PLAIN, min_size=1, max_size=8)
 LINES = st.lists(st.tuples(NAMES, st.sampled_from(["", "A thing.", "물건", "Another thing"])), max_size=12)
 
 
