@@ -64,8 +64,8 @@ def test_the_loss_falls_and_the_folder_is_a_cross_encoder(
     loss: str, rows: Callable[[], list[dict[str, Any]]], workplace: Path, cross_values: Values
 ) -> None:
     write_rows(workplace / "pairs.jsonl", rows())
-    train = {"epochs": 16, "steps_per_epoch": 3}
-    done = run(cross_values(loss=loss, train=train, optim={"lr": 0.01}, data={"use_dev": False}))
+    train = {"epochs": 32, "steps_per_epoch": 3}
+    done = run(cross_values(loss=loss, train=train, optim={"lr": 0.005}, data={"use_dev": False}))
     told = [row["loss"] for row in metrics(done.run) if "loss" in row]
     count = len(told) // 4
     assert np.mean(told[-count:]) < 0.97 * np.mean(told[:count])
