@@ -8,33 +8,48 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.trainer.conftest import TOPICS, write_rows
 from tests.trainer.test_train import metrics, run, same, weights
 
-from embedkit.trainer.config import RunConfig
+from embedkit.shipped_data import data_path
+from embedkit.text import language_of
+from embedkit.trainer.config import DataSection, RunConfig
+from embedkit.trainer.rows.store import read_rows
+from embedkit.trainer.run import prepare
 from embedkit.trainer.run.train import plan_training
 from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.watch import dev_metrics
 from embedkit.trainer.watch.dev_evaluation import DevEvaluation, DevResult, best_result
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, DevMetrics
-from embedkit.trainer.watch.ending import keeping_unseen, reason_to_end
+from embedkit.trainer.watch.ending import DESCRIBED, EVERYDAY, UNSEEN, keeping, reason_to_end
+from embedkit.trainer.watch.everyday import everyday_pairs, everyday_spearman, texts_of_pairs
 
 Values = Callable[..., dict[str, Any]]
 AUTO = {"epochs": "auto", "max_epochs": 20, "batch_size": 8}
 
 
-def results(known: Sequence[float], unseen: Sequence[float] | None = None) -> list[DevResult]:
+MANY = dict.fromkeys((UNSEEN, DESCRIBED, EVERYDAY), 10**6)
+
+
+def results(
+    known: Sequence[float], guarded: Sequence[float] | None = None, metric: str = UNSEEN
+) -> list[DevResult]:
     """Evaluations after each epoch from the base model on."""
     return [
-        DevResult(step=step, epoch=step, metrics=DevMetrics(known_recall_at_1=value, ndcg_at_10=found))
-        for step, (value, found) in enumerate(zip(known, unseen or [0.5] * len(known), strict=True))
+        DevResult(step=step, epoch=step, metrics=DevMetrics(known_recall_at_1=value, **{metric: found}))
+        for step, (value, found) in enumerate(zip(known, guarded or [0.5] * len(known), strict=True))
     ]
 
 
 @pytest.fixture
-def known(workplace: Path) -> Path:
-    """The workplace with questions for the topics that are trained on."""
+def known(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workplace with questions for the topics that are trained on.
+
+    Everyday language is not watched: a model of a few random weights has none to lose.
+    """
+    monkeypatch.setattr(prepare, "everyday_pairs", lambda _: ())
     rows = [
         {
             "anchor": f"what is a {english}?" if kind == "question" else f"{english}s",
@@ -59,28 +74,73 @@ def scripted(monkeypatch: pytest.MonkeyPatch, known: Sequence[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "unseen", "reason"),
+    ("known", "reason"),
     [
-        ([0.1, 0.5, 0.6], None, None),
-        ([0.1, 0.5, 0.6, 0.7], None, None),
-        ([0.1, 0.7, 0.703, 0.69], None, "flat"),
-        ([0.1, 0.7, 0.69, 0.71], None, None),
-        ([0.1, 0.5, 0.6, 0.7, 0.8], [0.5, 0.49, 0.49, 0.47, 0.47], "unseen"),
-        ([0.1, 0.5, 0.6, 0.7, 0.8], [0.5, 0.47, 0.47, 0.47, 0.49], None),
-        ([0.1, 0.5, 0.6, 0.7], [float("nan")] * 4, None),
+        ([0.1, 0.5, 0.6], None),
+        ([0.1, 0.5, 0.6, 0.7], None),
+        ([0.1, 0.7, 0.703, 0.69], "flat"),
+        ([0.1, 0.7, 0.69, 0.71], None),
     ],
 )
-def test_a_run_ends_when_known_recall_is_flat_or_unseen_terms_are_lost(
-    known: list[float], unseen: list[float] | None, reason: str | None
-) -> None:
-    assert reason_to_end(results(known, unseen), concepts=10**6) == reason
+def test_a_run_ends_when_known_recall_is_flat(known: list[float], reason: str | None) -> None:
+    assert reason_to_end(results(known), MANY) == reason
 
 
-def test_the_best_of_those_that_keep_unseen_terms() -> None:
+@pytest.mark.parametrize(
+    ("metric", "reason"), [(UNSEEN, "unseen"), (DESCRIBED, "described"), (EVERYDAY, "everyday")]
+)
+def test_a_run_ends_when_what_the_base_can_do_is_lost(metric: str, reason: str) -> None:
+    def found(*guarded: float) -> str | None:
+        return reason_to_end(results([0.1, 0.5, 0.6, 0.7, 0.8], guarded, metric), MANY)
+
+    assert found(0.5, 0.49, 0.49, 0.47, 0.47) == reason
+    assert found(0.5, 0.47, 0.47, 0.47, 0.49) is None
+    assert found(*[float("nan")] * 5) is None
+
+
+def test_the_best_of_those_that_no_guard_stops() -> None:
     found = results([0.1, 0.5, 0.9, 0.7], [0.5, 0.5, 0.4, 0.49])
-    assert best_result(keeping_unseen(found, concepts=10**6), "known_recall_at_1") is found[3]
-    few = keeping_unseen(found, concepts=16)
+    assert best_result(keeping(found, MANY), "known_recall_at_1") is found[3]
+    few = keeping(found, {UNSEEN: 16})
     assert best_result(few, "known_recall_at_1") is found[2]  # of 16 concepts nobody can tell
+
+
+def test_everyday_language_is_watched_in_the_languages_of_the_known_rows(known: Path) -> None:
+    rows = read_rows("pairs.known.dev.jsonl", DataSection(), check=False)
+    pairs = everyday_pairs(rows)
+    assert {language_of(pair.sentence1) for pair in pairs} == {"en"}
+    texts = texts_of_pairs(pairs)
+    graded = np.array([[1.0, 0.0]] * len(pairs) + [[pair.score, 0.0] for pair in pairs], dtype=np.float32)
+    assert len(texts) == len(graded)
+    assert everyday_spearman(pairs, graded) == pytest.approx(1)
+    assert everyday_spearman(pairs, np.ones((len(texts), 2), dtype=np.float32)) == 0
+
+
+def test_the_watched_pairs_are_not_those_of_the_verdict() -> None:
+    def sentences(name: str) -> set[str]:
+        rows = (json.loads(line) for line in data_path(name).read_text(encoding="utf-8").splitlines())
+        return {row[part] for row in rows for part in ("sentence1", "sentence2")}
+
+    assert not sentences("similarity.dev.jsonl") & sentences("similarity.jsonl")
+
+
+def test_everyday_language_is_measured_before_and_after(
+    known: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "everyday_pairs", everyday_pairs)
+    done = run(config_values(train={**AUTO, "max_epochs": 1}))
+    before, after = (found.everyday_spearman for _, found in done.dev)
+    assert before is not None
+    assert after is not None
+    assert before != after
+
+
+def test_descriptions_are_watched_beside_all_known_rows(known: Path, config_values: Values) -> None:
+    rows = [json.loads(line) for line in Path("pairs.known.dev.jsonl").read_text().splitlines()]
+    write_rows(Path("pairs.known.dev.jsonl"), [row | {"kind": "described"} for row in rows[:3]] + rows[3:])
+    done = run(config_values(train={**AUTO, "max_epochs": 1}))
+    thirds = [pytest.approx(n / 3) for n in range(4)]
+    assert all(found.known_described_recall_at_1 in thirds for _, found in done.dev)
 
 
 def test_a_flat_run_falls_to_rest_and_keeps_the_best(
@@ -129,9 +189,6 @@ def test_known_rows_alone_are_enough(known: Path, config_values: Values) -> None
 
 
 def test_every_slice_is_asked(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from embedkit.trainer.config import DataSection
-    from embedkit.trainer.rows.store import read_rows
-
     monkeypatch.setattr(dev_metrics, "KNOWN_ROWS", 4)
     made = dev_metrics.make_known_set(read_rows("pairs.known.dev.jsonl", DataSection(), check=False), seed=1)
     assert sorted(query.kind for query in made.queries) == ["keyword"] * 2 + ["question"] * 2

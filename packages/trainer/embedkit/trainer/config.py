@@ -37,6 +37,8 @@ MetricName = Literal[
     "recall_at_1",
     "recall_at_10",
     "known_recall_at_1",
+    "known_described_recall_at_1",
+    "everyday_spearman",
     "pearson",
     "spearman",
     "accuracy",
@@ -83,7 +85,8 @@ class TrainSection(ConfigSection):
         default="auto",
         description="With batches by concept visits of each concept, else passes over the rows. auto: until recall@1 "
         "on the known dev rows (pairs.known.dev.jsonl) stops rising, or until concepts outside the training rows (the "
-        "dev rows) are found clearly worse than by the base model; the best weights by known recall@1 are kept. "
+        "dev rows), descriptions or everyday language are clearly worse than with the base model; the best weights "
+        "by known recall@1 are kept. "
         "Without known dev rows auto is 10 with batches by concept, else 4.",
     )
     max_epochs: int = Field(default=24, ge=1, description="The most epochs where epochs is auto.")

@@ -34,6 +34,8 @@ _ENDINGS: Mapping[Ending | None, str] = {
     None: "",
     "flat": " (until known recall stopped rising)",
     "unseen": " (until unseen terms were found worse than by the base model)",
+    "described": " (until descriptions were answered worse than by the base model)",
+    "everyday": " (until everyday language was understood worse than by the base model)",
     "time": " (train.max_minutes)",
 }
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 BASE = "base"
 _ORDER = (
     "known_recall_at_1",
+    "known_described_recall_at_1",
+    "everyday_spearman",
     "pearson",
     "spearman",
     "accuracy",

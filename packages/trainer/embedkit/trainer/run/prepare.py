@@ -65,6 +65,7 @@ from embedkit.trainer.step.optimiser import NEEDS_BITSANDBYTES
 from embedkit.trainer.watch.cross_metrics import CrossEvaluator, make_reranking
 from embedkit.trainer.watch.dev_evaluation import Evaluator
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set, make_known_set
+from embedkit.trainer.watch.everyday import everyday_pairs
 
 # Epochs that are passes over all rows, where nothing tells when to stop.
 USUAL_PASSES = 4
@@ -301,6 +302,7 @@ def _dev(found: _Found, config: RunConfig, loss: BatchLoss, average: WeightAvera
     return DevEvaluator(
         dev=make_dev_set(dev, found.rows, source=number, seed=config.seed) if dev else None,
         known=make_known_set(known, seed=config.seed) if known else None,
+        everyday=everyday_pairs(known) if known else (),
         collator=make_collator(loss.model, rows, **options),
         loss=loss,
         average=average,

@@ -33,7 +33,7 @@ _STATE = "training.pt"
 _AT_ONCE = "texts_at_once"  # how many texts fitted into memory
 # A run that ends when it has learnt enough warms up as one of so many epochs would.
 USUAL_EPOCHS = 10
-Ending = Literal["flat", "unseen", "time"]
+Ending = Literal["flat", "unseen", "described", "everyday", "time"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from embedkit.trainer.model.precision import autocast
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.step.batch import RowCollator, TextKey
 from embedkit.trainer.watch.dev_metrics import DevMetrics, DevSet
+from embedkit.trainer.watch.ending import UNSEEN
 
 # Queries that are asked in an evaluation, and texts that plain words (BM25) offer for each.
 QUERIES = 200
@@ -71,9 +72,9 @@ class CrossEvaluator:
     dtype: str
 
     @property
-    def concepts(self) -> int:
+    def draws(self) -> Mapping[str, int]:
         """How many concepts the dev rows ask for."""
-        return len({asked.concept for asked in self.dev.queries})
+        return {UNSEEN: len({asked.concept for asked in self.dev.queries})}
 
     def measure(self) -> DevMetrics:
         """The metrics with the weights that would be saved."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from embedkit.trainer.step.distributed import from_first, wait
 from embedkit.trainer.step.loop import TrainingLoop
 from embedkit.trainer.step.processes import is_first
 from embedkit.trainer.watch.dev_metrics import DevMetrics, label
-from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeping_unseen, reason_to_end, wind_down
+from embedkit.trainer.watch.ending import KNOWN, UNSEEN, keeping, reason_to_end, wind_down
 from embedkit.trainer.watch.metrics_log import MetricsLog
 
 _BEST = "best.safetensors"
@@ -35,7 +35,9 @@ class Evaluator(Protocol):
     def loss(self) -> BatchLoss: ...
 
     @property
-    def concepts(self) -> int: ...
+    def draws(self) -> Mapping[str, int]:
+        """How many concepts, questions or pairs each guarded metric is a mean of."""
+        ...
 
     def measure(self) -> DevMetrics: ...
 
@@ -92,11 +94,8 @@ class DevEvaluation:
         say("dev after epoch {epoch}: {metrics}", epoch=f"{result.epoch:g}", metrics=", ".join(shown))
         if self._metric is not None:
             self._compare(result, self._metric)
-        ending = (
-            reason_to_end(self.results, concepts=self._evaluator.concepts)
-            if self._train.epochs == "auto"
-            else None
-        )
+        auto = self._train.epochs == "auto"
+        ending = reason_to_end(self.results, self._evaluator.draws) if auto else None
         if ending is not None:
             wind_down(loop, ending)
 
@@ -125,12 +124,12 @@ class DevEvaluation:
             )
 
     def _trained(self) -> list[DevResult]:
-        """The results that may be the best; with epochs auto those that keep what the base model does unseen."""
+        """The results that may be the best; with epochs auto those that keep what the base model can do."""
         trained = [result for result in self.results if result.step > 0]
         if self._train.epochs != "auto":
             return trained
-        keeping = keeping_unseen(self.results, concepts=self._evaluator.concepts)
-        return [result for result in keeping if result.step > 0] or trained
+        kept = keeping(self.results, self._evaluator.draws)
+        return [result for result in kept if result.step > 0] or trained
 
     def _write_best(self, result: DevResult) -> None:
         part = self._best_path.with_name(f"{_BEST}.part")

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
-from embedkit.ranking.metrics import DEPTH, METRICS, query_metrics
+from embedkit.data.records import ScoredPair
+from embedkit.ranking.hybrid.questions import DESCRIBED_KINDS
+from embedkit.ranking.metrics import DEPTH, METRICS, Values, query_metrics
 from embedkit.ranking.queries import JudgedQuery, queries_over
 from embedkit.ranking.retrieval import CosineScorer, rank
 from embedkit.trainer.losses.base import BatchLoss
@@ -25,6 +27,8 @@ from embedkit.trainer.rows.store import Rows
 from embedkit.trainer.step.batch import RowCollator, TextKey
 from embedkit.trainer.step.memory import is_out_of_memory
 from embedkit.trainer.step.sharding import is_split
+from embedkit.trainer.watch.ending import DESCRIBED, EVERYDAY, KNOWN, UNSEEN
+from embedkit.trainer.watch.everyday import everyday_spearman, texts_of_pairs
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -42,9 +46,10 @@ class DevMetrics:
     """What was measured; None where the rows are of another kind.
 
     Pairs: means over the distinct dev anchors. `known_recall_at_1` is of questions for concepts that are trained
-    on, in wordings that are not. Scored pairs and inference classes: correlations of cosine
-    similarity and score. Labelled sentences and triplets: `accuracy`, the share of comparisons in which the
-    alike are nearer than the others.
+    on, in wordings that are not, `known_described_recall_at_1` of those among them that describe the thing;
+    `everyday_spearman` is of graded pairs that no verdict uses, a mean over languages. Scored pairs and inference
+    classes: correlations of cosine similarity and score. Labelled sentences and triplets: `accuracy`, the share of
+    comparisons in which the alike are nearer than the others.
     """
 
     loss: float | None = None
@@ -53,6 +58,8 @@ class DevMetrics:
     recall_at_1: float | None = None
     recall_at_10: float | None = None
     known_recall_at_1: float | None = None
+    known_described_recall_at_1: float | None = None
+    everyday_spearman: float | None = None
     pearson: float | None = None
     spearman: float | None = None
     accuracy: float | None = None
@@ -64,7 +71,12 @@ class DevMetrics:
 
 def label(name: str) -> str:
     """What a person calls a metric: `nDCG@10` for `ndcg_at_10`."""
-    return name.replace("known_", "known ").replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
+    named = name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR")
+    return (
+        named.replace("known_", "known ")
+        .replace("described_", "described ")
+        .replace("everyday_", "everyday ")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +120,13 @@ def make_known_set(known: Rows, *, seed: int) -> DevSet:
 class DevEvaluator:
     """All that measuring the dev rows takes: rows, collator, loss around the model, and the weights that count.
 
-    `dev` are of concepts that are not trained on, `known` of those that are; one of them is there. `batch_size` texts
-    are encoded at once, in the number format `dtype`.
+    `dev` are of concepts that are not trained on, `known` of those that are; one of them is there. `everyday` are
+    graded pairs. `batch_size` texts are encoded at once, in the number format `dtype`.
     """
 
     dev: DevSet | None
     known: DevSet | None
+    everyday: Sequence[ScoredPair]
     collator: RowCollator
     loss: BatchLoss
     average: WeightAverage
@@ -121,9 +134,13 @@ class DevEvaluator:
     dtype: str
 
     @property
-    def concepts(self) -> int:
-        """How many concepts the dev rows ask for."""
-        return len({asked.concept for asked in self.dev.queries}) if self.dev else 0
+    def draws(self) -> Mapping[str, int]:
+        """How many concepts, questions and pairs the guarded metrics are means of."""
+        return {
+            UNSEEN: len({asked.concept for asked in self.dev.queries}) if self.dev else 0,
+            DESCRIBED: int(_described(self.known).sum()) if self.known else 0,
+            EVERYDAY: len(self.everyday),
+        }
 
     def measure(self) -> DevMetrics:
         """The metrics with the weights that would be saved, with fewer texts at once where memory runs out: the
@@ -144,9 +161,11 @@ def evaluate_dev(what: DevEvaluator, *, batch_size: int) -> DevMetrics:
     """Measure the model as it is, each distinct text encoded once. Nothing random is drawn."""
     loss, collator, dev, known = what.loss, what.collator, what.dev, what.known
     model = loss.model
+    everyday = [(collator.prompts[0], text) for text in texts_of_pairs(what.everyday)]
     keys = [
         *(collator.distinct(range(len(dev.rows))) if dev else ()),
         *(key for searched in (dev, known) if searched for key in _searched(searched, collator)),
+        *everyday,
     ]
     was_training = loss.training
     loss.eval()
@@ -165,8 +184,9 @@ def evaluate_dev(what: DevEvaluator, *, batch_size: int) -> DevMetrics:
         plan: Any = collator.plan(range(len(dev.rows)), place)
         found = _likeness(dev.rows, unit[plan.columns.numpy()], plan.labels.numpy())
     if known is not None:
-        of_known = retrieval_metrics(known, unit, [place[key] for key in _searched(known, collator)])
-        found["known_recall_at_1"] = of_known["recall_at_1"]
+        found |= _known_metrics(known, unit, [place[key] for key in _searched(known, collator)])
+    if everyday:
+        found[EVERYDAY] = everyday_spearman(what.everyday, unit[[place[key] for key in everyday]])
     return DevMetrics(loss=mean_loss, **found)
 
 
@@ -180,7 +200,26 @@ def _searched(dev: DevSet, collator: RowCollator) -> list[TextKey]:
 
 
 def retrieval_metrics(dev: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> dict[str, float]:
-    """`places` are those of the queries, then of the corpus, among the vectors `unit` (N, D)."""
+    """Means over the queries; `places` are theirs, then those of the corpus, among the vectors `unit` (N, D)."""
+    means = dict(zip(METRICS, _query_metrics(dev, unit, places).mean(axis=0).tolist(), strict=True))
+    names = ("ndcg@10", "mrr@10", "recall@1", "recall@10")
+    return {name.replace("@", "_at_"): means[name] for name in names}
+
+
+def _known_metrics(known: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> dict[str, float]:
+    """Recall@1 of the known questions, and of those that describe the thing where there are some."""
+    first = _query_metrics(known, unit, places)[:, METRICS.index("recall@1")]
+    described = _described(known)
+    found = {KNOWN: float(first.mean())}
+    return found | ({DESCRIBED: float(first[described].mean())} if described.any() else {})
+
+
+def _described(known: DevSet) -> NDArray[np.bool_]:
+    """Whether each query describes the thing and does not name it `(Q,)`."""
+    return np.array([asked.kind in DESCRIBED_KINDS for asked in known.queries], dtype=np.bool_)
+
+
+def _query_metrics(dev: DevSet, unit: NDArray[np.float32], places: Sequence[int]) -> Values:
     queries, corpus = places[: len(dev.queries)], places[len(dev.queries) :]
     ranked = rank(
         CosineScorer(unit[queries], unit[corpus]),
@@ -188,10 +227,7 @@ def retrieval_metrics(dev: DevSet, unit: NDArray[np.float32], places: Sequence[i
         excluded=[asked.excluded for asked in dev.queries],
         windows=np.array([asked.window for asked in dev.queries]),
     ).places
-    relevant = [asked.relevant for asked in dev.queries]
-    means = dict(zip(METRICS, query_metrics(ranked, relevant).mean(axis=0).tolist(), strict=True))
-    names = ("ndcg@10", "mrr@10", "recall@1", "recall@10")
-    return {name.replace("@", "_at_"): means[name] for name in names}
+    return query_metrics(ranked, [asked.relevant for asked in dev.queries])
 
 
 def _likeness(rows: Rows, columns: NDArray[np.float32], labels: NDArray[np.float32]) -> dict[str, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedkit.console import say
@@ -14,39 +15,74 @@ if TYPE_CHECKING:
 
 KNOWN = "known_recall_at_1"
 UNSEEN = "ndcg_at_10"
+DESCRIBED = "known_described_recall_at_1"
+EVERYDAY = "everyday_spearman"
 # Known recall has stopped rising when the last so many evaluations together bring less than that.
 EVALUATIONS = 2
 LEAST_GAIN = 0.005
-# How far nDCG@10 on unseen concepts may lie below the base model's, and for chance as much as one standard error: the
-# nDCG@10 of a concept before and after differs by about so much.
-UNSEEN_LOSS = 0.02
-UNSEEN_SPREAD = 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A metric that must not fall clearly below the base model's, and the reason to end where it does.
+
+    `spread` is the standard deviation of one draw's difference before and after: of a concept, a question or a pair.
+    """
+
+    metric: str
+    ending: Ending
+    spread: float
+
+    def allowed(self, draws: int) -> float:
+        """How far the metric of so many draws may fall: `LOSS`, and one standard error for chance."""
+        return LOSS + self.spread / math.sqrt(max(draws, 1))
+
+
+LOSS = 0.02
+GUARDS = (
+    Guard(metric=UNSEEN, ending="unseen", spread=0.35),
+    Guard(metric=DESCRIBED, ending="described", spread=0.5),
+    Guard(metric=EVERYDAY, ending="everyday", spread=0.3),
+)
 SAID: dict[Ending, str] = {
     "flat": "recall@1 on the known dev rows has stopped rising: the learning rate falls to 0 in {steps} more steps",
     "unseen": "concepts outside the training rows are found clearly worse than by the base model: the learning rate "
     "falls to 0 in {steps} more steps",
+    "described": "questions that describe a thing are answered clearly worse than by the base model: the learning "
+    "rate falls to 0 in {steps} more steps",
+    "everyday": "everyday language is understood clearly worse than by the base model: the learning rate falls to 0 "
+    "in {steps} more steps",
     "time": "four fifths of train.max_minutes are over: the learning rate falls to 0 in {steps} more steps",
 }
 
 
-def keeping_unseen(results: Sequence[DevResult], *, concepts: int) -> list[DevResult]:
-    """Those of the results that find the `concepts` of the dev rows about as well as the base model, the first; all
-    where that was not measured.
+def keeping(
+    results: Sequence[DevResult], draws: Mapping[str, int], guards: Sequence[Guard] = GUARDS
+) -> list[DevResult]:
+    """Those of the results that no guard stops; all where the base model, the first, was not measured.
+
+    `draws` is how many concepts, questions or pairs each metric is a mean of.
     """
-    allowed = UNSEEN_LOSS + UNSEEN_SPREAD / math.sqrt(max(concepts, 1))
     base = results[0] if results[0].step == 0 else None
-    return [one for one in results if base is None or not one.value(UNSEEN) < base.value(UNSEEN) - allowed]
+    if base is None:
+        return list(results)
+    least = {
+        guard.metric: base.value(guard.metric) - guard.allowed(draws.get(guard.metric, 0)) for guard in guards
+    }
+    # NaN, what was not measured, is never less.
+    return [one for one in results if not any(one.value(name) < value for name, value in least.items())]
 
 
-def reason_to_end(results: Sequence[DevResult], *, concepts: int) -> Ending | None:
+def reason_to_end(results: Sequence[DevResult], draws: Mapping[str, int]) -> Ending | None:
     """Why training longer would not help; None where it may. `results` begin with the base model's."""
     trained = [result for result in results if result.step > 0]
     before, last = trained[:-EVALUATIONS], trained[-EVALUATIONS:]
     if not before:
         return None
-    keeping = keeping_unseen(results, concepts=concepts)
-    if not any(result in keeping for result in last):
-        return "unseen"
+    for guard in GUARDS:
+        kept = keeping(results, draws, [guard])
+        if not any(result in kept for result in last):
+            return guard.ending
     best = max(result.value(KNOWN) for result in before)
     return "flat" if all(result.value(KNOWN) < best + LEAST_GAIN for result in last) else None
 
