@@ -29,8 +29,10 @@ from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import NEW_TOKENS
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model import vocabulary
-from embedkit.trainer.model.translations import everyday_translations, meanings
+from embedkit.trainer.model.translations import meanings
 from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
+from embedkit.trainer.rows.parallel import everyday_sentences, everyday_translations
+from embedkit.trainer.rows.sampling import stretches
 from embedkit.trainer.run import environment
 from embedkit.trainer.run.messages import print_plan
 from embedkit.trainer.run.train import plan_training
@@ -237,6 +239,34 @@ def test_everyday_words_become_tokens_with_a_meaning() -> None:
     made = make_tokenizer("wordpiece")
     assert "뜨겁다" in new_tokens(made, ["저항기"], "auto")
     assert "뜨겁다" not in new_tokens(made, ["저항기"], 5)
+
+
+def test_everyday_sentences_are_trained_beside_the_rows(
+    jamo_values: Values, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_training(RunConfig.model_validate(jamo_values()))
+    sentences = everyday_sentences("ko")
+    assert sentences is not None
+    assert plan.parallel_sentences == len(sentences) > 4500
+    assert (plan.rows, plan.concepts) == (18, 6)
+    alone = plan_training(RunConfig.model_validate(jamo_values(train={"parallel_share": 0})))
+    assert alone.parallel_sentences == 0
+    assert plan.steps_per_epoch == alone.steps_per_epoch + 1
+    run(jamo_values())
+    assert f"beside the rows: {len(sentences):,} everyday sentences in Korean" in capsys.readouterr().err
+    card = Path("runs/run/README.md").read_text(encoding="utf-8")
+    assert f"trained on {len(sentences):,} everyday sentences in Korean with their English too" in card
+
+
+def test_an_epoch_takes_the_next_sentences() -> None:
+    sentences = everyday_sentences("ko")
+    assert sentences is not None
+    batches = stretches(sentences, 2000, batch_size=256, seed=1)
+    epochs = [[number for batch in batches.of_epoch(epoch) for number in batch] for epoch in range(3)]
+    assert [len(epoch) for epoch in epochs] == [2000] * 3
+    first = [*epochs[0], *epochs[1], *epochs[2]][: len(sentences)]
+    assert sorted(first) == list(range(len(sentences)))
+    assert max(map(len, batches.of_epoch(0))) <= 256
 
 
 def test_tokens_mean_what_their_translations_mean() -> None:

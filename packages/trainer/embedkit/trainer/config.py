@@ -183,6 +183,14 @@ class TrainSection(ConfigSection):
         "trained then. auto: where more than 5 % of the pieces of the training texts mean nothing. A number: so many "
         "at most.",
     )
+    parallel_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Where new tokens are Korean: everyday Korean sentences with their English that ship are trained "
+        "beside the rows, an epoch this share as many as rows, with the losses masked_mnrl and mnrl. They keep what "
+        "questions say around a term understood. 0: none.",
+    )
     freeze_embeddings: bool = Field(
         default=False,
         description="Leave the token embeddings as they are: much faster where the vocabulary is large. Those of new "

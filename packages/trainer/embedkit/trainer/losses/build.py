@@ -43,7 +43,7 @@ def _require_scores(source: Source, max_hard_negatives: int | None) -> None:
 
 def build_loss(model: SentenceTransformer, config: RunConfig, training: TrainingRows) -> BatchLoss:
     """The loss of a run; that of several files is the weighted loss of the file that a batch is of."""
-    chosen = list(zip(training.sources, config.losses, strict=True))
+    chosen = list(zip(training.sources, training.settings(config), strict=True))
     parts = [_build(settings, model, config, len(source.rows.labels)) for source, settings in chosen]
     weights = [source.weight for source in training.sources]
     loss = parts[0] if weights == [1.0] else WeightedLosses(model, parts, weights=weights)

@@ -13,14 +13,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.data.records import Pair
-from embedkit.shipped_data import data_path
 from embedkit.trainer.rows.sources import TrainingRows
 
 # Runs of scripts other than Latin, with the punctuation that stands in their blocks.
@@ -34,9 +32,6 @@ ROUNDS = 6
 MOST_PAIRS = 50_000
 # A name beside a whole definition says little about any word of it.
 MOST_RATIO = 5
-
-# The folder of everyday words and sentences beside their English, a file a language.
-SHIPPED = "parallel"
 
 _Numbers = NDArray[np.int64]
 
@@ -63,16 +58,6 @@ def translated_texts(rows: TrainingRows) -> Iterator[tuple[str, str]]:
         for texts in positives.values():
             seen.update(_in_two_scripts(sorted(texts - anchors)))
     yield from sorted(seen)[:MOST_PAIRS]
-
-
-@cache
-def everyday_translations(lang: str) -> tuple[tuple[str, str], ...]:
-    """Everyday words and sentences of a language and their English, as they ship; none of most languages."""
-    path = data_path(SHIPPED) / f"{lang}.tsv"
-    if not path.is_file():
-        return ()
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return tuple((text, english) for text, _, english in (line.partition("\t") for line in lines) if english)
 
 
 def _in_two_scripts(texts: Sequence[str]) -> Iterator[tuple[str, str]]:

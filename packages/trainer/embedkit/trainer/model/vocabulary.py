@@ -31,8 +31,9 @@ from embedkit.models.readable import (
     unreadable_pieces,
     without_padding,
 )
-from embedkit.trainer.model.translations import OTHER_SCRIPT, everyday_translations, meanings
+from embedkit.trainer.model.translations import OTHER_SCRIPT, meanings
 from embedkit.trainer.rows.concepts import text_hash
+from embedkit.trainer.rows.parallel import everyday_translations
 from embedkit.trainer.rows.sources import TrainingRows
 
 if TYPE_CHECKING:
@@ -142,12 +143,13 @@ def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tu
     tokens = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
     tokens += _learnt_subwords(words, most)
     tokens = _unknown_tokens(tokenizer, tokens)[:most]
-    if wanted == "auto" and _has_hangul(tokens):
+    if wanted == "auto" and has_hangul(tokens):
         tokens += _unknown_tokens(tokenizer, [*everyday_words("ko"), *ks_x_1001_syllables()])
     return tuple(dict.fromkeys(tokens))
 
 
-def _has_hangul(tokens: Iterable[str]) -> bool:
+def has_hangul(tokens: Iterable[str]) -> bool:
+    """Whether some of the tokens are Korean."""
     return any(map(_HANGUL.match, tokens))
 
 
@@ -264,7 +266,7 @@ def extend_vocabulary(model: SentenceTransformer, source: VocabularySource) -> N
             "the tokenizer cannot be extended: it gives new tokens numbers of its own",
             hint="set train.extend_vocabulary to off",
         )
-    pairs = [*source.translations(), *(everyday_translations("ko") if _has_hangul(tokens) else ())]
+    pairs = [*source.translations(), *(everyday_translations("ko") if has_hangul(tokens) else ())]
     known = meanings(_numbered(backend, pairs), start=start)
     for token, meaning in known.items():
         weights = torch.from_numpy(meaning.weights).to(rows.dtype)

@@ -103,6 +103,20 @@ def epoch_batches(
     )
 
 
+def stretches(rows: Rows, an_epoch: int, *, batch_size: int, seed: int) -> EpochBatches:
+    """So many shuffled rows an epoch, the next ones each time, pass after pass."""
+    count = min(an_epoch, len(rows))
+
+    def order(epoch: int) -> NDArray[np.int64]:
+        laps, places = np.divmod(np.arange(epoch * count, (epoch + 1) * count), len(rows))
+        shuffled = {lap: epoch_order(len(rows), seed=seed, lap=lap) for lap in np.unique(laps).tolist()}
+        return np.array(
+            [shuffled[lap][place] for lap, place in zip(laps.tolist(), places.tolist(), strict=True)]
+        )
+
+    return EpochBatches(count, order=order, batch_size=batch_size)
+
+
 def is_by_concept(rows: Rows, train: TrainSection, loss: str) -> bool:
     """Whether an epoch visits every concept once, rather than every row."""
     if rows.shape != "pairs" or train.batching != "auto":

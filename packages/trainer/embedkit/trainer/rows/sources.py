@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,9 @@ import numpy as np
 
 from embedkit.trainer.config import RunConfig, TrainSection
 from embedkit.trainer.losses.registry import LOSSES, ModelKind
+from embedkit.trainer.losses.sections import LossSection
 from embedkit.trainer.rows.paths import find_sources
-from embedkit.trainer.rows.sampling import EpochBatches, epoch_batches
+from embedkit.trainer.rows.sampling import EpochBatches, epoch_batches, stretches
 from embedkit.trainer.rows.store import Rows, RowStore, RowSummary, read_rows
 
 
@@ -29,15 +31,22 @@ class Source:
 
 
 class TrainingRows:
-    """All the rows of a run. A batch holds rows of one source only."""
+    """All the rows of a run. A batch holds rows of one source only.
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self.sources = tuple(sources)
+    `parallel` are everyday sentences beside those that the config names: the last of `sources`, of which an epoch has
+    `parallel_share` as many rows as of all others. The summary does not count them.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], *, parallel: Source | None = None, parallel_share: float = 0.0
+    ) -> None:
+        self.sources = (*sources, *((parallel,) if parallel else ()))
+        self.parallel, self.parallel_share = parallel, parallel_share
         self.starts = list(accumulate((len(source.rows) for source in sources), initial=0))
         self.store: RowStore = (
-            sources[0].rows.store if len(sources) == 1 else _Joined(self.starts, self.sources)
+            sources[0].rows.store if len(self.sources) == 1 else _Joined(self.starts, self.sources)
         )
-        self.summary = _joined_summary([source.rows.summary for source in self.sources])
+        self.summary = _joined_summary([source.rows.summary for source in sources])
 
     def __len__(self) -> int:
         return self.starts[-1]
@@ -46,6 +55,20 @@ class TrainingRows:
     def model(self) -> ModelKind:
         """What the losses of the rows train."""
         return LOSSES[self.sources[0].loss].model
+
+    def with_parallel(self, rows: Rows, *, share: float) -> TrainingRows:
+        """The same beside everyday sentences, which are trained with the loss of the first source."""
+        parallel = Source(rows=rows, loss=self.sources[0].loss, weight=1.0)
+        return TrainingRows(self.sources, parallel=parallel, parallel_share=share)
+
+    def settings(self, config: RunConfig) -> tuple[LossSection, ...]:
+        """The settings of each source's loss."""
+        return (*config.losses, *(config.losses[:1] if self.parallel else ()))
+
+    @property
+    def own(self) -> TrainingRows:
+        """The rows that the config names, without the everyday sentences beside them."""
+        return TrainingRows(self.sources[:-1]) if self.parallel else self
 
     def local(self, numbers: Sequence[int]) -> tuple[int, list[int]]:
         """The source of a batch, and its rows' numbers there."""
@@ -72,7 +95,11 @@ class MixedBatches:
         self._parts = [
             epoch_batches(source.rows, train, loss=source.loss, seed=seed, devices=devices, fixed=False)
             for source in rows.sources
+            if source is not rows.parallel
         ]
+        if rows.parallel:
+            beside = math.ceil(rows.parallel_share * sum(part.rows for part in self._parts))
+            self._parts.append(stretches(rows.parallel.rows, beside, batch_size=self.batch_size, seed=seed))
         self._seed = seed
         self._fixed = train.steps_per_epoch and train.steps_per_epoch * train.grad_accum_steps
         self._epoch = 0

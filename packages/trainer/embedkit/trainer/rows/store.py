@@ -187,6 +187,14 @@ def read_rows(path: str, section: DataSection, *, loss: str | None = None, check
     return made
 
 
+def rows_in_memory(found: Sequence[Row], shape: Shape, *, path: Path) -> Rows:
+    """Rows that were read from `path` by other code."""
+    index = _Index()
+    for row in found:
+        index.add(row, row)
+    return _rows(_Kept(found), shape, index, path=str(path), dropped={})
+
+
 def _rows(store: RowStore, shape: Shape, index: _Index, *, path: str, dropped: Mapping[str, int]) -> Rows:
     if not index.rows:
         told = ", ".join(f"{count} {reason}" for reason, count in dropped.items())

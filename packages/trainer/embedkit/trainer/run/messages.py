@@ -56,6 +56,12 @@ def print_plan(plan: TrainPlan) -> None:
             script=tr(plan.vocabulary.script),
             ratio=f"{plan.vocabulary.shorter:.1f}",
         )
+    if plan.parallel_sentences:
+        say(
+            "beside the rows: {count} everyday sentences in {script} with their English (train.parallel_share)",
+            count=f"{plan.parallel_sentences:,}",
+            script=tr(plan.vocabulary.script if plan.vocabulary else ""),
+        )
     warn_of_share(plan.model, plan.unreadable_share, plan.languages)
     _print_lengths(plan)
     say(

@@ -38,7 +38,8 @@ class Negatives:
 class TrainPlan:
     """What a run would do. `rows_per_step` is a mean: the last batch may be a part of one. `epochs` and `steps` are the
     most where `ends_when_flat`: known recall that stops rising ends the run. `unreadable_share` of the rows' pieces
-    means nothing to the tokenizer, its new tokens counted in; `languages` are those of the rows.
+    means nothing to the tokenizer, its new tokens counted in; `languages` are those of the rows, which the
+    `parallel_sentences` are trained beside.
     """
 
     run: str
@@ -68,6 +69,7 @@ class TrainPlan:
     trained_parameters: int
     lengths: Lengths | None
     vocabulary: NewVocabulary | None
+    parallel_sentences: int
     unreadable_share: float
     languages: tuple[str, ...]
 
@@ -109,7 +111,7 @@ def make_plan(
     batches = inputs.rows.batches(train, seed=config.seed, devices=devices)
     steps = -(-len(batches) // train.grad_accum_steps)
     epochs = train.max_epochs if train.epochs == "auto" else train.epochs
-    weights, texts = list(network.parameters()), _sampled_texts(inputs.rows)
+    weights, texts = list(network.parameters()), _sampled_texts(inputs.rows.own)
     return TrainPlan(
         run=str(run_path(config)),
         model=model,
@@ -136,8 +138,9 @@ def make_plan(
         steps=steps * epochs,
         parameters=sum(p.numel() for p in weights),
         trained_parameters=sum(p.numel() for p in weights if p.requires_grad),
-        lengths=measure_lengths(network, inputs.rows, seed=config.seed),
+        lengths=measure_lengths(network, inputs.rows.own, seed=config.seed),
         vocabulary=table.vocabulary if (table := extension_of(network)) else None,
+        parallel_sentences=len(inputs.rows.parallel.rows) if inputs.rows.parallel else 0,
         unreadable_share=_unreadable_share(inputs, texts),
         languages=tuple(sorted(set(map(language_of, texts)))),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import set_seed
@@ -17,7 +17,7 @@ from embedkit.models.resolve import ModelSource, weights_hash
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.losses.base import BatchLoss
 from embedkit.trainer.losses.build import build_loss, require_settings
-from embedkit.trainer.losses.sections import PairScoreSection
+from embedkit.trainer.losses.sections import LossSection, PairScoreSection
 from embedkit.trainer.model.load import find_model, layers_of, prepare_model, prompts_of
 from embedkit.trainer.model.precision import DTypeName, Precision, autocast, choose_device, choose_precision
 from embedkit.trainer.model.translations import translated_texts
@@ -27,10 +27,13 @@ from embedkit.trainer.model.vocabulary import (
     Wanted,
     choose_vocabulary,
     described,
+    extension_of,
+    has_hangul,
     texts_to_learn_from,
 )
 from embedkit.trainer.model.weight_average import WeightAverage
 from embedkit.trainer.rows.fit import losses_for
+from embedkit.trainer.rows.parallel import PARALLEL_LOSSES, everyday_sentences
 from embedkit.trainer.rows.paths import find_dev, find_known_dev, find_sources
 from embedkit.trainer.rows.sampling import is_by_concept
 from embedkit.trainer.rows.sources import TrainingRows, read_training_rows
@@ -66,6 +69,9 @@ from embedkit.trainer.watch.cross_metrics import CrossEvaluator, make_reranking
 from embedkit.trainer.watch.dev_evaluation import Evaluator
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set, make_known_set
 from embedkit.trainer.watch.everyday import everyday_pairs
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 # Epochs that are passes over all rows, where nothing tells when to stop.
 USUAL_PASSES = 4
@@ -205,10 +211,12 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
         partial(translated_texts, rows),
     )
     model = prepare_model(config, found.source, device=config.device, vocabulary=vocabulary)
+    rows = _beside_parallel(rows, model, config)
     loss: BatchLoss = build_loss(model, config, rows).to(model.device)
     distributed.same_weights(loss.parameters())
     inputs = StepInputs(rows=rows, collator=_collator(config, rows, loss), loss=loss)
-    numbers = next(iter(rows.batches(config.train, seed=config.seed, devices=processes.world_size())))
+    devices = processes.world_size()
+    numbers = next(iter(found.rows.batches(config.train, seed=config.seed, devices=devices)))
     groups, first = features_of(on_device(inputs.collator(numbers), model.device))
     fitting(loss, texts_in(groups), lambda: _require_gradients(loss, groups, first))
     probe = partial(_loss_in, loss, groups, first)
@@ -241,6 +249,15 @@ def _load(found: _Found, folder: Path, *, tokens: Sequence[str]) -> PreparedRun:
     )
 
 
+def _beside_parallel(rows: TrainingRows, model: SentenceTransformer, config: RunConfig) -> TrainingRows:
+    """The rows and the everyday sentences of the language that the model has new tokens for, where the loss fits."""
+    share, extension = config.train.parallel_share, extension_of(model)
+    if not share or extension is None or config.losses[0].name not in PARALLEL_LOSSES:
+        return rows
+    sentences = everyday_sentences("ko") if has_hangul(extension.vocabulary.tokens) else None
+    return rows.with_parallel(sentences, share=share) if sentences else rows
+
+
 def _wanted_tokens(config: RunConfig) -> Wanted:
     """New tokens that the config asks for: none by itself under tsdae, whose decoder has the base model's."""
     wanted = config.train.extend_vocabulary
@@ -258,17 +275,14 @@ def _vocabulary(
 def _collator(config: RunConfig, rows: TrainingRows, loss: BatchLoss) -> MixedCollator:
     options = {**_options(config, loss), "share": (processes.rank(), processes.world_size())}
     parts = [
-        _made_collator(config, loss, source.rows, number, **options)
-        for number, source in enumerate(rows.sources)
+        _made_collator(settings, loss, source.rows, **options)
+        for settings, source in zip(rows.settings(config), rows.sources, strict=True)
     ]
     return MixedCollator(rows, parts)
 
 
-def _made_collator(
-    config: RunConfig, loss: BatchLoss, rows: Rows, number: int, **options: Any
-) -> RowCollator:
+def _made_collator(settings: LossSection, loss: BatchLoss, rows: Rows, **options: Any) -> RowCollator:
     """The collator of the rows of a source, or of dev rows that are measured with its loss."""
-    settings = config.losses[number]
     if isinstance(settings, PairScoreSection):
         own = {"in_batch_negatives": settings.in_batch_negatives}
         return CrossCollator(loss.model, rows, **own, **options)
@@ -321,7 +335,7 @@ def _cross_dev(
     return CrossEvaluator(
         dev=dev,
         texts=make_reranking(dev) if rows.shape == "pairs" else None,
-        collator=_made_collator(config, loss, rows, number or 0, **_options(config, loss)),
+        collator=_made_collator(config.losses[number or 0], loss, rows, **_options(config, loss)),
         loss=loss,
         average=average,
         batch_size=config.train.batch_size,
