@@ -14,7 +14,7 @@ import pytest
 
 from embedkit.errors import UserError
 from embedkit.files import atomic_folder
-from embedkit.models.resolve import load_model, resolve_model
+from embedkit.models.resolve import load_model, quiet_loading, resolve_model
 from embedkit.models.vectors import Encoder
 
 Change = Callable[[Path], None]
@@ -69,8 +69,8 @@ def _inner_adapter(folder: Path) -> None:
         (_splade, "is a SparseEncoder, which gives no vector"),
         (_classifier, "is a BertForSequenceClassification, which gives no vector"),
         (_tagger, "is a BertForTokenClassification, which gives no vector"),
-        (_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
-        (_inner_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
+        (_adapter, "adapter of me/base: its base model is not here"),
+        (_inner_adapter, "adapter of me/base: its base model is not here"),
     ],
 )
 def test_a_model_of_another_kind_is_refused_by_its_name(
@@ -80,6 +80,58 @@ def test_a_model_of_another_kind_is_refused_by_its_name(
     change(folder)
     with pytest.raises(UserError, match=said):
         load_model(resolve_model(str(folder)))
+
+
+def _trained_adapter(base: Path, folder: Path, *, inside: bool) -> Path:
+    """A LoRA adapter whose matrices are no zeros: bare, or in a sentence-transformers folder."""
+    peft = pytest.importorskip("peft", reason="adapters need peft")
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(base), device="cpu")
+    settings = peft.LoraConfig(task_type="FEATURE_EXTRACTION", r=2, target_modules=["query", "value"])
+    if inside:
+        model.add_adapter(settings)
+        encoder: Any = model.transformers_model
+    else:
+        with quiet_loading():
+            encoder = peft.get_peft_model(model.transformers_model, settings)
+    with torch.no_grad():
+        for name, weight in encoder.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.5)
+    (model if inside else encoder).save_pretrained(str(folder))
+    _edit(folder / "adapter_config.json", base_model_name_or_path=str(base))
+    return folder
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_adapter_is_merged_into_its_base_and_said(
+    tiny_model: Path, tmp_path: Path, inside: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _trained_adapter(tiny_model, tmp_path / "adapter", inside=inside)
+    source = resolve_model(str(folder))
+    assert "the adapter is merged into its base" in capsys.readouterr().err
+    found = Encoder(source, cached=False).encode(["a resistor"])
+    base = Encoder(resolve_model(str(tiny_model)), cached=False).encode(["a resistor"])
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-4)
+    assert np.abs(found - base).max() > 1e-3
+    assert resolve_model(str(folder)).path == source.path
+    assert capsys.readouterr().err == ""
+
+
+def test_an_adapter_of_another_model_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = _trained_adapter(tiny_model, tmp_path / "adapter", inside=False)
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "adapter_model.safetensors")
+    renamed = {name.replace("layer.0", "layer.7"): weight for name, weight in weights.items()}
+    save_file(renamed, folder / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="its weights fit no layer of the base"):
+        resolve_model(str(folder))
+    _edit(folder / "adapter_config.json", task_type="TOKEN_CLS")
+    with pytest.raises(UserError, match="it is of a kind that is not merged here"):
+        resolve_model(str(folder))
 
 
 def test_a_tokenizer_without_padding_pads_with_its_end(

@@ -1,15 +1,21 @@
-"""Which kind of model a folder holds: one that makes embeddings, or another whose head would be lost without a word."""
+"""Which kind of model a folder holds: one that makes embeddings, another whose head would be lost without a word, or
+an adapter, which is merged into its base.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.console import say
 from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.files import atomic_folder
+from embedkit.messages import tr
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -28,6 +34,13 @@ _OTHER_HEADS = (
     "ForImageClassification",
 )
 ADAPTER = "adapter_config.json"
+# What an adapter was trained for, and the class that its base is loaded as.
+_AUTO_CLASSES = {
+    "": "AutoModel",
+    "FEATURE_EXTRACTION": "AutoModel",
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+}
 _ENDLESS = 10**9  # transformers writes 10**30 for "not known"
 
 
@@ -36,7 +49,6 @@ def require_embedder(source: ModelSource) -> None:
     folder = Path(source.path)
     if not folder.is_dir():
         return
-    _refuse_adapters(source)
     kind = _other_kind(folder)
     if kind:
         raise UserError(
@@ -47,17 +59,69 @@ def require_embedder(source: ModelSource) -> None:
         )
 
 
-def _refuse_adapters(source: ModelSource) -> None:
-    folder = Path(source.path)
-    for adapter in sorted((folder, *folder.glob("*_*"))):
-        if (adapter / ADAPTER).is_file():
-            base = _read(adapter / ADAPTER).get("base_model_name_or_path") or "?"
-            raise UserError(
-                "adapter of {base}: a LoRA adapter is no whole model",
-                place=source.requested,
-                hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
-                base=base,
+def find_adapter(folder: Path) -> Path | None:
+    """The folder of the LoRA adapter that a model folder holds in place of weights, itself or one in it."""
+    return next((one for one in sorted((folder, *folder.glob("*_*"))) if (one / ADAPTER).is_file()), None)
+
+
+def base_of_adapter(adapter: Path) -> tuple[str, str]:
+    """The name and the revision of the model that an adapter was trained on."""
+    config = _read(adapter / ADAPTER)
+    return str(config.get("base_model_name_or_path") or "?"), str(config.get("revision") or "")
+
+
+def refuse_adapter(source: ModelSource, base: str, why: str) -> UserError:
+    """Why an adapter cannot be merged, and what to do."""
+    return UserError(
+        "adapter of {base}: {why}",
+        place=source.requested,
+        hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
+        base=base,
+        why=tr(why),
+    )
+
+
+def merge_adapter(source: ModelSource, adapter: Path, base: ModelSource, target: Path) -> None:
+    """Write the model of `source`, its adapter merged into `base`, to the folder `target`, whole or not at all.
+
+    Modules, prompts and tokenizer are those of the adapter's folder, where it has any, else those of the base.
+
+    Raises:
+        UserError: it is no adapter that can be merged, or none of this base.
+    """
+    peft, transformers = require("peft", extra="train"), require("transformers", extra="train")
+    root = Path(source.path) if (Path(source.path) / "modules.json").is_file() else Path(base.path)
+    module = _transformer_part(root)
+    start = Path(base.path) / _transformer_part(Path(base.path)) if Path(base.path).is_dir() else base.path
+    config = peft.PeftConfig.from_pretrained(str(adapter))
+    kind = _AUTO_CLASSES.get(str(config.task_type or ""))
+    if kind is None or config.is_prompt_learning or not (adapter / "adapter_model.safetensors").is_file():
+        raise refuse_adapter(source, base.requested, "it is of a kind that is not merged here")
+    config.inference_mode = False
+    model = getattr(transformers, kind).from_pretrained(str(start), use_safetensors=True)
+    with_adapter = peft.get_peft_model(model, config)
+    try:
+        loaded = peft.set_peft_model_state_dict(
+            with_adapter, peft.load_peft_weights(str(adapter), device="cpu")
+        )
+    except (RuntimeError, ValueError) as error:
+        raise refuse_adapter(
+            source, base.requested, "its weights have other sizes than the base's"
+        ) from error
+    if loaded.unexpected_keys or any("lora_" in key for key in loaded.missing_keys):
+        raise refuse_adapter(source, base.requested, "its weights fit no layer of the base")
+    merged = with_adapter.merge_and_unload()
+    tokenizer = next((one for one in (adapter, root) if (one / "tokenizer_config.json").is_file()), start)
+    with atomic_folder(target) as new:
+        if (root / "modules.json").is_file():
+            shutil.copytree(
+                root, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "adapter_*")
             )
+            for part in root.glob("[1-9]*_*"):  # layers over the transformer have weights of their own
+                shutil.copytree(part, new / part.name, dirs_exist_ok=True)
+        (new / module).mkdir(parents=True, exist_ok=True)
+        (merged if kind.endswith("Classification") else merged.base_model).save_pretrained(str(new / module))
+        transformers.AutoTokenizer.from_pretrained(str(tokenizer)).save_pretrained(str(new / module))
 
 
 def require_encoder(source: ModelSource) -> None:
@@ -65,7 +129,6 @@ def require_encoder(source: ModelSource) -> None:
     folder = Path(source.path)
     if not folder.is_dir():
         return
-    _refuse_adapters(source)
     kind = "Router" if is_router(source) else _other_kind(folder)
     static = any(name.endswith(("StaticEmbedding", "BoW", "WordEmbeddings")) for name in _modules(folder))
     if kind.startswith("Sparse") or kind == "Router" or static:
@@ -113,9 +176,18 @@ def _other_kind(folder: Path) -> str:
 
 
 def _modules(folder: Path) -> list[str]:
-    path = folder / "modules.json"
+    return [str(module.get("type", "")) for module in _read_list(folder / "modules.json")]
+
+
+def _transformer_part(folder: Path) -> str:
+    """Where in a model's folder its transformer lies; empty where it is the folder itself."""
+    parts = _read_list(folder / "modules.json")
+    return str(parts[0].get("path", "")) if parts else ""
+
+
+def _read_list(path: Path) -> list[Mapping[str, Any]]:
     value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [str(module.get("type", "")) for module in value if isinstance(module, dict)]
+    return [module for module in value if isinstance(module, dict)]
 
 
 def _read(path: Path) -> Mapping[str, Any]:

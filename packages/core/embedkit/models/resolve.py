@@ -16,12 +16,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from embedkit.cache import cache_dir
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
 from embedkit.messages import tr
-from embedkit.models.kinds import ADAPTER, make_usable, require_embedder, scores_pairs
+from embedkit.models.kinds import (
+    ADAPTER,
+    base_of_adapter,
+    find_adapter,
+    make_usable,
+    merge_adapter,
+    refuse_adapter,
+    require_embedder,
+    scores_pairs,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
@@ -103,21 +113,46 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True, final:
     """Find `name` without loading it. Of a run it is the final model, where there is one, which is said; not `final`:
     the one that was measured.
 
+    A LoRA adapter is merged into its base, once, in the cache; that alone loads weights.
+
     Raises:
-        UserError: nothing local carries it and the network is not allowed.
+        UserError: nothing local carries it and the network is not allowed, or an adapter cannot be merged.
     """
     found = _local(name, revision)
     if final and found is not None and _is_model(Path(name).expanduser() / FINAL / "model"):
         say("{run}: the final model, trained on everything", run=name)
         found = replace(found, path=str(Path(name).expanduser() / FINAL / "model"))
     if found is not None:
-        return found
+        adapter = find_adapter(Path(found.path))
+        return found if adapter is None else _merged(found, adapter, network=network)
     is_hub_id = name.count("/") == 1 and not name.startswith((".", "/", f"{RUNS}/"))
     if is_hub_id and network and not _offline():
         return ModelSource(requested=name, path=name, origin="hub", revision=revision)
     raise UserError(
         "no model {name!r} was found", hint=_missing_hint(name), name=name, there=(*_SHORT, *_WHEELS)
     )
+
+
+_said_merged: set[str] = set()
+
+
+def _merged(source: ModelSource, adapter: Path, *, network: bool) -> ModelSource:
+    """The model that an adapter and its base make together, in the cache; said once."""
+    name, revision = base_of_adapter(adapter)
+    beside = adapter / name  # a folder may be named as seen from the adapter
+    try:
+        base = resolve_model(str(beside) if beside.is_dir() else name, revision=revision, network=network)
+    except UserError as error:
+        raise refuse_adapter(source, name, "its base model is not here") from error
+    parts = f"{weights_hash(source.path)} {weights_hash(base.path)} {base.revision}"
+    target = cache_dir("models") / f"{hashlib.sha256(parts.encode()).hexdigest()[:16]}.merged"
+    if not target.is_dir():
+        with quiet_loading():
+            merge_adapter(source, adapter, replace(base, requested=name), target)
+    if str(target) not in _said_merged:
+        say("{model}: the adapter is merged into its base, {base}", model=source.requested, base=name)
+        _said_merged.add(str(target))
+    return replace(source, path=str(target))
 
 
 def newest_run() -> str:
