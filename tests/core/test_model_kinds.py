@@ -82,6 +82,72 @@ def test_a_model_of_another_kind_is_refused_by_its_name(
         load_model(resolve_model(str(folder)))
 
 
+def _cut_off(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def _lfs_pointer(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for pattern in ("tokenizer*", "vocab*", "special_tokens_map.json"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _weights_alone(folder: Path) -> None:
+    for path in folder.glob("*.json"):
+        path.unlink()
+
+
+def _broken_list(folder: Path) -> None:
+    (folder / "modules.json").write_text("[")
+
+
+def _without_pooling_config(folder: Path) -> None:
+    shutil.rmtree(folder / "1_Pooling")
+
+
+def _longer_tokenizer(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"] |= {f"word{n}": len(tokenizer["model"]["vocab"]) + n for n in range(50)}
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_cut_off, "the model could not be loaded: Error while deserializing header"),
+        (_lfs_pointer, "is a pointer of Git LFS"),
+        (_without_tokenizer, "holds no tokenizer, so it reads no texts"),
+        (_weights_alone, "holds model.safetensors, but no config.json beside it"),
+        (_broken_list, r"modules.json: not JSON"),
+        (_without_pooling_config, "the model could not be loaded: Pooling"),
+        (_longer_tokenizer, r"the tokenizer has \d+ tokens, the model knows \d+"),
+    ],
+)
+def test_a_damaged_model_is_told_as_what_it_is(
+    tiny_model: Path, tmp_path: Path, damage: Change, said: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "damaged")
+    damage(folder)
+    with pytest.raises(UserError, match=said):
+        load_model(resolve_model(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("m.gguf", "is one of llama.cpp"), ("m.safetensors", "name the folder")]
+)
+def test_a_file_is_no_model(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="is a file; a model is a folder") as caught:
+        resolve_model(str(tmp_path / name))
+    assert hint in str(caught.value)
+
+
 def _trained_adapter(base: Path, folder: Path, *, inside: bool) -> Path:
     """A LoRA adapter whose matrices are no zeros: bare, or in a sentence-transformers folder."""
     peft = pytest.importorskip("peft", reason="adapters need peft")

@@ -22,6 +22,7 @@ from embedkit.models.resolve import (
     quiet_loading,
     require_safetensors,
     resolve_model,
+    weights_error,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def load_cross_encoder(source: ModelSource, options: LoadOptions | None = None) 
                 local_files_only=options.local_files_only or source.origin != "hub",
                 model_kwargs=None if options.allow_pickle else {"use_safetensors": True},
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError, weights_error()) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             "the cross-encoder could not be loaded: {first}", place=source.requested, first=first

@@ -34,6 +34,7 @@ _OTHER_HEADS = (
     "ForImageClassification",
 )
 ADAPTER = "adapter_config.json"
+_TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*", "merges.txt", "*.py")
 # What an adapter was trained for, and the class that its base is loaded as.
 _AUTO_CLASSES = {
     "": "AutoModel",
@@ -44,8 +45,10 @@ _AUTO_CLASSES = {
 _ENDLESS = 10**9  # transformers writes 10**30 for "not known"
 
 
-def require_embedder(source: ModelSource) -> None:
-    """Raise `UserError` where the files of a model say that it makes no embeddings, naming what it is."""
+def require_embedder(source: ModelSource, *, own_tokenizer: bool = True) -> None:
+    """Raise `UserError` where the files of a model say that it makes no embeddings, naming what it is, and where it
+    lacks the tokenizer that it has to bring.
+    """
     folder = Path(source.path)
     if not folder.is_dir():
         return
@@ -57,6 +60,23 @@ def require_embedder(source: ModelSource) -> None:
             hint="name an embedding model (SentenceTransformer) or a bare encoder",
             kind=kind,
         )
+    if own_tokenizer:
+        _require_tokenizer(source)
+
+
+def _require_tokenizer(source: ModelSource) -> None:
+    """transformers makes an empty tokenizer where there is none: every text would be the same."""
+    types = _modules(Path(source.path))
+    folder = Path(source.path) / _transformer_part(Path(source.path))
+    if (types and not types[0].endswith("Transformer")) or any(
+        found for pattern in _TOKENIZER_FILES for found in folder.glob(pattern)
+    ):
+        return
+    raise UserError(
+        "holds no tokenizer, so it reads no texts",
+        place=source.requested,
+        hint="save the tokenizer that it was trained with beside the weights (tokenizer.save_pretrained)",
+    )
 
 
 def find_adapter(folder: Path) -> Path | None:
@@ -137,6 +157,7 @@ def require_encoder(source: ModelSource) -> None:
             place=source.requested,
             hint="name a cross-encoder, or an embedding model or bare encoder with one transformer",
         )
+    _require_tokenizer(source)
     labels = len(_read(folder / "config.json").get("id2label") or {})
     if scores_pairs(folder) and labels > 1:
         raise UserError("gives {scores} scores a pair; one is needed", place=source.requested, scores=labels)
@@ -186,7 +207,10 @@ def _transformer_part(folder: Path) -> str:
 
 
 def _read_list(path: Path) -> list[Mapping[str, Any]]:
-    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    try:
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError as error:
+        raise UserError("not JSON: {reason}", place=str(path), reason=error) from None
     return [module for module in value if isinstance(module, dict)]
 
 
@@ -198,7 +222,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def make_usable(model: SentenceTransformer, name: str) -> None:
+def make_usable(model: SentenceTransformer, name: str, *, own_tokenizer: bool = True) -> None:
     """Pad with the end token where there is no other, and cut texts where the model's positions end; both are said.
 
     Raises:
@@ -213,6 +237,8 @@ def make_usable(model: SentenceTransformer, name: str) -> None:
             )
         tokenizer.pad_token = token
         say("{model}: no pad token, so {token} pads", model=name, token=token)
+    if own_tokenizer:
+        _require_known_tokens(model, tokenizer, name)
     limit, length = positions_of(model), _length_of(model)
     if limit is not None and (length is None or length > limit):
         try:
@@ -224,6 +250,20 @@ def make_usable(model: SentenceTransformer, name: str) -> None:
             model=name,
             limit=limit,
             told="-" if length is None or length > _ENDLESS else length,
+        )
+
+
+def _require_known_tokens(model: SentenceTransformer, tokenizer: Any, name: str) -> None:
+    """Raise `UserError` where the tokenizer is another model's: it gives numbers that the embeddings do not have."""
+    table = getattr(model.transformers_model, "get_input_embeddings", lambda: None)()
+    rows, tokens = getattr(table, "num_embeddings", None), getattr(tokenizer, "vocab_size", 0)
+    if rows is not None and tokens > rows:
+        raise UserError(
+            "the tokenizer has {tokens} tokens, the model knows {rows}",
+            place=name,
+            hint="choose a tokenizer that was made for the model",
+            tokens=tokens,
+            rows=rows,
         )
 
 
