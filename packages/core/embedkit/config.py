@@ -75,6 +75,7 @@ _MESSAGES = {
     "less_than_equal": "Input should be less than or equal to {le}",
     "literal_error": "Input should be one of {choices}",
     "string_pattern_mismatch": "Input should be a name without / and \\",
+    "string_too_long": "Input should have at most {max_length} characters",
     "string_too_short": "Input should not be empty",
     "too_short": "Input should not be empty",
     "list_type": "Input should be a list, such as [256, 128]",

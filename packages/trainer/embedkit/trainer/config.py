@@ -287,6 +287,7 @@ class OutputSection(ConfigSection):
     save_name: str = Field(
         default="",
         pattern=r"^(\.*[^./\\][^/\\]*)?$",
+        max_length=80,
         description="The run's name. Empty: the config file's name without its ending.",
     )
     save_metrics: bool = Field(
