@@ -14,7 +14,7 @@ import pytest
 
 from embedkit.errors import UserError
 from embedkit.files import atomic_folder
-from embedkit.models.resolve import load_model, resolve_model
+from embedkit.models.resolve import load_model, quiet_loading, resolve_model
 from embedkit.models.vectors import Encoder
 
 Change = Callable[[Path], None]
@@ -69,8 +69,8 @@ def _inner_adapter(folder: Path) -> None:
         (_splade, "is a SparseEncoder, which gives no vector"),
         (_classifier, "is a BertForSequenceClassification, which gives no vector"),
         (_tagger, "is a BertForTokenClassification, which gives no vector"),
-        (_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
-        (_inner_adapter, "adapter of me/base: a LoRA adapter is no whole model"),
+        (_adapter, "adapter of me/base: its base model is not here"),
+        (_inner_adapter, "adapter of me/base: its base model is not here"),
     ],
 )
 def test_a_model_of_another_kind_is_refused_by_its_name(
@@ -80,6 +80,124 @@ def test_a_model_of_another_kind_is_refused_by_its_name(
     change(folder)
     with pytest.raises(UserError, match=said):
         load_model(resolve_model(str(folder)))
+
+
+def _cut_off(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def _lfs_pointer(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for pattern in ("tokenizer*", "vocab*", "special_tokens_map.json"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _weights_alone(folder: Path) -> None:
+    for path in folder.glob("*.json"):
+        path.unlink()
+
+
+def _broken_list(folder: Path) -> None:
+    (folder / "modules.json").write_text("[")
+
+
+def _without_pooling_config(folder: Path) -> None:
+    shutil.rmtree(folder / "1_Pooling")
+
+
+def _longer_tokenizer(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"] |= {f"word{n}": len(tokenizer["model"]["vocab"]) + n for n in range(50)}
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_cut_off, "the model could not be loaded: Error while deserializing header"),
+        (_lfs_pointer, "is a pointer of Git LFS"),
+        (_without_tokenizer, "holds no tokenizer, so it reads no texts"),
+        (_weights_alone, "holds model.safetensors, but no config.json beside it"),
+        (_broken_list, r"modules.json: not JSON"),
+        (_without_pooling_config, "the model could not be loaded: Pooling"),
+        (_longer_tokenizer, r"the tokenizer has \d+ tokens, the model knows \d+"),
+    ],
+)
+def test_a_damaged_model_is_told_as_what_it_is(
+    tiny_model: Path, tmp_path: Path, damage: Change, said: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "damaged")
+    damage(folder)
+    with pytest.raises(UserError, match=said):
+        load_model(resolve_model(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("m.gguf", "is one of llama.cpp"), ("m.safetensors", "name the folder")]
+)
+def test_a_file_is_no_model(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="is a file; a model is a folder") as caught:
+        resolve_model(str(tmp_path / name))
+    assert hint in str(caught.value)
+
+
+def _trained_adapter(base: Path, folder: Path, *, inside: bool) -> Path:
+    """A LoRA adapter whose matrices are no zeros: bare, or in a sentence-transformers folder."""
+    peft = pytest.importorskip("peft", reason="adapters need peft")
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(base), device="cpu")
+    settings = peft.LoraConfig(task_type="FEATURE_EXTRACTION", r=2, target_modules=["query", "value"])
+    if inside:
+        model.add_adapter(settings)
+        encoder: Any = model.transformers_model
+    else:
+        with quiet_loading():
+            encoder = peft.get_peft_model(model.transformers_model, settings)
+    with torch.no_grad():
+        for name, weight in encoder.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.5)
+    (model if inside else encoder).save_pretrained(str(folder))
+    _edit(folder / "adapter_config.json", base_model_name_or_path=str(base))
+    return folder
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_adapter_is_merged_into_its_base_and_said(
+    tiny_model: Path, tmp_path: Path, inside: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _trained_adapter(tiny_model, tmp_path / "adapter", inside=inside)
+    source = resolve_model(str(folder))
+    assert "the adapter is merged into its base" in capsys.readouterr().err
+    found = Encoder(source, cached=False).encode(["a resistor"])
+    base = Encoder(resolve_model(str(tiny_model)), cached=False).encode(["a resistor"])
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-4)
+    assert np.abs(found - base).max() > 1e-3
+    assert resolve_model(str(folder)).path == source.path
+    assert capsys.readouterr().err == ""
+
+
+def test_an_adapter_of_another_model_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = _trained_adapter(tiny_model, tmp_path / "adapter", inside=False)
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "adapter_model.safetensors")
+    renamed = {name.replace("layer.0", "layer.7"): weight for name, weight in weights.items()}
+    save_file(renamed, folder / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="its weights fit no layer of the base"):
+        resolve_model(str(folder))
+    _edit(folder / "adapter_config.json", task_type="TOKEN_CLS")
+    with pytest.raises(UserError, match="it is of a kind that is not merged here"):
+        resolve_model(str(folder))
 
 
 def test_a_tokenizer_without_padding_pads_with_its_end(

@@ -17,7 +17,7 @@ from embedkit.models.resolve import load_model, resolve_model
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.model.load import find_model, prompts_of
 from embedkit.trainer.rows.store import read_rows
-from embedkit.trainer.run.resume import require_free
+from embedkit.trainer.run.resume import clear, require_free
 from embedkit.trainer.step.batch import PairCollator, features_of
 from embedkit.trainer.step.forward import encode_batch
 
@@ -95,3 +95,20 @@ def test_a_linked_part_of_a_run_is_not_replaced(tmp_path: Path, name: str) -> No
     with pytest.raises(UserError, match="is a link to"):
         require_free(run, resume=False, force=True)
     assert (run / "README.md").is_file()
+
+
+def test_a_run_may_be_a_link_to_a_folder_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (tmp_path / "r").symlink_to(elsewhere)
+    require_free(tmp_path / "r", resume=False, force=False)
+    (elsewhere / "config.json").write_text("{}")
+    clear(tmp_path / "r")
+    assert (tmp_path / "r").is_symlink()
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_file_where_the_run_has_to_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("x")
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        require_free(tmp_path / "runs" / "r", resume=False, force=False)

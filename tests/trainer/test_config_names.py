@@ -30,6 +30,15 @@ from embedkit.trainer.settings import load_run_config
         ("loss=MultipleNegativesRankingLoss", "here it is 'mnrl'"),
         ("loss.name=CosineSimilarityLoss", "here it is 'cosine'"),
         ("dtype=bf16", "here it is 'bfloat16'"),
+        ("learningRate=1e-4", "here it is 'optim.lr'"),
+        ("weight_decay_ratio=0.1", "did you mean 'optim.weight_decay'?"),
+        ("train.gradient_accumulation=2", "here it is 'train.grad_accum_steps'"),
+        ("overwrite_output_dir=true", "here it is 'embedkit train --force'"),
+        ("optim.name=AdamW_torch", "unknown value \"AdamW_torch\"; here it is 'adamw'"),
+        ("dtype=torch.bfloat16", "did you mean 'bfloat16'?"),
+        ("train.epochs=2 epochs", 'Input should be auto or a number, found "2 epochs"; usual is 1 to 50'),
+        ('optim.lr="1e-4"', "write it without quotes: 1e-4"),
+        ("lora=true", "lora: Input should be an object {...}, found true"),
         ("train.epochs=0", "usual is 1 to 50"),
         ("loss.temperature=20", "usual is 0.005 to 0.5"),
     ],
@@ -51,6 +60,17 @@ def test_other_letters_and_words_for_a_truth_are_taken() -> None:
     )
 
 
+def test_other_spellings_words_for_nothing_and_bare_words_for_lists_are_taken() -> None:
+    sets = ["loss.symmetric=False", "data.sources=none", "train.max_minutes=None", "optim.name=AdamW8bit"]
+    sets += ["output.report_to=wandb, TensorBoard", "loss.matryoshka_dims=64,32", "train.best_metric=nDCG@10"]
+    config = load_run_config(None, sets=sets).config
+    assert config.loss.model_dump()["symmetric"] is False
+    assert config.loss.model_dump()["matryoshka_dims"] == [64, 32]
+    assert config.output.report_to == ["wandb", "tensorboard"]
+    assert (config.train.max_minutes, config.train.best_metric) == (None, "ndcg_at_10")
+    assert load_run_config(None, sets=["output.report_to=none"]).config.output.report_to == []
+
+
 @pytest.mark.parametrize(
     "setting", ["optim.lr=5", "train.batch_size=2", "loss.temperature=5", "train.epochs=900"]
 )
@@ -67,7 +87,18 @@ def test_the_defaults_are_usual(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_name_that_is_answered_with_is_one() -> None:
-    known = {"model_id", "tokenizer_id", "dtype", "seed", "lora.r", "lora.alpha", "lora.dropout"}
+    known = {
+        "model_id",
+        "tokenizer_id",
+        "device",
+        "dtype",
+        "seed",
+        "lora",
+        "lora.r",
+        "lora.alpha",
+        "lora.dropout",
+    }
+    known |= {"embedkit train --resume", "embedkit train --force"}
     sections = RunConfig().model_dump()
     known |= {
         f"{name}.{key}" for name, values in sections.items() if isinstance(values, dict) for key in values

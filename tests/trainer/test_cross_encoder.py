@@ -19,6 +19,7 @@ from tests.trainer.test_resume import cut_off
 from tests.trainer.test_train import metrics, same, weights
 
 from embedkit.errors import UserError
+from embedkit.models.cross_encoder import Orders, find_cross_encoder, write_orders
 from embedkit.models.resolve import DEFAULT_MODEL, newest_run
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.rows.label import LabelOptions, label
@@ -89,6 +90,20 @@ def test_dev_rows_are_ranked_again(workplace: Path, cross_values: Values) -> Non
     assert [epoch for epoch, _ in done.dev] == [0, 1, 2]
     assert set(done.dev[0][1].measured()) == {"loss", "ndcg_at_10", "mrr_at_10", "recall_at_1"}
     assert done.kept is not None
+    orders = json.loads((done.run / "reranking.json").read_text())
+    assert set(orders) == {"queries", "given", "reranked"}
+    assert orders["queries"] > 0
+
+
+def test_one_that_loses_against_the_order_that_it_is_given_is_told(
+    cross_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(cross_encoder, tmp_path / "run" / "model")
+    for reranked, warned in ((0.31, True), (0.5, False)):
+        write_orders(tmp_path / "run", Orders(queries=20, given=0.4, reranked=reranked))
+        assert ("search without it" in capsys.readouterr().err) is warned
+        find_cross_encoder(str(tmp_path / "run"))
+        assert ("worse than they do: nDCG@10 0.310, theirs 0.400" in capsys.readouterr().err) is warned
 
 
 def test_graded_dev_rows_are_correlated(workplace: Path, cross_values: Values) -> None:

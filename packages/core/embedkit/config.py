@@ -32,6 +32,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 _ENV_PREFIX = "EMBEDKIT_"
 _NEAR = 60  # of 100: from there on two names are taken for a typo of each other
 TAG = "name"  # the key that says which class a section is of, where it may be one of several
+_NEAR_ELSEWHERE = 80  # more in sections where it does not stand
 _NEAR_ALONE = 85  # more where the variable may be somebody else's
 
 
@@ -73,10 +74,17 @@ _MESSAGES = {
     "less_than": "Input should be less than {lt}",
     "less_than_equal": "Input should be less than or equal to {le}",
     "literal_error": "Input should be one of {choices}",
+    "string_pattern_mismatch": "Input should be a name without / and \\",
+    "string_too_long": "Input should have at most {max_length} characters",
+    "string_too_short": "Input should not be empty",
+    "too_short": "Input should not be empty",
+    "list_type": "Input should be a list, such as [256, 128]",
+    "model_type": "Input should be an object {{...}}",
 }
 
 
 _TRUTHS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_NOTHING = ("none", "null", "nil", "~")
 
 
 class ConfigError(UserError):
@@ -122,38 +130,48 @@ def load_config(model: type[M], path: Path | str | None, *, sets: Sequence[str] 
 
 
 def _validated(model: type[M], values: dict[str, Any]) -> M:
-    """The checked values; a choice in other letters (`AdamW`) and a word for a truth (`no`) are taken as meant.
+    """The checked values. What leaves no doubt is taken as meant: a choice in other letters (`AdamW`, `cross-encoder`),
+    a word for a truth (`no`) or for nothing (`none`), one word or several with commas for a list.
 
     Raises:
         ValidationError: anything else is wrong.
     """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        taken = [_take(values, one) for one in error.errors()]
-        if not any(taken):
-            raise
+    for _ in range(2):  # a list is taken first, then what stands in it
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            taken = [_take(values, one, model) for one in error.errors()]
+            if not any(taken):
+                raise
     return model.model_validate(values)
 
 
-def _take(values: dict[str, Any], error: Any) -> bool:
+def _take(values: dict[str, Any], error: Any, model: type[BaseModel]) -> bool:
     """Put right what an error is about, where no doubt is left; whether it was."""
-    keys, found, kind = tuple(error["loc"]), error["input"], error["type"]
+    (keys, _), found, kind = _resolved(model, error["loc"]), error["input"], error["type"]
     listed = error.get("ctx", {}).get("expected", "")
     if kind == "union_tag_invalid":
         keys, found = (*keys, TAG), _at(found, (TAG,))
         kind, listed = "literal_error", error["ctx"]["expected_tags"]
-    keys = tuple(key for key in keys if not _BRANCH.fullmatch(str(key)))
-    if not isinstance(found, str) or not all(isinstance(key, str) for key in keys):
+    if not isinstance(found, str) or _at(values, keys) not in (found, None):
         return False
-    choices = re.findall(r"'([^']+)'", listed) if kind == "literal_error" else []
-    meant: Any = next((choice for choice in choices if choice.casefold() == found.casefold()), None)
-    if kind == "bool_type":
-        meant = _TRUTHS.get(found.casefold())
-    if meant is None or _at(values, keys) not in (found, None):
-        return False
-    _put(values, keys, meant)
-    return True
+    word, right = found.strip().casefold(), list[Any]()  # what is meant, where that is clear
+    if kind == "literal_error" and word not in _NOTHING:
+        right = [choice for choice in re.findall(r"'([^']+)'", listed) if _bare(choice) == _bare(word)]
+    elif kind == "bool_type" and word in _TRUTHS:
+        right = [_TRUTHS[word]]
+    elif word in _NOTHING and type(None) in get_args(_annotation(model, keys)):
+        right = [None]
+    elif kind == "list_type":
+        right = [[] if word in _NOTHING else [_scalar(part.strip(), None) for part in found.split(",")]]
+    if right:
+        _put(values, keys, right[0])
+    return bool(right)
+
+
+def _bare(word: str) -> str:
+    """The letters and digits of a name: `cross-encoder` and `CrossEncoder` are cross_encoder, `ndcg@10` ndcg_at_10."""
+    return "".join(filter(str.isalnum, word.casefold().replace("@", "at")))
 
 
 def _drop_ignored(values: dict[str, Any], model: type[BaseModel]) -> None:
@@ -407,17 +425,18 @@ def _tag(kind: type[BaseModel]) -> Any:
 def _at(values: Any, keys: Keys) -> Any:
     """What stands under `keys`; None where nothing does."""
     for key in keys:
-        values = values.get(key) if isinstance(values, dict) else None
+        listed = isinstance(values, list) and isinstance(key, int)
+        values = values[key] if listed else values.get(key) if isinstance(values, dict) else None
     return values
 
 
 def _put(values: dict[str, Any], keys: Keys, value: Any) -> None:
     for key in keys[:-1]:
-        inner = values.get(str(key))
-        if not isinstance(inner, dict):
+        inner = _at(values, (key,))
+        if not isinstance(inner, dict | list):
             inner = values[str(key)] = {}
         values = inner
-    values[str(keys[-1])] = value
+    values[keys[-1]] = value  # type: ignore[index]
 
 
 def _dotted(keys: Keys) -> str:
@@ -436,7 +455,7 @@ class _Report:
 
     def problem(self, error: Any) -> str:
         """One line: where, which key, what is wrong, and what may be meant."""
-        keys, kinds = self._resolve(error["loc"])
+        keys, kinds = _resolved(self.model, error["loc"])
         value, context = error["input"], error.get("ctx", {})
         kind, listed = error["type"], context.get("expected", "")
         if kind == "union_tag_invalid":
@@ -447,32 +466,18 @@ class _Report:
             return self._unknown(keys, kinds, moved=not isinstance(value, dict))
         choices = re.findall(r"'([^']+)'", listed) if kind == "literal_error" else []
         own = _MESSAGES.get(kind)
+        if choices and any(_BRANCH.fullmatch(str(part)) for part in error["loc"]):
+            own = "Input should be {choices} or a number"
         fields = context | {"choices": " | ".join(choices)}
         message = tr(own, **fields) if own else tr(re.sub(r"^Value error, ", "", error["msg"]))
         found = json.dumps(value, ensure_ascii=False, default=str)
         shown = "" if len(found) > 60 or kind == "missing" else tr(", found {found}", found=found)
-        near = (choices and self._meant_value(str(value))) or _near(str(value), choices) or self._usual(name)
+        ours = self._meant_value(str(value)) if choices else ""
+        if ours:
+            text = "{place}: {key}: unknown value {found}; {hint}"
+            return tr(text, place=self._place(keys), key=name, found=found, hint=ours)
+        near = _near(str(value), choices) or _unquoted(value) or self._usual(name)
         return f"{self._place(keys)}: {name or 'config'}: {message}{shown}{'; ' if near else ''}{near}"
-
-    def _resolve(self, loc: tuple[str | int, ...]) -> tuple[Keys, tuple[type[BaseModel], ...]]:
-        """The keys of an error, without the names by which pydantic tells the classes of a section apart, and the
-        classes that the object with the last key may be of, the one it is of first.
-        """
-        keys: Keys = ()
-        holders: tuple[type[BaseModel], ...] = (self.model,)
-        inner = holders
-        for part in loc:
-            if _BRANCH.fullmatch(str(part)):
-                continue
-            if isinstance(part, int):
-                keys = (*keys, part)
-            elif len(inner) > 1 and part in map(_tag, inner):
-                inner = tuple(sorted(inner, key=lambda kind: _tag(kind) != part))
-                continue
-            else:
-                keys, holders = (*keys, part), inner
-                inner = _inner(inner, part, items=True)
-        return keys, holders
 
     def _unknown(self, keys: Keys, kinds: tuple[type[BaseModel], ...], *, moved: bool) -> str:
         word, shown = str(keys[-1]), _dotted(self.old.get(keys, keys))
@@ -495,11 +500,12 @@ class _Report:
     def _meant(self, word: str) -> str:
         """Our name for what other tools call a key so."""
         names = self.model.OTHER_NAMES if issubclass(self.model, ConfigSection) else {}
-        ours = names.get(word.casefold().replace("-", "_"))
+        ours = names.get(_snake(word))
         return tr("here it is {name!r}", name=ours) if ours else ""
 
     def _meant_value(self, word: str) -> str:
-        ours = self.model.OTHER_VALUES.get(word.casefold()) if issubclass(self.model, ConfigSection) else None
+        word = word.casefold().removeprefix("torch.")
+        ours = self.model.OTHER_VALUES.get(word) if issubclass(self.model, ConfigSection) else None
         return tr("here it is {name!r}", name=ours) if ours else ""
 
     def _usual(self, name: str) -> str:
@@ -511,9 +517,16 @@ class _Report:
         if meant := self._meant(word):
             return meant
         elsewhere = {str(keys[-1]): _dotted(keys) for keys in reversed(list(_fields(self.model)))}
-        if word in elsewhere:
-            return tr("did you mean {guess!r}?", guess=elsewhere[word])
-        return _near(word, known)
+        if _snake(word) in elsewhere:
+            return tr("did you mean {guess!r}?", guess=elsewhere[_snake(word)])
+        return _near(word, known) or self._nearly_elsewhere(_snake(word), elsewhere)
+
+    def _nearly_elsewhere(self, word: str, elsewhere: Mapping[str, str]) -> str:
+        """A key of another section, or another tool's name for one, that is nearly `word`."""
+        others = self.model.OTHER_NAMES if issubclass(self.model, ConfigSection) else {}
+        names = {**others, **elsewhere}
+        guess = process.extractOne(word, list(names), score_cutoff=_NEAR_ELSEWHERE)
+        return tr("did you mean {guess!r}?", guess=names[guess[0]]) if guess else ""
 
     def _place(self, keys: Keys) -> str:
         above = [keys[:n] for n in range(len(keys), 0, -1)]
@@ -526,6 +539,27 @@ class _Report:
         return f"{self.path}:{next((self.places[part] for part in above if part in self.places), '1:1')}"
 
 
+def _resolved(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Keys, tuple[type[BaseModel], ...]]:
+    """The keys of an error, without the names by which pydantic tells the classes of a section apart, and the
+    classes that the object with the last key may be of, the one it is of first.
+    """
+    keys: Keys = ()
+    holders: tuple[type[BaseModel], ...] = (model,)
+    inner = holders
+    for part in loc:
+        if _BRANCH.fullmatch(str(part)):
+            continue
+        if isinstance(part, int):
+            keys = (*keys, part)
+        elif len(inner) > 1 and part in map(_tag, inner):
+            inner = tuple(sorted(inner, key=lambda kind: _tag(kind) != part))
+            continue
+        else:
+            keys, holders = (*keys, part), inner
+            inner = _inner(inner, part, items=True)
+    return keys, holders
+
+
 def _is_of_its_branch(error: Any) -> bool:
     """Where a word or a number may stand, a wrong word is told as a word and a wrong number as a number."""
     branch = str(error["loc"][-1]) if error["loc"] else ""
@@ -534,8 +568,23 @@ def _is_of_its_branch(error: Any) -> bool:
 
 def _near(word: str, known: Sequence[str], *, score: int = _NEAR) -> str:
     """The question whether a name was meant that is nearly `word`; empty where there is none."""
-    guess = process.extractOne(word, known, scorer=fuzz.ratio, score_cutoff=score)
+    guess = process.extractOne(word, known, scorer=fuzz.ratio, processor=str.casefold, score_cutoff=score)
     return tr("did you mean {guess!r}?", guess=guess[0]) if guess else ""
+
+
+def _snake(word: str) -> str:
+    """`learningRate` and `learning-rate` as `learning_rate`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).casefold().replace("-", "_")
+
+
+def _unquoted(value: Any) -> str:
+    """What to write in place of a number that stands in quotes."""
+    try:
+        number = json.loads(value.strip()) if isinstance(value, str) else None
+    except ValueError:
+        return ""
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    return tr("write it without quotes: {number}", number=value.strip()) if is_number else ""
 
 
 def _line_column(text: str, offset: int) -> str:

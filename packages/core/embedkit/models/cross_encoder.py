@@ -5,16 +5,20 @@ Costs some 10 ms a pair with a small one on one CPU core.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.console import track
+from embedkit.console import say, track, warn
 from embedkit.errors import UserError
 from embedkit.extras import require
+from embedkit.files import write_text
 from embedkit.models.kinds import is_cross_encoder
 from embedkit.models.resolve import (
     LoadOptions,
@@ -22,7 +26,9 @@ from embedkit.models.resolve import (
     quiet_loading,
     require_safetensors,
     resolve_model,
+    weights_error,
 )
+from embedkit.models.run_folder import RERANKING
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -33,6 +39,53 @@ CANDIDATES = 32  # entries that a search has read again, where nobody says how m
 _BLOCK = 256  # pairs a progress step
 TextPair = tuple[str, str]
 Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """nDCG@10 over `queries` questions of what plain words (BM25) find: as given, and as a cross-encoder orders it."""
+
+    queries: int
+    given: float
+    reranked: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the cross-encoder loses against the order that it was given."""
+        return self.reranked < self.given
+
+
+def write_orders(run: Path, orders: Orders) -> None:
+    """Keep in a run what its cross-encoder does to an order, for those that rank with it; said, a loss as a warning."""
+    write_text(run / RERANKING, json.dumps(asdict(orders), indent=2) + "\n")
+    fields = {"given": f"{orders.given:.3f}", "reranked": f"{orders.reranked:.3f}", "queries": orders.queries}
+    if orders.is_worse:
+        warn(
+            "it orders what plain words find worse than they do: nDCG@10 {reranked}, theirs {given} ({queries} "
+            "questions); search without it, or train it longer or from another base",
+            **fields,
+        )
+    else:
+        say(
+            "ordering what plain words find: nDCG@10 {reranked}, theirs {given} ({queries} questions)",
+            **fields,
+        )
+
+
+def warn_if_worse(source: ModelSource) -> None:
+    """Say so where a run's cross-encoder was measured to lose against the order that it was given."""
+    try:
+        orders = Orders(**json.loads((Path(source.path).parent / RERANKING).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return
+    if orders.is_worse:
+        warn(
+            "{model}: after its training it ordered what plain words find worse than they do: nDCG@10 {reranked}, "
+            "theirs {given}",
+            model=source.requested,
+            given=f"{orders.given:.3f}",
+            reranked=f"{orders.reranked:.3f}",
+        )
 
 
 def find_cross_encoder(name: str, *, option: str = "--cross-encoder") -> ModelSource:
@@ -51,6 +104,7 @@ def find_cross_encoder(name: str, *, option: str = "--cross-encoder") -> ModelSo
             hint="{option} wants a model that scores pairs of texts; --model takes an embedding model",
             option=option,
         )
+    warn_if_worse(source)
     return source
 
 
@@ -72,7 +126,7 @@ def load_cross_encoder(source: ModelSource, options: LoadOptions | None = None) 
                 local_files_only=options.local_files_only or source.origin != "hub",
                 model_kwargs=None if options.allow_pickle else {"use_safetensors": True},
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError, weights_error()) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             "the cross-encoder could not be loaded: {first}", place=source.requested, first=first

@@ -1,15 +1,21 @@
-"""Which kind of model a folder holds: one that makes embeddings, or another whose head would be lost without a word."""
+"""Which kind of model a folder holds: one that makes embeddings, another whose head would be lost without a word, or
+an adapter, which is merged into its base.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.console import say
 from embedkit.errors import UserError
+from embedkit.extras import require
+from embedkit.files import atomic_folder
+from embedkit.messages import tr
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -28,15 +34,24 @@ _OTHER_HEADS = (
     "ForImageClassification",
 )
 ADAPTER = "adapter_config.json"
+_TOKENIZER_FILES = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*", "merges.txt", "*.py")
+# What an adapter was trained for, and the class that its base is loaded as.
+_AUTO_CLASSES = {
+    "": "AutoModel",
+    "FEATURE_EXTRACTION": "AutoModel",
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+}
 _ENDLESS = 10**9  # transformers writes 10**30 for "not known"
 
 
-def require_embedder(source: ModelSource) -> None:
-    """Raise `UserError` where the files of a model say that it makes no embeddings, naming what it is."""
+def require_embedder(source: ModelSource, *, own_tokenizer: bool = True) -> None:
+    """Raise `UserError` where the files of a model say that it makes no embeddings, naming what it is, and where it
+    lacks the tokenizer that it has to bring.
+    """
     folder = Path(source.path)
     if not folder.is_dir():
         return
-    _refuse_adapters(source)
     kind = _other_kind(folder)
     if kind:
         raise UserError(
@@ -45,19 +60,88 @@ def require_embedder(source: ModelSource) -> None:
             hint="name an embedding model (SentenceTransformer) or a bare encoder",
             kind=kind,
         )
+    if own_tokenizer:
+        _require_tokenizer(source)
 
 
-def _refuse_adapters(source: ModelSource) -> None:
-    folder = Path(source.path)
-    for adapter in sorted((folder, *folder.glob("*_*"))):
-        if (adapter / ADAPTER).is_file():
-            base = _read(adapter / ADAPTER).get("base_model_name_or_path") or "?"
-            raise UserError(
-                "adapter of {base}: a LoRA adapter is no whole model",
-                place=source.requested,
-                hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
-                base=base,
+def _require_tokenizer(source: ModelSource) -> None:
+    """transformers makes an empty tokenizer where there is none: every text would be the same."""
+    types = _modules(Path(source.path))
+    folder = Path(source.path) / _transformer_part(Path(source.path))
+    if (types and not types[0].endswith("Transformer")) or any(
+        found for pattern in _TOKENIZER_FILES for found in folder.glob(pattern)
+    ):
+        return
+    raise UserError(
+        "holds no tokenizer, so it reads no texts",
+        place=source.requested,
+        hint="save the tokenizer that it was trained with beside the weights (tokenizer.save_pretrained)",
+    )
+
+
+def find_adapter(folder: Path) -> Path | None:
+    """The folder of the LoRA adapter that a model folder holds in place of weights, itself or one in it."""
+    return next((one for one in sorted((folder, *folder.glob("*_*"))) if (one / ADAPTER).is_file()), None)
+
+
+def base_of_adapter(adapter: Path) -> tuple[str, str]:
+    """The name and the revision of the model that an adapter was trained on."""
+    config = _read(adapter / ADAPTER)
+    return str(config.get("base_model_name_or_path") or "?"), str(config.get("revision") or "")
+
+
+def refuse_adapter(source: ModelSource, base: str, why: str) -> UserError:
+    """Why an adapter cannot be merged, and what to do."""
+    return UserError(
+        "adapter of {base}: {why}",
+        place=source.requested,
+        hint="merge it into its base with peft (merge_and_unload, save_pretrained), then name that folder",
+        base=base,
+        why=tr(why),
+    )
+
+
+def merge_adapter(source: ModelSource, adapter: Path, base: ModelSource, target: Path) -> None:
+    """Write the model of `source`, its adapter merged into `base`, to the folder `target`, whole or not at all.
+
+    Modules, prompts and tokenizer are those of the adapter's folder, where it has any, else those of the base.
+
+    Raises:
+        UserError: it is no adapter that can be merged, or none of this base.
+    """
+    peft, transformers = require("peft", extra="train"), require("transformers", extra="train")
+    root = Path(source.path) if (Path(source.path) / "modules.json").is_file() else Path(base.path)
+    module = _transformer_part(root)
+    start = Path(base.path) / _transformer_part(Path(base.path)) if Path(base.path).is_dir() else base.path
+    config = peft.PeftConfig.from_pretrained(str(adapter))
+    kind = _AUTO_CLASSES.get(str(config.task_type or ""))
+    if kind is None or config.is_prompt_learning or not (adapter / "adapter_model.safetensors").is_file():
+        raise refuse_adapter(source, base.requested, "it is of a kind that is not merged here")
+    config.inference_mode = False
+    model = getattr(transformers, kind).from_pretrained(str(start), use_safetensors=True)
+    with_adapter = peft.get_peft_model(model, config)
+    try:
+        loaded = peft.set_peft_model_state_dict(
+            with_adapter, peft.load_peft_weights(str(adapter), device="cpu")
+        )
+    except (RuntimeError, ValueError) as error:
+        raise refuse_adapter(
+            source, base.requested, "its weights have other sizes than the base's"
+        ) from error
+    if loaded.unexpected_keys or any("lora_" in key for key in loaded.missing_keys):
+        raise refuse_adapter(source, base.requested, "its weights fit no layer of the base")
+    merged = with_adapter.merge_and_unload()
+    tokenizer = next((one for one in (adapter, root) if (one / "tokenizer_config.json").is_file()), start)
+    with atomic_folder(target) as new:
+        if (root / "modules.json").is_file():
+            shutil.copytree(
+                root, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "adapter_*")
             )
+            for part in root.glob("[1-9]*_*"):  # layers over the transformer have weights of their own
+                shutil.copytree(part, new / part.name, dirs_exist_ok=True)
+        (new / module).mkdir(parents=True, exist_ok=True)
+        (merged if kind.endswith("Classification") else merged.base_model).save_pretrained(str(new / module))
+        transformers.AutoTokenizer.from_pretrained(str(tokenizer)).save_pretrained(str(new / module))
 
 
 def require_encoder(source: ModelSource) -> None:
@@ -65,7 +149,6 @@ def require_encoder(source: ModelSource) -> None:
     folder = Path(source.path)
     if not folder.is_dir():
         return
-    _refuse_adapters(source)
     kind = "Router" if is_router(source) else _other_kind(folder)
     static = any(name.endswith(("StaticEmbedding", "BoW", "WordEmbeddings")) for name in _modules(folder))
     if kind.startswith("Sparse") or kind == "Router" or static:
@@ -74,6 +157,7 @@ def require_encoder(source: ModelSource) -> None:
             place=source.requested,
             hint="name a cross-encoder, or an embedding model or bare encoder with one transformer",
         )
+    _require_tokenizer(source)
     labels = len(_read(folder / "config.json").get("id2label") or {})
     if scores_pairs(folder) and labels > 1:
         raise UserError("gives {scores} scores a pair; one is needed", place=source.requested, scores=labels)
@@ -113,9 +197,21 @@ def _other_kind(folder: Path) -> str:
 
 
 def _modules(folder: Path) -> list[str]:
-    path = folder / "modules.json"
-    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return [str(module.get("type", "")) for module in value if isinstance(module, dict)]
+    return [str(module.get("type", "")) for module in _read_list(folder / "modules.json")]
+
+
+def _transformer_part(folder: Path) -> str:
+    """Where in a model's folder its transformer lies; empty where it is the folder itself."""
+    parts = _read_list(folder / "modules.json")
+    return str(parts[0].get("path", "")) if parts else ""
+
+
+def _read_list(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError as error:
+        raise UserError("not JSON: {reason}", place=str(path), reason=error) from None
+    return [module for module in value if isinstance(module, dict)]
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -126,7 +222,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def make_usable(model: SentenceTransformer, name: str) -> None:
+def make_usable(model: SentenceTransformer, name: str, *, own_tokenizer: bool = True) -> None:
     """Pad with the end token where there is no other, and cut texts where the model's positions end; both are said.
 
     Raises:
@@ -141,6 +237,8 @@ def make_usable(model: SentenceTransformer, name: str) -> None:
             )
         tokenizer.pad_token = token
         say("{model}: no pad token, so {token} pads", model=name, token=token)
+    if own_tokenizer:
+        _require_known_tokens(model, tokenizer, name)
     limit, length = positions_of(model), _length_of(model)
     if limit is not None and (length is None or length > limit):
         try:
@@ -152,6 +250,20 @@ def make_usable(model: SentenceTransformer, name: str) -> None:
             model=name,
             limit=limit,
             told="-" if length is None or length > _ENDLESS else length,
+        )
+
+
+def _require_known_tokens(model: SentenceTransformer, tokenizer: Any, name: str) -> None:
+    """Raise `UserError` where the tokenizer is another model's: it gives numbers that the embeddings do not have."""
+    table = getattr(model.transformers_model, "get_input_embeddings", lambda: None)()
+    rows, tokens = getattr(table, "num_embeddings", None), getattr(tokenizer, "vocab_size", 0)
+    if rows is not None and tokens > rows:
+        raise UserError(
+            "the tokenizer has {tokens} tokens, the model knows {rows}",
+            place=name,
+            hint="choose a tokenizer that was made for the model",
+            tokens=tokens,
+            rows=rows,
         )
 
 

@@ -16,12 +16,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from embedkit.cache import cache_dir
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.files import sha256_file
 from embedkit.messages import tr
-from embedkit.models.kinds import ADAPTER, make_usable, require_embedder, scores_pairs
+from embedkit.models.kinds import (
+    ADAPTER,
+    base_of_adapter,
+    find_adapter,
+    make_usable,
+    merge_adapter,
+    refuse_adapter,
+    require_embedder,
+    scores_pairs,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder, SentenceTransformer
@@ -62,6 +72,8 @@ _REMOTE_CODE = (
     "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
     "(EMBEDKIT_HF__TRUST_REMOTE_CODE=true)"
 )
+_POINTER_BYTES = 1024
+_WEIGHTS = ("*.safetensors", "*.bin", "*.gguf", "*.onnx", "*.pt", "*.pth", "*.h5")
 Role = Literal["query", "document"]
 Origin = Literal["folder", "run", "hub cache", "wheel", "hub"]
 
@@ -89,10 +101,11 @@ class LoadOptions:
     """How a model is loaded.
 
     Code that comes with a model never runs unless `trust_remote_code`, and weights that are not safetensors
-    are not read unless `allow_pickle`.
+    are not read unless `allow_pickle`. Not `own_tokenizer`: another takes the tokenizer's place.
     """
 
     device: str = "auto"
+    own_tokenizer: bool = True
     revision: str = ""
     trust_remote_code: bool = field(default_factory=lambda: _allowed("TRUST_REMOTE_CODE"))
     allow_pickle: bool = field(default_factory=lambda: _allowed("ALLOW_PICKLE"))
@@ -103,21 +116,46 @@ def resolve_model(name: str, *, revision: str = "", network: bool = True, final:
     """Find `name` without loading it. Of a run it is the final model, where there is one, which is said; not `final`:
     the one that was measured.
 
+    A LoRA adapter is merged into its base, once, in the cache; that alone loads weights.
+
     Raises:
-        UserError: nothing local carries it and the network is not allowed.
+        UserError: nothing local carries it and the network is not allowed, or an adapter cannot be merged.
     """
     found = _local(name, revision)
     if final and found is not None and _is_model(Path(name).expanduser() / FINAL / "model"):
         say("{run}: the final model, trained on everything", run=name)
         found = replace(found, path=str(Path(name).expanduser() / FINAL / "model"))
     if found is not None:
-        return found
+        adapter = find_adapter(Path(found.path))
+        return found if adapter is None else _merged(found, adapter, network=network)
     is_hub_id = name.count("/") == 1 and not name.startswith((".", "/", f"{RUNS}/"))
     if is_hub_id and network and not _offline():
         return ModelSource(requested=name, path=name, origin="hub", revision=revision)
     raise UserError(
         "no model {name!r} was found", hint=_missing_hint(name), name=name, there=(*_SHORT, *_WHEELS)
     )
+
+
+_said_merged: set[str] = set()
+
+
+def _merged(source: ModelSource, adapter: Path, *, network: bool) -> ModelSource:
+    """The model that an adapter and its base make together, in the cache; said once."""
+    name, revision = base_of_adapter(adapter)
+    beside = adapter / name  # a folder may be named as seen from the adapter
+    try:
+        base = resolve_model(str(beside) if beside.is_dir() else name, revision=revision, network=network)
+    except UserError as error:
+        raise refuse_adapter(source, name, "its base model is not here") from error
+    parts = f"{weights_hash(source.path)} {weights_hash(base.path)} {base.revision}"
+    target = cache_dir("models") / f"{hashlib.sha256(parts.encode()).hexdigest()[:16]}.merged"
+    if not target.is_dir():
+        with quiet_loading():
+            merge_adapter(source, adapter, replace(base, requested=name), target)
+    if str(target) not in _said_merged:
+        say("{model}: the adapter is merged into its base, {base}", model=source.requested, base=name)
+        _said_merged.add(str(target))
+    return replace(source, path=str(target))
 
 
 def newest_run() -> str:
@@ -139,10 +177,20 @@ def _local(name: str, revision: str) -> ModelSource | None:
         _require_finished(folder, name)
         if _is_model(folder):
             return ModelSource(requested=name, path=str(folder), origin="folder")
+        weights = next((path.name for end in _WEIGHTS for path in sorted(folder.glob(end))), "")
         raise UserError(
-            "is a folder but holds no model",
+            "holds {weights}, but no config.json beside it" if weights else "is a folder but holds no model",
             place=name,
             hint="expected config.json or modules.json, or a run with model/",
+            weights=weights,
+        )
+    if folder.is_file():
+        raise UserError(
+            "is a file; a model is a folder with config.json, weights and a tokenizer",
+            place=name,
+            hint="a GGUF file is one of llama.cpp: take the model that it was made from"
+            if folder.suffix == ".gguf"
+            else "name the folder that it lies in",
         )
     hub_id = _SHORT.get(name, name)
     cached = _hub_cache(hub_id, revision)
@@ -249,10 +297,11 @@ def load_model(source: ModelSource, options: LoadOptions | None = None) -> Sente
         UserError: the files are damaged or no embedding model's, the hub does not have the model, or it needs what
             `options` do not allow.
     """
-    require_embedder(source)
-    model: SentenceTransformer = _load("SentenceTransformer", source, options or LoadOptions())
+    options = options or LoadOptions()
+    require_embedder(source, own_tokenizer=options.own_tokenizer)
+    model: SentenceTransformer = _load("SentenceTransformer", source, options)
     model.prompts["document"] = document_prompt(model.prompts)
-    make_usable(model, source.requested)
+    make_usable(model, source.requested, own_tokenizer=options.own_tokenizer)
     return model
 
 
@@ -283,7 +332,7 @@ def _load(kind: str, source: ModelSource, options: LoadOptions, **others: Any) -
                 model_kwargs=None if options.allow_pickle else {"use_safetensors": True},
                 **others,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError, weights_error()) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             "the model could not be loaded: {first}",
@@ -293,6 +342,13 @@ def _load(kind: str, source: ModelSource, options: LoadOptions, **others: Any) -
             else "EMBEDKIT_DEBUG=1 shows the whole error",
             first=first,
         ) from error
+
+
+def weights_error() -> type[Exception]:
+    """The class of what is raised for weights that are cut off, or no safetensors at all."""
+    from safetensors import SafetensorError
+
+    return SafetensorError
 
 
 def lend_prompts(model: SentenceTransformer, prompts: Mapping[Role, str]) -> None:
@@ -311,6 +367,15 @@ def document_prompt(prompts: Mapping[str, str | None]) -> str:
 def require_safetensors(source: ModelSource) -> None:
     """Raise `UserError` where the only weights of a model, or of a module of it, are pickled."""
     folder = Path(source.path)
+    for weights in sorted(folder.rglob("*.safetensors")):
+        if weights.stat().st_size < _POINTER_BYTES and weights.read_bytes().startswith(
+            b"version https://git-lfs"
+        ):
+            raise UserError(
+                "is a pointer of Git LFS, not the weights",
+                place=str(weights),
+                hint="git lfs pull in the model's repository fetches them",
+            )
     for pickled in sorted(folder.rglob("pytorch_model*.bin")):
         if not any(pickled.parent.glob("*.safetensors")):
             raise UserError(

@@ -23,6 +23,7 @@ ENVIRONMENT = "environment.json"
 NEW_TOKENS = "new_tokens.txt"
 TRAINED_ON = "trained_on.npz"
 RANKER = "ranker.json"
+RERANKING = "reranking.json"
 CARD = "README.md"
 COMPARED = "compared.json"
 TRACKING = "tracking.json"
@@ -37,6 +38,7 @@ OURS = (
     NEW_TOKENS,
     TRAINED_ON,
     RANKER,
+    RERANKING,
     CARD,
     COMPARED,
     TRACKING,

@@ -298,6 +298,7 @@ class OutputSection(ConfigSection):
     save_name: str = Field(
         default="",
         pattern=r"^(\.*[^./\\][^/\\]*)?$",
+        max_length=80,
         description="The run's name. Empty: the config file's name without its ending.",
     )
     save_metrics: bool = Field(
@@ -375,6 +376,7 @@ _OLD_SETTINGS = {
 # What other tools call a setting, and a value, in small letters.
 _OTHER_NAMES = {
     **dict.fromkeys(("learning_rate", "base_lr", "max_lr"), "optim.lr"),
+    **dict.fromkeys(("wd", "weight_decay_rate", "l2"), "optim.weight_decay"),
     **dict.fromkeys(("per_device_train_batch_size", "train_batch_size", "bs"), "train.batch_size"),
     **dict.fromkeys(("num_train_epochs", "num_epochs", "n_epochs"), "train.epochs"),
     **dict.fromkeys(("fp16", "bf16", "torch_dtype", "precision", "mixed_precision", "use_amp"), "dtype"),
@@ -382,13 +384,24 @@ _OTHER_NAMES = {
     **dict.fromkeys(("lr_scheduler", "lr_scheduler_type", "schedule"), "optim.scheduler"),
     **dict.fromkeys(("warmup", "warmup_steps", "warmup_proportion"), "optim.warmup_ratio"),
     **dict.fromkeys(("clip_grad_norm", "gradient_clip_val", "max_norm"), "optim.max_grad_norm"),
-    **dict.fromkeys(("gradient_accumulation_steps", "accumulate_grad_batches"), "train.grad_accum_steps"),
+    **dict.fromkeys(
+        ("gradient_accumulation_steps", "gradient_accumulation", "accumulate_grad_batches"),
+        "train.grad_accum_steps",
+    ),
     "gradient_checkpointing": "train.grad_checkpointing",
     **dict.fromkeys(("mini_batch_size", "chunk_size"), "train.micro_batch_size"),
     **dict.fromkeys(("max_seq_length", "max_seq_len", "max_len", "model_max_length"), "train.max_length"),
     **dict.fromkeys(("dataloader_num_workers", "workers"), "train.num_workers"),
-    **dict.fromkeys(("metric_for_best_model", "best_model_metric"), "train.best_metric"),
-    **dict.fromkeys(("evaluation_steps", "eval_every"), "train.eval_steps"),
+    **dict.fromkeys(
+        ("metric_for_best_model", "best_model_metric", "load_best_model_at_end", "save_best_model"),
+        "train.best_metric",
+    ),
+    **dict.fromkeys(
+        ("evaluation_steps", "eval_every", "eval_strategy", "evaluation_strategy"), "train.eval_steps"
+    ),
+    "max_steps": "train.steps_per_epoch",
+    "batch_sampler": "train.batching",
+    "prompts": "train.query_prompt",
     **dict.fromkeys(("early_stopping", "patience"), "train.early_stopping_patience"),
     **dict.fromkeys(("pooling_mode", "pooler"), "train.pooling"),
     **dict.fromkeys(
@@ -399,7 +412,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("output_dir", "output_path", "out_dir"), "output.save_dir"),
     **dict.fromkeys(("run_name", "experiment_name"), "output.save_name"),
     **dict.fromkeys(("logging_steps", "log_every"), "output.log_steps"),
-    **dict.fromkeys(("save_steps", "checkpoint_save_steps"), "output.checkpoint_steps"),
+    **dict.fromkeys(("save_steps", "save_strategy", "checkpoint_save_steps"), "output.checkpoint_steps"),
     **dict.fromkeys(("save_total_limit", "checkpoint_save_total_limit"), "output.checkpoint_keep"),
     **dict.fromkeys(("train_file", "train_path", "train_data", "dataset", "dataset_name"), "data.pairs_path"),
     **dict.fromkeys(("eval_file", "validation_file", "dev_file"), "data.dev_path"),
@@ -407,7 +420,12 @@ _OTHER_NAMES = {
     **dict.fromkeys(("num_negatives", "train_group_size"), "data.max_hard_negatives"),
     **dict.fromkeys(("tau", "temp"), "loss.temperature"),
     **dict.fromkeys(("loss_name", "loss_fn", "criterion"), "loss.name"),
-    **dict.fromkeys(("lora_r", "lora_rank"), "lora.r"),
+    **dict.fromkeys(("matryoshka", "matryoshka_loss"), "loss.matryoshka_dims"),
+    **dict.fromkeys(("lora_r", "lora_rank", "rank"), "lora.r"),
+    **dict.fromkeys(("use_lora", "peft", "peft_config"), "lora"),
+    **dict.fromkeys(("no_cuda", "use_cpu", "accelerator"), "device"),
+    "resume_from_checkpoint": "embedkit train --resume",
+    "overwrite_output_dir": "embedkit train --force",
     "lora_alpha": "lora.alpha",
     "lora_dropout": "lora.dropout",
 }
@@ -428,6 +446,23 @@ _OTHER_VALUES = {
     "cosentloss": "cosent",
     "cosinesimilarityloss": "cosine",
     "angleloss": "angle",
+    **dict.fromkeys(("multiplenegativessymmetricrankingloss", "nt-xent", "ntxent", "ntxentloss"), "mnrl"),
+    "cachedmultiplenegativessymmetricrankingloss": "cached_mnrl",
+    **dict.fromkeys(("marginmseloss", "distillkldivloss"), "distill"),
+    "denoisingautoencoderloss": "tsdae",
+    **dict.fromkeys(("binarycrossentropyloss", "bceloss", "bcewithlogitsloss"), "bce"),
+    **dict.fromkeys(("matryoshkaloss", "adaptivelayerloss", "matryoshka2dloss"), "loss.matryoshka_dims"),
+    **dict.fromkeys(
+        ("adamw_torch", "adamw_torch_fused", "adamw_hf", "adamw_apex_fused", "fusedadam"), "adamw"
+    ),
+    "adamw_bnb_8bit": "adamw_8bit",
+    **dict.fromkeys(("warmuplinear", "linear_with_warmup"), "linear"),
+    **dict.fromkeys(("warmupconstant", "constant_with_warmup", "constantlr"), "constant"),
+    **dict.fromkeys(("warmupcosine", "cosine_with_warmup"), "cosine"),
+    **dict.fromkeys(("avg", "average", "mean_pooling", "pooling_mode_mean_tokens"), "mean"),
+    **dict.fromkeys(("last", "last_token", "eos"), "lasttoken"),
+    **dict.fromkeys(("reranker", "cross"), "cross_encoder"),
+    **dict.fromkeys(("bi_encoder", "bi-encoder", "biencoder", "sentence_transformer"), "embedding"),
 }
 
 

@@ -34,7 +34,7 @@ def find_model(config: RunConfig) -> ModelSource:
     if config.train.model == "cross_encoder":
         require_encoder(source)
         return source
-    require_embedder(source)
+    require_embedder(source, own_tokenizer=config.tokenizer_id is None)
     if is_router(source):
         raise UserError(
             "queries and documents take different ways through this model (Router): only one would be trained",
@@ -52,6 +52,7 @@ def load_options(config: RunConfig, *, device: str, revision: str = "") -> LoadO
         trust_remote_code=config.hf.trust_remote_code,
         allow_pickle=config.hf.allow_pickle,
         local_files_only=config.hf.local_files_only,
+        own_tokenizer=config.tokenizer_id is None,
     )
 
 

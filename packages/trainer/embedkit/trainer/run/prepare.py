@@ -65,7 +65,7 @@ from embedkit.trainer.step.forward import encode_batch
 from embedkit.trainer.step.loop import USUAL_EPOCHS
 from embedkit.trainer.step.memory import fitting
 from embedkit.trainer.step.optimiser import NEEDS_BITSANDBYTES
-from embedkit.trainer.watch.cross_metrics import CrossEvaluator, make_reranking
+from embedkit.trainer.watch.cross_metrics import CrossEvaluator, make_reranking, make_search
 from embedkit.trainer.watch.dev_evaluation import Evaluator
 from embedkit.trainer.watch.dev_metrics import DevEvaluator, make_dev_set, make_known_set
 from embedkit.trainer.watch.everyday import everyday_pairs
@@ -335,6 +335,9 @@ def _cross_dev(
     return CrossEvaluator(
         dev=dev,
         texts=make_reranking(dev) if rows.shape == "pairs" else None,
+        search=make_search(make_known_set(found.known_rows, seed=config.seed) if found.known_rows else dev)
+        if rows.shape == "pairs"
+        else None,
         collator=_made_collator(config.losses[number or 0], loss, rows, **_options(config, loss)),
         loss=loss,
         average=average,

@@ -67,7 +67,9 @@ def require_free(folder: Path, *, resume: bool, force: bool) -> None:
     if force:
         _require_own(folder)
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
+    if not above.is_dir():
+        raise UserError("is a file, not a folder", place=str(above), hint="choose another output.save_dir")
+    if not os.access(above, os.W_OK):
         raise UserError("cannot write here", place=str(folder), hint="choose another output.save_dir")
     with held(folder):
         pass
@@ -94,7 +96,7 @@ def clear(run: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    if run.is_dir() and not any(run.iterdir()):
+    if run.is_dir() and not run.is_symlink() and not any(run.iterdir()):
         run.rmdir()
 
 

@@ -218,6 +218,7 @@ def _choosing_files(config: RunConfig) -> list[Path]:
 
 
 def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
+    from embedkit.models.cross_encoder import write_orders
     from embedkit.models.quiet import quiet_libraries
     from embedkit.models.tracking import log_model
     from embedkit.trainer.model.load import save_model
@@ -225,6 +226,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
     from embedkit.trainer.step.distributed import wait
     from embedkit.trainer.step.loop import TrainingLoop
     from embedkit.trainer.step.sharding import in_one_piece
+    from embedkit.trainer.watch.cross_metrics import CrossEvaluator
     from embedkit.trainer.watch.dev_evaluation import DevEvaluation
     from embedkit.trainer.watch.metrics_log import MetricsLog
     from embedkit.trainer.watch.stop import StopFlag
@@ -242,6 +244,7 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
                 dev.load(checkpoint)
             losses, seconds = _train(run, loop, dev, log, stop)
         kept = dev.take_best() if dev else None
+        orders = run.dev.orders() if isinstance(run.dev, CrossEvaluator) else None
         run.average.apply()
         result = TrainResult(
             run=run.folder,
@@ -266,6 +269,8 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
             save_model(whole, result.model, card=_write_card(run, result, dev))
             if dev is not None:
                 dev.forget_best()
+            if orders is not None:
+                write_orders(run.folder, orders)
             log_model(run.folder)
     wait()
     return result

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
+from embedkit.models.cross_encoder import Orders
 from embedkit.ranking.bm25 import Bm25Scorer
 from embedkit.ranking.metrics import METRICS, query_metrics
 from embedkit.ranking.retrieval import rank
@@ -57,14 +58,27 @@ def make_reranking(dev: DevSet) -> Reranking:
     return Reranking(dev=replace(dev, queries=queries), places=places)
 
 
+def make_search(asked: DevSet) -> Reranking:
+    """What BM25 finds for the first `QUERIES` queries, as a search hands it on: what it misses is missed."""
+    queries = asked.queries[:QUERIES]
+    places = rank(
+        Bm25Scorer([query.text for query in queries], asked.corpus),
+        top_k=OFFERED,
+        excluded=[query.excluded for query in queries],
+        windows=np.array([query.window for query in queries]).reshape(-1, 2),
+    ).places
+    return Reranking(dev=replace(asked, queries=queries), places=places)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossEvaluator:
-    """All that measuring the dev rows of a cross-encoder takes. `texts` are those of pairs and what they search; None
-    of graded rows.
+    """All that measuring the dev rows of a cross-encoder takes. `texts` are those of pairs and what they search, and
+    `search` what a search hands on for the known questions, or the dev rows; None of graded rows.
     """
 
     dev: DevSet
     texts: Reranking | None
+    search: Reranking | None
     collator: RowCollator
     loss: BatchLoss
     average: WeightAverage
@@ -85,6 +99,17 @@ class CrossEvaluator:
             mean = None if self.dev.source is None else self._mean_loss(self.dev.source)
         self.loss.train(was_training)
         return DevMetrics(loss=mean, **found)
+
+    def orders(self) -> Orders | None:
+        """Whether the order of what a search found becomes better, with the weights that would be saved."""
+        if self.search is None or not self.search.dev.queries:
+            return None
+        relevant = [asked.relevant for asked in self.search.dev.queries]
+        given = query_metrics(self.search.places, relevant).mean(axis=0)[list(METRICS).index("ndcg@10")]
+        self.loss.eval()
+        with self.average.applied(), autocast(self.loss.model.device.type, self.dtype):
+            found = self._reranked(self.search)
+        return Orders(queries=len(relevant), given=float(given), reranked=found["ndcg_at_10"])
 
     def _reranked(self, what: Reranking) -> dict[str, float]:
         rows, columns = np.nonzero(what.places >= 0)
