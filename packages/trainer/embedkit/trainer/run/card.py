@@ -253,7 +253,8 @@ def _vocabulary(plan: TrainPlan) -> str:
         return "the base model's"
     return (
         f"the base model's and {len(plan.vocabulary.tokens):,} new tokens, "
-        f"{plan.vocabulary.translated:,} of which began as their translations: {plan.vocabulary.script} texts are "
+        f"{plan.vocabulary.translated:,} of which began as their translations: "
+        f"{', '.join(plan.vocabulary.scripts)} texts are "
         f"{plan.vocabulary.shorter:.1f} times shorter (compose them: Unicode NFC)"
     )
 

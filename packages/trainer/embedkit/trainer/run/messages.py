@@ -53,7 +53,7 @@ def print_plan(plan: TrainPlan) -> None:
             "{script} texts are {ratio} times shorter",
             count=f"{len(plan.vocabulary.tokens):,}",
             translated=f"{plan.vocabulary.translated:,}",
-            script=tr(plan.vocabulary.script),
+            script=", ".join(map(tr, plan.vocabulary.scripts)),
             ratio=f"{plan.vocabulary.shorter:.1f}",
         )
     warn_of_share(plan.model, plan.unreadable_share, plan.languages)
