@@ -419,3 +419,13 @@ def test_marks_in_english_are_no_reason(kind: str) -> None:
 def test_scripts_are_named_by_how_many_tokens_they_have() -> None:
     assert scripts_of(["ток", "струм", "抵抗", "モータ", "の", "αβ"]) == ("Japanese", "Cyrillic", "Greek")
     assert scripts_of(["전압", "전류", "저항", "ток", *"가나다라마바사아"]) == ("Korean",)
+
+
+def test_no_word_of_an_alphabet_is_left_in_single_letters() -> None:
+    texts = [*ENGLISH, "резистор", "обмежувач струму", "μετασχηματιστής", "ตัวต้านทาน"]
+    tokenizer = make_tokenizer("bytes")
+    assert read(_extended(tokenizer, texts), texts[-4:]).share == 0
+    assert len(_cut(tokenizer, "резистор")) == 1
+    assert (
+        new_tokens(make_tokenizer("bytes"), texts, 12) == new_tokens(make_tokenizer("bytes"), texts, 30)[:12]
+    )

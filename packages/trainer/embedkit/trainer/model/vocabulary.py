@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 NEW_ROWS = "new_rows"
 AUTO_TOKENS = 4000
 MIN_COUNT = 3
+MOST_PARTS = 20_000
 # Longer ones are sentences of a language without spaces.
 LONGEST_TOKEN = 12
 MOST_ROWS = 300_000
@@ -132,7 +133,8 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted
 
 
 def new_tokens(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted) -> tuple[str, ...]:
-    """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first.
+    """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first; then
+    what leaves no word in single letters, which mean nothing where a character is no syllable.
 
     With auto everyday Korean words and the syllables of KS X 1001 come along where Hangul cannot be read: questions
     will have them.
@@ -144,10 +146,27 @@ def new_tokens(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted) -> tu
     most = AUTO_TOKENS if wanted == "auto" else int(wanted)
     tokens = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
     tokens += _learnt_subwords(words, most)
-    tokens = _unknown_tokens(tokenizer, tokens)[:most]
+    tokens = _unknown_tokens(tokenizer, tokens)
+    if len(tokens) < most:
+        tokens += _unknown_tokens(tokenizer, _parts_of_rare_words(tokenizer, tokens, words))
+    tokens = list(dict.fromkeys(tokens))[:most]
     if wanted == "auto" and _has_hangul(tokens):
         tokens += _unknown_tokens(tokenizer, [*everyday_words("ko"), *ks_x_1001_syllables()])
     return tuple(token for token in dict.fromkeys(tokens) if not token.isascii())
+
+
+def _parts_of_rare_words(tokenizer: Tokenizer, tokens: Sequence[str], words: Counter[str]) -> list[str]:
+    """The longest known parts of the words that still have single letters with these tokens, commonest first."""
+    extended = without_padding(tokenizer)
+    extended.add_tokens(added_tokens(tokenizer, tokens))
+    rare = _taken_apart(extended, words)
+    if not rare:
+        return []
+    learner = _subword_learner(rare, MOST_PARTS, min_count=1)
+    parts = Counter[str]()
+    for word, count in rare.items():
+        parts.update(dict.fromkeys((part for part in learner.encode(word).tokens if len(part) > 1), count))
+    return [part for part, _ in sorted(parts.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _has_hangul(tokens: Iterable[str]) -> bool:
@@ -166,6 +185,10 @@ def _unreadable_words(tokenizer: Tokenizer, texts: Sequence[str]) -> Counter[str
         words.update(word for text in accented for word in _LATIN_WORD.findall(text) if not word.isascii())
     if _ignores_case(tokenizer):
         words = _in_small_letters(words)
+    return _taken_apart(tokenizer, words)
+
+
+def _taken_apart(tokenizer: Tokenizer, words: Counter[str]) -> Counter[str]:
     found = list(words)
     bad = (unreadable_pieces(e, word) for e, word in zip(encode_whole(tokenizer, found), found, strict=True))
     return Counter({word: words[word] for word, pieces in zip(found, bad, strict=True) if pieces})
@@ -197,17 +220,21 @@ def _words(text: str) -> Iterator[str]:
 
 def _learnt_subwords(words: Counter[str], most: int) -> list[str]:
     """The `most` commonest sub-words by byte pair encoding, in the order in which they were learnt."""
+    numbers: dict[str, int] = _subword_learner(words, most, min_count=MIN_COUNT).get_vocab()
+    return sorted((token for token in numbers if len(token) > 1), key=numbers.__getitem__)
+
+
+def _subword_learner(words: Counter[str], most: int, *, min_count: int) -> Tokenizer:
     from tokenizers import Tokenizer, models, trainers
 
     learner = Tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
-        vocab_size=most, min_frequency=MIN_COUNT, max_token_length=LONGEST_TOKEN, show_progress=False
+        vocab_size=most, min_frequency=min_count, max_token_length=LONGEST_TOKEN, show_progress=False
     )
     learner.train_from_iterator(
         chain.from_iterable(repeat(word, count) for word, count in words.items()), trainer
     )
-    numbers: dict[str, int] = learner.get_vocab()
-    return sorted((token for token in numbers if len(token) > 1), key=numbers.__getitem__)
+    return learner
 
 
 def _unknown_tokens(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[str]:
@@ -248,7 +275,7 @@ def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str])
     return NewVocabulary(
         tokens=tuple(tokens),
         scripts=scripts_of(tokens),
-        shorter=sum(before for before, _ in lengths) / max(1, sum(after for _, after in lengths)),
+        shorter=sum(before for before, _ in lengths) / sum(after for _, after in lengths) if lengths else 1.0,
     )
 
 
