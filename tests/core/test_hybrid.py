@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embedkit.data.entries import Entry
 from embedkit.errors import UserError
-from embedkit.models.resolve import resolve_model
+from embedkit.models.resolve import resolve_model, weights_hash
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.hybrid.learning import GRID, choose, learn
 from embedkit.ranking.hybrid.questions import KnownQuestion, KnownSet
@@ -21,6 +21,7 @@ from embedkit.ranking.hybrid.shares import (
     DEFAULT_SHARE,
     LanguageShare,
     LearntShares,
+    keep_shares,
     read_shares,
     shares_of,
     write_shares,
@@ -133,12 +134,47 @@ def test_each_ranker_takes_its_share() -> None:
     assert KOREAN.ranker == "lexical"
 
 
+def _other_weights(model: Path) -> None:
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+
+
 def test_a_run_and_its_model_have_the_same_shares_and_a_plain_model_none(
     tmp_path: Path, tiny_model: Path
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(tiny_model, run / "model")
     (run / "config.json").write_text("{}")
-    write_shares(run / "ranker.json", LEARNT)
-    assert shares_of(resolve_model(str(run))) == shares_of(resolve_model(str(run / "model"))) == LEARNT
+    keep_shares(LEARNT, run / "model")
+    found = shares_of(resolve_model(str(run)))
+    assert found == shares_of(resolve_model(str(run / "model")))
+    assert found.languages == LEARNT.languages
     assert shares_of(resolve_model(str(tiny_model))) == LearntShares()
+
+
+def test_the_file_of_an_earlier_run_lies_beside_its_model(tmp_path: Path, tiny_model: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "run" / "model")
+    write_shares(tmp_path / "run" / "ranker.json", LEARNT)
+    assert shares_of(resolve_model(str(tmp_path / "run"))) == LEARNT
+
+
+def test_a_copied_model_has_its_shares_and_one_of_other_weights_has_none(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, copied = tmp_path / "model", tmp_path / "copied"
+    shutil.copytree(tiny_model, model)
+    before = weights_hash(str(model))
+    keep_shares(LEARNT, model)
+    assert weights_hash(str(model)) == before, "its vectors are still those of the cache"
+    shutil.copytree(model, copied)
+    (copied / "notes.txt").write_text("mine")
+    assert shares_of(resolve_model(str(copied))).languages == LEARNT.languages
+    assert capsys.readouterr().err == ""
+    _other_weights(copied)
+    assert shares_of(resolve_model(str(copied))) == LearntShares()
+    assert "ranker.json was learnt for other weights: the search keeps" in capsys.readouterr().err
+
+
+def test_nothing_learnt_is_nothing_written(tmp_path: Path) -> None:
+    keep_shares(LearntShares(), tmp_path)
+    assert not list(tmp_path.iterdir())

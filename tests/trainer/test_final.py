@@ -17,10 +17,14 @@ from embedkit.errors import UserError
 from embedkit.evaluation.plan import EvaluateOptions, plan_evaluation
 from embedkit.models.resolve import resolve_model
 from embedkit.models.run_folder import evaluation_section, run_of, with_section
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, keep_shares, shares_of
 from embedkit.trainer.run.final import finalize, finalize_config
 
 Values = Callable[..., dict[str, Any]]
 RUN = Path("runs/run")
+LEARNT = LearntShares(
+    (LanguageShare(lang="ko", share=0, hybrid=0.1, definitions=0.5, questions=60, recall=(0.9, 0.9, 0.1)),)
+)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def measured(workplace: Path, config_values: Values) -> Path:
     card = RUN / "README.md"
     card.write_text(with_section(card.read_text(), evaluation_section("Finds 9 of 10.")))
     (RUN / "metrics.json").write_text("{}")
-    (RUN / "ranker.json").write_text('{"languages": []}')
+    keep_shares(LEARNT, RUN / "model")
     return workplace
 
 
@@ -61,11 +65,21 @@ def test_it_trains_on_every_row_for_the_kept_epochs(
         False,
     )
     assert (done.run, done.dev, done.kept) == (RUN / "final", (), None)
-    assert (RUN / "final" / "ranker.json").read_text() == '{"languages": []}'
     told = capsys.readouterr().err
     assert f"final/pairs.jsonl: {len(wanted)} rows of pairs.jsonl, pairs.dev.jsonl, pairs.test.jsonl" in told
     assert "not measured yet" not in told
     assert "search, serve and export of runs/run use this model now" in told
+
+
+def test_its_search_weighs_as_that_of_the_measured_model(
+    measured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finalize(RUN)
+    capsys.readouterr()
+    final, run = (shares_of(resolve_model(str(RUN), final=final)) for final in (True, False))
+    assert final.languages == run.languages == LEARNT.languages
+    assert final.weights != run.weights
+    assert "other weights" not in capsys.readouterr().err
 
 
 def test_the_card_says_what_measured_it(measured: Path) -> None:

@@ -30,7 +30,14 @@ from embedkit.models.run_folder import NEW_TOKENS
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.model import vocabulary
 from embedkit.trainer.model.translations import meanings
-from embedkit.trainer.model.vocabulary import NEW_ROWS, choose_vocabulary, ks_x_1001_syllables, new_tokens
+from embedkit.trainer.model.vocabulary import (
+    NEW_ROWS,
+    added_tokens,
+    choose_vocabulary,
+    ks_x_1001_syllables,
+    new_tokens,
+    scripts_of,
+)
 from embedkit.trainer.rows.parallel import everyday_sentences, everyday_translations
 from embedkit.trainer.rows.sampling import stretches
 from embedkit.trainer.run import environment
@@ -253,9 +260,9 @@ def test_everyday_sentences_are_trained_beside_the_rows(
     assert alone.parallel_sentences == 0
     assert plan.steps_per_epoch == alone.steps_per_epoch + 1
     run(jamo_values())
-    assert f"beside the rows: {len(sentences):,} everyday sentences in Korean" in capsys.readouterr().err
+    assert f"beside the rows: {len(sentences):,} everyday Korean sentences" in capsys.readouterr().err
     card = Path("runs/run/README.md").read_text(encoding="utf-8")
-    assert f"trained on {len(sentences):,} everyday sentences in Korean with their English too" in card
+    assert f"trained on {len(sentences):,} everyday Korean sentences with their English too" in card
 
 
 def test_an_epoch_takes_the_next_sentences() -> None:
@@ -400,3 +407,55 @@ def test_minilm_reads_korean_with_new_tokens_and_english_as_before() -> None:
 
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in chosen.tokens])
     assert encode_whole(tokenizer, ["금속 피막 저항기"])[0].tokens == ["금속", "피막", "저항기"]
+
+
+UKRAINIAN = ["Резистор обмежує струм", "резистор і струм", "Що робить резистор?"]
+VIETNAMESE = ["điện trở hạn chế dòng điện", "dòng điện trong mạch", "điện trở là gì"]
+
+
+def _extended(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
+    tokens = new_tokens(tokenizer, texts, 100)
+    tokenizer.add_tokens(added_tokens(tokenizer, tokens))
+    return tokenizer
+
+
+def _cut(tokenizer: Tokenizer, text: str) -> list[str]:
+    pieces: list[str] = tokenizer.encode(text, add_special_tokens=False).tokens
+    return pieces
+
+
+def test_a_word_is_found_in_capitals_where_the_model_reads_all_as_small_letters() -> None:
+    made = _extended(make_tokenizer("wordpiece"), UKRAINIAN)
+    assert _cut(made, "резистор") == ["резистор"]
+    assert len(_cut(made, "РЕЗИСТОР")) == len(_cut(made, "Резистор")) == 1
+    cased = _extended(make_tokenizer("bytes"), UKRAINIAN)
+    assert _cut(cased, "резистор") != _cut(cased, "РЕЗИСТОР")
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bytes"])
+def test_latin_letters_with_marks_become_tokens_and_english_stays_as_it_was(kind: str) -> None:
+    before, made = make_tokenizer(kind), _extended(make_tokenizer(kind), [*VIETNAMESE, *ENGLISH])
+    assert "điện" in _cut(made, "điện trở")
+    for text in ("an electric current", "a trap in China", *ENGLISH[1:3]):
+        assert _cut(made, text) == _cut(before, text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_marks_in_english_are_no_reason(kind: str) -> None:
+    tokenizer = make_tokenizer(kind)
+    assert not any("é" in token for token in new_tokens(tokenizer, [*ENGLISH, *KOREAN], 100))
+
+
+def test_scripts_are_named_by_how_many_tokens_they_have() -> None:
+    assert scripts_of(["ток", "струм", "抵抗", "モータ", "の", "αβ"]) == ("Japanese", "Cyrillic", "Greek")
+    assert scripts_of(["전압", "전류", "저항", "ток", *"가나다라마바사아"]) == ("Korean",)
+
+
+def test_no_word_of_an_alphabet_is_left_in_single_letters() -> None:
+    texts = [*ENGLISH, "резистор", "обмежувач струму", "μετασχηματιστής", "ตัวต้านทาน"]
+    tokenizer = make_tokenizer("bytes")
+    assert read(_extended(tokenizer, texts), texts[-4:]).share == 0
+    assert len(_cut(tokenizer, "резистор")) == 1
+    assert (
+        new_tokens(make_tokenizer("bytes"), texts, 12) == new_tokens(make_tokenizer("bytes"), texts, 30)[:12]
+    )

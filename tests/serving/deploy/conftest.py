@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from embedkit.ranking.hybrid.shares import LanguageShare, LearntShares, keep_shares
 from embedkit.serving import ExportOptions, export
 
 
@@ -25,5 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
         "output": {"save_dir": "runs", "save_name": "my run"},
     }
     (folder / "config.json").write_text(json.dumps(config))
+    learnt = LanguageShare(lang="en", share=0.5, hybrid=0.5, definitions=1, questions=60, recall=(0.5, 1, 0))
+    keep_shares(LearntShares((learnt,)), folder / "model")
     export(ExportOptions(model=str(folder), output=home / "export"))
     return folder

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from embedkit.errors import AnswerNoError, UserError
+from embedkit.models.resolve import ModelSource, resolve_model
+from embedkit.ranking.hybrid.shares import shares_of
 from embedkit.serving.deploy.checks.containers import METRIC
 from embedkit.serving.deploy.containers import ContainerSettings
 from embedkit.serving.deploy.targets import TARGETS, DeployOptions, check, deploy
@@ -50,6 +52,18 @@ def test_a_folder_is_right_and_the_same_twice(
 def test_a_plain_model_is_enough(target: str, tiny_model: Path, run: Path, tmp_path: Path) -> None:
     options = DeployOptions(model=str(tiny_model), output=tmp_path / "out", export=run.parents[1] / "export")
     assert deploy(target, ContainerSettings(), options).is_dir()
+
+
+@pytest.mark.parametrize("target", CONTAINERS)
+def test_its_search_weighs_words_as_the_runs_does(
+    target: str, made: Callable[[str], Path], run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(target)
+    model = ModelSource(
+        requested="", path=str(folder if target == "hf-endpoint" else folder / "model"), origin="folder"
+    )
+    assert shares_of(model).languages == shares_of(resolve_model(str(run))).languages != ()
+    assert "other weights" not in capsys.readouterr().err
 
 
 def test_every_file_of_an_image_can_be_read_by_others(made: Callable[[str], Path]) -> None:

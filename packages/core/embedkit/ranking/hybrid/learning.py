@@ -19,7 +19,7 @@ from embedkit.console import say, warn
 from embedkit.data.records import split_path
 from embedkit.errors import UserError
 from embedkit.models.resolve import resolve_model
-from embedkit.models.run_folder import RANKER, run_of
+from embedkit.models.run_folder import MODEL, run_of
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, combine, meaning, words
 from embedkit.ranking.hybrid.questions import KnownQuestion, KnownSet, read_known_set
@@ -29,7 +29,7 @@ from embedkit.ranking.hybrid.shares import (
     LEXICAL,
     LanguageShare,
     LearntShares,
-    write_shares,
+    keep_shares,
 )
 from embedkit.ranking.metrics import Values
 from embedkit.ranking.retrieval import QUERY_BLOCK
@@ -44,11 +44,11 @@ _DEFAULT = GRID.index(DEFAULT_SHARE)
 
 
 def learn_for_run(run: Path) -> LearntShares | None:
-    """Learn the shares of a trained run and write `ranker.json`; None where its known dev questions are too few.
+    """Learn the shares of a trained run and keep them with its model; None where its known dev questions are too few.
 
     What is wrong with those, or with the glossary, is said: the run is trained all the same.
     """
-    found = run_of(resolve_model(str(run / "model")))
+    found = run_of(resolve_model(str(run / MODEL)))
     files = (
         [part for path in found.trained_on if (part := split_path(path, "known.dev")).is_file()]
         if found
@@ -58,13 +58,13 @@ def learn_for_run(run: Path) -> LearntShares | None:
         return None
     try:
         known = read_known_set(files, corpus=None, run=found)
-        learnt = learn(known, Encoder(resolve_model(str(run / "model"))))
+        learnt = learn(known, Encoder(resolve_model(str(run / MODEL))))
     except UserError as error:
         warn("the search keeps its default weights: {error}", error=error)
         return None
     if not learnt.languages:
         return None
-    write_shares(run / RANKER, learnt)
+    keep_shares(learnt, run / MODEL)
     for one in learnt.languages:
         say(
             "search, {lang}: {ranker}, {percent} % meaning (recall@1 of {count} dev questions {value}; words "

@@ -1,23 +1,27 @@
-"""How much meaning counts beside words when entries are ranked, per language of the question: `ranker.json` of a run.
+"""How much meaning counts beside words when entries are ranked, per language of the question: `ranker.json` in the
+folder of a model.
 
 A share of 0 is words alone, of 1 the model alone; between them both scores are added. `auto` takes what `learning`
 found on the dev questions of a run; where nothing was learnt it is `hybrid` with the share that serves any model.
+
+The file names the weights that it counts for. It goes along where the same model takes another form (final, ONNX, int8,
+a folder to deploy); over other weights in its folder it is passed over, which is said.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from embedkit.console import warn
 from embedkit.errors import UserError
 from embedkit.files import read_bytes, write_text
-from embedkit.models.resolve import ModelSource
-from embedkit.models.run_folder import RANKER
+from embedkit.models.resolve import RANKER, ModelSource, weights_hash
 from embedkit.ranking.retrieval import Floats
 from embedkit.text import language_of
 
@@ -26,6 +30,7 @@ Ranker = Literal["auto", "hybrid", "dense", "lexical"]
 DEFAULT_SHARE = 1.5 / 6.675
 LEXICAL, DENSE = 0.0, 1.0
 _VERSION = 1
+_WEIGHTS = (".safetensors", ".bin", ".onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +56,13 @@ class LanguageShare:
 
 @dataclass(frozen=True, slots=True)
 class LearntShares:
-    """The learnt shares of a model, a record for each language; none where none were learnt."""
+    """The learnt shares of a model, a record for each language; none where none were learnt.
+
+    `weights` is the hash of the weights that they count for; empty: whatever lies in the folder.
+    """
 
     languages: tuple[LanguageShare, ...] = ()
+    weights: str = ""
 
     def share(self, lang: str, ranker: Ranker = "auto", *, names: bool = True) -> float:
         """The share of meaning for a question in a language, over entries with or without names."""
@@ -78,16 +87,36 @@ def ranker_of(share: float) -> Ranker:
 
 
 def shares_of(source: ModelSource) -> LearntShares:
-    """What was learnt for a model: `ranker.json` in its folder, or beside it in its run. Raises `UserError`."""
+    """What was learnt for a model: `ranker.json` in its folder, or beside it in its run; nothing where the weights are
+    others by now, which is said. Reads the weights once.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     folder = Path(source.path)
     beside = (folder / RANKER, folder.parent / RANKER) if folder.name == "model" else (folder / RANKER,)
     path = next(filter(Path.is_file, beside), None)
-    return read_shares(path) if path else LearntShares()
+    learnt = read_shares(path) if path else LearntShares()
+    if learnt.weights in ("", _weights(folder)):
+        return learnt
+    warn("{path} was learnt for other weights: the search keeps its default weights", path=path)
+    return LearntShares()
+
+
+def keep_shares(learnt: LearntShares, folder: Path) -> None:
+    """Write them into the folder of the model that they count for, where there are any."""
+    if learnt.languages:
+        write_shares(folder / RANKER, replace(learnt, weights=_weights(folder)))
+
+
+def _weights(folder: Path) -> str:
+    return weights_hash(str(folder), _WEIGHTS)
 
 
 def write_shares(path: Path, learnt: LearntShares) -> None:
     """Write `ranker.json`, whole."""
-    value = {"version": _VERSION, "languages": [asdict(one) for one in learnt.languages]}
+    languages = [asdict(one) for one in learnt.languages]
+    value = {"version": _VERSION, "weights": learnt.weights, "languages": languages}
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -98,7 +127,8 @@ def read_shares(path: Path) -> LearntShares:
         UserError: it is damaged.
     """
     try:
-        return LearntShares(tuple(_languages(json.loads(read_bytes(path))["languages"])))
+        value = json.loads(read_bytes(path))
+        return LearntShares(tuple(_languages(value["languages"])), str(value.get("weights", "")))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             "not the shares of a ranker ({error})",

@@ -20,7 +20,7 @@ from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.records import Change, KnownFindings, KnownSlice, RankedAnswer
 from embedkit.ranking.entries import EntryIndex, combine, meaning, words
 from embedkit.ranking.hybrid.questions import KnownQuestion, KnownSet
-from embedkit.ranking.hybrid.shares import shares_of
+from embedkit.ranking.hybrid.shares import LearntShares, shares_of
 from embedkit.ranking.metrics import Values
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats
 from embedkit.text import hash64
@@ -47,10 +47,19 @@ class _Ranks:
         return np.column_stack([self.rank == 1, within, within / self.rank]).astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """The shares of the baseline and of the model."""
+
+    before: LearntShares
+    after: LearntShares
+
+
 def known_findings(known: KnownSet, models: ModelPair, resampling: Resampling) -> KnownFindings:
     """Rank the questions under every system and compare them, in all and in every language and kind."""
-    over_entries = _ranked(known, EntryIndex(known.entries), models)
-    over_definitions = _ranked(known, EntryIndex(known.entries, names=False), models)
+    learnt = _Learnt(shares_of(models.before.source), shares_of(models.after.source))
+    over_entries = _ranked(known, EntryIndex(known.entries), models, learnt)
+    over_definitions = _ranked(known, EntryIndex(known.entries, names=False), models, learnt)
     parts = list(_parts(known.questions))
     sizes = Counter(question.concept for question in known.questions)
     return KnownFindings(
@@ -65,15 +74,15 @@ def known_findings(known: KnownSet, models: ModelPair, resampling: Resampling) -
         slices=tuple(_compared(known.questions, parts, over_entries, resampling)),
         definitions=tuple(_compared(known.questions, parts, over_definitions, resampling)),
         examples=tuple(_examples(known, over_entries)),
-        rankers=shares_of(models.after.source).languages,
+        rankers=learnt.after.languages,
     )
 
 
-def _ranked(known: KnownSet, index: EntryIndex, models: ModelPair) -> dict[System, _Ranks]:
+def _ranked(known: KnownSet, index: EntryIndex, models: ModelPair, learnt: _Learnt) -> dict[System, _Ranks]:
     blocks: dict[System, list[_Ranks]] = {name: [] for name in get_args(System)}
     for start in range(0, len(known.questions), QUERY_BLOCK):
         block = known.questions[start : start + QUERY_BLOCK]
-        for name, scores in _scores([question.text for question in block], index, models):
+        for name, scores in _scores([question.text for question in block], index, models, learnt):
             blocks[name].append(_ranks(scores, block))
     return {
         name: _Ranks(
@@ -86,17 +95,18 @@ def _ranked(known: KnownSet, index: EntryIndex, models: ModelPair) -> dict[Syste
     }
 
 
-def _scores(texts: Sequence[str], index: EntryIndex, models: ModelPair) -> Iterator[tuple[System, Floats]]:
+def _scores(
+    texts: Sequence[str], index: EntryIndex, models: ModelPair, learnt: _Learnt
+) -> Iterator[tuple[System, Floats]]:
     """Each model with the shares that were learnt for it, as a search with it has them."""
     by_words = words(index, texts)
     before, after = (meaning(index, encoder, texts) for encoder in (models.before, models.after))
-    learnt, earlier = shares_of(models.after.source), shares_of(models.before.source)
     yield "words", by_words
     yield "meaning before", before.nearest
     yield "meaning after", after.nearest
-    yield "fused before", combine(before, by_words, earlier.shares(texts, names=index.has_names))
-    yield "fused after", combine(after, by_words, learnt.shares(texts, names=index.has_names))
-    yield "hybrid after", combine(after, by_words, learnt.shares(texts, "hybrid"))
+    yield "fused before", combine(before, by_words, learnt.before.shares(texts, names=index.has_names))
+    yield "fused after", combine(after, by_words, learnt.after.shares(texts, names=index.has_names))
+    yield "hybrid after", combine(after, by_words, learnt.after.shares(texts, "hybrid"))
 
 
 def _ranks(scores: Floats, questions: Sequence[KnownQuestion]) -> _Ranks:

@@ -12,11 +12,19 @@ from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.evaluation.records import Evaluation, TermView
 from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
-from embedkit.evaluation.report.plain import advice_lines, big_numbers, loud_lines, of_100, plain_lines
-from embedkit.evaluation.report.terminal import known_rows
+from embedkit.evaluation.report.plain import (
+    advice_lines,
+    big_numbers,
+    loud_lines,
+    of_100,
+    plain_lines,
+    together_lines,
+)
+from embedkit.evaluation.report.terminal import known_rows, learnt_rows, ranker_rows
 from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
 from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
+from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
 from embedkit.ranking.leak import CHOSEN_BY, SEEN, UNKNOWN
 from embedkit.ranking.metrics import PRIMARY, TITLES
 
@@ -49,6 +57,10 @@ def render_page(evaluation: Evaluation) -> str:
         big_numbers=list(big_numbers(evaluation)),
         of_100=of_100,
         known_tables=list(_known_tables(evaluation)),
+        learnt_rows=learnt_rows(evaluation.known) if evaluation.known else [],
+        ranker_rows=ranker_rows(evaluation.known) if evaluation.known else [],
+        together_lines=list(together_lines(evaluation.known)) if evaluation.known else [],
+        default_percent=f"{100 * DEFAULT_SHARE:.0f}",
         plain_lines=list(plain_lines(evaluation)),
         loud_lines=list(loud_lines(evaluation)),
         advice_lines=list(advice_lines(evaluation)),

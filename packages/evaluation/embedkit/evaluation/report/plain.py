@@ -148,7 +148,7 @@ def loud_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def ranker_lines(known: KnownFindings) -> Iterator[str]:
-    """How the search ranked in each language, and where words beside meaning are better than either alone."""
+    """How the search weighs words and meaning in each language, and where both together are better or worse."""
     for mix in known.rankers:
         yield tr(
             "search in {lang}: {ranker}, {percent} % meaning, learnt on {count} dev questions",
@@ -157,6 +157,11 @@ def ranker_lines(known: KnownFindings) -> Iterator[str]:
             percent=round(100 * mix.share),
             count=mix.questions,
         )
+    yield from together_lines(known)
+
+
+def together_lines(known: KnownFindings) -> Iterator[str]:
+    """The languages in which both together find more than either alone, and those in which words alone find more."""
     wins = [
         f"{part.value} {of_100(both)} > {of_100(max(alone))}"
         for part in known.slices

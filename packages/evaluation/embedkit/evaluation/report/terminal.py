@@ -21,6 +21,7 @@ _HEAD = ("metric", "before", "after", "difference", "95 % interval", "p", "BM25"
 _LEVEL_HEAD = ("metric", "value", "BM25")
 _KNOWN_HEAD = ("questions", "queries", "concepts", "before", "after", "difference", "95 % interval")
 _KNOWN_LEVEL_HEAD = ("questions", "queries", "concepts", "value")
+_LEARNT_HEAD = ("language", "ranker", "meaning", "dev questions", "plain words", "chosen", "model alone")
 _FURTHER_HEAD = ("recall@10", "model alone", "plain words")
 
 
@@ -78,6 +79,21 @@ def ranker_rows(known: KnownFindings) -> list[tuple[str, ...]]:
     }
     head = ("--ranker", *(tr(part.value) if part.dimension == "all" else part.value for part in parts))
     return [head, *((name, *(f"{value:.3f}" for value in row)) for name, row in values.items())]
+
+
+def learnt_rows(known: KnownFindings) -> list[tuple[str, ...]]:
+    """The head, and a row for each language in which dev questions taught how much meaning counts; none without any."""
+    rows = [
+        (
+            one.lang,
+            one.ranker,
+            f"{100 * one.share:.0f} %",
+            str(one.questions),
+            *(f"{value:.3f}" for value in one.recall),
+        )
+        for one in known.rankers
+    ]
+    return [tuple(map(tr, _LEARNT_HEAD)), *rows] if rows else []
 
 
 def known_rows(slices: Sequence[KnownSlice], *, compared: bool) -> list[tuple[str, ...]]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from embedkit.console import say
 from embedkit.errors import UserError
-from embedkit.models.resolve import ModelSource, weights_hash
+from embedkit.models.resolve import RANKER, ModelSource, weights_hash
 from embedkit.models.run_folder import Run, run_of
+from embedkit.ranking.hybrid.shares import keep_shares, shares_of
 from embedkit.serving.exporter import EXPORTS, RECORD, ExportOptions, export
 from embedkit.serving.score import load
 from embedkit.serving.server import name_of
@@ -36,7 +37,12 @@ class DeploySource:
 
     def copy_export(self, target: Path) -> None:
         """Copy what the scorer reads."""
-        files = [path for pattern in _SCORED for path in self.export.glob(pattern) if path.is_file()]
+        files = [
+            path
+            for pattern in _SCORED
+            for path in self.export.glob(pattern)
+            if path.is_file() and path.name != RANKER
+        ]
         files += [self.export / name for name in self.record["graphs"][self.graph]["sha256"]]
         for path in sorted(files):
             copy = target / path.relative_to(self.export)
@@ -46,14 +52,16 @@ class DeploySource:
         (target / RECORD).write_text(
             json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
+        keep_shares(shares_of(self.model), target)
 
     def copy_model(self, target: Path) -> None:
         """Copy what torch reads. `copyfile` leaves out the modes: weights are written for their owner alone."""
         for path in sorted(self.export.rglob("*")):
             below = path.relative_to(self.export)
-            if path.is_file() and below.parts[0] not in ("onnx", "openvino", RECORD):
+            if path.is_file() and below.parts[0] not in ("onnx", "openvino", RECORD, RANKER):
                 (target / below).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / below)
+        keep_shares(shares_of(self.model), target)
 
 
 SAMPLE_REQUEST = {

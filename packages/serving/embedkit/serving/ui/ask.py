@@ -21,7 +21,7 @@ from embedkit.models.resolve import ModelSource, resolve_model
 from embedkit.models.run_folder import run_of
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, scored
-from embedkit.ranking.hybrid.shares import Ranker, shares_of
+from embedkit.ranking.hybrid.shares import LearntShares, Ranker, shares_of
 from embedkit.serving.ui.review import pair_key
 from embedkit.text import fold
 
@@ -67,10 +67,18 @@ class _LoadedRun:
     folder: str
     index: EntryIndex
     corpus: str
-    tuned: Encoder
-    base: Encoder | None
+    tuned: _Asked
+    base: _Asked | None
     base_name: str
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A model, and how much meaning counts in a search with it."""
+
+    encoder: Encoder
+    learnt: LearntShares
 
 
 class AskedModels:
@@ -115,14 +123,18 @@ def _load(folder: Path, pairs: Path | None) -> _LoadedRun:
     entries, corpus = _entries(source, pairs)
     run = run_of(source)
     name = run.base_model if run else ""
-    loaded = _LoadedRun(str(folder), EntryIndex(entries), corpus, Encoder(source), None, name)
+    loaded = _LoadedRun(str(folder), EntryIndex(entries), corpus, _asked(Encoder(source)), None, name)
     if run is None or not name:
         return loaded
     try:
         base = resolve_model(name, revision=run.revision, network=False)
-        return replace(loaded, base=Encoder(base, prompts=run.prompts_for(base)))
+        return replace(loaded, base=_asked(Encoder(base, prompts=run.prompts_for(base))))
     except UserError as error:
         return replace(loaded, problem=str(error))
+
+
+def _asked(encoder: Encoder) -> _Asked:
+    return _Asked(encoder, shares_of(encoder.source))
 
 
 def _entries(source: ModelSource, pairs: Path | None) -> tuple[tuple[Entry, ...], str]:
@@ -135,12 +147,13 @@ def _entries(source: ModelSource, pairs: Path | None) -> tuple[tuple[Entry, ...]
         return composed_corpus(pairs)
 
 
-def _answer(encoder: Encoder, index: EntryIndex, question: str, ranker: Ranker) -> ModelAnswer:
+def _answer(asked: _Asked, index: EntryIndex, question: str, ranker: Ranker) -> ModelAnswer:
     """All entries, best first: cut when the ranks are known."""
-    scores = next(iter(scored(index, encoder, [question], ranker=ranker, learnt=shares_of(encoder.source))))
-    share = unreadable_share(encoder.source, [question])
+    scores = next(iter(scored(index, asked.encoder, [question], ranker=ranker, learnt=asked.learnt)))
+    source = asked.encoder.source
+    share = unreadable_share(source, [question])
     return ModelAnswer(
-        model=encoder.source.requested,
+        model=source.requested,
         hits=tuple(_hits(scores, index.entries)),
         unreadable=share if share > UNREADABLE_SHARE else 0.0,
     )

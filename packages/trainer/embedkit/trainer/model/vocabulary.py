@@ -44,12 +44,16 @@ if TYPE_CHECKING:
 NEW_ROWS = "new_rows"
 AUTO_TOKENS = 4000
 MIN_COUNT = 3
+MOST_PARTS = 20_000
 # Longer ones are sentences of a language without spaces.
 LONGEST_TOKEN = 12
 MOST_ROWS = 300_000
 NUMBERED_AT_ONCE = 1000
 _LAST_ALPHABET = "\u1fff"
 _HANGUL = re.compile(r"[가-힣]")
+_LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
+# Of the new tokens, the share from which on a script is named.
+_NAMED_SHARE = 0.15
 _LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "CJK": "Chinese"}
 
 Wanted = Literal["auto", "off"] | int
@@ -57,12 +61,12 @@ Wanted = Literal["auto", "off"] | int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVocabulary:
-    """The tokens that a run adds. Texts in `script` that have some of them are `shorter` times shorter in tokens;
+    """The tokens that a run adds. Texts in `scripts` that have some of them are `shorter` times shorter in tokens;
     `translated` tokens begin as what they mean in words that the model knows.
     """
 
     tokens: tuple[str, ...]
-    script: str
+    scripts: tuple[str, ...]
     shorter: float
     translated: int = 0
 
@@ -129,8 +133,9 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted
     return described(tokenizer, tokens, texts) if tokens else None
 
 
-def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tuple[str, ...]:
-    """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first.
+def new_tokens(tokenizer: Tokenizer, texts: Sequence[str], wanted: Wanted) -> tuple[str, ...]:
+    """Characters and frequent sub-words of the words that the tokenizer cannot read, commonest characters first; then
+    what leaves no word in single letters, which mean nothing where a character is no syllable.
 
     With auto everyday Korean words and the syllables of KS X 1001 come along where Hangul cannot be read: questions
     will have them.
@@ -142,10 +147,27 @@ def new_tokens(tokenizer: Tokenizer, texts: Iterable[str], wanted: Wanted) -> tu
     most = AUTO_TOKENS if wanted == "auto" else int(wanted)
     tokens = [letter for letter, _ in sorted(letters.items(), key=lambda item: (-item[1], item[0]))]
     tokens += _learnt_subwords(words, most)
-    tokens = _unknown_tokens(tokenizer, tokens)[:most]
+    tokens = _unknown_tokens(tokenizer, tokens)
+    if len(tokens) < most:
+        tokens += _unknown_tokens(tokenizer, _parts_of_rare_words(tokenizer, tokens, words))
+    tokens = list(dict.fromkeys(tokens))[:most]
     if wanted == "auto" and has_hangul(tokens):
         tokens += _unknown_tokens(tokenizer, [*everyday_words("ko"), *ks_x_1001_syllables()])
-    return tuple(dict.fromkeys(tokens))
+    return tuple(token for token in dict.fromkeys(tokens) if not token.isascii())
+
+
+def _parts_of_rare_words(tokenizer: Tokenizer, tokens: Sequence[str], words: Counter[str]) -> list[str]:
+    """The longest known parts of the words that still have single letters with these tokens, commonest first."""
+    extended = without_padding(tokenizer)
+    extended.add_tokens(added_tokens(tokenizer, tokens))
+    rare = _taken_apart(extended, words)
+    if not rare:
+        return []
+    learner = _subword_learner(rare, MOST_PARTS, min_count=1)
+    parts = Counter[str]()
+    for word, count in rare.items():
+        parts.update(dict.fromkeys((part for part in learner.encode(word).tokens if len(part) > 1), count))
+    return [part for part, _ in sorted(parts.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def has_hangul(tokens: Iterable[str]) -> bool:
@@ -153,11 +175,42 @@ def has_hangul(tokens: Iterable[str]) -> bool:
     return any(map(_HANGUL.match, tokens))
 
 
-def _unreadable_words(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
+def _unreadable_words(tokenizer: Tokenizer, texts: Sequence[str]) -> Counter[str]:
+    """How often the texts have each word that the tokenizer takes apart, in small letters where it reads all so.
+
+    Words in Latin letters with marks are among them where such texts cannot be read, as Vietnamese by bytes; in a text
+    that can be, as English with a café, nothing is to be cut in another way.
+    """
     words = Counter[str](word for text in texts for word in _words(text))
+    accented = [text for text in texts if not (text.isascii() or OTHER_SCRIPT.search(text))]
+    if not read(tokenizer, _sample(accented)).readable:
+        words.update(word for text in accented for word in _LATIN_WORD.findall(text) if not word.isascii())
+    if _ignores_case(tokenizer):
+        words = _in_small_letters(words)
+    return _taken_apart(tokenizer, words)
+
+
+def _taken_apart(tokenizer: Tokenizer, words: Counter[str]) -> Counter[str]:
     found = list(words)
     bad = (unreadable_pieces(e, word) for e, word in zip(encode_whole(tokenizer, found), found, strict=True))
     return Counter({word: words[word] for word, pieces in zip(found, bad, strict=True) if pieces})
+
+
+def _in_small_letters(words: Counter[str]) -> Counter[str]:
+    small = Counter[str]()
+    for word, count in words.items():
+        small[word.lower() if _has_case(word) else word] += count
+    return small
+
+
+def _ignores_case(tokenizer: Tokenizer) -> bool:
+    normaliser = tokenizer.normalizer
+    return normaliser is not None and bool(normaliser.normalize_str("БΩ") == normaliser.normalize_str("бω"))
+
+
+def _has_case(word: str) -> bool:
+    """Whether it is in an alphabet of capitals and small letters other than Latin."""
+    return word.lower() != word.upper() and OTHER_SCRIPT.match(word) is not None
 
 
 def _words(text: str) -> Iterator[str]:
@@ -169,17 +222,21 @@ def _words(text: str) -> Iterator[str]:
 
 def _learnt_subwords(words: Counter[str], most: int) -> list[str]:
     """The `most` commonest sub-words by byte pair encoding, in the order in which they were learnt."""
+    numbers: dict[str, int] = _subword_learner(words, most, min_count=MIN_COUNT).get_vocab()
+    return sorted((token for token in numbers if len(token) > 1), key=numbers.__getitem__)
+
+
+def _subword_learner(words: Counter[str], most: int, *, min_count: int) -> Tokenizer:
     from tokenizers import Tokenizer, models, trainers
 
     learner = Tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
-        vocab_size=most, min_frequency=MIN_COUNT, max_token_length=LONGEST_TOKEN, show_progress=False
+        vocab_size=most, min_frequency=min_count, max_token_length=LONGEST_TOKEN, show_progress=False
     )
     learner.train_from_iterator(
         chain.from_iterable(repeat(word, count) for word, count in words.items()), trainer
     )
-    numbers: dict[str, int] = learner.get_vocab()
-    return sorted((token for token in numbers if len(token) > 1), key=numbers.__getitem__)
+    return learner
 
 
 def _unknown_tokens(tokenizer: Tokenizer, tokens: Sequence[str]) -> list[str]:
@@ -210,20 +267,30 @@ def ks_x_1001_syllables() -> list[str]:
 def described(tokenizer: Tokenizer, tokens: Sequence[str], texts: Sequence[str]) -> NewVocabulary:
     """The tokens, and what they do to a sample of the texts."""
     extended = without_padding(tokenizer)
-    extended.add_tokens(_added(tokenizer, tokens))
-    sample = _sample([text for text in texts if OTHER_SCRIPT.search(text)])
+    extended.add_tokens(added_tokens(tokenizer, tokens))
+    sample = _sample([text for text in texts if not text.isascii()])
     lengths = [
         (len(before), len(after))
         for before, after in zip(encode_whole(tokenizer, sample), encode_whole(extended, sample), strict=True)
         if len(after) < len(before)
     ]
-    scripts = Counter(unicodedata.name(token[0], "").split(" ")[0] for token in tokens)
-    script = scripts.most_common(1)[0][0]
     return NewVocabulary(
         tokens=tuple(tokens),
-        script=_LANGUAGES.get(script, script.title()),
-        shorter=sum(before for before, _ in lengths) / max(1, sum(after for _, after in lengths)),
+        scripts=scripts_of(tokens),
+        shorter=sum(before for before, _ in lengths) / sum(after for _, after in lengths) if lengths else 1.0,
     )
+
+
+def scripts_of(tokens: Sequence[str]) -> tuple[str, ...]:
+    """What the tokens are written in, commonest first: the language where its script tells it."""
+    counts = Counter(unicodedata.name(token[0], "").split(" ")[0] for token in tokens)
+    named = Counter[str]()
+    for script, count in counts.items():
+        named[_LANGUAGES.get(script, script.title())] += count
+    if named["Japanese"]:  # whose texts have Chinese characters too
+        named["Japanese"] += named.pop("Chinese", 0)
+    most = [name for name, count in named.most_common() if count >= _NAMED_SHARE * len(tokens)]
+    return tuple(most or [name for name, _ in named.most_common(1)])
 
 
 def _sample(texts: Sequence[str]) -> Sequence[str]:
@@ -231,14 +298,19 @@ def _sample(texts: Sequence[str]) -> Sequence[str]:
     return texts[:: max(1, -(-len(texts) // SAMPLE_TEXTS))]
 
 
-def _added(tokenizer: Tokenizer, tokens: Iterable[str]) -> list[AddedToken]:
+def added_tokens(tokenizer: Tokenizer, tokens: Iterable[str]) -> list[AddedToken]:
     """The tokens as they are added: found in the text as it is, before it is normalised, which would take them apart.
-    Where a space is a piece, it belongs to the token behind it.
+
+    Where capitals are read as small letters, words of an alphabet that has both are found in either. Where a space is
+    a piece, it belongs to the token behind it.
     """
     from tokenizers import AddedToken
 
     spaces = bool(encode_whole(tokenizer, [" "])[0].tokens)
-    return [AddedToken(token, normalized=False, lstrip=spaces) for token in tokens]
+    ignores_case = _ignores_case(tokenizer)
+    return [
+        AddedToken(token, normalized=ignores_case and _has_case(token), lstrip=spaces) for token in tokens
+    ]
 
 
 def extend_vocabulary(model: SentenceTransformer, source: VocabularySource) -> None:
@@ -260,7 +332,7 @@ def extend_vocabulary(model: SentenceTransformer, source: VocabularySource) -> N
     old = encoder.get_input_embeddings()
     rows = torch.stack([_mean(old.weight, encoding.ids) for encoding in encode_whole(backend, tokens)])
     start = len(tokenizer)
-    tokenizer.add_tokens(_added(backend, tokens))
+    tokenizer.add_tokens(added_tokens(backend, tokens))
     if tokenizer.convert_tokens_to_ids(tokens) != list(range(start, start + len(tokens))):
         raise UserError(
             "the tokenizer cannot be extended: it gives new tokens numbers of its own",

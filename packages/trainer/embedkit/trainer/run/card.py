@@ -253,15 +253,15 @@ def _recipe(facts: CardFacts) -> str:
 def _vocabulary(plan: TrainPlan) -> str:
     if plan.vocabulary is None:
         return "the base model's"
-    script = plan.vocabulary.script
     beside = (
-        f"; trained on {plan.parallel_sentences:,} everyday sentences in {script} with their English too"
+        f"; trained on {plan.parallel_sentences:,} everyday Korean sentences with their English too"
         if plan.parallel_sentences
         else ""
     )
     return (
         f"the base model's and {len(plan.vocabulary.tokens):,} new tokens, "
-        f"{plan.vocabulary.translated:,} of which began as their translations: {script} texts are "
+        f"{plan.vocabulary.translated:,} of which began as their translations: "
+        f"{', '.join(plan.vocabulary.scripts)} texts are "
         f"{plan.vocabulary.shorter:.1f} times shorter (compose them: Unicode NFC){beside}"
     )
 

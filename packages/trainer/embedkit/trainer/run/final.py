@@ -16,9 +16,9 @@ from embedkit.data.jsonl import read_objects, write_objects
 from embedkit.data.records import split_path
 from embedkit.data.shapes import read_typed
 from embedkit.errors import UserError
-from embedkit.files import STDIO, write_text
+from embedkit.files import STDIO
 from embedkit.models import run_folder
-from embedkit.models.resolve import FINAL
+from embedkit.models.resolve import FINAL, resolve_model
 from embedkit.trainer.config import DataSection, RunConfig
 from embedkit.trainer.run.resume import require_free
 from embedkit.trainer.run.train import TrainResult, named, report_result, run_training
@@ -65,17 +65,20 @@ def finalize(run: Path, *, resume: bool = False, force: bool = False, as_json: b
         wait()
         result = run_training(config, resume=resume, force=force)
         if is_first():
-            _copy_ranker(run)
+            _keep_ranker(run)
         report_result(result, as_json=as_json)
         leave()
     return result
 
 
-def _copy_ranker(run: Path) -> None:
-    """The search of the final model weighs words and meaning as was learnt for the measured one."""
-    learnt = run / run_folder.RANKER
-    if learnt.is_file():
-        write_text(run / FINAL / run_folder.RANKER, learnt.read_text(encoding="utf-8"))
+def _keep_ranker(run: Path) -> None:
+    """The search of the final model weighs words and meaning as was learnt for the measured one: it has seen the dev
+    questions, on which it would find the model alone best.
+    """
+    from embedkit.ranking.hybrid.shares import keep_shares, shares_of
+
+    learnt = shares_of(resolve_model(str(run / run_folder.MODEL)))
+    keep_shares(learnt, run / FINAL / run_folder.MODEL)
 
 
 def _require_trained(run: Path) -> None:

@@ -11,6 +11,7 @@ from embedkit.models.run_folder import measured_run
 from embedkit.trainer.watch.progress import duration
 
 if TYPE_CHECKING:
+    from embedkit.trainer.model.vocabulary import NewVocabulary
     from embedkit.trainer.run.plan import TrainPlan
     from embedkit.trainer.run.train import TrainResult
 
@@ -48,19 +49,11 @@ def print_plan(plan: TrainPlan) -> None:
         )
     _print_batch(plan)
     if plan.vocabulary is not None:
-        say(
-            "vocabulary: {count} new tokens, of which {translated} begin as their translations; "
-            "{script} texts are {ratio} times shorter",
-            count=f"{len(plan.vocabulary.tokens):,}",
-            translated=f"{plan.vocabulary.translated:,}",
-            script=tr(plan.vocabulary.script),
-            ratio=f"{plan.vocabulary.shorter:.1f}",
-        )
+        _print_vocabulary(plan.vocabulary)
     if plan.parallel_sentences:
         say(
-            "beside the rows: {count} everyday sentences in {script} with their English (train.parallel_share)",
+            "beside the rows: {count} everyday Korean sentences with their English (train.parallel_share)",
             count=f"{plan.parallel_sentences:,}",
-            script=tr(plan.vocabulary.script if plan.vocabulary else ""),
         )
     warn_of_share(plan.model, plan.unreadable_share, plan.languages)
     _print_lengths(plan)
@@ -72,6 +65,22 @@ def print_plan(plan: TrainPlan) -> None:
         epochs=plan.epochs,
         each=plan.steps_per_epoch,
         run=plan.run,
+    )
+
+
+def _print_vocabulary(new: NewVocabulary) -> None:
+    template = (
+        "vocabulary: {count} new tokens, of which {translated} begin as their translations; "
+        "{script} texts are {ratio} times shorter"
+        if new.shorter > 1
+        else "vocabulary: {count} new tokens for {script} texts, of which {translated} begin as their translations"
+    )
+    say(
+        template,
+        count=f"{len(new.tokens):,}",
+        translated=f"{new.translated:,}",
+        script=", ".join(map(tr, new.scripts)),
+        ratio=f"{new.shorter:.1f}",
     )
 
 
