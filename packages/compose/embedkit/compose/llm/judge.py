@@ -22,7 +22,7 @@ from embedkit.console import out_json, say
 from embedkit.data.candidates import JUDGEMENT, Candidate, read_candidates
 from embedkit.data.entries import Entry
 from embedkit.data.reading import locate, read_columns, read_entries
-from embedkit.errors import AnswerNoError, UserError
+from embedkit.errors import UserError
 from embedkit.files import atomic, refuse_existing, refuse_folder
 from embedkit.messages import tr
 from embedkit.text import fold
@@ -145,12 +145,7 @@ def _finish(
     say("look through it: what you write into decision counts; then compose --synonyms {path}", path=output)
     if options.as_json:
         out_json(result.to_object())
-    if caller.usage.unanswered:
-        raise AnswerNoError(
-            "{count} calls got no answer",
-            hint="the same command asks for these alone",
-            count=sum(caller.usage.unanswered.values()),
-        )
+    caller.require_all_answers(answers)
     return result
 
 
