@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from embedkit import cli
-from embedkit.compose import AskOptions
+from embedkit.compose import AskOptions, JudgeOptions, judge
 from embedkit.compose.known.names import is_hidden_in, is_only_names, stands_in
 from embedkit.compose.llm.checks import (
     LANGUAGE,
@@ -34,6 +34,7 @@ from embedkit.compose.llm.server.address import parse_endpoint
 from embedkit.compose.llm.server.answers import open_answers
 from embedkit.compose.llm.server.endpoint import open_endpoint, proxy_to
 from embedkit.compose.llm.server.licence import UNKNOWN, licence_note
+from embedkit.data.candidates import read_candidates
 from embedkit.data.entries import Entry
 from embedkit.errors import AnswerNoError, UserError
 from embedkit.text import fold
@@ -480,6 +481,48 @@ def test_a_changed_prompt_asks_again_only_where_its_words_change(server: LlmServ
     ):
         own.write_text(change, encoding="utf-8")
         assert asked(server, prompt=str(own)).usage.calls == calls
+
+
+TABLE = "term_a,text_a,lang_a,term_b,text_b,lang_b,decision\n"
+
+
+@pytest.fixture
+def candidates(here: Path) -> Path:
+    """Three undecided candidates."""
+    path = here / "c.csv"
+    path.write_text(TABLE + "".join(f"t{n},alpha {n},en,u{n},omega {n},en,\n" for n in range(3)))
+    return path
+
+
+def test_what_a_person_decides_meanwhile_stays_and_rows_that_move_keep_their_verdicts(
+    candidates: Path,
+) -> None:
+    def script(request: Request) -> Reply:
+        lines = candidates.read_text().splitlines()
+        if len(server.calls) == 1:
+            mine = lines[2] + "reject"
+            candidates.write_text(
+                "\n".join([lines[0], "n,new,en,m,row,en,", mine, lines[3], lines[1]]) + "\n"
+            )
+        return Reply('{"answer": "same", "reason": "r"}')
+
+    with serve(script) as server:
+        result = judge(JudgeOptions(candidates="c.csv", endpoint=server.url, concurrency=1))
+    rows = {row.text_a: row.decision for row in read_candidates(candidates)}
+    assert rows == {"new": "", "alpha 1": "reject", "alpha 2": "accept", "alpha 0": "accept"}
+    assert result
+    assert (result.accepted, result.rejected) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("c.xlsx", "cannot be filled in where it is"), ("-", "cannot be filled in")]
+)
+def test_a_table_that_is_no_csv_is_not_written_over(server: LlmServer, name: str, message: str) -> None:
+    Path("c.xlsx").write_bytes(b"PK a spreadsheet")
+    with pytest.raises(UserError, match=message):
+        judge(JudgeOptions(candidates=name, endpoint=server.url))
+    assert Path("c.xlsx").read_bytes() == b"PK a spreadsheet"
+    assert server.calls == []
 
 
 # --- licences ---------------------------------------------------------------------------------------------------------
