@@ -27,6 +27,7 @@ class Reply:
     finish: str = "stop"
     delay: float = 0.0
     drop: bool = False
+    drip: float = 0.0  # seconds for which spaces are sent, one at a time, and no answer
 
 
 @dataclass
@@ -122,6 +123,9 @@ def _handler(server: LlmServer) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 self.connection.close()
                 return
+            if reply.drip:
+                self._drip(reply.drip)
+                return
             body = reply.body
             if body is None and reply.status == 200:
                 choice = {
@@ -135,6 +139,16 @@ def _handler(server: LlmServer) -> type[BaseHTTPRequestHandler]:
             self._send(reply.status, body, reply.headers)
             with server.lock:
                 server.answered.append(key)
+
+        def _drip(self, seconds: float) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "1000000")
+            self.end_headers()
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+            self.close_connection = True
 
         def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
             data = body.encode()

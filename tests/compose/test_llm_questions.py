@@ -43,7 +43,7 @@ def written(path: Path, *, terms: int = 40, **more: Any) -> Path:
     """A file of questions as `ask` writes it, six for each device."""
     glossary = (path.parent / "g.csv").read_text(encoding="utf-8")
     rows = [
-        {"question": words(n, style), "term": row["term"], "style": style, "lang": "en", "llm": "gemma-x"}
+        {"question": words(n, style), "term": row["term"], "style": style, "lang": "en", "llm": "gemma-3-x"}
         | more
         for n, row in enumerate(csv.DictReader(io.StringIO(glossary)))
         for style in STYLES
@@ -85,7 +85,7 @@ def test_the_manifest_and_the_card_name_who_wrote_the_questions(here: Path) -> N
     compose(ComposeOptions(inputs=["g.csv"], questions=["q.jsonl"], hard_k=0, miner="lexical"))
     note = "Gemma Terms of Use: a model trained on its answers may count as a derivative of Gemma"
     manifest = json.loads((here / "data" / "pairs.manifest.json").read_text())
-    assert manifest["settings"]["questions_written_by"] == {"gemma-x": note}
+    assert manifest["settings"]["questions_written_by"] == {"gemma-3-x": note}
     assert note in (here / "data" / "pairs.card.md").read_text(encoding="utf-8")
 
 

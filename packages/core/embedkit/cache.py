@@ -54,9 +54,12 @@ def readable_cache(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         raise UserError(
             "the cache cannot be used ({error})",
             place=str(path),
-            hint="delete this file, or set EMBEDKIT_CACHE to a folder that can be written",
+            hint="make room; what is in it is kept"
+            if full
+            else "delete this file, or set EMBEDKIT_CACHE to a folder that can be written",
             error=error,
         ) from error

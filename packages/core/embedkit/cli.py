@@ -4,6 +4,7 @@ Start-up is little more than `import typer`: nothing heavy is imported before a 
 signatures have no `from __future__ import annotations`: Typer would evaluate the text of each annotation twice.
 """
 
+import errno
 import importlib
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from embedkit.commands.help import RootGroup
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
+from embedkit.errors import EXIT_INTERRUPTED, EXIT_USAGE, EmbedkitError, ReportedInterrupt
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
@@ -122,7 +123,14 @@ def main() -> None:
         if near := error.near():
             say("  did you mean {value}?", value=repr(near))
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            from embedkit.console import say
+
+            say("the disk is full: make room and run the same command again")
+            sys.exit(EXIT_USAGE)
+        if not isinstance(error, BrokenPipeError):
+            raise
         # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

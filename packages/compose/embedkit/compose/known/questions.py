@@ -6,13 +6,13 @@ glossary, or for two things, is a reject with its file, line and reason.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from embedkit.compose.known.names import stands_in
 from embedkit.data.entries import Entry, Record, Reject, rejected
 from embedkit.data.reading import read_columns
 from embedkit.data.tables import Cells
@@ -206,14 +206,6 @@ class _Found:
 
 def kind_of(question: str, term: str, names: Iterable[str]) -> AskedKind:
     """Whether a question has the term, another name of the concept, or neither."""
-    if _stands_in(term, question):
+    if stands_in(term, question):
         return "named"
-    return "other_name" if any(_stands_in(name, question) for name in names) else "described"
-
-
-def _stands_in(name: str, text: str) -> bool:
-    """Whether a text has a name as words of its own; spaces and hyphens are ignored, particles may follow Hangul."""
-    words = [re.escape(word) for word in re.split(r"[\s\-‐‑–_/·]+", name.casefold()) if word]
-    end = r"(?:e?s)?(?![a-z0-9])" if name[-1:].isascii() else ""
-    pattern = r"(?<!\w)" + r"[\s\-‐‑–_/·]*".join(words) + end
-    return bool(words) and bool(re.search(pattern, text.casefold()))
+    return "other_name" if any(stands_in(name, question) for name in names) else "described"

@@ -28,7 +28,7 @@ from embedkit.compose.llm.round_trip import LOST, RoundTrip
 from embedkit.compose.llm.server.address import REACHES, Address, parse_endpoint
 from embedkit.compose.llm.server.answers import open_answers
 from embedkit.compose.llm.server.caller import Caller, check_prices, plan_calls, print_plan, shape_of
-from embedkit.compose.llm.server.endpoint import open_endpoint
+from embedkit.compose.llm.server.endpoint import open_endpoint, proxy_to
 from embedkit.compose.llm.server.licence import licence_note
 from embedkit.console import out_json, say, warn
 from embedkit.data.entries import Entry, Record
@@ -37,7 +37,7 @@ from embedkit.data.manifest import Manifest, hashes, manifest_path, versions, wr
 from embedkit.data.reading import locate, parse_mapping, read_records, say_left_out
 from embedkit.data.records import split_path
 from embedkit.data.tally import Tally
-from embedkit.errors import AnswerNoError, UserError
+from embedkit.errors import UserError
 from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs, require_writable
 from embedkit.messages import Phrase, tr
 from embedkit.models.resolve import DEFAULT_MODEL, resolve_model
@@ -92,7 +92,7 @@ def ask(options: AskOptions) -> AskResult | None:
         )
         caller.require_answers(answers)
         made = _Made(glossary, answers)
-        made.check(options, judge, caller)
+        made.check(options, prompt, judge, caller)
     return _finish(options, prompt, inputs, made, caller)
 
 
@@ -119,6 +119,8 @@ def say_where(address: Address, llm: str, *, dry_run: bool = False) -> None:
         say("texts would go to {host} ({reach}); nothing is sent", host=address.host, reach=reach)
     else:
         say("texts go to {host} ({reach}), to the model {llm}", host=address.host, reach=reach, llm=llm)
+        if proxy := proxy_to(address):
+            say("  through the proxy {proxy}, which the environment names", proxy=proxy)
 
 
 def _inputs(options: AskOptions) -> list[Path | str]:
@@ -248,13 +250,14 @@ class _Made:
             self.tally.reject(one.reason)
         self.refused += refused
 
-    def check(self, options: AskOptions, judge: Prompt, caller: Caller) -> None:
+    def check(self, options: AskOptions, prompt: Prompt, judge: Prompt, caller: Caller) -> None:
         """Keep what passes all checks, the cheapest first."""
+        told = fold(f"{prompt.system} {prompt.user} {' '.join(prompt.styles.values())}")
         subjects, concepts = self.glossary.subjects, self.glossary.concepts
         sound: list[WrittenQuestion] = []
         for question in self.good:
             subject = subjects[question.subject]
-            reason = problem_of(question, subject)
+            reason = problem_of(question, subject, told=told)
             if not reason and set(concepts.of_text(question.text)) - {subject.concept}:
                 reason = "the name or definition of another concept"
             if reason:
@@ -365,12 +368,7 @@ def _finish(
     say("{llm}: {note}", llm=result.llm, note=tr(result.llm_license))
     if options.as_json:
         out_json(result.to_object())
-    if caller.usage.unanswered:
-        raise AnswerNoError(
-            "{count} calls got no answer",
-            hint="the same command asks for these alone",
-            count=sum(caller.usage.unanswered.values()),
-        )
+    caller.require_all_answers(made.answers)
     return result
 
 

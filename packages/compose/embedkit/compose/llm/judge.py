@@ -22,12 +22,15 @@ from embedkit.console import out_json, say
 from embedkit.data.candidates import JUDGEMENT, Candidate, read_candidates
 from embedkit.data.entries import Entry
 from embedkit.data.reading import locate, read_columns, read_entries
-from embedkit.errors import AnswerNoError, UserError
-from embedkit.files import atomic, refuse_existing, refuse_folder
+from embedkit.errors import UserError
+from embedkit.files import STDIO, atomic, refuse_existing, refuse_folder
 from embedkit.messages import tr
 from embedkit.text import fold
 
 TOKENS_A_JUDGEMENT = 40
+_Pair = tuple[
+    str, str
+]  # the two texts of a candidate: a person may move, add and decide rows while a model judges
 SAMPLES = 3
 
 
@@ -73,6 +76,14 @@ def _read(options: JudgeOptions) -> _Open:
         raise UserError(
             "no candidates", hint="--candidates names the synonym_candidates.csv beside your pairs"
         )
+    if not options.output and path.suffix.casefold() not in (".csv", ".tsv", ".txt"):
+        raise UserError(
+            "cannot be filled in where it is: what is written is CSV",
+            place=options.candidates,
+            hint="--output FILE.csv takes the table",
+        )
+    if options.candidates == STDIO:
+        raise UserError("the candidates are read twice, and stdin can be read once", hint="name a file")
     if options.output:
         refuse_folder(options.output)
         if Path(options.output) != path:
@@ -113,16 +124,14 @@ def _print_plan(options: JudgeOptions, prompt: Prompt) -> None:
 def _finish(
     options: JudgeOptions, found: _Open, answers: Sequence[Answer | None], caller: Caller
 ) -> JudgeResult:
-    judged: dict[int, tuple[Verdict, str]] = {}
-    unsure = 0
+    judged: dict[_Pair, tuple[Verdict, str]] = {}
     for place, answer in zip(found.places, answers, strict=True):
-        verdict = parse_verdict(answer.text) if answer else None
         if answer is not None:
-            judged[place] = verdict or ("unsure", tr("its answer was none"))
-            unsure += judged[place][0] == "unsure"
+            verdict = parse_verdict(answer.text) or ("unsure", tr("its answer was none"))
+            judged[found.rows[place].text_a, found.rows[place].text_b] = verdict
     output = options.output or options.candidates
-    _write(Path(options.candidates), Path(output), judged, caller.llm)
-    decisions = [verdict for verdict, _ in judged.values()]
+    decisions = _write(Path(options.candidates), Path(output), judged, caller.llm)
+    unsure = decisions.count("unsure")
     result = JudgeResult(
         llm=caller.llm,
         candidates=len(found.rows),
@@ -145,27 +154,26 @@ def _finish(
     say("look through it: what you write into decision counts; then compose --synonyms {path}", path=output)
     if options.as_json:
         out_json(result.to_object())
-    if caller.usage.unanswered:
-        raise AnswerNoError(
-            "{count} calls got no answer",
-            hint="the same command asks for these alone",
-            count=sum(caller.usage.unanswered.values()),
-        )
+    caller.require_all_answers(answers)
     return result
 
 
-def _write(path: Path, output: Path, judged: dict[int, tuple[Verdict, str]], llm: str) -> None:
-    """The table with all its columns as they were, decisions and judgements filled in."""
+def _write(path: Path, output: Path, judged: dict[_Pair, tuple[Verdict, str]], llm: str) -> list[Verdict]:
+    """The table as it is by now, its empty decisions filled in; the verdicts that found such a row."""
     table = read_columns(path)
     names = [*table.names, *([JUDGEMENT] if JUDGEMENT not in table.names else [])]
+    written: list[Verdict] = []
     with atomic(output, newline="") as handle:
         handle.write("\ufeff")
         writer = csv.writer(handle)
         writer.writerow(names)
-        for place, row in enumerate(table.rows):
+        for row in table.rows:
             cells = dict(zip(table.names, row.cells, strict=True))
-            if place in judged:
-                verdict, reason = judged[place]
+            found = judged.get((cells["text_a"].strip(), cells["text_b"].strip()))
+            if found and not cells["decision"].strip():
+                verdict, reason = found
+                written.append(verdict)
                 cells["decision"] = "" if verdict == "unsure" else verdict
                 cells[JUDGEMENT] = f"{llm}: {verdict}" + (f" ({reason})" if reason else "")
             writer.writerow([cells.get(name, "") for name in names])
+    return written

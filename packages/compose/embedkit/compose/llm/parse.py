@@ -1,19 +1,23 @@
-"""What a model answered, read tolerantly: JSON in prose or in a code fence, cut off, or a numbered list."""
+"""What a model answered, read tolerantly: as JSON (`loose_json`), else as a numbered list."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from embedkit.compose.llm.loose_json import after_thinking, json_values
 from embedkit.text import clean
 
 Verdict = Literal["accept", "reject", "unsure"]
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_ITEM = re.compile(r"^\s*[\"']?(\d{1,2})[\"']?\s*[.):：]\s*(.+?)\s*,?\s*$", re.MULTILINE)
-_PIECE = re.compile(r'\{\s*"number"\s*:\s*(\d+)\s*,\s*"question"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}')
+_ITEM = re.compile(r"^[\s*_#>\-]*[\"']?(\d{1,2})[\"']?\s*\\?[.):：][\s*_]*(.+?)\s*,?\s*$", re.MULTILINE)
+_NUMBER = re.compile(r"[#(\s]*(\d{1,3})(?:\.0)?[.):\s]*")
+_NUMBERED = re.compile(r"\d{1,2}[.)]\s+(?=\S)")
+_QUOTED = re.compile(r"[\"'“„‟「『«]([^\"“”„‟「」『』«»]+)[\"'“”」』»]")
+_LIST = "questions"
 _TEXT_KEYS = ("question", "text", "query", "q")
+_ENTRY_KEYS = frozenset(("term", "definition", "other_names"))
+_ANSWER_KEYS = ("answer", "decision")
 _VERDICTS: dict[str, Verdict] = {
     **dict.fromkeys(("same", "yes", "true", "accept", "synonym", "synonyms", "identical"), "accept"),
     **dict.fromkeys(("different", "no", "false", "reject"), "reject"),
@@ -21,89 +25,106 @@ _VERDICTS: dict[str, Verdict] = {
 }
 MOST_REASON = 300
 _DEPTH = 5  # of objects around the list of questions
+_Item = tuple[int | None, str]
 
 
 def parse_questions(text: str, count: int) -> dict[int, str]:
     """The questions by their place from 0: by their numbers where those make sense, else in their order."""
-    items = [
-        (number, clean(question).strip('"“”')) for number, question in _questions(_THINKING.sub("", text))
-    ]
+    items = [(number, _bare(question)) for number, question in _questions(after_thinking(text))]
     numbers = [number for number, _ in items]
     if None in numbers or len(set(numbers)) < len(numbers):
         items = list(enumerate((question for _, question in items), start=1))
-    return {number - 1: question for number, question in items if question and number and number <= count}
+    first = 0 if 0 in numbers else 1
+    return {
+        number - first: question
+        for number, question in items
+        if question and number is not None and first <= number < count + first
+    }
 
 
-def _questions(text: str) -> Iterator[tuple[int | None, str]]:
-    """`(number, question)` as the answer has them, by the first form that gives any."""
-    value = _json_in(text)
-    found = list(_of_json(value)) if value is not None else []
-    if not found:
-        pieces = ((_number(number), _string(quoted)) for number, quoted in _PIECE.findall(text))
-        found = [(number, question) for number, question in pieces if question]
-    if not found and not isinstance(value, dict | list) and "{" not in text:
-        found = [(int(number), question) for number, question in _ITEM.findall(text)]
-    yield from found
+def _bare(question: str) -> str:
+    """A question without a number before it and quotes around it."""
+    question = clean(question)
+    numbered = _NUMBERED.match(question)
+    question = question[numbered.end() :] if numbered else question
+    quoted = _QUOTED.fullmatch(question)
+    return quoted[1].strip() if quoted else question
 
 
-def _of_json(value: Any, *, depth: int = 0) -> Iterator[tuple[int | None, str]]:
-    if isinstance(value, dict):
+def _questions(text: str) -> Sequence[_Item]:
+    """`(number, question)` as the answer has them."""
+    values = json_values(text)
+    lists = [found for value in values if (found := list(_of_json(value)))]
+    if not values and "{" not in text:
+        return [(int(number), question) for number, question in _ITEM.findall(text)]
+    joined = [item for found in lists for item in found]
+    numbers = [number for number, _ in joined]
+    # One for each line, or parts of one list; else a draft or the prompt said again, and last the answer.
+    parts = all(len(found) == 1 for found in lists) or (
+        None not in numbers and len(set(numbers)) == len(numbers)
+    )
+    return joined if parts else lists[-1]
+
+
+def _of_json(value: Any, *, depth: int = 0) -> Iterator[_Item]:
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, str):
+                yield None, item
+            elif isinstance(item, dict):
+                yield from _of_question(item)
+    elif isinstance(value, dict):
         numbered = [(number, item) for key, item in value.items() if (number := _number(key)) is not None]
-        if numbered:
+        if isinstance(value.get(_LIST), str):
+            yield from ((int(number), question) for number, question in _ITEM.findall(value[_LIST]))
+        elif numbered:
             yield from ((number, item) for number, item in numbered if isinstance(item, str))
-            return
-        inner = [item for item in value.values() if isinstance(item, list | dict)]
-        yield from _of_json(inner[0], depth=depth + 1) if inner and depth < _DEPTH else ()
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, str):
-            yield None, item
-        elif isinstance(item, dict):
-            question = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
-            if question is not None:
-                yield _number(item.get("number")), question
+        elif question := list(_of_question(value)):
+            yield from question
+        elif not _ENTRY_KEYS.intersection(value) and depth < _DEPTH:
+            inner = [item for item in value.values() if isinstance(item, list | dict)]
+            yield from _of_json(value.get(_LIST, inner[0] if inner else None), depth=depth + 1)
 
 
-def _string(quoted: str) -> str:
-    try:
-        return str(json.loads(quoted, strict=False))
-    except ValueError:  # an escape that is none
-        return ""
+def _of_question(item: dict[str, Any]) -> Iterator[_Item]:
+    question = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
+    if question is not None:
+        yield _number(item.get("number")), question
 
 
 def _number(value: object) -> int | None:
-    text = str(value).strip()
-    return int(text) if text.isdecimal() and len(text) < 4 else None
+    found = _NUMBER.fullmatch(str(value)[:20])
+    return int(found[1]) if found else None
 
 
-def _json_in(text: str) -> Any:
-    """The first JSON object or list in a text; None where there is none that is whole."""
-    decoder = json.JSONDecoder(strict=False)
-    starts = [match.start() for match in re.finditer(r"[{\[]", text)][:20]
-    for start in starts:
-        try:
-            return decoder.raw_decode(text, start)[0]
-        except (ValueError, RecursionError):
-            if text[start] == "{":  # what lies in a broken object is a piece of it
-                return None
-    return None
+def _answers(text: str) -> list[dict[str, Any]]:
+    """The objects of an answer, those that say which the answer is before the others, the last first."""
+    objects = [value for value in json_values(text) if isinstance(value, dict)][::-1]
+    return sorted(objects, key=lambda value: not any(key in value for key in _ANSWER_KEYS))
 
 
 def parse_choice(text: str) -> int | None:
     """The number that a model chose; None where it chose none."""
-    text = _THINKING.sub("", text)
-    value = _json_in(text)
-    if isinstance(value, dict):
-        return next((number for item in value.values() if (number := _number(item)) is not None), None)
-    digits = re.findall(r"\d+", text)
+    text = after_thinking(text)
+    for value in _answers(text)[:1]:
+        said = [value[key] for key in _ANSWER_KEYS if key in value] or list(value.values())
+        return next((number for item in said if (number := _only_number(item)) is not None), None)
+    return _only_number(text)
+
+
+def _only_number(value: object) -> int | None:
+    """A number, or the only one in a text."""
+    if not isinstance(value, str) or (number := _number(value)) is not None:
+        return _number(value) if not isinstance(value, str) else number
+    digits = re.findall(r"\d+", value)
     return _number(digits[0]) if len(set(digits)) == 1 else None
 
 
 def parse_verdict(text: str) -> tuple[Verdict, str] | None:
     """Whether two names are one thing, and the reason given; None where the answer says neither."""
-    value = _json_in(_THINKING.sub("", text))
-    if not isinstance(value, dict):
-        return None
-    said = str(value.get("answer", value.get("decision", ""))).strip().casefold()
-    reason = clean(str(value.get("reason", "")))[:MOST_REASON]
-    verdict = _VERDICTS.get(said)
-    return (verdict, reason) if verdict else None
+    for value in _answers(after_thinking(text))[:1]:
+        said = str(next((value[key] for key in _ANSWER_KEYS if key in value), "")).strip(" .!\"'")
+        reason = value.get("reason")
+        verdict = _VERDICTS.get(said.casefold())
+        return (verdict, clean(reason)[:MOST_REASON] if isinstance(reason, str) else "") if verdict else None
+    return None

@@ -11,9 +11,10 @@ from queue import SimpleQueue
 from embedkit.compose.llm.prompt import make_call
 from embedkit.compose.llm.records import Answer, Call, EndpointOptions, Usage
 from embedkit.compose.llm.server.answers import AnswerStore
-from embedkit.compose.llm.server.endpoint import Endpoint, NoAnswerError, tokens_in
+from embedkit.compose.llm.server.completion import tokens_in
+from embedkit.compose.llm.server.endpoint import Endpoint, NoAnswerError
 from embedkit.console import out, say, track
-from embedkit.errors import ReportedInterrupt, UserError
+from embedkit.errors import AnswerNoError, ReportedInterrupt, UserError
 from embedkit.messages import Phrase, tr
 
 _Result = tuple[int, "Answer | Exception | None"]  # the place of a call, and its answer or what went wrong
@@ -48,6 +49,7 @@ class Caller:
     usage: Usage = field(default_factory=Usage)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reserved: float = 0.0
+    _dearest: float = 0.0
     _failed: int = 0
 
     def answers(
@@ -76,6 +78,11 @@ class Caller:
                 text = "interrupted: {count} answers are kept; the same command goes on"
                 say(text, count=self.usage.calls + self.usage.kept)
                 raise ReportedInterrupt from None
+            if isinstance(error, UserError) and self.usage.calls:
+                say(
+                    "{count} answers are kept; the same command goes on",
+                    count=self.usage.calls + self.usage.kept,
+                )
             for thread in threads:
                 thread.join(GRACE_S)
             raise
@@ -122,6 +129,15 @@ class Caller:
             with self._lock:
                 self.usage.kept += 1
             return kept
+        with self.store.claimed(call.key, self.endpoint.stop):
+            if kept := self.store.get(call.key):  # another process has asked for it meanwhile
+                with self._lock:
+                    self.usage.kept += 1
+                return kept
+            return self._new_answer(call)
+
+    def _new_answer(self, call: Call) -> Answer | None:
+        """A new answer, kept and counted; None where none can be had."""
         most = self._most(call)
         if not self._reserve(most):
             return None
@@ -148,6 +164,7 @@ class Caller:
         """Set aside what a call may cost; False where the run has stopped or the budget does not allow it."""
         with self._lock:
             budget = self.options.budget
+            self._dearest = max(self._dearest, most)
             spent = self.usage.price + self._reserved + most
             if not self.usage.stopped and budget is not None and spent > budget + 1e-12:
                 self.usage.stopped = BUDGET
@@ -173,14 +190,29 @@ class Caller:
             return
         reasons = Counter(self.usage.unanswered).most_common(1)
         reason = reasons[0][0] if reasons else self.usage.stopped
+        if reason == BUDGET:
+            raise UserError(
+                "--budget {budget:g} allows no call: one may cost {price:.4f}",
+                hint="a larger --budget, or a smaller --max-tokens",
+                budget=self.options.budget,
+                price=self._dearest,
+            )
         raise UserError(
             "no call got an answer: {reason}",
             place=self.endpoint.address.host,
-            hint="--budget must allow a call of --max-tokens"
-            if reason == BUDGET
-            else "try it when the server can answer; --timeout and --retries give it more time",
+            hint="try it when the server can answer; --timeout and --retries give it more time",
             reason=tr(reason),
         )
+
+    def require_all_answers(self, found: Sequence[Answer | None]) -> None:
+        """Raise `AnswerNoError` where calls failed: how many have no answer, those that were not made among them."""
+        if self.usage.unanswered:
+            raise AnswerNoError(
+                "{count} of {total} calls have no answer",
+                hint="the same command asks for these alone",
+                count=sum(answer is None for answer in found),
+                total=len(found),
+            )
 
     def print_usage(self) -> None:
         """Say what the calls cost, and why some have no answer."""

@@ -6,32 +6,38 @@ named and nowhere else.
 
 from __future__ import annotations
 
-import json
+import math
 import os
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from random import Random
 from types import ModuleType
 from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from embedkit.compose.llm.records import KEY_VARIABLE, Answer, Call, EndpointOptions
 from embedkit.compose.llm.server.address import Address
+from embedkit.compose.llm.server.completion import answer_in, parse_completion
 from embedkit.console import say
 from embedkit.errors import UserError
 from embedkit.extras import require
 from embedkit.messages import Phrase, tr
-from embedkit.text import clean, dumps, shorten, writable
+from embedkit.text import clean, dumps, shorten
 
-MOST_CHARS = 200_000  # of an answer: what a model writes beyond this is not kept
+MOST_MB = 8  # of what a server sends for one call
 MOST_WAIT_S = 600.0
 FIRST_WAIT_S, LONGEST_BACK_OFF_S = 0.5, 30.0
 SHOWN_MODELS = 12
 NO_LLM = "answers, but is no OpenAI-compatible endpoint"
 NO_LLM_HINT = "its address usually ends in /v1"
+MODEL_HINT = "--llm names a model that it has"
 AGAIN = (408, 409, 425, 429)
 _OPTIONAL = ("response_format", "temperature", "seed", "max_tokens", "max_completion_tokens")
 _SPENT = ("insufficient_quota", "insufficient credit", "insufficient balance")
@@ -101,9 +107,11 @@ class Endpoint:
     options: EndpointOptions
     _openai: ModuleType
     _client: Any
+    _http_error: type[Exception]
     stop: threading.Event = field(default_factory=threading.Event)
     _form: _Form = field(default_factory=_Form)
     _not_before: float = 0.0
+    _has_answered: bool = False
     _jitter: Random = field(default_factory=lambda: Random(0))
 
     def choose_model(self, name: str) -> str:
@@ -119,7 +127,7 @@ class Endpoint:
             if error.status_code < 500 and error.status_code not in (404, 405):
                 raise self._unusable(error) from None
             models = ()  # some servers have no list of models
-        except self._openai.APIConnectionError as error:
+        except (self._openai.APIConnectionError, self._http_error, _PassingError) as error:
             raise self._silent(error) from None
         if not name and len(models) == 1:
             return models[0]
@@ -134,8 +142,8 @@ class Endpoint:
         )
 
     def _models(self) -> tuple[str, ...]:
-        text = self._client.models.with_raw_response.list().text
-        value = _json(text)
+        with self._client.models.with_streaming_response.list() as raw:
+            value = parse_completion(self._text(raw, time.monotonic()))
         found = value.get("data") if isinstance(value, dict) else None
         if not isinstance(found, list):
             raise UserError(NO_LLM, place=self.address.url, hint=NO_LLM_HINT)
@@ -190,28 +198,42 @@ class Endpoint:
 
     def _once(self, llm: str, call: Call, arguments: Mapping[str, Any]) -> Answer:
         start = time.monotonic()
+        chat = self._client.chat.completions.with_streaming_response
         try:
-            raw = self._client.chat.completions.with_raw_response.create(
-                model=llm, messages=call.messages, **arguments
-            )
-            text, kind = raw.text, raw.headers.get("content-type", "")
+            with chat.create(model=llm, messages=call.messages, **arguments) as raw:
+                text, kind = self._text(raw, start), raw.headers.get("content-type", "")
         except self._openai.APITimeoutError:
-            raise _PassingError(
-                Phrase("no answer within {seconds:g} s", seconds=self.options.timeout)
-            ) from None
-        except self._openai.APIConnectionError as error:
+            raise self._too_slow() from None
+        except (self._openai.APIConnectionError, self._http_error) as error:
             raise _PassingError(Phrase("the connection failed ({reason})", reason=_cause(error))) from None
-        value = _json(text)
-        if value is None and "html" in kind:
+        value = parse_completion(text)
+        if value is None and "html" in kind and not self._has_answered:
             raise UserError(NO_LLM, place=self.address.url, hint=NO_LLM_HINT)
-        answer = _answer_in(value, call, seconds=time.monotonic() - start)
+        answer = answer_in(value, call, seconds=time.monotonic() - start)
         if answer is None:
             said = value.get("error") if isinstance(value, dict) else None
             reason = Phrase("what the server sends is no answer of a model")
             raise _PassingError(
                 Phrase("the server says {text}", text=shorten(dumps(said), 160)) if said else reason
             )
+        self._has_answered = True
         return answer
+
+    def _text(self, raw: Any, start: float) -> str:
+        """What a server sends, in as much time and room as one call may take."""
+        data = bytearray()
+        for chunk in raw.iter_bytes():
+            data += chunk
+            if len(data) > MOST_MB * 1_000_000:
+                raise NoAnswerError(Phrase("its answer is longer than {size} MB", size=MOST_MB))
+            if self.options.timeout and time.monotonic() - start > self.options.timeout:
+                raise self._too_slow()
+            if self.stop.is_set():
+                raise NoAnswerError(Phrase("stopped"), last=True)
+        return data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+    def _too_slow(self) -> _PassingError:
+        return _PassingError(Phrase("no answer within {seconds:g} s", seconds=self.options.timeout))
 
     def _failure(self, error: Any) -> Exception:
         """What an HTTP error means for the call."""
@@ -233,9 +255,7 @@ class Endpoint:
         if status in (401, 403):
             has_key = "the key in {variable} was refused ({status})"
             raise UserError(
-                has_key
-                if os.environ.get(KEY_VARIABLE)
-                else "asks for a key ({status}), and {variable} is not set",
+                has_key if _key() else "asks for a key ({status}), and {variable} is not set",
                 place=self.address.host,
                 hint="set {variable} to the key of this endpoint",
                 variable=KEY_VARIABLE,
@@ -251,11 +271,17 @@ class Endpoint:
 
     def _unusable(self, error: Any) -> UserError:
         said = _said(error)
-        return UserError(
-            "cannot be asked: {reason}", place=self.address.url, hint=NO_LLM_HINT, reason=tr(said)
-        )
+        hint = MODEL_HINT if "model" in said.casefold() else NO_LLM_HINT
+        return UserError("cannot be asked: {reason}", place=self.address.url, hint=hint, reason=tr(said))
 
     def _silent(self, error: Any) -> UserError:
+        if "CERTIFICATE_VERIFY" in _cause(error):
+            return UserError(
+                "its certificate is not trusted ({reason})",
+                place=self.address.host,
+                hint="SSL_CERT_FILE=FILE names the certificate of its issuer, or its own",
+                reason=_cause(error).partition(":")[2].partition("(_ssl")[0].strip() or _cause(error),
+            )
         return UserError(
             "no server answers ({reason})",
             place=self.address.url,
@@ -266,62 +292,59 @@ class Endpoint:
 
 @contextmanager
 def open_endpoint(address: Address, options: EndpointOptions) -> Iterator[Endpoint]:
-    """A client of the endpoint. Raises `UserError` where the extra `llm` is missing."""
+    """A client of the endpoint. Raises `UserError` where the extra `llm` is missing, or key or proxy cannot be used."""
     openai = require("openai", extra="llm")
-    http = openai.DefaultHttpxClient(follow_redirects=False, trust_env=address.reach == "public")
     nothing = openai.Omit()  # else the environment's account would be told to whatever endpoint
     with openai.OpenAI(
-        api_key=os.environ.get(KEY_VARIABLE) or "none",
+        api_key=_key() or "none",
         base_url=address.url,
         max_retries=0,
         timeout=options.timeout or None,
-        http_client=http,
+        http_client=_http_client(openai, address),
         default_headers={"OpenAI-Organization": nothing, "OpenAI-Project": nothing},
     ) as client:
-        yield Endpoint(address, options, openai, client)
+        library = sys.modules[openai.DefaultHttpxClient.__base__.__module__]
+        yield Endpoint(address, options, openai, client, library.HTTPError)
 
 
-def _answer_in(value: Any, call: Call, *, seconds: float) -> Answer | None:
-    """The answer in a chat completion; None where it is none. Tokens that are not counted there are estimated."""
+def _key() -> str:
+    """The key of the environment. Raises `UserError` where it is none, without showing it."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(
+            "{variable} holds what no key has: a line break, or a letter that is not ASCII",
+            hint="set {variable} to the key of this endpoint",
+            variable=KEY_VARIABLE,
+        )
+    return key
+
+
+def _http_client(openai: ModuleType, address: Address) -> Any:
+    """A client that follows nothing, and goes through a proxy to public hosts only."""
+    trusted = os.environ.get("SSL_CERT_FILE")
     try:
-        choice = value["choices"][0]
-        text = choice["message"].get("content") or ""
-        if isinstance(text, list):  # of parts, as some servers answer
-            text = "".join(part["text"] for part in text if part.get("type") == "text")
-        usage = value.get("usage") or {}
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return None
-    if not isinstance(text, str) or not isinstance(usage, dict):
-        return None
-    text = writable(text)
-    return Answer(
-        text=text[:MOST_CHARS],
-        finished=choice.get("finish_reason") != "length" and len(text) <= MOST_CHARS,
-        tokens_in=_count(usage.get("prompt_tokens")) or tokens_in(call),
-        tokens_out=_count(usage.get("completion_tokens")) or estimated_tokens(text),
-        seconds=seconds,
-    )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def tokens_in(call: Call) -> int:
-    """About as many tokens as a model reads for a call, rather more than fewer."""
-    return estimated_tokens(call.system) + estimated_tokens(call.user) + 20
-
-
-def estimated_tokens(text: str) -> int:
-    """About as many tokens as a text has: three letters each, a syllable of Hangul or a Chinese character one."""
-    return -(-len(text.encode()) // 3)
-
-
-def _json(text: str) -> Any:
+        more = {"verify": ssl.create_default_context(cafile=trusted)} if trusted else {}
+    except OSError as error:
+        raise UserError("SSL_CERT_FILE is no certificate", place=str(trusted)) from error
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+        return openai.DefaultHttpxClient(follow_redirects=False, trust_env=address.reach == "public", **more)
+    except (ImportError, ValueError) as error:
+        raise UserError(
+            "the proxy of the environment cannot be used ({reason})",
+            place=address.host,
+            hint="NO_PROXY={host} goes there without it",
+            reason=shorten(clean(str(error)), 120),
+            host=urlsplit(address.url).hostname,
+        ) from None
+
+
+def proxy_to(address: Address) -> str:
+    """The host and port of the proxy that the environment names for an endpoint; nothing where there is none."""
+    parts = urlsplit(address.url)
+    if address.reach != "public" or proxy_bypass(parts.hostname or ""):
+        return ""
+    proxies = getproxies()
+    return urlsplit(proxies.get(parts.scheme) or proxies.get("all") or "").netloc.rpartition("@")[2]
 
 
 def _said(error: Any) -> Phrase:
@@ -340,15 +363,13 @@ def _cause(error: BaseException) -> str:
 
 def _retry_after(headers: Any) -> float | None:
     """The seconds that a server asks to wait, as a number or a date; None where it does not say."""
-    text = str(headers.get("retry-after", "")).strip()
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        with suppress(ValueError):
+            seconds = float(headers.get(name, "")) / unit
+            return max(0.0, seconds) if math.isfinite(seconds) else None
+    with suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, parsedate_to_datetime(str(headers.get("retry-after", ""))).timestamp() - time.time())
+    return None
 
 
 def _models_hint(models: tuple[str, ...], name: str) -> str:

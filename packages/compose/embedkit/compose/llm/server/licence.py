@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,15 +10,35 @@ from embedkit.data.manifest import manifest_path, read_manifest
 from embedkit.data.reading import read_columns
 from embedkit.errors import UserError
 
-UNKNOWN = "its licence is not stated here: read what it says on training with its answers (--llm-license)"
-# What stands in a name (the first that does), and what the terms say about models that are trained with answers.
-_NOTES = {
-    "gemma": "Gemma Terms of Use: a model trained on its answers may count as a derivative of Gemma",
-    "llama": "Llama Community License: a model trained on its answers has Llama first in its name when shared",
-    "gpt-oss": "Apache-2.0: nothing against training with its answers",
-    "gpt": "OpenAI's terms: its answers may not train models that compete with OpenAI's",
-    "claude": "Anthropic's terms: its answers may not train models that compete with Anthropic's",
-}
+UNKNOWN = "not known here: look up what its licence says on training with its answers, and state it with --llm-license"
+# How the name of a family begins, and what its terms say of models that are trained with answers, as read in November
+# 2026: Gemma Terms of Use 1.1 (e); Llama 2 and 3 Community License 1.b.v; Llama 3.1, 3.2, 3.3 and 4 1.b.i; OpenAI's
+# terms of use; Anthropic's help page on training with outputs. A name that is not clearly of a family tells nothing.
+_NOTES = (
+    (r"(?:code)?gemma-?4(?![\d.]*[\db])", "Apache-2.0: nothing against training with its answers"),
+    (
+        r"(?:code)?gemma(?:-?[123]n?(?![\d.]*b)|-?[27]b|[:@]|-it|$)",
+        "Gemma Terms of Use: a model trained on its answers may count as a derivative of Gemma",
+    ),
+    (
+        r"(?:code-?llama|(?:meta-)?llama-?[23])(?![\d._]*[\db])",
+        "Llama 2 and 3 Community License: its answers may not improve language models other than Llama",
+    ),
+    (
+        r"(?:meta-)?llama-?(?:3[._][123]|4)(?![\d.]*[\db])",
+        "Llama Community License: a model trained on its answers has Llama first in its name when shared, and shows "
+        "Built with Llama",
+    ),
+    (r"gpt-oss", "Apache-2.0: nothing against training with its answers"),
+    (
+        r"chatgpt|gpt-(?:3\.5|[45])(?!all)|o[134](?:-mini|-pro|-preview)?(?:-\d|$)",
+        "OpenAI's terms: its answers may not train models that compete with OpenAI's",
+    ),
+    (
+        r"claude-",
+        "Anthropic's terms: its answers may not train models that compete with Anthropic's; semantic search does not",
+    ),
+)
 
 
 def licence_note(llm: str, stated: str) -> str:
@@ -25,7 +46,7 @@ def licence_note(llm: str, stated: str) -> str:
     if stated:
         return stated
     name = llm.casefold().replace("\\", "/").rpartition("/")[2]
-    return next((note for family, note in _NOTES.items() if family in name), UNKNOWN)
+    return next((note for family, note in _NOTES if re.match(family, name)), UNKNOWN)
 
 
 def writers_of(questions: Path) -> dict[str, str]:
