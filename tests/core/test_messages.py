@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import pickle
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,3 +145,18 @@ def test_every_message_is_translated() -> None:
     }
     found = [f"{place}: {text}" for text, place in texts.items() if has_words(text) and text not in CATALOGUE]
     assert found == [], "data/messages/ROOM.ko.json"
+
+
+FINAL_SOUND = {"과": True, "와": False, "을": True, "를": False, "으로": True}
+PARTICLE = re.compile(r"([가-힣])(과|와|을|를|으로)(?=[ ,.:;)]|$)")
+
+
+def test_a_particle_behind_a_korean_word_fits_its_last_sound() -> None:
+    wrong = []
+    for korean in CATALOGUE.values():
+        for found in PARTICLE.finditer(korean):
+            final = (ord(found[1]) - 0xAC00) % 28
+            has_final = final > 0 and not (found[2] == "으로" and final == 8)  # ㄹ takes 로
+            if has_final != FINAL_SOUND[found[2]]:
+                wrong.append(korean)
+    assert not wrong

@@ -28,8 +28,9 @@ from embedkit.evaluation.records import (
     MetricResult,
     read_evaluation,
 )
+from embedkit.evaluation.report.markdown import summary
 from embedkit.evaluation.report.page import render_page
-from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
+from embedkit.evaluation.report.plain import advice_lines, loud_lines, of_100, plain_lines
 from embedkit.evaluation.report.terminal import evaluation_lines
 from embedkit.evaluation.report.verdict import evaluation_sentence
 from embedkit.ranking.hybrid.questions import NO_ENTRY, known_files, read_known_set
@@ -440,3 +441,67 @@ def test_the_page_opens_with_the_questions_and_links_its_parts(measured: Evaluat
     assert 'href="#s0">Questions and first answers</a>' in page
     assert 'id="s0">Questions and first answers</h2>' in page
     assert page.count('<article class="change">') >= 10
+
+
+def test_rows_that_were_trained_on_are_said_beside_the_verdict(measured: Evaluation) -> None:
+    leak = replace(measured.leaks[0], exact=3, known=True)
+    lines = list(loud_lines(replace(measured, known=None, leaks=(leak,))))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"3 of the {leak.rows} rows asked here were trained on")
+    assert not list(loud_lines(replace(measured, known=None, leaks=(replace(leak, side="baseline"),))))
+
+
+def test_a_hundred_of_a_hundred_is_all_and_a_small_difference_is_seen(measured: Evaluation) -> None:
+    assert [of_100(share) for share in (0.0, 0.001, 0.814, 0.9999, 1.0)] == [0, 1, 81, 99, 100]
+    findings = _findings(0.1, part=-0.002)
+    slices = tuple(
+        replace(
+            part,
+            fused_from_words=replace(
+                part.fused_from_words, difference_interval=Interval(part.fused_from_words.difference, -0.001)
+            ),
+        )
+        if part.dimension == "kind, lang"
+        else part
+        for part in findings.slices
+    )
+    lines = loud_lines(replace(measured, known=replace(findings, slices=slices), leaks=()))
+    assert "question, ko 49.8 < 50.0" in next(lines)
+
+
+def test_few_questions_do_not_say_that_no_model_is_needed(measured: Evaluation) -> None:
+    needless = replace(
+        measured, known=_findings(0.0, before=0.97, concepts=3), word="NO DIFFERENCE", leaks=()
+    )
+    assert not any("may not need" in line for line in loud_lines(needless))
+
+
+def test_the_markdown_has_the_questions_that_decide(measured: Evaluation) -> None:
+    lines = list(summary(replace(measured, known=_findings(0.1))))
+    assert any(line.startswith("| question, ko | 90 | 40 | 0.500 | 0.600 |") for line in lines)
+
+
+def test_the_page_says_what_the_verdict_rests_on(measured: Evaluation) -> None:
+    with_known, without = render_page(measured), render_page(replace(measured, known=None))
+    assert "The verdict rests on the questions for your terms" in with_known
+    assert "The verdict rests on nDCG@10" in without
+    assert "The verdict rests on nDCG@10" not in with_known
+
+
+def test_what_cannot_measure_is_refused_with_the_way_on(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="questions for concepts that are trained"):
+        evaluate(EvaluateOptions(model=str(run), test=Path("pairs.known.jsonl")))
+    Path("none.jsonl").touch()
+    with pytest.raises(UserError, match="holds no questions"):
+        evaluate(EvaluateOptions(model=str(run), known=Path("none.jsonl")))
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"model_id": "not/here"}))
+    with pytest.raises(UserError, match="that this run started from, 'not/here', is not found") as told:
+        evaluate(EvaluateOptions(model=str(run)))
+    assert "--baseline" in str(told.value.hint)
+    (run / "config.json").write_text(json.dumps(config))
+    shutil.copy("pairs.known.jsonl", "pairs.known.dev.jsonl")
+    evaluate(EvaluateOptions(model=str(run), known=Path("pairs.known.dev.jsonl"), resamples=100))
+    assert "pairs.known.dev.jsonl: the run chose by these questions" in capsys.readouterr().err

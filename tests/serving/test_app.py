@@ -6,18 +6,23 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.applications import Starlette
+from tokenizers import Tokenizer
 
 from embedkit.models.resolve import Role
+from embedkit.serving.decoding import token_decoder
 from embedkit.serving.http.app import make_app
 from embedkit.serving.http.batcher import BatchLimits
+from embedkit.serving.http.bodies import read_json
 from embedkit.serving.http.service import AppOptions, ServedModel
 from embedkit.serving.score.answers import Encoded
+from embedkit.serving.score.requests import RequestError
 
 SERVED = ServedModel(names=("m",), dimensions=1, max_tokens=None)
 
@@ -127,3 +132,44 @@ def test_a_model_that_fails_is_an_answer_and_a_traceback_in_the_log(caplog: pyte
     assert json.loads(failed.body)["error"]["type"] == "server_error"
     assert "no memory" not in failed.body.decode()
     assert "RuntimeError: no memory" in caplog.text
+
+
+class Late:
+    """A request whose body comes after some seconds; never where they are infinite."""
+
+    def __init__(self, body: bytes, seconds: float) -> None:
+        self.body, self.seconds = body, seconds
+        self.headers: dict[str, str] = {}
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        await asyncio.sleep(self.seconds)
+        yield self.body
+
+
+def test_a_body_that_is_here_but_unread_is_not_late() -> None:
+    async def ask(late: Late) -> Any:
+        return await read_json(late, timeout_s=0.01)  # type: ignore[arg-type]
+
+    assert asyncio.run(ask(Late(b'{"input": "a"}', 0.05))) == {"input": "a"}
+    with pytest.raises(RequestError, match="did not arrive"):
+        asyncio.run(ask(Late(b"{}", 60)))
+
+
+def test_a_body_of_another_encoding_is_told_by_its_byte() -> None:
+    async def ask(body: bytes) -> Any:
+        return await read_json(Late(body, 0), timeout_s=1)  # type: ignore[arg-type]
+
+    assert asyncio.run(ask(b'\xef\xbb\xbf{"input": "a"}')) == {"input": "a"}
+    with pytest.raises(RequestError, match=r"not UTF-8 \(byte 12\)"):
+        asyncio.run(ask('{"input": "가"}'.encode("cp949")))
+    with pytest.raises(RequestError, match="not JSON"):
+        asyncio.run(ask(b'{"input": '))
+
+
+def test_a_token_that_the_model_does_not_have_is_refused(tiny_encoder: Path) -> None:
+    decode = token_decoder("model", Tokenizer.from_file(str(tiny_encoder / "tokenizer.json")))
+    assert decode is not None
+    assert decode([[10], [11, 12]])
+    for token in (10**9, -1):
+        with pytest.raises((KeyError, OverflowError)):
+            decode([[token]])

@@ -465,6 +465,7 @@ def test_texts_are_ranked_in_the_form_of_text_embeddings_inference(
         assert all(rank["text"] == texts[rank["index"]] for rank in ranks if raw)
     body = {"query": "what is PWM?", "documents": texts, "top_n": 2, "return_documents": True}
     answer = post(rich, "/v1/rerank", body).json()
+    assert post(rich, "/rerank", body).json()["results"] == answer["results"]  # as vLLM has it
     assert [(each["index"], each["document"]["text"]) for each in answer["results"]] == [
         (rank["index"], rank["text"]) for rank in ranks[:2]
     ]

@@ -344,6 +344,20 @@ def test_a_model_that_is_saved_is_kept_whatever_comes_after(
     assert Path("runs/run/model/README.md").is_file()
 
 
+def test_resume_gives_a_run_killed_after_its_model_the_ranker_that_it_lacks(
+    workplace: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, asked = run(config_values()), list[Path]()
+    monkeypatch.setattr("embedkit.ranking.hybrid.learning.learn_for_run", asked.append)
+    with pytest.raises(UserError, match="complete already"):
+        run(config_values(), resume=True)
+    assert asked == [done.run]
+    (done.run / "ranker.json").write_text("{}")
+    with pytest.raises(UserError, match="complete already"):
+        run(config_values(), resume=True)
+    assert asked == [done.run]
+
+
 def test_other_dev_rows_may_not_choose_the_weights(workplace: Path, config_values: Values) -> None:
     write_rows(workplace / "other.jsonl", topic_rows(start=6))
     for metric, refused in (("loss", True), (None, False)):

@@ -120,4 +120,12 @@ def _print(result: Evaluation) -> None:
     for reason, count in result.known.dropped.items() if result.known else ():
         say("{count} queries left out: {reason}", count=count, reason=tr(reason))
     if result.concepts < FEW_CONCEPTS:
-        warn("only {concepts} concepts: the interval is imprecise", concepts=result.concepts)
+        warn(
+            "the test rows have few concepts ({concepts}): their intervals are imprecise",
+            concepts=result.concepts,
+        )
+    if result.known and result.known.concepts < FEW_CONCEPTS:
+        warn(
+            "the questions for your terms ask for few concepts ({concepts}): their intervals are imprecise",
+            concepts=result.known.concepts,
+        )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from embedkit.console import say
+from embedkit.console import say, warn
+from embedkit.data.records import split_path
 from embedkit.errors import UserError
 from embedkit.evaluation.gates import Bound, parse_bounds
 from embedkit.evaluation.known.ranking import KNOWN_METRICS
@@ -111,6 +112,7 @@ def plan_evaluation(options: EvaluateOptions) -> EvaluationPlan:
     _refuse_final(run)
     baseline = find_baseline(options.baseline, run)
     test_file = options.test or default_test_file(run)
+    _refuse_known(test_file, run)
     tests = _read_tests(test_file, options, run)
     similarity = options.similarity or default_similarity_file()
     read_graded(similarity)
@@ -144,6 +146,16 @@ def _refuse_final(run: Run | None) -> None:
         )
 
 
+def _refuse_known(test: Path, run: Run | None) -> None:
+    """Questions for trained concepts would be refused as leaks: their answers are trained on."""
+    if run and test.resolve() in {path.resolve() for path in known_files(run, None)}:
+        raise UserError(
+            "holds questions for concepts that are trained, which are asked beside the test rows",
+            place=str(test),
+            hint="leave --test away, or name other questions with --known",
+        )
+
+
 def _read_tests(path: Path, options: EvaluateOptions, run: Run | None) -> TestSet | RowTests:
     tests = read_row_tests(path)
     if tests is None:
@@ -161,14 +173,30 @@ def _read_known(test: Path, options: EvaluateOptions, run: Run | None) -> KnownS
     files = (options.known,) if options.known else known_files(run, test)
     if not files:
         return None
+    if all(path.is_file() and not path.stat().st_size for path in files):
+        raise UserError("holds no questions", place=str(files[0]))
     return read_known_set(files, corpus=options.corpus, run=run, sample=options.sample_size)
 
 
 def find_baseline(name: str | None, run: Run | None) -> ModelSource | None:
-    """The model named, else the one that the run started from, in the run's revision; None where there is neither."""
+    """The model named, else the one that the run started from, in the run's revision; None where there is neither.
+
+    Raises:
+        UserError: it is not found.
+    """
     if name:
         return resolve_model(name, final=False)
-    return resolve_model(run.base_model, revision=run.revision) if run and run.base_model else None
+    if not run or not run.base_model:
+        return None
+    try:
+        return resolve_model(run.base_model, revision=run.revision)
+    except UserError as error:
+        raise UserError(
+            "the model that this run started from, {base!r}, is not found here",
+            place=str(run.folder),
+            hint="name it, or another to compare with, by --baseline",
+            base=run.base_model,
+        ) from error
 
 
 def print_plan(plan: EvaluationPlan) -> None:
@@ -197,11 +225,21 @@ def print_plan(plan: EvaluationPlan) -> None:
             entries=len(plan.known.entries),
             name=plan.known.corpus,
         )
+        _warn_of_dev_questions(plan)
     if plan.prompts:
         prompts = ", ".join(map(repr, plan.prompts.values()))
         say("both models get the prompts of the run: {prompts}", prompts=prompts)
     if not plan.compared:
         say("no baseline: levels and no verdict; name a model with --baseline to compare")
+
+
+def _warn_of_dev_questions(plan: EvaluationPlan) -> None:
+    """Say where the run's choices (weights, the share of words in the search) were made on the questions asked."""
+    trained = plan.run.trained_on if plan.run else ()
+    dev = {split_path(path, "known.dev").resolve() for path in trained}
+    for path in plan.known.files if plan.known else ():
+        if path.resolve() in dev:
+            warn("{file}: the run chose by these questions, so the numbers say too much", file=path)
 
 
 def _models(plan: EvaluationPlan) -> str:

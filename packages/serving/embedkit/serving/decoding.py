@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from embedkit.errors import UserError
@@ -26,7 +28,7 @@ def token_decoder(name: str, tokenizer: Tokenizer | None) -> Decode | None:
     if name == OWN:
         if tokenizer is None:
             raise UserError("--token-arrays model: this model has no tokenizer that decodes")
-        return lambda arrays: [tokenizer.decode(list(tokens)) for tokens in arrays]
+        return partial(_decoded, tokenizer)
     tiktoken = require("tiktoken", extra="serve")
     try:
         encoding = tiktoken.get_encoding(name)
@@ -43,3 +45,11 @@ def token_decoder(name: str, tokenizer: Tokenizer | None) -> Decode | None:
             name=name,
         ) from error
     return lambda arrays: [encoding.decode(list(tokens)) for tokens in arrays]
+
+
+def _decoded(tokenizer: Tokenizer, arrays: Sequence[Sequence[int]]) -> list[str]:
+    """The texts of arrays of the tokenizer's own tokens. Raises `KeyError` where it has no such token."""
+    for token in {token for tokens in arrays for token in tokens}:
+        if tokenizer.id_to_token(token) is None:
+            raise KeyError(token)
+    return [tokenizer.decode(list(tokens)) for tokens in arrays]

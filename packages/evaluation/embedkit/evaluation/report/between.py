@@ -23,7 +23,7 @@ from embedkit.evaluation.records import (
     shared_fields,
 )
 from embedkit.evaluation.report.terminal import range_text
-from embedkit.evaluation.report.verdict import run_sentence
+from embedkit.evaluation.report.verdict import KNOWN_METRIC, run_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -31,8 +31,8 @@ OTHER_TEST = "they were evaluated on different queries or texts, so their number
 NO_QUERIES = "one of the runs has no queries.jsonl of this evaluation: evaluate it again"
 ROW_TASK = "only runs evaluated on pairs are tested against each other"
 NOTE = (
-    "In brackets: 95 % intervals from resampling whole concepts. The verdict rests on {metric}; the other metrics are "
-    "not corrected for multiple comparisons."
+    "In brackets: 95 % intervals from resampling whole concepts. The test of one run against another rests on "
+    "{metric}; the other metrics are not corrected for multiple comparisons."
 )
 _UNTESTED = "{run} and {first} were not tested against each other: {reason}"
 
@@ -50,6 +50,7 @@ class ComparedRun:
     concepts: int
     metrics: tuple[MetricResult, ...]
     forgetting: Forgetting | None
+    known_recall: MetricResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,11 @@ def compare_runs(folders: Sequence[Path], evaluations: Sequence[Evaluation]) -> 
     ]
     return Comparison(
         runs=tuple(
-            ComparedRun(name=name, **shared_fields(evaluation, ComparedRun))
+            ComparedRun(
+                name=name,
+                known_recall=evaluation.known.overall.fused[0] if evaluation.known else None,
+                **shared_fields(evaluation, ComparedRun),
+            )
             for name, evaluation in zip(names, evaluations, strict=True)
         ),
         against=tuple(_against_first(names, evaluations, queries)),
@@ -144,6 +149,10 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
     head = ["", *(run.name for run in runs), *([tr("baseline"), "BM25"] if shared else [])]
     blank = [""] * (2 if shared else 0)
     rows = [[tr("verdict against its baseline"), *(run.word for run in runs), *blank]]
+    if any(run.known_recall for run in runs):
+        recalls = [run.known_recall for run in runs]
+        cells = [_cell(recall.after, recall.after_interval) if recall else "" for recall in recalls]
+        rows.append([tr(KNOWN_METRIC), *cells, *blank])
     for name in comparison.metric_names:
         found = [_named(run, name) for run in runs]
         cells = [_cell(m.after, m.after_interval) if m else "" for m in found]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from embedkit.evaluation.records import Evaluation, MetricResult
 from embedkit.evaluation.report.between import NOTE, Comparison, comparison_table, paired_sentence
-from embedkit.evaluation.report.plain import plain_lines
-from embedkit.evaluation.report.terminal import range_text
+from embedkit.evaluation.report.plain import advice_lines, loud_lines, plain_lines
+from embedkit.evaluation.report.terminal import KNOWN_TITLE, known_rows, range_text
 from embedkit.evaluation.report.verdict import detail_lines, evaluation_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
@@ -16,8 +16,8 @@ _SUMMARY_HEAD = ("metric", "before", "after", "difference", "95 % interval", "BM
 
 
 def summary(evaluation: Evaluation) -> Iterator[str]:
-    """The verdict, its languages and the table of metrics."""
-    for line in plain_lines(evaluation):
+    """What it says in plain words, the verdict, its languages and the tables."""
+    for line in (*plain_lines(evaluation), *loud_lines(evaluation), *advice_lines(evaluation)):
         yield f"- {_safe(line)}"
     yield ""
     if sentence := evaluation_sentence(evaluation):
@@ -26,6 +26,14 @@ def summary(evaluation: Evaluation) -> Iterator[str]:
     for line in detail_lines(evaluation):
         yield f"- {_safe(line)}"
     yield ""
+    if evaluation.known:
+        yield tr(KNOWN_TITLE, entries=evaluation.known.entries)
+        yield ""
+        head, *rows = known_rows(evaluation.known.slices, compared=evaluation.compared)
+        yield from _table(head, rows)
+        yield ""
+        yield tr("the test rows:")
+        yield ""
     yield from metric_lines(evaluation)
     yield ""
     models = (evaluation.model, evaluation.baseline)

@@ -21,7 +21,13 @@ from embedkit.evaluation.report.plain import (
     together_lines,
 )
 from embedkit.evaluation.report.terminal import known_rows, learnt_rows, ranker_rows
-from embedkit.evaluation.report.verdict import UNITS, detail_lines, evaluation_sentence, mined_lines
+from embedkit.evaluation.report.verdict import (
+    MEANINGS,
+    UNITS,
+    detail_lines,
+    evaluation_sentence,
+    mined_lines,
+)
 from embedkit.files import write_text
 from embedkit.html.render import render, require_charts
 from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
@@ -54,6 +60,7 @@ def render_page(evaluation: Evaluation) -> str:
         leak_chosen=CHOSEN_BY,
         leak_unknown=UNKNOWN,
         sentence=evaluation_sentence(evaluation),
+        meaning=MEANINGS.get(evaluation.word, ""),
         big_numbers=list(big_numbers(evaluation)),
         of_100=of_100,
         known_tables=list(_known_tables(evaluation)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from embedkit.evaluation.known.decision import is_worse, known_slices, worse_slices
+from embedkit.evaluation.known.decision import FEW_CONCEPTS, is_worse, known_slices, worse_slices
 from embedkit.evaluation.known.ranking import DESCRIBED, NAMED
 from embedkit.evaluation.records import Evaluation, KnownFindings, KnownSlice, MetricResult
 from embedkit.messages import tr
@@ -60,6 +60,10 @@ _NO_NEED = (
     "The base with plain words finds {before} of 100 already: you may not need a model of your own (embedkit search "
     "--model {base})."
 )
+_TRAINED_ON = (
+    "{count} of the {rows} rows asked here were trained on or chose the model: the numbers say too much, and the "
+    "verdict is not worth what it says."
+)
 _TITLES = {NAMED: "Your terms, named", DESCRIBED: "Your terms, described"}
 _NEXT = {
     "floor": "Next: more names and questions for each concept (embedkit compose --questions, --train-questions), more "
@@ -92,8 +96,16 @@ def big_numbers(evaluation: Evaluation) -> Iterator[BigNumber]:
 
 
 def of_100(share: float) -> int:
-    """0.814 as 81."""
+    """0.814 as 81; 100 and 0 only where it is all or none."""
+    if 0 < share < 1:
+        return min(99, max(1, round(100 * share)))
     return round(100 * share)
+
+
+def _apart(first: float, sign: str, second: float) -> str:
+    """`28 < 45`: two shares of a hundred, with a decimal where whole numbers are alike."""
+    digits = int(of_100(first) == of_100(second))
+    return f"{100 * first:.{digits}f} {sign} {100 * second:.{digits}f}"
 
 
 def plain_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -129,7 +141,10 @@ def _known_line(known: KnownFindings, *, compared: bool) -> str:
 
 
 def loud_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Where plain words or the base beat the model, and what to do then."""
+    """Rows that were trained on; where plain words or the base beat the model, and what to do then."""
+    for leak in evaluation.leaks:
+        if leak.side != "baseline" and leak.total:
+            yield tr(_TRAINED_ON, count=leak.total, rows=leak.rows)
     known = evaluation.known
     if known is None:
         return
@@ -143,7 +158,8 @@ def loud_lines(evaluation: Evaluation) -> Iterator[str]:
     if alone:
         yield tr(_ALONE, slices=alone)
     overall = known.overall.fused[0]
-    if evaluation.word == "NO DIFFERENCE" and overall.before >= ENOUGH:
+    enough = overall.before >= ENOUGH and known.concepts >= FEW_CONCEPTS
+    if evaluation.word == "NO DIFFERENCE" and enough:
         yield tr(_NO_NEED, before=of_100(overall.before), base=evaluation.baseline.name)
 
 
@@ -163,7 +179,7 @@ def ranker_lines(known: KnownFindings) -> Iterator[str]:
 def together_lines(known: KnownFindings) -> Iterator[str]:
     """The languages in which both together find more than either alone, and those in which words alone find more."""
     wins = [
-        f"{part.value} {of_100(both)} > {of_100(max(alone))}"
+        f"{part.value} {_apart(both, '>', max(alone))}"
         for part in known.slices
         if part.dimension == "lang"
         and (both := hybrid_recall(part)) > max(alone := (part.meaning[0].after, part.fused[0].bm25 or 0))
@@ -171,7 +187,7 @@ def together_lines(known: KnownFindings) -> Iterator[str]:
     if wins:
         yield tr("words and meaning together beat either alone: {slices}", slices="; ".join(wins))
     losses = [
-        f"{part.value} {of_100(words)} > {of_100(hybrid_recall(part))}"
+        f"{part.value} {_apart(words, '>', hybrid_recall(part))}"
         for part in known.slices
         if part.dimension == "lang" and (words := part.fused[0].bm25 or 0) > hybrid_recall(part)
     ]
@@ -187,7 +203,7 @@ def hybrid_recall(part: KnownSlice) -> float:
 def _listed(parts: Sequence[KnownSlice], metric: Callable[[KnownSlice], MetricResult], among: int) -> str:
     """`described, ko 28 < 45`, of those that are worse for certain."""
     worse = [(part.value, found) for part in parts if is_worse(found := metric(part), among=among)]
-    return "; ".join(f"{value} {of_100(found.after)} < {of_100(found.before)}" for value, found in worse)
+    return "; ".join(f"{value} {_apart(found.after, '<', found.before)}" for value, found in worse)
 
 
 def advice_lines(evaluation: Evaluation) -> Iterator[str]:

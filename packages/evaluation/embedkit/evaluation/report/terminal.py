@@ -22,6 +22,7 @@ _LEVEL_HEAD = ("metric", "value", "BM25")
 _KNOWN_HEAD = ("questions", "queries", "concepts", "before", "after", "difference", "95 % interval")
 _KNOWN_LEVEL_HEAD = ("questions", "queries", "concepts", "value")
 _LEARNT_HEAD = ("language", "ranker", "meaning", "dev questions", "plain words", "chosen", "model alone")
+KNOWN_TITLE = "questions for your terms, recall@1 of the search over {entries} entries (model and words):"
 _FURTHER_HEAD = ("recall@10", "model alone", "plain words")
 
 
@@ -56,10 +57,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _known_tables(known: KnownFindings, *, compared: bool) -> Iterator[str]:
-    yield tr(
-        "questions for your terms, recall@1 of the search over {entries} entries (model and words):",
-        entries=known.entries,
-    )
+    yield tr(KNOWN_TITLE, entries=known.entries)
     yield from align(known_rows(known.slices, compared=compared))
     yield from (f"  {line}" for line in ranker_lines(known))
     yield tr("recall@1 of the same search by ranker:")

@@ -37,7 +37,7 @@ _FORGOT = (
     "{general_after} ({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); "
     "{metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high})."
 )
-_KNOWN_METRIC = "recall@1 on your terms"
+KNOWN_METRIC = "recall@1 on your terms"
 _WORSE_SLICE = (
     "DO NOT SHIP: the search gets worse for {slices}; {metric} goes from {before} to {after} "
     "({difference}, 95 % interval {low} to {high})."
@@ -76,6 +76,12 @@ _LARGE = (
     "little more"
 )
 LARGE_SHARE = 0.1
+MEANINGS: dict[str, str] = {
+    "SHIP": "The model is better: use it.",
+    "NOT YET": "The model is better, but not good or not certain enough to use.",
+    "NO DIFFERENCE": "The model is not better for certain: keep what you have.",
+    "DO NOT SHIP": "The model makes something worse: keep what you have.",
+}
 UNITS: dict[Task, str] = {
     "retrieval": "queries",
     "graded": "graded pairs",
@@ -89,6 +95,10 @@ _LANGUAGE: dict[Word, str] = {
     "NO DIFFERENCE": "{lang}: no significant difference," + _FROM_TO,
     "DO NOT SHIP": "{lang}: worse," + _FROM_TO,
 }
+_LANGUAGE_FEW = (
+    "{lang}: too few concepts to tell, {metric} {before} to {after} ({difference}, 95 % interval {low} to {high}) over "
+    "{queries} queries of {concepts} concepts"
+)
 _RUNS: dict[Word, str] = {
     "SHIP": "{run} beats {first}:" + _FROM_TO,
     "NO DIFFERENCE": "{run} and {first} do not differ significantly:" + _FROM_TO,
@@ -132,7 +142,7 @@ def evaluation_sentence(evaluation: Evaluation) -> str:
 def _decided_sentence(evaluation: Evaluation, word: Word) -> str:
     known = evaluation.known
     decided = known or evaluation
-    primary = replace(known.overall.fused[0], name=_KNOWN_METRIC) if known else evaluation.primary
+    primary = replace(known.overall.fused[0], name=KNOWN_METRIC) if known else evaluation.primary
     fields = _fields(primary, queries=decided.queries, concepts=decided.concepts)
     if known and evaluation.reason == "slice":
         return tr(_WORSE_SLICE, slices=", ".join(part.value for part in worse_slices(known)), **fields)
@@ -237,7 +247,8 @@ def _forgetting_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def _language_line(part: Slice) -> str:
     fields = _fields(part.metrics[0], queries=part.queries, concepts=part.concepts)
-    return tr(_LANGUAGE[part.word], lang=part.value, **fields)
+    few = part.concepts < FEWEST_CONCEPTS
+    return tr(_LANGUAGE_FEW if few else _LANGUAGE[part.word], lang=part.value, **fields)
 
 
 def _general_fields(metric: MetricResult) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
+from codecs import BOM_UTF8
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from embedkit.serving.score.requests import RequestError
 
 MAX_BODY_BYTES = 32 << 20
 _BYTES_PER_S = 64 << 10  # a body may take as long as this rate needs, beside the time-out
+_UNREAD_S = 0.5
 _RETRY = {429: "1", 503: "5"}
 
 
@@ -27,9 +29,18 @@ async def read_json(request: Request, *, timeout_s: float) -> Any:
     elif encoding not in ("", "identity"):
         raise RequestError(415, f"the body is packed with {encoding!r}; gzip and deflate are understood")
     try:
-        return orjson.loads(body)
+        return orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
-        raise RequestError(400, f"the body is not JSON: {error}") from None
+        raise RequestError(400, _not_json(body, error)) from None
+
+
+def _not_json(body: bytes, error: Exception) -> str:
+    """What is wrong with a body: bytes of another encoding, as a shell of Windows sends them, or its syntax."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        return f"the body is not UTF-8 (byte {wrong.start + 1}); JSON is sent as UTF-8"
+    return f"the body is not JSON: {error}"
 
 
 async def _read(request: Request, timeout_s: float) -> bytes:
@@ -40,10 +51,16 @@ async def _read(request: Request, timeout_s: float) -> bytes:
     parts = request.stream()
     while True:
         left = started + timeout_s + len(body) / _BYTES_PER_S - time.monotonic()
+        arrival = asyncio.ensure_future(anext(parts, None))
         try:
-            part = await asyncio.wait_for(anext(parts, None), max(left, 0))
-        except TimeoutError:
-            raise RequestError(408, f"the body did not arrive within {timeout_s:g} s") from None
+            if not (await asyncio.wait((arrival,), timeout=max(left, 0)))[0]:
+                # where the machine stood still, the part may be here and unread
+                await asyncio.wait((arrival,), timeout=_UNREAD_S)
+            if not arrival.done():
+                raise RequestError(408, f"the body did not arrive within {timeout_s:g} s")
+            part = arrival.result()
+        finally:
+            arrival.cancel()
         if part is None:
             return bytes(body)
         body += part

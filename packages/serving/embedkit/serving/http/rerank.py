@@ -44,8 +44,10 @@ def routes(service: EmbeddingService) -> list[Route]:
 
 
 async def _tei_rerank(service: EmbeddingService, request: Request) -> Response:
-    """`POST /rerank`: a bare list of ranks, best first."""
+    """`POST /rerank`: a bare list of ranks, best first; a body with `documents` is answered as `/v1/rerank`."""
     fields = mapping(await service.body(request))
+    if "documents" in fields and "texts" not in fields:
+        return await _ranked(service, request, fields)
     service.require_reranker()
     query, texts = _asked(service, fields, "texts")
     raw, with_text = optional_flag(fields, "raw_scores"), optional_flag(fields, "return_text")
@@ -61,7 +63,10 @@ async def _tei_rerank(service: EmbeddingService, request: Request) -> Response:
 
 async def _rerank(service: EmbeddingService, request: Request) -> Response:
     """`POST /v1/rerank`: `results` with `index` and `relevance_score`, best first."""
-    fields = mapping(await service.body(request))
+    return await _ranked(service, request, mapping(await service.body(request)))
+
+
+async def _ranked(service: EmbeddingService, request: Request, fields: Mapping[str, Any]) -> Response:
     name = optional_text(fields, "model")
     service.require_reranker()
     own = service.reranker.name if service.reranker else ""

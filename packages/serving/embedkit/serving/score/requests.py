@@ -183,10 +183,10 @@ def check_dimensions(asked: EmbeddingRequest, most: int) -> None:
 def check_model(name: str | None, served: Sequence[str]) -> None:
     """Raise `RequestError` where a model is asked for by a name that is not served."""
     if name is not None and name not in served:
-        names = ", ".join(map(repr, served))
+        names = ", ".join(map(repr, served)) + (" is" if len(served) == 1 else " are")
         raise RequestError(
             404,
-            f"the model {name!r} is not served here; {names} is",
+            f"the model {name!r} is not served here; {names}",
             param="model",
             code="model_not_found",
         )

@@ -139,6 +139,8 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     would have had; a run that is not there, or has no checkpoint yet, starts. With `force` an earlier run
     is replaced.
     """
+    if resume and config.train.model != "cross_encoder":
+        _finish(Path(config.output.save_dir) / config.output.save_name)
     run = _prepare(config, resume=resume, force=force)
     from embedkit.trainer.run.messages import print_plan
     from embedkit.trainer.step.checkpoint import last_checkpoint
@@ -278,12 +280,23 @@ def _train_and_save(run: PreparedRun, checkpoint: Path | None) -> TrainResult:
 
 def _learn_ranker(run: PreparedRun) -> None:
     """How much meaning counts beside words in a search, from the known dev questions."""
-    if is_first() and run.plan.known_dev_rows:
+    if run.plan.known_dev_rows:
+        _learn_for(run.folder)
+
+
+def _finish(run: Path) -> None:
+    """What a run lacks that was killed after its model was saved: how its search weighs words and meaning."""
+    if (run / run_folder.MODEL).is_dir() and not (run / run_folder.RANKER).is_file():
+        _learn_for(run)
+
+
+def _learn_for(run: Path) -> None:
+    if is_first():
         from embedkit.models.quiet import quiet_libraries
         from embedkit.ranking.hybrid.learning import learn_for_run
 
         with quiet_libraries():
-            learn_for_run(run.folder)
+            learn_for_run(run)
 
 
 def _train(
