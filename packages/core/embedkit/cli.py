@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from tempfile import gettempdir
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -114,18 +115,17 @@ def main() -> None:
     try:
         app()
     except EmbedkitError as error:
-        from embedkit.console import debug_wanted, say
+        _print_error(error)
+    except OSError as error:
+        from embedkit.files import NO_SPACE, no_space
 
-        if debug_wanted():
+        if isinstance(error, BrokenPipeError):
+            # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if error.errno not in NO_SPACE:
             raise
-        say("{error}", error=error)
-        if near := error.near():
-            say("  did you mean {value}?", value=repr(near))
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _print_error(no_space(error, place=str(error.filename or gettempdir())))
     except (KeyboardInterrupt, SystemExit) as left:
         if isinstance(left, SystemExit) and left.code != EXIT_INTERRUPTED:  # Typer makes a 130 of Ctrl-C
             raise
@@ -135,6 +135,17 @@ def main() -> None:
         if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _print_error(error: EmbedkitError) -> NoReturn:
+    from embedkit.console import debug_wanted, say
+
+    if debug_wanted():
+        raise error
+    say("{error}", error=error)
+    if near := error.near():
+        say("  did you mean {value}?", value=repr(near))
+    sys.exit(error.exit_code)
 
 
 def _with_hyphens(argument: str) -> str:

@@ -75,7 +75,7 @@ def variants(name: str) -> tuple[str, ...]:
 def _spelled(name: str) -> Iterator[tuple[str, str]]:
     """The keys of a name, each with the name that it is the key of."""
     yield text_key(name), name
-    base, inner = _bracketed(name)
+    base, inner = bracketed(name)
     if is_acronym(inner):
         yield text_key(base), base
     else:
@@ -84,7 +84,8 @@ def _spelled(name: str) -> Iterator[tuple[str, str]]:
         yield singular(key, shortest=5), singular(base, shortest=5)
 
 
-def _bracketed(name: str) -> tuple[str, str]:
+def bracketed(name: str) -> tuple[str, str]:
+    """A name without the brackets at its end, and what they hold."""
     match = _BRACKETED.match(name)
     return (match[1], match[2]) if match else (name, "")
 
@@ -102,7 +103,7 @@ def _named_in_brackets(name: str) -> Iterator[Claim]:
 
     The acronym of `변조(PWM)` and the Hangul of `전기(電氣)` join unless another concept has them too: `전기(前期)`.
     """
-    base, inner = _bracketed(name)
+    base, inner = bracketed(name)
     if is_acronym(inner):
         yield _claim(text_key(inner), inner, ABBREVIATION)
     elif (_HAN.match(inner) and _HANGUL.search(base)) or (is_acronym(base) and initials_match(base, inner)):
