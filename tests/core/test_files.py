@@ -230,7 +230,7 @@ def test_a_full_temporary_folder_or_stdout_is_one_message_too(tmp_path: Path) ->
     run = "import sys; sys.argv[1:] = 'compose --input g.csv --miner lexical --output {}'.split()\n"
     run += "from embedkit.__main__ import main; main()"
     for start, output in ((limited, "p.jsonl"), ("", "-")):
-        with open("/dev/full" if output == "-" else os.devnull, "w") as stdout:
+        with Path("/dev/full" if output == "-" else os.devnull).open("w") as stdout:
             done = subprocess.run(
                 [sys.executable, "-c", start + run.format(output)],
                 cwd=tmp_path,
