@@ -10,9 +10,10 @@ import pytest
 
 from embedkit.compose import ComposeOptions, ComposeResult, compose
 from embedkit.compose.known.clauses import clauses_of
-from embedkit.compose.known.names import said_names, stands_in
+from embedkit.compose.known.names import stands_in
 from embedkit.compose.known.questions import kind_of
 from embedkit.data.entries import Entry
+from embedkit.data.names import said_names
 
 from .conftest import rows_of
 

@@ -1,36 +1,18 @@
-"""How people write the name of an entry: without what brackets add to it, spaced and inflected as they like."""
+"""Whether a name stands in a text: spaced and inflected as people like, with its brackets or without."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from embedkit.compose.concepts.claims import bracketed, initials_match
-from embedkit.text import is_acronym
+from embedkit.data.names import said_names
 
 _GAP = r"[\s\-‐‑–_/·]*"
 _GAPS = re.compile(r"[\s\-‐‑–_/·]+")
-_HANGUL, _HAN = re.compile(r"[가-힣]"), re.compile(r"^[\u4e00-\u9fff\s·]+$")
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 LEAST_SYLLABLES, LEAST_LETTERS = 3, 6  # a shorter name, spaced otherwise, is met by chance
 # What a plural replaces: battery and batteries, diagnosis and diagnoses, stimulus and stimuli.
 _ENDINGS = {"y": "(?:y|ies)", "is": "(?:is|es)", "us": "(?:us|uses|i)"}
-
-
-def said_names(name: str) -> tuple[str, ...]:
-    """The name without its brackets, then what they add, where that is another name; else nothing.
-
-    `blood pressure (BP)` is said as `blood pressure` and as `BP`, `유언(遺言)` as `유언`. The brackets of
-    `driver (software)` tell it from another driver, and stay.
-    """
-    base, inner = bracketed(name)
-    if not inner or base.casefold() == inner.casefold():
-        return ()
-    other_script = bool(_WIDE.search(base)) != bool(_WIDE.search(inner))
-    chinese = bool(_HANGUL.search(base) and _HAN.match(inner))
-    if is_acronym(inner) or other_script or chinese or (is_acronym(base) and initials_match(base, inner)):
-        return base, inner
-    return ()
 
 
 def stands_in(name: str, text: str) -> bool:

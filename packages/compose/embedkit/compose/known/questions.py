@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from embedkit.compose.known.names import said_names, stands_in
+from embedkit.compose.known.names import stands_in
 from embedkit.data.entries import Entry, Record, Reject, rejected
+from embedkit.data.names import said_names
 from embedkit.data.reading import read_columns
 from embedkit.data.tables import Cells
 from embedkit.errors import UserError

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.known.forms import asked_in
-from embedkit.compose.known.names import said_names
 from embedkit.compose.known.questions import TWO_CONCEPTS, OwnQuestion, once_each, read_questions
 from embedkit.compose.known.rows import (
     EXACT,
@@ -33,6 +32,7 @@ from embedkit.compose.run.options import Settings
 from embedkit.compose.run.steps import InputRecords, NewRows, SplitRows
 from embedkit.console import say
 from embedkit.data.entries import Entry, Record, Reject, category
+from embedkit.data.names import said_names
 from embedkit.data.records import ASKING_KINDS
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase
