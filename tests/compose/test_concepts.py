@@ -189,3 +189,21 @@ def test_two_full_forms_of_an_acronym_stay_apart() -> None:
     board = entry("printed circuit board", "A PCB carries parts")
     oil = entry("polychlorinated carbon biphenyl", "A PCB is an oil")
     assert groups(entry("PCB", "something"), board, oil) == [0, 1, 2]
+
+
+def test_an_abbreviation_of_two_things_in_two_languages_joins_nothing() -> None:
+    clotting = entry("PT", "The time that plasma needs to clot.", ("prothrombin time", "synonym"))
+    ours = Entry(
+        term="PT",
+        definition="다친 뒤 기능을 되찾게 하는 치료.",
+        aliases=(Alias("physical therapy", "synonym"), Alias("물리 치료", "synonym")),
+        lang="ko",
+    )
+    same = Entry(
+        term="PT",
+        definition="혈장이 굳는 데 걸리는 시간.",
+        aliases=(Alias("프로트롬빈 시간", "synonym"),),
+        lang="ko",
+    )
+    assert groups(clotting, Record("k.csv", 2, ours)) == [0, 1]
+    assert groups(clotting, Record("k.csv", 2, same)) == [0, 0]

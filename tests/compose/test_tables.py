@@ -16,9 +16,9 @@ from embedkit.compose.run.compose import compose
 from embedkit.compose.run.options import ComposeOptions
 from embedkit.compose.templates.concepts import _stopped
 from embedkit.data.entries import Alias, Entry, Record, Reject
-from embedkit.data.reading import read_records
+from embedkit.data.reading import read_entries, read_records
 from embedkit.data.table.cells import cleaned_text, is_placeholder, problem_of
-from embedkit.data.table.headers import roles_of_header
+from embedkit.data.table.headers import role_of, roles_of_header
 from embedkit.errors import UserError
 from embedkit.files import sole_use
 
@@ -376,3 +376,42 @@ def test_what_joined_is_in_the_manifest(tmp_path: Path) -> None:
     concepts = json.loads((tmp_path / "p.manifest.json").read_text(encoding="utf-8"))["counts"]["concepts"]
     assert concepts["joined"] == {"another name": 1}
     assert concepts["joins"] == [["car", "automobile", "words of the definitions"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("이명", "aliases"),
+        ("약어/동의어", "aliases"),
+        ("Also called", "aliases"),
+        ("한자", "translation"),
+        ("설명/비고", ""),
+    ],
+)
+def test_more_words_for_other_names(name: str, role: str) -> None:
+    assert role_of(name) == role
+
+
+def test_a_header_of_two_rows_is_one_header(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text(
+        "용어,,정의,\n한글,영문,한글,영문\n혈압,blood pressure,피가 동맥의 벽을 미는 힘.,The force of the blood.\n"
+        "빈혈,anaemia,적혈구가 모자란 상태.,A lack of red cells.\n",
+        encoding="utf-8",
+    )
+    entries = list(read_entries(tmp_path / "g.csv"))
+    assert [(e.term, e.definition, e.names) for e in entries] == [
+        ("혈압", "피가 동맥의 벽을 미는 힘.", ("blood pressure",)),
+        ("빈혈", "적혈구가 모자란 상태.", ("anaemia",)),
+    ]
+
+
+def test_sheets_with_one_header_are_one_table(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(("이 파일은 용어집입니다",))
+    for title, term in (("A-K", "hex"), ("L-Z", "meld")):
+        sheet = book.create_sheet(title)
+        sheet.append(("Term", "Meaning"))
+        sheet.append((term, f"What a {term} is in a game."))
+    book.save(tmp_path / "g.xlsx")
+    assert [entry.term for entry in read_entries(tmp_path / "g.xlsx")] == ["hex", "meld"]

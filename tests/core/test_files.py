@@ -202,3 +202,43 @@ def test_a_missing_file_is_told_in_one_line_with_the_name_that_was_meant(
     assert told["data/pair.jsonl"].endswith("did you mean 'data/pairs.jsonl'?")
     assert told["x.csv"] == "x.csv: there is no such file\n  check the path"
     assert told["no/y"] == "no/y: there is no such file\n  check the path"
+
+
+@needs_locks
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    code += "from embedkit.files import write_text\n"
+    code += "from pathlib import Path\n"
+    code += "from embedkit.errors import UserError\n"
+    code += "try:\n    write_text('new.txt', 'x' * 100_000)\nexcept UserError as error:\n    print(error)"
+    (tmp_path / "new.txt").write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("new.txt: there is no room to write"), done.stderr
+    assert "nothing was replaced" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
+    assert (tmp_path / "new.txt").read_text() == "old"
+
+
+@needs_locks
+def test_a_full_temporary_folder_or_stdout_is_one_message_too(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text(
+        "term,definition\n" + "".join(f"part {n},It is {n} {'x' * n}.\n" for n in range(60))
+    )
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))\n"
+    run = "import sys; sys.argv[1:] = 'compose --input g.csv --miner lexical --output {}'.split()\n"
+    run += "from embedkit.__main__ import main; main()"
+    for start, output in ((limited, "p.jsonl"), ("", "-")):
+        with Path("/dev/full" if output == "-" else os.devnull).open("w") as stdout:
+            done = subprocess.run(
+                [sys.executable, "-c", start + run.format(output)],
+                cwd=tmp_path,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert "Traceback" not in done.stderr
+        assert "there is no room to write" in done.stderr
+        assert done.returncode == 2

@@ -242,3 +242,89 @@ def test_broken_file_is_one_message(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         _crawled([_written(tmp_path, name, BROKEN[name])], tmp_path)
     assert str(refused.value).count("\n") <= 2
+
+
+def crawled(folder: Path, name: str, body: str | bytes) -> list[Entry]:
+    path = folder / name
+    path.write_bytes(body if isinstance(body, bytes) else body.encode())
+    crawl(CrawlOptions(from_file=[path], output=folder / "out.csv", force=True))
+    return list(read_glossary(folder / "out.csv"))
+
+
+TWICE = """<h1>Glossary of law</h1><dl><dt>신장(腎臟)</dt><dt>kidney</dt><dd>피를 걸러 소변을 만드는 장기.</dd>
+<dt>신장(身長)</dt><dt>height</dt><dd>발바닥에서 머리끝까지의 길이.</dd>
+<dt>draw</dt><dd>To take the top card of a pile.</dd><dt>draw</dt><dt>tie</dt><dd>A result with no winner.</dd></dl>"""
+
+
+def test_a_headword_of_two_things_has_the_names_of_each(tmp_path: Path) -> None:
+    found = [(e.term, set(e.names)) for e in crawled(tmp_path, "law.html", TWICE)]
+    assert found == [
+        ("신장", {"腎臟", "kidney"}),
+        ("신장", {"身長", "height"}),
+        ("draw", set()),
+        ("draw", {"tie"}),
+    ]
+
+
+def test_entries_of_one_headword_have_ids_of_their_own(tmp_path: Path) -> None:
+    entries = crawled(tmp_path, "law.html", TWICE)
+    assert len({entry.entry_id for entry in entries}) == len(entries)
+
+
+@pytest.mark.parametrize(
+    "line", ["Also: tie, drawn game", "Also called: tie and drawn game", "동의어: tie, drawn game"]
+)
+def test_a_last_line_of_other_names_is_no_part_of_the_definition(line: str, tmp_path: Path) -> None:
+    items = "".join(
+        f"<h3>{t}</h3><p>{d}</p>" for t, d in (("hex", "One cell of a map."), ("chit", "A square of board."))
+    )
+    page = f"<h1>Glossary of games</h1>{items}<h3>draw</h3><p>A result with no winner.</p><p>{line}</p>"
+    entry = crawled(tmp_path, "games.html", page)[-1]
+    assert (entry.term, entry.definition, set(entry.names)) == (
+        "draw",
+        "A result with no winner.",
+        {"tie", "drawn game"},
+    )
+
+
+def test_a_column_called_also_called_holds_other_names(tmp_path: Path) -> None:
+    rows = "".join(
+        f"<tr><td>{t}</td><td>What {t} is, in a game.</td><td>{t}let</td></tr>"
+        for t in ("hex", "chit", "die")
+    )
+    head = "<tr><th>Term</th><th>Meaning</th><th>Also called</th></tr>"
+    page = f"<h1>Glossary of games</h1><table>{head}{rows}</table>"
+    assert [e.names for e in crawled(tmp_path, "games.html", page)] == [
+        ("hexlet",),
+        ("chitlet",),
+        ("dielet",),
+    ]
+
+
+def test_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (
+        ("용어", "설명"),
+        ("저당권", "부동산을 담보로 잡는 권리."),
+        ("유치권", "물건을 잡아 두는 권리."),
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "law.xlsx")
+    found = crawled(tmp_path, "law.xlsx", (tmp_path / "law.xlsx").read_bytes())
+    assert [entry.term for entry in found] == ["저당권", "유치권"]
+
+
+def test_templates_of_a_glossary_without_those_around_them(tmp_path: Path) -> None:
+    body = "== A ==\n" + "".join(
+        f"{{{{term|{t}}}}}\n{{{{defn|What {t} is.}}}}\n" for t in ("hex", "chit", "die")
+    )
+    assert [entry.term for entry in crawled(tmp_path, "games.wiki", body)] == ["hex", "chit", "die"]
+
+
+def test_a_crawl_never_replaces_what_it_reads(tmp_path: Path) -> None:
+    path = tmp_path / "g.csv"
+    path.write_text("term,definition\nhex,One cell.\nchit,A square.\n")
+    with pytest.raises(UserError, match="is an input"):
+        crawl(CrawlOptions(from_file=[path], output=path, force=True))
+    assert path.read_text().startswith("term,definition\nhex")

@@ -4,18 +4,18 @@ Start-up is little more than `import typer`: nothing heavy is imported before a 
 signatures have no `from __future__ import annotations`: Typer would evaluate the text of each annotation twice.
 """
 
-import errno
 import importlib
 import os
 import signal
 import sys
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from tempfile import gettempdir
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from embedkit.commands.help import RootGroup
-from embedkit.errors import EXIT_INTERRUPTED, EXIT_USAGE, EmbedkitError, ReportedInterrupt
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
@@ -115,25 +115,17 @@ def main() -> None:
     try:
         app()
     except EmbedkitError as error:
-        from embedkit.console import debug_wanted, say
-
-        if debug_wanted():
-            raise
-        say("{error}", error=error)
-        if near := error.near():
-            say("  did you mean {value}?", value=repr(near))
-        sys.exit(error.exit_code)
+        _print_error(error)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            from embedkit.console import say
+        from embedkit.files import NO_SPACE, no_space
 
-            say("the disk is full: make room and run the same command again")
-            sys.exit(EXIT_USAGE)
-        if not isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError):
+            # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if error.errno not in NO_SPACE:
             raise
-        # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _print_error(no_space(error, place=str(error.filename or gettempdir())))
     except (KeyboardInterrupt, SystemExit) as left:
         if isinstance(left, SystemExit) and left.code != EXIT_INTERRUPTED:  # Typer makes a 130 of Ctrl-C
             raise
@@ -143,6 +135,17 @@ def main() -> None:
         if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _print_error(error: EmbedkitError) -> NoReturn:
+    from embedkit.console import debug_wanted, say
+
+    if debug_wanted():
+        raise error
+    say("{error}", error=error)
+    if near := error.near():
+        say("  did you mean {value}?", value=repr(near))
+    sys.exit(error.exit_code)
 
 
 def _with_hyphens(argument: str) -> str:

@@ -6,6 +6,7 @@ killed run left, and the next run that writes the same file removes it.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
@@ -26,6 +27,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed: tha
     fcntl = None  # type: ignore[assignment]
 
 STDIO = "-"
+NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _SOLE: set[int] = set()  # what `sole_use` holds in this process
 
 
@@ -79,7 +81,9 @@ def require_writable(folder: Path, *, keep: bool = False) -> None:
 def atomic(path: Path | str, *, newline: str = "\n") -> Iterator[IO[str]]:
     """Open `path` for UTF-8 text; the file appears only when the block ends without an error. `-` is stdout."""
     if str(path) == STDIO:
-        yield sys.stdout
+        with _room_for("stdout"):
+            yield sys.stdout
+            sys.stdout.flush()
         return
     with _whole(Path(path), "w", encoding="utf-8", newline=newline) as handle:
         yield handle
@@ -107,13 +111,38 @@ def _whole(target: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
             reason=error.strerror,
         ) from error
     try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        part.replace(target)
+        with _room_for(target):
+            with handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(target: Path | str) -> Iterator[None]:
+    """Raise `UserError` for `target` where the disk has no room for what the block writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        if target == "stdout":
+            with suppress(OSError):  # the rest of the buffer would be a second error at exit
+                sys.stdout.close()
+        raise no_space(error, place=str(target)) from error
+
+
+def no_space(error: OSError, *, place: str = "") -> UserError:
+    """What a person is told when the disk, a quota or a limit is full."""
+    return UserError(
+        "there is no room to write ({reason})",
+        place=place,
+        hint="nothing was replaced; free some space or choose another place, then run it again",
+        reason=error.strerror,
+    )
 
 
 @contextmanager
@@ -160,7 +189,8 @@ def _part_folder(target: Path) -> Iterator[Path]:
     remove_leftovers(target)
     lock = _make_locked(folder)
     try:
-        yield folder
+        with _room_for(target):
+            yield folder
     finally:
         if lock is not None:
             os.close(lock)

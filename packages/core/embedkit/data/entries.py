@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embedkit.data.encoding import BAD
+from embedkit.data.names import said_names
 from embedkit.data.table.cells import NO_NAME, cleaned_text, is_damaged, is_placeholder, problem_of
 from embedkit.data.table.headers import RoleColumn, language_code
 from embedkit.data.tables import write_table
@@ -57,8 +58,9 @@ class Entry:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What a query is compared with: the definition, the term and its other names."""
-        return (self.definition, self.term, *self.names)
+        """What a query is compared with: the definition, the term, also without its brackets, and its other names."""
+        said = [name for name in said_names(self.term) if name not in self.names]
+        return (self.definition, self.term, *said, *self.names)
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Entry))

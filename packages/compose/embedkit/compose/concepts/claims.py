@@ -19,6 +19,7 @@ from embedkit.compose.concepts.acronyms import acronyms_of
 from embedkit.compose.concepts.han import one_form
 from embedkit.compose.concepts.spelling import spelling
 from embedkit.data.entries import Record
+from embedkit.data.names import bracketed, initials_match
 from embedkit.ranking.near_duplicates import singular
 from embedkit.text import fold, hash64, is_acronym
 
@@ -27,7 +28,6 @@ EVERYDAY_LEAST = 20
 KEY_CHARS = 48
 SHORT_CHARS = 20  # a key longer than this is no everyday word
 SPECIFIC_CHARS, SPECIFIC_WORDS = 25, 4  # a shorter definition is generic: many things are "a kind of filter"
-_BRACKETED = re.compile(r"^(.+?)\s*[(（\[]([^()（）\[\]]+)[)）\]]$")
 _HAN = re.compile(r"^[\u4e00-\u9fff\s·]+$")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
@@ -75,18 +75,13 @@ def variants(name: str) -> tuple[str, ...]:
 def _spelled(name: str) -> Iterator[tuple[str, str]]:
     """The keys of a name, each with the name that it is the key of."""
     yield text_key(name), name
-    base, inner = _bracketed(name)
+    base, inner = bracketed(name)
     if is_acronym(inner):
         yield text_key(base), base
     else:
         base = name
     if (key := text_key(base)).isascii():
         yield singular(key, shortest=5), singular(base, shortest=5)
-
-
-def _bracketed(name: str) -> tuple[str, str]:
-    match = _BRACKETED.match(name)
-    return (match[1], match[2]) if match else (name, "")
 
 
 def _claim(key: str, name: str, code: int, *, doubt: bool = False) -> Claim:
@@ -102,19 +97,12 @@ def _named_in_brackets(name: str) -> Iterator[Claim]:
 
     The acronym of `변조(PWM)` and the Hangul of `전기(電氣)` join unless another concept has them too: `전기(前期)`.
     """
-    base, inner = _bracketed(name)
+    base, inner = bracketed(name)
     if is_acronym(inner):
         yield _claim(text_key(inner), inner, ABBREVIATION)
     elif (_HAN.match(inner) and _HANGUL.search(base)) or (is_acronym(base) and initials_match(base, inner)):
         yield _claim(text_key(base), base, ABBREVIATION)
         yield _claim(text_key(inner), inner, NAME)
-
-
-def initials_match(short: str, long: str) -> bool:
-    """Whether `short` could abbreviate `long` by first letters: PWM and pulse-width modulation."""
-    letters = "".join(c for c in short.casefold() if c.isalpha())
-    words = re.findall(r"[^\W\d_]+", long.casefold())
-    return len(words) > 1 and "".join(word[0] for word in words).startswith(letters[:3])
 
 
 def is_generic(definition: str) -> bool:

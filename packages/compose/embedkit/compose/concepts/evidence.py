@@ -18,7 +18,7 @@ from embedkit.compose.concepts.claims import text_key, variants
 from embedkit.data.entries import Record
 from embedkit.messages import Phrase
 from embedkit.ranking.near_duplicates import singular
-from embedkit.text import hash64
+from embedkit.text import hash64, is_acronym, language_of
 
 SHARED = 0.3  # of the weight of the definition that weighs less
 STEM = 6
@@ -129,7 +129,7 @@ class Evidence:
         """
         a, b = self._records[left], self._records[right]
         if a.entry.lang.partition("-")[0] != b.entry.lang.partition("-")[0]:
-            return LANGUAGES
+            return "" if _stand_for_others(a, b, name) else LANGUAGES
         if text_key(a.entry.definition) == text_key(b.entry.definition) and a.entry.term == b.entry.term:
             return SAME_DEFINITION
         if any(key != name for key in _names(a) & _names(b)):
@@ -186,3 +186,23 @@ def _words(text: str) -> Iterator[int]:
     for word in _WORD.findall(folded):
         if len(word) > 2 and word not in _COMMON and not _WIDE.search(word):
             yield hash64(singular(word)[:STEM]) % BINS
+
+
+def _stand_for_others(a: Record, b: Record, name: int) -> bool:
+    """Whether the abbreviation that two records share stands for one thing in one and for another in the other.
+
+    PT is the prothrombin time in one record and physical therapy in the other: both say so in English.
+    """
+    if not all(is_acronym(r.entry.term) and hash64(text_key(r.entry.term)) == name for r in (a, b)):
+        return False
+    said = [_full_forms(record) for record in (a, b)]
+    return any(said[0][lang].isdisjoint(said[1][lang]) for lang in said[0].keys() & said[1].keys())
+
+
+def _full_forms(record: Record) -> dict[str, set[str]]:
+    """The other names that are no abbreviations, as keys, by their language."""
+    forms: dict[str, set[str]] = {}
+    for name in record.entry.names:
+        if not is_acronym(name):
+            forms.setdefault(language_of(name), set()).update(variants(name))
+    return forms

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from embedkit.compose.known.names import naming
 from embedkit.data.entries import Entry
 from embedkit.text import fold
 
@@ -13,15 +15,14 @@ _LINKS = re.compile(r"^(?:and|or|but|so|while|which|where|because)\s+", re.IGNOR
 _BREAKS = re.compile(r"[.;:!?。]\s+|[,、，]\s+|\s[–—-]\s")
 
 
-def clauses_of(entry: Entry) -> tuple[str, ...]:
-    """The clauses of the definition that say enough and name nothing, in their order.
+def clauses_of(entry: Entry, others: Iterable[str] = ()) -> tuple[str, ...]:
+    """The clauses of the definition that say enough and name nothing, in their order; `others` name its concept too.
 
     "A fixed resistor whose element is a nickel-chromium layer. With a tolerance of 1 % or better, it …" gives
     "A fixed resistor whose element is a nickel-chromium layer" and "With a tolerance of 1 % or better".
     """
     least = _LEAST_CHARS.get(entry.lang.partition("-")[0], _OTHERWISE)
-    names = sorted((entry.term, *entry.names), key=len, reverse=True)
-    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in names), re.IGNORECASE)
+    named = naming((entry.term, *entry.names, *others))
     parts = (_LINKS.sub("", part.strip(" .。")) for part in _BREAKS.split(entry.definition))
     whole = fold(entry.definition)
     fitting = (part for part in parts if len(part) >= least and not named.search(part))

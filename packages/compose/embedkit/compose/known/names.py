@@ -1,4 +1,6 @@
-"""Whether a text has a name: as it is written, in the singular or plural, with particles, or in disguise."""
+"""Whether a text has a name: spaced and inflected as people like, with particles, with its brackets or without, or in
+disguise.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,36 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from embedkit.data.names import said_names
+
 _APART = r"[\s\-‐‑–_/·]"
+_GAP = _APART + "*"
 _SPLIT = re.compile(_APART + "+")
 _BETWEEN = _APART[:-1] + r".,*']*"  # between letters that are spelt out
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 _ARTICLES = frozenset(("a", "an", "the"))
 # Letters of other scripts that look like Latin ones.
 _LOOKALIKES = str.maketrans("аеорсухіѕјԁһӏвкмнтοαρνικυχτ", "aeopcyxisjdhlbkmhtoapvikuxt")
-_COMPOUND_LATIN, _COMPOUND_HANGUL = 6, 3  # letters; a shorter name stands in other words by chance
+# A shorter name is met by chance in other words, or spaced otherwise.
+LEAST_SYLLABLES, LEAST_LETTERS = 3, 6
 _SPELT_LATIN = 5
+# What a plural replaces: battery and batteries, diagnosis and diagnoses, stimulus and stimuli.
+_PLURALS = {"ies": "(?:ies|y)", "y": "(?:ies|y|ys)", "is": "(?:is|es)", "us": "(?:us|uses|i)"}
+_ANY_PLURAL = "(?:e?s)?"
 
 
 def stands_in(name: str, text: str) -> bool:
-    """Whether a text has a name as words of its own; spaces and hyphens are ignored, particles may follow Hangul."""
-    pattern = _pattern(_plain(name))
+    """Whether a text has the name as words of its own, in any spacing; endings and particles may follow it."""
+    pattern = _pattern(_plain(name), whole=True)
     return bool(pattern) and bool(re.search(pattern, _plain(text)))
+
+
+def naming(names: Iterable[str]) -> re.Pattern[str]:
+    """What finds any of the names in a text, in any spacing, also as the beginning of a word."""
+    every = sorted({form for name in names for form in (name, *said_names(name))}, key=len, reverse=True)
+    found = (_pattern(name.casefold(), whole=False) for name in every)
+    return re.compile("|".join(filter(None, found)) or r"(?!)", re.IGNORECASE)
 
 
 def is_hidden_in(name: str, text: str) -> bool:
@@ -31,47 +48,50 @@ def is_hidden_in(name: str, text: str) -> bool:
     if not letters:
         return False
     text = _unmasked(text, name)
-    compound = (_APART + "*").join(map(re.escape, words))
-    if len(letters) >= (_COMPOUND_HANGUL if hangul else _COMPOUND_LATIN) and re.search(compound, text):
+    if len(letters) >= (LEAST_SYLLABLES if hangul else LEAST_LETTERS) and re.search(
+        _GAP.join(map(re.escape, words)), text
+    ):
         return True
-    end = "" if hangul else r"(?!\w)"
-    spelt = r"(?<!\w)" + _BETWEEN.join(map(re.escape, letters)) + end
-    if len(letters) >= (_COMPOUND_HANGUL if hangul else _SPELT_LATIN) and re.search(spelt, text):
+    spelt = r"(?<!\w)" + _BETWEEN.join(map(re.escape, letters)) + ("" if hangul else r"(?!\w)")
+    if len(letters) >= (LEAST_SYLLABLES if hangul else _SPELT_LATIN) and re.search(spelt, text):
         return True
-    return stands_in("".join(words) if len(words) == 1 else " ".join(words), text)
+    return stands_in(" ".join(words), text)
 
 
 def is_only_names(text: str, names: Iterable[str]) -> bool:
     """Whether a text says nothing beside names: an article and a particle are nothing."""
     rest = _plain(text)
     for name in sorted(map(_plain, names), key=len, reverse=True):
-        if pattern := _pattern(name):
+        if pattern := _pattern(name, whole=True):
             rest = re.sub(pattern, " ", rest)
     return sum(len(word) for word in re.findall(r"[^\W_]+", rest) if word not in _ARTICLES) < 2
 
 
-def _pattern(name: str) -> str:
-    """What finds a plain name in a plain text; nothing for a name without a letter."""
-    words = [re.escape(word) for word in _SPLIT.split(name) if word]
-    if not words:
+def _pattern(name: str, *, whole: bool) -> str:
+    """What finds a plain name in a plain text; nothing for a name without a letter. Not `whole`: a word may go on."""
+    letters = _SPLIT.sub("", name)
+    if not letters:
         return ""
-    end = ""
-    if name[-1].isascii():
-        words[-1], end = _stem(words[-1]) if re.search(r"[a-z]{3}$", name) else (words[-1], "(?:e?s)?")
-        end += r"(?![a-z0-9])"
-    return r"(?<!\w)" + (_APART + "*").join(words) + end
+    wide = len(_WIDE.findall(letters))
+    loose = wide >= LEAST_SYLLABLES or (not wide and len(letters) >= LEAST_LETTERS)
+    stem, ending = _inflected(name) if name[-1].isascii() else (name, "")
+    parts = _SPLIT.sub("", stem) if loose else filter(None, _SPLIT.split(stem))
+    end = r"(?![a-z0-9])" if whole and name[-1].isascii() else ""
+    return rf"(?<!\w){_GAP.join(map(re.escape, parts))}{ending}{end}"
 
 
-def _stem(word: str) -> tuple[str, str]:
-    """The last word of a name up to where number changes it, and its endings: battery and batteries, switches."""
-    for ending, length, endings in (("ies", 3, "(?:ies|y)"), ("y", 1, "(?:ies|y|ys)")):
-        if word.endswith(ending) and len(word) > length + 2:
-            return word[:-length], endings
-    if re.search(r"(?:ch|sh|ss|x|z)es$", word):
-        return word[:-2], "(?:es)?"
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        return word[:-1], "s?"
-    return word, "(?:e?s)?"
+def _inflected(name: str) -> tuple[str, str]:
+    """A name up to where number changes it, and a pattern of its endings."""
+    if not re.search(r"[a-z]{3}$", name):
+        return name, _ANY_PLURAL
+    for ending, endings in _PLURALS.items():
+        if name.endswith(ending) and len(name) > len(ending) + 2:
+            return name.removesuffix(ending), endings
+    if re.search(r"(?:ch|sh|ss|x|z)es$", name):
+        return name[:-2], "(?:es)?"
+    if len(name) > 3 and name.endswith("s") and not name.endswith("ss"):
+        return name[:-1], "s?"
+    return name, _ANY_PLURAL
 
 
 def _plain(text: str) -> str:

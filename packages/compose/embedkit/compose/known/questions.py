@@ -6,6 +6,7 @@ glossary, or for two things, is a reject with its file, line and reason.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal, get_args
 
 from embedkit.compose.known.names import stands_in
 from embedkit.data.entries import Entry, Record, Reject, rejected
+from embedkit.data.names import said_names
 from embedkit.data.reading import read_columns
 from embedkit.data.tables import Cells
 from embedkit.errors import UserError
@@ -23,6 +25,8 @@ AskedKind = Literal["named", "other_name", "described"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
 _TARGETS = ("entry_id", "definition", "term")
 _MOST_CHARS = 2000
+TWO_CONCEPTS = "asks for two concepts"
+_WORD = re.compile(r"\w")
 _RUN = ("llm", "prompt", "seed")  # what `ask` writes beside a question
 
 
@@ -40,6 +44,12 @@ class OwnQuestion:
     train: bool
     style: str = ""
     run: str = ""
+    file: str = ""
+    line: int = 0
+
+    def reject(self, reason: str) -> Reject:
+        """The question as one that goes no further."""
+        return rejected(self.file, self.line, reason, self.question)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +145,7 @@ _COLUMNS = {
 
 
 def _problem(row: _Row) -> Reject | None:
-    if not row.question:
+    if not _WORD.search(row.question):
         return row.reject("missing cell", "question")
     if len(row.question) > _MOST_CHARS:
         return row.reject("over-long")
@@ -166,7 +176,8 @@ class _Found:
             )
             for key in wanted.intersection(own):
                 self._own[key].append(number)
-            for key in wanted.intersection(("term", fold(name)) for name in entry.names):
+            said = (form for name in (entry.term, *entry.names) for form in (name, *said_names(name)))
+            for key in wanted.intersection(("term", fold(form)) for form in said).difference(own):
                 self._other[key].append(number)
         concepts = {concept_of(n) for found in (self._own, self._other) for ns in found.values() for n in ns}
         self._entries: dict[int, Entry] = {}
@@ -201,11 +212,37 @@ class _Found:
             train=row.train,
             style=row.style,
             run=row.run,
+            file=row.file,
+            line=row.cells.line,
         )
 
 
 def kind_of(question: str, term: str, names: Iterable[str]) -> AskedKind:
     """Whether a question has the term, another name of the concept, or neither."""
-    if stands_in(term, question):
+    if _has(term, question):
         return "named"
-    return "other_name" if any(stands_in(name, question) for name in names) else "described"
+    return "other_name" if any(_has(name, question) for name in names) else "described"
+
+
+def _has(name: str, question: str) -> bool:
+    return any(stands_in(form, question) for form in (name, *said_names(name)))
+
+
+def once_each(
+    questions: Iterable[OwnQuestion], concept_of: Callable[[int], int]
+) -> Iterator[OwnQuestion | Reject | None]:
+    """Yield each question once; None for one that stands there twice, a reject for one that asks for two concepts."""
+    found = list(questions)
+    concepts: defaultdict[str, set[int]] = defaultdict(set)
+    for question in found:
+        concepts[fold(question.question)].add(concept_of(question.record))
+    seen: set[tuple[str, bool]] = set()
+    for question in found:
+        key = fold(question.question)
+        if len(concepts[key]) > 1:
+            yield question.reject(TWO_CONCEPTS)
+        elif (key, question.train) in seen:
+            yield None
+        else:
+            seen.add((key, question.train))
+            yield question

@@ -75,16 +75,19 @@ def chosen_records(entries: Iterable[tuple[int, Entry]], *, seed: int) -> list[i
     return sorted(record for items in drawn.values() for _, record in items)
 
 
-def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measured:
+def measured(record: int, entry: Entry, *, said: str, others: Iterable[str] = (), seed: int) -> Measured:
     """A question, a keyword search, a slip and a clause for one record; no question where the term is ambiguous.
+
+    The term is asked for as it is `said`, without its brackets; nothing is said of an ambiguous one. `others` are the
+    names of its concept that other records have.
 
     The clause is one of the two longest: a short one may say too little. A single clause is left to training.
     """
     random = seeded(seed, "known", entry.term, entry.lang)
-    forms = None if ambiguous else forms_of(asked_in(entry.term, entry))
-    slip = with_typo(entry.term, random)
-    asked = list(_in_forms(entry, forms, slip, random)) if forms else []
-    clauses = sorted(clauses_of(entry), key=len)[-2:]
+    forms = forms_of(asked_in(said, entry)) if said else None
+    slip = with_typo(said or entry.term, random)
+    asked = list(_in_forms(said, forms, slip, random)) if forms else []
+    clauses = sorted(clauses_of(entry, others), key=len)[-2:]
     clause = random.choice(clauses) if len(clauses) > 1 else ""
     if clause:
         asked.append(("description", clause))
@@ -92,10 +95,10 @@ def measured(record: int, entry: Entry, *, ambiguous: bool, seed: int) -> Measur
     return Measured(rows=tuple(rows), kept_out=frozenset(map(fold, filter(None, (slip, clause)))))
 
 
-def _in_forms(entry: Entry, forms: Forms, slip: str, random: Random) -> Iterator[tuple[Kind, str]]:
-    yield "question", random.choice(forms.question).render({"term": typed(entry.term, random)})
-    yield "keyword", random.choice(forms.keyword).render({"term": typed(entry.term, random).lower()})
-    if slip != entry.term:
+def _in_forms(said: str, forms: Forms, slip: str, random: Random) -> Iterator[tuple[Kind, str]]:
+    yield "question", random.choice(forms.question).render({"term": typed(said, random)})
+    yield "keyword", random.choice(forms.keyword).render({"term": typed(said, random).lower()})
+    if slip != said:
         form = random.choice((None, *forms.question, *forms.keyword))
         yield "typo", form.render({"term": slip}) if form else slip
 

@@ -25,12 +25,15 @@ CLAUSES = 3
 class Taught:
     """A record of the training rows: its number, its entry, and the concept's definitions in other languages.
 
-    `names` are the names that training may use, the term first, with their languages.
+    `names` are the names that training may use, the term first, with their languages; `said` is the term without its
+    brackets, `others` are the names of the concept that other records have.
     """
 
     record: int
     entry: Entry
     names: Sequence[tuple[str, str]]
+    said: str
+    others: Sequence[str] = ()
     elsewhere: Sequence[tuple[int, str]] = ()
 
 
@@ -57,8 +60,8 @@ def question_rows(taught: Taught, *, forms: int, seed: int) -> Iterator[Draft]:
 
 def typo_rows(taught: Taught, *, without: Collection[str], seed: int) -> Iterator[Draft]:
     """The term with a slip in it, alone and in question forms; `without` are the (folded) slips that are measured."""
-    term, lang = taught.entry.term, asked_in(taught.entry.term, taught.entry)
-    random = seeded(seed, "training slips", term, taught.entry.lang)
+    term, lang = taught.said, asked_in(taught.said, taught.entry)
+    random = seeded(seed, "training slips", taught.entry.term, taught.entry.lang)
     drawn = (with_typo(term, random) for _ in range(4 * SLIPS))
     slips = {fold(slip): slip for slip in drawn if fold(slip) not in (*without, fold(term))}
     forms = forms_of(lang)
@@ -70,7 +73,9 @@ def typo_rows(taught: Taught, *, without: Collection[str], seed: int) -> Iterato
 
 def description_rows(taught: Taught, *, without: Collection[str]) -> Iterator[Draft]:
     """Clauses for the whole definition, the first also for the definition in each other language."""
-    clauses = [clause for clause in clauses_of(taught.entry) if fold(clause) not in without][:CLAUSES]
+    clauses = [clause for clause in clauses_of(taught.entry, taught.others) if fold(clause) not in without][
+        :CLAUSES
+    ]
     for clause in clauses:
         yield _draft(clause, taught, "description-definition", taught.entry.lang)
     for record, definition in taught.elsewhere if clauses else ():

@@ -10,7 +10,8 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from contextlib import suppress
+from typing import IO, Any, TypeVar, overload
 
 Row = TypeVar("Row")
 
@@ -41,7 +42,7 @@ class Spool(RowSequence[Row]):
     def __init__(self, pack: Callable[[Row], Any], unpack: Callable[[Any], Row]) -> None:
         self._pack, self._unpack = pack, unpack
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the object)
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _closed, self._file)
         self._places, self._sizes = array("q"), array("i")
         self._end = 0
         self._at_end = True
@@ -72,6 +73,12 @@ class Spool(RowSequence[Row]):
         self._at_end = False
         self._file.seek(self._places[number])
         return self._unpack(marshal.loads(self._file.read(self._sizes[number])))
+
+
+def _closed(file: IO[bytes]) -> None:
+    """Close a file that nobody will read; what its buffer still holds may not fit on the disk."""
+    with suppress(OSError):
+        file.close()
 
 
 class Picked(RowSequence[Row]):

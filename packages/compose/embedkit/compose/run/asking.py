@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from embedkit.compose.concepts.graph import Concepts
-from embedkit.compose.known.questions import OwnQuestion, read_questions
+from embedkit.compose.known.forms import asked_in
+from embedkit.compose.known.questions import TWO_CONCEPTS, OwnQuestion, once_each, read_questions
 from embedkit.compose.known.rows import (
     EXACT,
     HELD_OUT_SHARE,
@@ -31,6 +32,7 @@ from embedkit.compose.run.options import Settings
 from embedkit.compose.run.steps import InputRecords, NewRows, SplitRows
 from embedkit.console import say
 from embedkit.data.entries import Entry, Record, Reject, category
+from embedkit.data.names import said_names
 from embedkit.data.records import ASKING_KINDS
 from embedkit.data.tally import Tally
 from embedkit.messages import Phrase
@@ -38,8 +40,8 @@ from embedkit.ranking.near_duplicates import near_matches
 from embedkit.text import fold, hash64
 
 KEPT_OUT = Phrase("a name that only the known rows ask with")
-TAKEN = Phrase("is the name or definition of a concept, or asks for two")
-HELD_OUT = Phrase("nearly stands in dev or test")
+TAKEN = "is the name or definition of a concept, or asks for two"
+HELD_OUT = "nearly stands in dev or test"
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -82,6 +84,14 @@ class _Taught:
         for number, concept in enumerate(concepts.of_record):
             members[concept].append(number)
         self._members = {concept: numbers for concept, numbers in members.items() if len(numbers) > 1}
+        self._said: dict[
+            str, int
+        ] = {}  # the concept of a name that was in brackets or had some; -1 where two have it
+        for number, record in enumerate(records):
+            for name in said_names(record.entry.term):
+                concept = concepts.of_record[number]
+                if self._said.setdefault(fold(name), concept) != concept:
+                    self._said[fold(name)] = -1
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """Each record that training rows are made of; a term that is its own definition is none."""
@@ -106,7 +116,13 @@ class _Taught:
         texts = (text for draft in drafts for text in (draft.anchor, draft.positive))
         return _Plan(
             measured={
-                number: measured(number, entry, ambiguous=self._is_ambiguous(entry.term), seed=self._seed)
+                number: measured(
+                    number,
+                    entry,
+                    said=self._as_said(number, entry.term),
+                    others=self._others(number),
+                    seed=self._seed,
+                )
                 for number, entry in entries
             },
             names=with_one_spelling(own, texts) if own else {},
@@ -115,23 +131,56 @@ class _Taught:
     def _is_free(self, number: int, name: str) -> bool:
         """Whether a name is of one concept only and the term of none of its records."""
         members = self._members.get(self._concepts.of_record[number], [number])
-        terms = (fold(self._records[member].entry.term) for member in members)
-        return not self._is_ambiguous(name) and fold(name) not in terms
+        terms = (self._records[member].entry.term for member in members)
+        said = {fold(form) for term in terms for form in (term, *said_names(term))}
+        return not self._is_ambiguous(name) and fold(name) not in said
 
     def _is_ambiguous(self, name: str) -> bool:
-        return len(self._concepts.of_text(name)) > 1
+        return len(self._concepts.of_text(name)) > 1 or self._said.get(fold(name)) == -1
+
+    def _is_of(self, number: int, name: str) -> bool:
+        """Whether no other concept than the record's has a name."""
+        own = self._concepts.of_record[number]
+        claimed = {*self._concepts.of_text(name), self._said.get(fold(name), own)}
+        return claimed == {own}
+
+    def _as_said(self, number: int, term: str) -> str:
+        """The term without its brackets where that names nothing else, as it is, or "" where it is ambiguous."""
+        bare = next(iter(said_names(term)), "")
+        if bare and self._is_of(number, bare):
+            return bare
+        return "" if self._is_ambiguous(term) else term
+
+    def _taught(self, number: int, entry: Entry, held_out: frozenset[str]) -> Taught:
+        said = self._as_said(number, entry.term)
+        names = [(said, asked_in(said, entry))] if said else []
+        names += [item for item in taught_names(entry, held_out)[1:] if not self._is_ambiguous(item[0])]
+        for name in said_names(entry.term)[1:]:
+            if self._is_of(number, name) and fold(name) not in held_out:
+                names.append((name, asked_in(name, entry)))
+        return Taught(
+            record=number,
+            entry=entry,
+            names=list({fold(name): (name, lang) for name, lang in reversed(names)}.values())[::-1],
+            said=said or entry.term,
+            others=self._others(number),
+            elsewhere=tuple(self._elsewhere(number, entry)),
+        )
+
+    def _others(self, number: int) -> tuple[str, ...]:
+        """The names that the other records of the concept have."""
+        others = (
+            self._records[member].entry
+            for member in self._members.get(self._concepts.of_record[number], ())
+            if member != number
+        )
+        return tuple(dict.fromkeys(name for entry in others for name in (entry.term, *entry.names)))
 
     def rows(self, plan: _Plan, kinds: Iterable[str], *, forms: int) -> Iterator[Draft]:
         """The rows of the training kinds."""
         held_out, wanted = plan.held_out, frozenset(kinds)
         for number, entry in self.entries():
-            names = taught_names(entry, held_out)
-            taught = Taught(
-                record=number,
-                entry=entry,
-                names=[item for item in names if not self._is_ambiguous(item[0])],
-                elsewhere=tuple(self._elsewhere(number, entry)),
-            )
+            taught = self._taught(number, entry, held_out)
             without = plan.measured[number].kept_out if number in plan.measured else NOTHING
             if "question-definition" in wanted:
                 yield from question_rows(taught, forms=forms, seed=self._seed)
@@ -166,7 +215,7 @@ def add_asking_rows(
     for item, part in placed:
         if part == "train" and not item.train:
             own.append(KnownRow(anchor=item.question, kind=item.kind, record=item.record, lang=item.lang))
-    rows.add(
+    dropped = rows.add(
         (_asked_draft(item, part, found.records), part)
         for item, part in placed
         if item.train or part != "train"
@@ -180,6 +229,13 @@ def add_asking_rows(
         concept_of=concepts.of_record.__getitem__,
         seed=options.seed,
     )
+    measures = {row.anchor for part in known.parts.values() for row in part}
+    unmeasured = [row.anchor for row in own if row.anchor not in measures]
+    seen = seen_anchors(unmeasured, lambda: rows.texts("train"))
+    unseen = {anchor: seen.get(place, TWO_CONCEPTS) for place, anchor in enumerate(unmeasured)}
+    measured_only = [item for item, part in placed if part == "train" and not item.train]
+    given = [item for item, part in placed if part != "train" or item.train]
+    _drop_questions([*_dropped(measured_only, unseen), *_dropped(given, dropped)], found, questions)
     made, split = rows.finished(len(found.records))
     return Asking(made=made, split=split, known=known, questions=questions)
 
@@ -202,12 +258,16 @@ def _questions(
         for item in read_questions(settings.questions, settings.train_questions, found.records, concept_of):
             tally.taken_in += 1
             if isinstance(item, Reject):
-                found.rejects.append(item)
-                tally.reject(category(item.reason))
+                _reject(item, found, tally)
             else:
                 asked.append(item)
+        once = list(once_each(asked, concept_of))
+        asked = [item for item in once if isinstance(item, OwnQuestion)]
+        tally.merged = once.count(None)
+        for twice in once:
+            if isinstance(twice, Reject):
+                _reject(twice, found, tally)
         tally.given_out = len(asked)
-        tally.print()
         asked = split_by_style(asked, concept_of, seed=settings.options.seed)
         if written := [item for item in asked if item.style]:
             say(
@@ -216,6 +276,24 @@ def _questions(
                 count=len(written),
             )
     return tally, asked
+
+
+def _reject(item: Reject, found: InputRecords, tally: Tally) -> None:
+    found.rejects.append(item)
+    tally.reject(category(item.reason))
+
+
+def _dropped(asked: Iterable[OwnQuestion], reasons: Mapping[str, str]) -> Iterator[Reject]:
+    return (item.reject(reasons[item.question]) for item in asked if item.question in reasons)
+
+
+def _drop_questions(dropped: Iterable[Reject], found: InputRecords, tally: Tally) -> None:
+    """Put the questions that no row was made of with the rejects, and say the books."""
+    for item in dropped:
+        _reject(item, found, tally)
+        tally.given_out -= 1
+    if tally.taken_in:
+        tally.print()
 
 
 def _asked_draft(item: OwnQuestion, part: Part, records: Sequence[Record]) -> Draft:
@@ -268,15 +346,17 @@ class _Rows:
         self._drafts.append(draft)
         self._parts.append(part)
 
-    def add(self, drafts: Iterable[tuple[Draft, Part]]) -> None:
-        """Append rows whose anchors are free, and that say nothing of other parts' rows."""
+    def add(self, drafts: Iterable[tuple[Draft, Part]]) -> dict[str, str]:
+        """Append rows whose anchors are free, and that say nothing of other parts' rows; and say why the others not."""
         free, parts, tally = drafts_spool(), list[Part](), self._made.tally
+        dropped: dict[str, str] = {}
         for draft, part in drafts:
             tally.taken_in += 1
             concept = self._concepts.of_record[draft.record]
             key = hash64(fold(draft.anchor))
             if self._concepts.of_text(draft.anchor) or self._seen.setdefault(key, concept) != concept:
                 tally.reject(TAKEN)
+                dropped[draft.anchor] = TAKEN
             elif draft.digest in self._digests:
                 tally.merged += 1
             else:
@@ -287,9 +367,11 @@ class _Rows:
         for draft, part in zip(free, parts, strict=True):
             if draft.anchor in leaking:
                 tally.reject(HELD_OUT)
+                dropped[draft.anchor] = HELD_OUT
             else:
                 tally.given_out += 1
                 self._append(draft, part)
+        return dropped
 
     def _leaking(self, drafts: Sequence[Draft], parts: Sequence[Part]) -> set[str]:
         """The anchors that nearly stand in rows of another part."""

@@ -26,7 +26,7 @@ from embedkit.data.entries import Record, Reject, phrase
 from embedkit.data.manifest import Manifest, manifest_path, versions, write_manifest
 from embedkit.data.records import Pair, pair_to_object, split_path
 from embedkit.files import atomic, discard, sha256_file
-from embedkit.messages import Phrase
+from embedkit.messages import tr
 from embedkit.models.resolve import weights_hash
 from embedkit.text import dumps
 
@@ -245,4 +245,4 @@ def say_summary(result: ComposeResult, settings: Settings) -> None:
     for part, path in result.outputs.items():
         template = "would write {path} ({what})" if dry_run else "wrote {path} ({what})"
         count = result.rows.get(part)
-        say(template, path=path, what=part if count is None else Phrase("{count} rows", count=count))
+        say(template, path=path, what=tr(part) if count is None else tr("{count} rows", count=count))

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from embedkit.compose.check.length import local_length_check
 from embedkit.compose.check.lint import lint
@@ -118,12 +119,18 @@ def _say_joins(records: Sequence[Record], concepts: Concepts) -> None:
         say("  joined: {listed}", listed=", ".join(listed))
     for join in concepts.joins[:SHOWN_JOINS]:
         left, right = records[join.left], records[join.right]
+        here, there = (
+            tr("line {line}", line=record.line)
+            if left.file == right.file
+            else f"{Path(record.file).name}:{record.line}"
+            for record in (left, right)
+        )
         say(
-            "  {left} (line {here}) = {right} (line {there}): {evidence}",
+            "  {left} ({here}) = {right} ({there}): {evidence}",
             left=left.entry.term,
-            here=left.line,
+            here=here,
             right=right.entry.term,
-            there=right.line,
+            there=there,
             evidence=tr(join.evidence),
         )
     if len(concepts.joins) > SHOWN_JOINS:
@@ -168,7 +175,11 @@ def print_split(parts: Iterable[Part], shares: Iterable[float]) -> None:
     say("split: {train} train, {dev} dev, {test} test", **{part: counts[part] for part in PARTS})
     for part, share in zip(PARTS, shares, strict=True):
         if share and not counts[part]:
-            warn("{part} is empty: there are too few concepts for a share of {share}", part=part, share=share)
+            warn(
+                "{part} is empty: there are too few concepts for a share of {share}",
+                part=tr(part),
+                share=share,
+            )
 
 
 def choose_by_sample(drafts: Sequence[Draft], options: ComposeOptions) -> Choice:

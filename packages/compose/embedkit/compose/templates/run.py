@@ -22,7 +22,7 @@ from embedkit.data.records import split_path, write_pairs
 from embedkit.data.tally import Tally
 from embedkit.errors import UserError
 from embedkit.files import STDIO, discard, refuse_existing, refuse_folder, refuse_inputs
-from embedkit.messages import Phrase, language
+from embedkit.messages import Phrase, language, tr
 from embedkit.shipped_data import data_path
 from embedkit.text import fold
 
@@ -65,7 +65,7 @@ def synth(options: SynthOptions) -> SynthResult:
     if options.test_split and not test:
         warn(
             "{part} is empty: there are too few concepts for a share of {share}",
-            part="test",
+            part=tr("test"),
             share=options.test_split,
         )
     if not result.proof.sound:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, replace
+from itertools import chain, islice, zip_longest
 
 from embedkit.console import say
 from embedkit.data.encoding import BAD
@@ -86,6 +86,8 @@ def choose(table: OpenTable, mapping: Mapping[str, str]) -> Chosen:
         header = Cells(first.line, table.header, text="")
         return Chosen(dialect, table.columns, header, rows, headless=False)
     first, rows = _header(first, rows, mapping)
+    if not mapping:
+        first, rows = _two_rows(first, rows)
     columns = _mapped(first, mapping, name) if mapping else roles_of_header(first.cells)
     if not mapping:
         refuse_training_rows(name, first.cells, columns)
@@ -119,6 +121,23 @@ def _header(first: Cells, rows: Iterator[Cells], mapping: Mapping[str, str]) -> 
         if len(above) > 1 and _is_like(above[-1], above[-2]) and len(_filled(row)) > 1:
             break  # rows already
     return first, chain(above[1:], rows)
+
+
+def _two_rows(header: Cells, rows: Iterator[Cells]) -> tuple[Cells, Iterator[Cells]]:
+    """A header of two rows as one: `용어,,정의,` above `한글,영문,한글,영문`, as merged cells are saved."""
+    below = next(rows, None)
+    if below is None:
+        return header, rows
+    inner = [cell.strip() for cell in below.cells]
+    gaps = any(not cell.strip() for cell in header.cells)
+    named = [cell for cell in inner if cell]
+    if not gaps or len(named) < 2 or not all(language_code(cell) or role_of(cell) for cell in named):
+        return header, chain((below,), rows)
+    above: list[str] = []
+    for cell in map(str.strip, header.cells):
+        above.append(cell or (above[-1] if above else ""))
+    cells = tuple(" ".join(filter(None, pair)) for pair in zip_longest(above, inner, fillvalue=""))
+    return replace(header, cells=cells), rows
 
 
 def _names(row: Cells, mapping: Mapping[str, str]) -> bool:

@@ -32,7 +32,8 @@ _HEADER_WORDS = {
     "anchor": "anchor query question sentence1 source_text 질문 질의 文1",
     "positive": "positive answer passage document response sentence2 target_text 답변 답 본문 정답",
     "aliases": "aliases alias synonyms synonym other_names also_known_as aka alt_label altlabel variants variant "
-    "alternative_names 별칭 별명 이칭 동의어 유의어 비슷한말 이음동의어 이음동의어목록 용어이음동의어 "
+    "alternative_names also_called also other_terms alternate_names alternative_terms related_names "
+    "별칭 별명 이칭 이명 속칭 동의어 유의어 유사어 비슷한말 다른표현 이음동의어 이음동의어목록 용어이음동의어 "
     "용어이음동의어목록 다른이름 다른말 "
     "synonyme synonymes sinónimo sinónimos sinônimos sinonimi синонимы 同義語 類義語 別名 別称 異称 同义词 同義詞 "
     "近义词 别名",
@@ -64,7 +65,7 @@ _LANGUAGES = {
     "fr": "french fra fre französisch français francés francese 프랑스어 불어 フランス語 法语",
     "es": "spanish spa spanisch espagnol español spagnolo 스페인어 スペイン語 西班牙语",
     "ja": "japanese jpn jp japanisch japonais japonés 일본어 일어 日本語 日文 日语",
-    "zh": "chinese zho chi cn chinesisch chinois chino 중국어 中国語 中文 汉语 漢語",
+    "zh": "chinese zho chi cn chinesisch chinois chino hanja hanzi 한자 한자표기 漢字 중국어 中国語 中文 汉语 漢語",
     "it": "italian ita italienisch italien italiano 이탈리아어",
     "pt": "portuguese por portugiesisch portugais português 포르투갈어",
     "ru": "russian rus russisch russe ruso 러시아어 русский",
@@ -101,7 +102,7 @@ _SURE_WORDS = (
 _SURE = frozenset(map(fold, _SURE_WORDS.split()))
 _BRACKETS = re.compile(r"[(（\[［]([^()（）\[\]［］]*)[)）\]］]")
 _NUMBERS = re.compile(r"^[\d.)\s*#]+(?=\D)|[\s_#.-]*\d+\s*$")
-_SEPARATORS = re.compile(r"[\s_/·:.\-]+")
+_SEPARATORS = re.compile(r"[\s_/·:.,&+\-]+")
 _OFFICIAL = re.compile(r"^(?:공공데이터|공공|공통|행정|기관|데이터)*표준")
 _LANGUAGE_CODES = frozenset(_LANGUAGES)
 _HEADER_CHARS = 30
@@ -137,6 +138,9 @@ def meaning_of(name: str) -> tuple[str, str]:
         return role, lang
     ends = (0, len(words) - 1)  # `de` inside a name is a word of Spanish
     codes = [_code(word) if at in ends or len(word) > 3 else "" for at, word in enumerate(words)]
+    roles = {_ROLE_OF.get(fold(word), "") for word in words}
+    if len(words) > 1 and roles <= _SEVERAL:  # `약어/동의어`, `synonyms, abbreviations`
+        return "aliases", lang
     rest = [word for word, code in zip(words, codes, strict=True) if not code]
     if len(rest) < len(words):
         said = next(filter(None, codes))

@@ -1,4 +1,6 @@
-"""Spreadsheets (xlsx, ods) as lines of comma-separated cells, of the first sheet with a header or else with rows.
+"""Spreadsheets (xlsx, ods) as lines of comma-separated cells, of the first sheet with a header and those with the same.
+
+Without a header the first sheet with rows is read.
 
 A date is written as 2026-03-02 00:00:00, an error as #REF!; a line break in a cell becomes a space.
 """
@@ -26,7 +28,7 @@ Row = Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The sheet that is read: its name, those of the others, and its rows with their numbers."""
+    """What is read: its name, those of the sheets that are not, and the rows with their numbers on their sheet."""
 
     name: str
     others: tuple[str, ...]
@@ -71,12 +73,23 @@ def read_sheet(handle: IO[bytes], kind: str, name: str) -> Sheet:
     filled = [sheet for sheet in sheets if sheet[1]]
     if not filled:
         raise UserError("is empty", place=name, hint="it needs at least one row with two columns")
-    chosen = next(
-        (s for s in filled if any(roles_of_header(r) for _, r in islice(s[1], HEADER_ROWS))), filled[0]
-    )
-    others = tuple(title for title, _ in filled if title != chosen[0])
-    width = max(len(row) for _, row in chosen[1])
-    return Sheet(chosen[0], others, ((number, _line(row, width)) for number, row in chosen[1]))
+    chosen = next((sheet for sheet in filled if _header_of(sheet[1])), filled[0])
+    header = _header_of(chosen[1])
+    alike = [s for s in filled if s is not chosen and header and _header_of(s[1]) == header]
+    rows = [*chosen[1], *(row for _, found in alike for row in _below(found, header))]
+    names = [title for title, _ in (chosen, *alike)]
+    others = tuple(title for title, _ in filled if title not in names)
+    width = max(len(row) for _, row in rows)
+    return Sheet(", ".join(names), others, ((number, _line(row, width)) for number, row in rows))
+
+
+def _header_of(rows: Sequence[tuple[int, Row]]) -> Row:
+    """The row that names the columns, or none."""
+    return next((row for _, row in islice(rows, HEADER_ROWS) if roles_of_header(row)), ())
+
+
+def _below(rows: Sequence[tuple[int, Row]], header: Row) -> Sequence[tuple[int, Row]]:
+    return rows[[row for _, row in rows].index(header) + 1 :]
 
 
 def _line(row: Row, width: int) -> str:

@@ -109,6 +109,7 @@ class _Folding:
     drafts: dict[str, _TermDraft] = field(default_factory=dict)
     redirects: list[_Redirect] = field(default_factory=list)
     anchors: dict[str, str] = field(default_factory=dict)
+    alike: dict[str, list[str]] = field(default_factory=dict)  # the keys of the drafts with one headword
 
     def fold(self, found: Sequence[RawEntry]) -> int:
         """Take all entries, and count the headwords that only redirect to another."""
@@ -133,7 +134,8 @@ class _Folding:
 
     def _take(self, entry: RawEntry, heads: tuple[str, ...]) -> None:
         numbered = len(entry.senses) > 1 or bool(entry.senses and re.match(r"^1[.)]\s", entry.senses[0]))
-        senses = [s for raw in entry.senses if (s := labels.definition(raw, numbered=numbered))]
+        split = [labels.without_names_line(raw) for raw in entry.senses]
+        senses = [s for raw, _ in split if (s := labels.definition(raw, numbered=numbered))]
         targets = [labels.see_target(s) for s in senses]
         real = [s for s, target in zip(senses, targets, strict=True) if not target]
         term, aliases = labels.split_label(heads[0])
@@ -146,7 +148,10 @@ class _Folding:
             else:
                 self.dropped[reasons.NO_DEFINITION] += len(heads) if entry.counted else 0
             return
-        key = f"{entry.lang}:{term}" if entry.lang else term
+        listed = [Alias(name, labels.alias_kind(name, term)) for _, names in split for name in names]
+        key = self._key(
+            f"{entry.lang}:{term}" if entry.lang else term, real, (*aliases, *others, *entry.aliases, *listed)
+        )
         if key in self.drafts:
             self.dropped[reasons.SAME_HEAD] += 1
         anchor = entry.anchors[0] if entry.anchors else ""
@@ -156,7 +161,23 @@ class _Folding:
         self._add(draft, aliases, "brackets")
         self._add(draft, others, "several headwords")
         self._add(draft, entry.aliases, entry.evidence or "page")
+        self._add(draft, listed, "also")
         self.anchors.update(dict.fromkeys(entry.anchors, key))
+
+    def _key(self, name: str, senses: Sequence[str], aliases: Iterable[Alias]) -> str:
+        """The key of the draft that an entry belongs to: one with its headword, unless both have names of their own.
+
+        채권(債權) and 채권(債券) are two terms; the names of one are none of the other.
+        """
+        alike = self.alike.setdefault(name, [])
+        own = {fold(alias.text) for alias in aliases}
+        for key in alike:
+            draft = self.drafts[key]
+            names = {fold(alias.text) for alias in draft.aliases}
+            if own & names or own == names or not set(senses).isdisjoint(draft.senses):
+                return key
+        alike.append(name if not alike else f"{name}\x1f{len(alike)}")
+        return alike[-1]
 
     def _add(self, draft: _TermDraft, aliases: Iterable[Alias], evidence: str) -> None:
         added = draft.add(aliases)
@@ -165,7 +186,7 @@ class _Folding:
 
     def _resolve_redirects(self) -> int:
         """Make each redirect an alias of the entry it names, through other redirects if need be; count them."""
-        names = {fold(d.term): key for key, d in self.drafts.items()}
+        names = {fold(d.term): key for key, d in reversed(self.drafts.items())}
         for key, draft in self.drafts.items():
             for alias in draft.aliases:
                 names.setdefault(fold(alias.text), key)

@@ -259,6 +259,16 @@ def also_names(text: str, bold: Iterable[str]) -> tuple[str, ...] | None:
     return tuple(n for n in names if is_label(n)) or None
 
 
+def without_names_line(raw: str) -> tuple[str, tuple[str, ...]]:
+    """A definition without a last line that only lists other names ("Also called: X, Y"), and those names."""
+    text, _, last = raw.rstrip("\n").rpartition("\n")
+    match = words.NAMES_LINE.match(line := clean(last)) if text.strip() else None
+    if match is None or len(line) > MAX_LABEL_CHARS:
+        return raw, ()
+    names = [trim(name) for name in _LIST.split(line[match.end() :].rstrip("])"))]
+    return (text, tuple(names)) if all(map(is_label, names)) else (raw, ())
+
+
 def see_target(text: str) -> str:
     """The term that a whole definition points to ("See X.", "→ X", "X 참조"); empty when it defines."""
     line = text.strip().strip("()[]").strip()

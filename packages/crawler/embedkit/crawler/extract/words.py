@@ -135,8 +135,9 @@ FULL_FORM_HEADER = re.compile(
     _I,
 )
 SYNONYM_HEADER = re.compile(
-    r"^(?:synonyms?|aliases|alias|also known as|aka|a\.k\.a\.|other names?|alternative names?|variants?"
-    r"|동의어|유의어|이명|다른 ?이름|別名|同義語|别名|同义词|synonyme?s?|sinónimos?|sinônimos?|sinonimi|синонимы?)$",
+    r"^(?:(?:abbreviations? ?[/,&] ?)?synonyms?(?: ?[/,&] ?abbreviations?)?|aliases|alias|also(?: known as| called)?|aka|a\.k\.a\."
+    r"|(?:other|alternat(?:iv)?e) (?:names?|terms?)|variants?"
+    r"|(?:(?:동의어|유의어|이음동의어|이명|별칭|별명|이칭|비슷한 ?말|다른 ?(?:이름|말)|약어|약칭)\s*(?:[/·,]\s*|$))+|別名|同義語|别名|同义词|synonyme?s?|sinónimos?|sinônimos?|sinonimi|синонимы?)$",
     _I,
 )
 LANGUAGE_HEADERS = {
@@ -216,6 +217,12 @@ LETTER = re.compile(
 TITLE_BREAK = re.compile(r"\s+[|–—·•»«:-]\s+|\s*\|\s*")
 GLOSSARY_PATH = re.compile(r"/(?:glossary|glossaire|glossar|glosario|lexikon|dictionary|terms)/[^/?#]+", _I)
 # In the title of a program's manual these words name a structure of data.
+# A line below a definition that only lists names: "Also called: tie, drawn game".
+NAMES_LINE = re.compile(
+    r"^[\[(]?(?:also(?: called| known as| written| spelled| spelt)?|a\.?k\.?a\.?|synonyms?|other names?|alternative names?"
+    r"|동의어|유의어|이명|별칭|별명|비슷한 ?말|다른 ?(?:이름|말)|別名|同義語|auch|synonyme?s?|aussi|sinónimos?)\s*[:：]\s*(?=\S)",
+    _I,
+)
 AMBIGUOUS = re.compile(r"dictionar|vocabular|lexi[ck]|thesaurus|jargon|terminolog", _I)
 TERM_HEADER = re.compile(
     r"\b(?:terms?|words?|acronyms?|abbreviations?|begriffe?|terme|término)\b|용어|단어|낱말|약어|약자|用語|術語|术语|略語",

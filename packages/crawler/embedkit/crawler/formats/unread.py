@@ -76,7 +76,11 @@ def refuse(body: bytes, *, place: str, suffix: str, root: str = "") -> None:
     if told is _SHEET and suffix in _SHEET_SUFFIXES:
         told = _SUFFIXES[suffix]
     told = told or _ROOTS.get(root) or _SUFFIXES.get(suffix)
-    if told is None and b"\x00" in body[:1000] and not body.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if (
+        told is None
+        and b"\x00" in body[:1000]
+        and not body.startswith((b"\xff\xfe", b"\xfe\xff", b"PK\x03\x04"))
+    ):
         # UTF-16 without a mark has a zero in every second byte, other binary data has them anywhere
         zeros = [i % 2 for i, byte in enumerate(body[:1000]) if byte == 0]
         told = _DATA if len(zeros) * 4 < len(body[:1000]) or len(set(zeros)) > 1 else None

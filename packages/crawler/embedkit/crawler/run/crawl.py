@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from embedkit.console import track, warn
 from embedkit.crawler.extract.records import Extraction
@@ -23,6 +24,7 @@ from embedkit.crawler.sources.documents import Document, PageSource
 from embedkit.crawler.sources.further_pages import MAX_PAGES, further_pages
 from embedkit.data.reading import read_glossary
 from embedkit.errors import AnswerNoError
+from embedkit.files import STDIO, refuse_inputs
 from embedkit.messages import Phrase, tr
 
 NO_GATE = "--no-gate accepts the page; --select-term and --select-definition name the elements to read"
@@ -46,6 +48,8 @@ def crawl(options: CrawlOptions) -> CrawlResult:
 
 
 def _crawl(planned: Sequence[PageSource], fetcher: Fetcher, options: CrawlOptions) -> CrawlResult:
+    if options.target != STDIO:
+        refuse_inputs([Path(options.target)], [*options.from_file, *options.from_dump])
     outputs.refuse_foreign(options.target, force=options.force)
     old = tuple(read_glossary(options.diff)) if options.diff is not None else None
     pages = tuple(_limited(_read(planned, fetcher, options), options.limit_per_source))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from embedkit.crawler.sources import mediawiki
 from embedkit.crawler.sources.documents import PageSource
 from embedkit.crawler.sources.kinds import kind_of
 from embedkit.data.manifest import wrote
+from embedkit.messages import Phrase, tr
 from embedkit.shipped_data import data_path
 from embedkit.text import pad, shorten
 
 SAMPLE_ROWS = 3
 SAMPLE_PAGES = {"ko": "pages/circuits.ko.html", "en": "pages/circuits.en.html"}
-_TERM_COLUMNS, _TEXT_COLUMNS = 26, 76
+_TERM_COLUMNS, _LEAST_TEXT_COLUMNS, _LABEL_COLUMNS = 22, 30, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +76,17 @@ def print_plan(planned: Sequence[PageSource], settings: FetchSettings, options: 
     for step in steps:
         _print_source(step)
     if len(steps) > 1:
-        out(f"together  {sum(costs)} requests, {sum(s.minutes for s in steps):g} minutes at most")
+        minutes = f"{sum(s.minutes for s in steps):g}"
+        out(
+            tr(
+                "together  {requests} requests, {minutes} minutes at most",
+                requests=sum(costs),
+                minutes=minutes,
+            )
+        )
     if any(costs):
-        out(f"asks as   {user_agent(settings.contact)}")
-    out(f"would write {options.target}{note}")
+        out(tr("asks as   {agent}", agent=user_agent(settings.contact)))
+    out(tr("would write {path}{note}", path=options.target, note=tr(note)))
 
 
 def _plan(source: PageSource, fetcher: Fetcher, requests: int, options: CrawlOptions) -> PlannedSource:
@@ -91,7 +100,7 @@ def _plan(source: PageSource, fetcher: Fetcher, requests: int, options: CrawlOpt
         request=source.request,
         pace=_pace(source, pace, fetcher.settings) if requests else "",
         minutes=round(requests * pace / 60, 2),
-        license=source.license or "as the page says",
+        license=source.license or Phrase("as the page says"),
         robots=_robots(source),
         sample=origin,
         rows=tuple(
@@ -118,22 +127,24 @@ def requests_of(planned: Sequence[PageSource]) -> list[int]:
 
 def _pace(source: PageSource, pace_s: float, settings: FetchSettings) -> str:
     if not urls.is_wikimedia(source.request):
-        return f"one request every {pace_s:g} s, or as slowly as robots.txt asks"
+        return Phrase("one request every {seconds} s, or as slowly as robots.txt asks", seconds=f"{pace_s:g}")
+    count = settings.wikimedia_per_minute
     if settings.contact:
-        return f"{settings.wikimedia_per_minute} requests a minute, with your contact in the User-Agent"
-    per_minute = settings.wikimedia_per_minute
-    return f"{per_minute} requests a minute without a contact; --contact you@example.org allows 200"
+        return Phrase("{count} requests a minute, with your contact in the User-Agent", count=count)
+    return Phrase(
+        "{count} requests a minute without a contact; --contact you@example.org allows 200", count=count
+    )
 
 
 def _robots(source: PageSource) -> str:
     if kind_of(source).local:
-        return "not asked: a file"
+        return Phrase("not asked: a file")
     if source.kind != CUSTOM_URLS:
-        return "not asked: the API is made for programs"
+        return Phrase("not asked: the API is made for programs")
     verdict = robots.known(source.request)
     if verdict is None:
-        return "not known yet: robots.txt would be fetched first"
-    return "allows it" if verdict.allowed else "forbids it"
+        return Phrase("not known yet: robots.txt would be fetched first")
+    return Phrase("allows it") if verdict.allowed else Phrase("forbids it")
 
 
 def _sample(source: PageSource, options: CrawlOptions) -> tuple[str, tuple[Term, ...]]:
@@ -142,13 +153,14 @@ def _sample(source: PageSource, options: CrawlOptions) -> tuple[str, tuple[Term,
     if document is not None:
         found = extract_document(document, options)
         if not found.entries:
-            return f"none: {found.verdict.reason}", ()
-        local = kind_of(source).local
-        return "this file" if local else f"this source as fetched {document.retrieved_at}", found.entries
+            return Phrase("none: {reason}", reason=found.verdict.reason), ()
+        if kind_of(source).local:
+            return Phrase("this file"), found.entries
+        return Phrase("this source as fetched {time}", time=document.retrieved_at), found.entries
     name = SAMPLE_PAGES.get(source.lang, SAMPLE_PAGES["en"])
     page = data_path(name)
     terms = extract(decode(page.read_bytes())).entries if page.is_file() else ()
-    return f"sample page, not this source ({name})", terms
+    return Phrase("sample page, not this source ({name})", name=name), terms
 
 
 def _output_note(output: Path | str) -> str:
@@ -156,24 +168,33 @@ def _output_note(output: Path | str) -> str:
     if str(output) == "-" or not path.exists():
         return ""
     if wrote(path, step="crawl"):
-        return " (replacing the earlier crawl's)"
-    return " (exists and would be kept: --force replaces it)"
+        return Phrase(" (replacing the earlier crawl's)")
+    return Phrase(" (exists and would be kept: --force replaces it)")
 
 
 def _print_source(step: PlannedSource) -> None:
-    more = ", and one for each page in it" if step.source == "wiki_category" else ""
-    first = f" (first of all {step.request})" if step.requests else ""
     out(f"{step.source}: {step.title}")
-    out(f"  URL       {step.url}")
-    out(f"  requests  {step.requests}{more}{first}")
-    if step.requests:
-        out(f"  pace      {step.pace}")
-        out(f"  minutes   {step.minutes:g}")
-    out(f"  licence   {step.license}")
-    out(f"  robots    {step.robots}")
-    out(f"  rows      {step.sample}")
+    for label, value in _facts(step):
+        out(f"  {pad(tr(label), _LABEL_COLUMNS)}{value}")
+    columns = max(shutil.get_terminal_size().columns - _TERM_COLUMNS - 6, _LEAST_TEXT_COLUMNS)
     for row in step.rows:
-        names = f"  [{', '.join(row.aliases)}]" if row.aliases else ""
         term = pad(shorten(row.term, _TERM_COLUMNS), _TERM_COLUMNS)
-        out(f"    {term}  {shorten(row.definition, _TEXT_COLUMNS)}{names}")
+        text = row.definition if not row.aliases else f"[{', '.join(row.aliases)}] {row.definition}"
+        out(f"    {term}  {shorten(text, columns)}")
     out("")
+
+
+def _facts(step: PlannedSource) -> Iterator[tuple[str, str]]:
+    """What is said of a source, each with its label."""
+    count: str = str(step.requests)
+    if step.source == "wiki_category":
+        count = tr("{count}, and one for each page in it", count=count)
+    yield Phrase("URL"), step.url
+    yield Phrase("requests"), count
+    if step.requests:
+        yield Phrase("first"), step.request
+        yield Phrase("pace"), tr(step.pace)
+        yield Phrase("minutes"), f"{step.minutes:g}"
+    yield Phrase("licence"), tr(step.license)
+    yield Phrase("robots"), tr(step.robots)
+    yield Phrase("rows"), tr(step.sample)

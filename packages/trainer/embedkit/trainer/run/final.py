@@ -55,7 +55,7 @@ def finalize(run: Path, *, resume: bool = False, force: bool = False, as_json: b
     with one_voice():
         _require_trained(run)
         if resume and is_first() and (run / FINAL / run_folder.MODEL).is_dir():
-            _copy_ranker(run)  # which a kill may have kept from it
+            _keep_ranker(run)  # which a kill may have kept from it
         require_free(run / FINAL, resume=resume, force=force)
         recipe = RunConfig.model_validate(run_folder.read_config(run))
         config = final_config(run, recipe)

@@ -23,6 +23,7 @@ from embedkit.errors import ReportedInterrupt, TerminatedError
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.models import run_folder
+from embedkit.models.resolve import RANKER
 from embedkit.trainer.config import RunConfig
 from embedkit.trainer.losses.registry import ModelKind
 from embedkit.trainer.run import resume as runs
@@ -286,7 +287,8 @@ def _learn_ranker(run: PreparedRun) -> None:
 
 def _finish(run: Path) -> None:
     """What a run lacks that was killed after its model was saved: how its search weighs words and meaning."""
-    if (run / run_folder.MODEL).is_dir() and not (run / run_folder.RANKER).is_file():
+    model = run / run_folder.MODEL
+    if model.is_dir() and not any((folder / RANKER).is_file() for folder in (model, run)):
         _learn_for(run)
 
 

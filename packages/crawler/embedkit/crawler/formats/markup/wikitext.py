@@ -16,6 +16,8 @@ _INNER = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*)\}\}")
 _HEADING = re.compile(r"^(={1,6})\s*(.+?)\s*\1\s*$")
 _SPLIT = re.compile(r"\|(?![^\[]*\]\])")
 _PARTS = 30
+_OPENED = '<dl class="glossary">'
+_BARE_ITEMS = re.compile(r"<dt>(?:(?!\n=).)*</dd>", re.DOTALL)
 
 
 def read(text: str) -> Content:
@@ -26,6 +28,8 @@ def read(text: str) -> Content:
         if shorter == text:
             break
         text = shorter
+    if _OPENED not in text:  # a section of a glossary, copied without the templates around it
+        text = _BARE_ITEMS.sub(rf"\n{_OPENED}\n\g<0>\n</dl>\n", text)
     return page_of("".join(_blocks(text)))
 
 
@@ -45,7 +49,7 @@ def _template(inside: str) -> str:
     )
     match name.strip().lower().replace("_", " "):
         case "glossary" | "glossary begin":
-            return '\n<dl class="glossary">\n'
+            return f"\n{_OPENED}\n"
         case "glossary end" | "end glossary":
             return "\n</dl>\n"
         case "term" | "glossary term":
