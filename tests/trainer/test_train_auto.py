@@ -77,9 +77,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch, known: Sequence[float]) -> None:
     ("known", "reason"),
     [
         ([0.1, 0.5, 0.6], None),
-        ([0.1, 0.5, 0.6, 0.7], None),
-        ([0.1, 0.7, 0.703, 0.69], "flat"),
-        ([0.1, 0.7, 0.69, 0.71], None),
+        ([0.1, 0.7, 0.7, 0.7, 0.7, 0.7], None),
+        ([0.1, 0.7, 0.7, 0.7, 0.7, 0.703, 0.69], "flat"),
+        ([0.1, 0.5, 0.6, 0.7, 0.7, 0.68, 0.69], None),
+        ([0.1, 0.5, 0.6, 0.7, 0.7, 0.69, 0.7, 0.69], None),
+        ([0.1, 0.5, 0.6, 0.7, 0.7, 0.69, 0.7, 0.69, 0.7], "flat"),
     ],
 )
 def test_a_run_ends_when_known_recall_is_flat(known: list[float], reason: str | None) -> None:
@@ -146,21 +148,21 @@ def test_descriptions_are_watched_beside_all_known_rows(known: Path, config_valu
 def test_a_flat_run_falls_to_rest_and_keeps_the_best(
     known: Path, config_values: Values, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scripted(monkeypatch, [0.1, 0.5, 0.8, 0.8, 0.8, 0.9])
+    scripted(monkeypatch, [0.1, 0.5, 0.6, *[0.8] * 7, 0.9])
     done = run(config_values(train=AUTO))
     told = capsys.readouterr().err
-    each = done.steps // 5
+    each = done.steps // 10
     assert done.ending == "flat"
-    assert [epoch for epoch, _ in done.dev] == [0, 1, 2, 3, 4, 5]
-    assert f"stopped rising: the learning rate falls to 0 in {each} more steps" in told
-    assert "the model is that of epoch 5: known recall@1 0.9000" in told
+    assert [epoch for epoch, _ in done.dev] == list(range(11))
+    assert f"stopped rising: the learning rate falls to 0 in {2 * each} more steps" in told
+    assert "the model is that of epoch 10: known recall@1 0.9000" in told
     assert "known dev rows: 12" in told
     rates = [row["learning_rate"] for row in metrics(done.run) if "learning_rate" in row]
     full = max(rates)
-    assert rates[2 * each : 4 * each + 1] == [full] * (2 * each + 1)
-    assert rates[-1] == pytest.approx(full / each)
+    assert rates[2 * each : 8 * each + 1] == [full] * (6 * each + 1)
+    assert rates[-1] == pytest.approx(full / (2 * each))
     card = (done.run / "README.md").read_text()
-    assert f"| epochs, steps | 5, {done.steps} steps (until known recall stopped rising) |" in card
+    assert f"| epochs, steps | 10, {done.steps} steps (until known recall stopped rising) |" in card
 
 
 def test_a_run_that_goes_on_rising_ends_at_the_cap(
