@@ -8,6 +8,7 @@ import re
 import string
 import subprocess
 import sys
+import unicodedata
 import tomllib
 from pathlib import Path
 
@@ -180,6 +181,8 @@ def spoken() -> set[str]:
     for path in (ROOT / "packages").rglob("*.jinja"):
         page = path.read_text(encoding="utf-8")
         found |= {*re.findall(r'"([^"\n]+)"', page), *re.findall(r'\bt\("([^"\n]+)"', page)}
+    # Scripts are named as Unicode names their letters.
+    found |= {unicodedata.name(chr(code), "").split(" ")[0].title() for code in range(0x41, 0xD7A4)}
     for value in vars(verdict).values():  # these are put together from parts
         parts = value.values() if isinstance(value, dict) else [value]
         found |= {part for part in parts if isinstance(part, str)}
