@@ -275,18 +275,28 @@ class Endpoint:
         return UserError("cannot be asked: {reason}", place=self.address.url, hint=hint, reason=tr(said))
 
     def _silent(self, error: Any) -> UserError:
-        if "CERTIFICATE_VERIFY" in _cause(error):
+        cause = _cause(error)
+        if "CERTIFICATE_VERIFY" in cause:
             return UserError(
                 "its certificate is not trusted ({reason})",
                 place=self.address.host,
                 hint="SSL_CERT_FILE=FILE names the certificate of its issuer, or its own",
-                reason=_cause(error).partition(":")[2].partition("(_ssl")[0].strip() or _cause(error),
+                reason=cause.partition("]")[2].partition("(_ssl")[0].strip(),
+            )
+        if proxy := proxy_to(self.address):
+            return UserError(
+                "no server answers through the proxy {proxy} ({reason})",
+                place=self.address.url,
+                hint="NO_PROXY={host} goes there without it",
+                proxy=proxy,
+                reason=cause,
+                host=urlsplit(self.address.url).hostname,
             )
         return UserError(
             "no server answers ({reason})",
             place=self.address.url,
             hint="start it (`ollama serve`, `llama-server`, `vllm serve`), or check the address",
-            reason=_cause(error),
+            reason=cause,
         )
 
 
