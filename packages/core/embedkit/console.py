@@ -103,7 +103,7 @@ def track(items: Iterable[T], *, label: str, total: int | None = None) -> Iterat
     if shows_bars():
         from tqdm import tqdm
 
-        yield from tqdm(items, desc=label, total=total, delay=QUIET_SECONDS, leave=False)
+        yield from tqdm(items, desc=tr(label), total=total, delay=QUIET_SECONDS, leave=False)
         return
     ticker = Ticker(label, total)
     for done, item in enumerate(items, start=1):
@@ -125,6 +125,6 @@ class Ticker:
             return
         self._due = time.monotonic() + LINE_SECONDS
         if self.total is None:
-            say("{label}: {done}", label=self.label, done=done)
+            say("{label}: {done}", label=tr(self.label), done=done)
         else:
-            say("{label}: {done} of {total}", label=self.label, done=done, total=self.total)
+            say("{label}: {done} of {total}", label=tr(self.label), done=done, total=self.total)

@@ -13,6 +13,7 @@ from embedkit.compose.check.stubs import see_target
 from embedkit.compose.concepts.claims import Hashes, Numbers, exact_key, text_hash, text_key
 from embedkit.compose.concepts.graph import Concepts
 from embedkit.compose.rows.drafts import looks_like_definition
+from embedkit.console import track
 from embedkit.data.entries import Record
 from embedkit.messages import Phrase
 from embedkit.text import fold, hash64
@@ -33,10 +34,13 @@ class Problem:
     error: bool = False
 
 
-def lint(records: Sequence[Record], *, too_long: TooLong = over_chars) -> Iterator[Problem]:
-    """Yield the doubts about each record, in the order of the records."""
+def lint(
+    records: Sequence[Record], *, too_long: TooLong = over_chars, watch: bool = False
+) -> Iterator[Problem]:
+    """Yield the doubts about each record, in the order of the records; `watch` reports the progress."""
     seen = _Seen(records)
-    for number, record in enumerate(records):
+    watched = track(records, label="check", total=len(records)) if watch else records
+    for number, record in enumerate(watched):
         yield from _own_findings(record, too_long)
         yield from _beside_others(record, number, seen)
 

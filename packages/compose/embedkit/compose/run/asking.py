@@ -30,7 +30,7 @@ from embedkit.compose.rows.drafts import Draft, drafts_spool
 from embedkit.compose.rows.split import PARTS, Part
 from embedkit.compose.run.options import Settings
 from embedkit.compose.run.steps import InputRecords, NewRows, SplitRows
-from embedkit.console import say
+from embedkit.console import say, track
 from embedkit.data.entries import Entry, Record, Reject, category
 from embedkit.data.names import said_names
 from embedkit.data.records import ASKING_KINDS
@@ -221,7 +221,8 @@ def add_asking_rows(
         if item.train or part != "train"
     )
     kinds = [kind for kind in settings.kinds if kind in ASKING_KINDS]
-    rows.add((draft, "train") for draft in (taught.rows(plan, kinds, forms=options.forms) if kinds else ()))
+    taught_rows = taught.rows(plan, kinds, forms=options.forms) if kinds else ()
+    rows.add((draft, "train") for draft in track(taught_rows, label="questions"))
     known = divide_known(
         own,
         plan.rows(found.records),

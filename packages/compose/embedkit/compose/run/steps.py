@@ -23,7 +23,7 @@ from embedkit.compose.rows.split import PARTS, LeakProof, Part, assign, prove
 from embedkit.compose.rows.spool import Spool
 from embedkit.compose.rows.texts import distinct_texts
 from embedkit.compose.run.options import ComposeOptions, Settings
-from embedkit.console import say, warn
+from embedkit.console import say, track, warn
 from embedkit.data.entries import Record, Reject, category
 from embedkit.data.reading import read_records
 from embedkit.data.tally import Tally
@@ -70,7 +70,7 @@ def read_all(settings: Settings) -> InputRecords:
     tally = Tally(Phrase("read"))
     records, rejects = records_spool(), rejects_spool()
     for path in settings.inputs:
-        for item in read_records(path, mapping=settings.mapping):
+        for item in track(read_records(path, mapping=settings.mapping), label="read"):
             tally.taken_in += 1
             if isinstance(item, Record):
                 records.append(item)
@@ -78,9 +78,8 @@ def read_all(settings: Settings) -> InputRecords:
                 rejects.append(item)
                 tally.reject(category(item.reason))
     tally.given_out = len(records)
-    counts = Counter(
-        problem.code for problem in lint(records, too_long=local_length_check(settings.options.model))
-    )
+    looked_at = lint(records, too_long=local_length_check(settings.options.model), watch=True)
+    counts = Counter(problem.code for problem in looked_at)
     tally.print()
     for code, count in sorted(counts.items()):
         say("  {count} to look at: {code}", count=count, code=tr(code))
@@ -142,7 +141,7 @@ def make_rows(found: InputRecords, kinds: Iterable[str]) -> NewRows:
     tally, stated = Tally(Phrase("rows")), 0
     drafts = drafts_spool()
     seen: set[bytes] = set()
-    for draft in draft_rows(found.records, kinds=kinds):
+    for draft in track(draft_rows(found.records, kinds=kinds), label="rows"):
         tally.taken_in += 1
         if is_self_pair(draft):
             tally.reject("self pair")
