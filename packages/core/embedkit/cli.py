@@ -14,7 +14,15 @@ from typing import Annotated, Literal
 import typer
 
 from embedkit.commands.help import RootGroup
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
+from embedkit.errors import (
+    DISK_FULL,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    EmbedkitError,
+    ReportedInterrupt,
+    UserError,
+    is_full,
+)
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
@@ -135,6 +143,14 @@ def main() -> None:
         if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        from embedkit.console import debug_wanted, say
+
+        if debug_wanted() or not is_full(error):
+            raise
+        place = getattr(error, "filename", None)
+        say("{error}", error=UserError(DISK_FULL, place=str(place or ""), hint="make room and start again"))
+        sys.exit(EXIT_USAGE)
 
 
 def _with_hyphens(argument: str) -> str:

@@ -112,6 +112,9 @@ def _whole(target: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
             handle.flush()
             os.fsync(handle.fileno())
         part.replace(target)
+    except OSError as error:  # of a write: it does not say which file
+        error.filename = error.filename or str(target)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
