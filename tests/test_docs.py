@@ -8,8 +8,8 @@ import re
 import string
 import subprocess
 import sys
-import unicodedata
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import pytest

@@ -1,6 +1,7 @@
 """Errors are templates: filled in, in the person's language, and never broken by what fills them."""
 
 import ast
+import errno
 import pickle
 import string
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from embedkit import cli
 from embedkit.errors import UserError
+from embedkit.files import atomic
 
 PACKAGES = Path(__file__).resolve().parents[2] / "packages"
 OWN = {"place", "hint", "there"}
@@ -83,3 +86,29 @@ def test_an_error_that_lists_what_there_is_knows_what_was_meant(
 ) -> None:
     assert UserError("no {name!r}", **fields).near() == near
     assert UserError("no {name!r}", hint="did you mean {near!r}?", **fields).near() is None
+
+
+@pytest.mark.parametrize(
+    "how", [OSError(errno.ENOSPC, "No space left"), RuntimeError("I/O error: File too large (os error 27)")]
+)
+def test_a_full_disk_is_a_message_whatever_wrote(
+    how: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise how
+
+    monkeypatch.setattr(cli, "app", write)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("the disk is full, or no file may grow further")
+    monkeypatch.setattr(cli, "app", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_a_write_that_fails_names_its_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as told, atomic(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left")
+    assert told.value.filename == str(tmp_path / "a.txt")
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from embedkit.commands.help import RootGroup
-from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt
+from embedkit.errors import EXIT_INTERRUPTED, EmbedkitError, ReportedInterrupt, is_full
 
 ROOMS = ("crawler", "compose", "trainer", "evaluation", "explore", "serving")
 
@@ -116,16 +116,6 @@ def main() -> None:
         app()
     except EmbedkitError as error:
         _print_error(error)
-    except OSError as error:
-        from embedkit.files import NO_SPACE, no_space
-
-        if isinstance(error, BrokenPipeError):
-            # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
-        if error.errno not in NO_SPACE:
-            raise
-        _print_error(no_space(error, place=str(error.filename or gettempdir())))
     except (KeyboardInterrupt, SystemExit) as left:
         if isinstance(left, SystemExit) and left.code != EXIT_INTERRUPTED:  # Typer makes a 130 of Ctrl-C
             raise
@@ -135,6 +125,16 @@ def main() -> None:
         if not _was_reported(left):
             say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of stdout has closed it (`| head`): no error, and nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if not is_full(error):
+            raise
+        from embedkit.files import no_space
+
+        _print_error(no_space(error, place=str(getattr(error, "filename", None) or gettempdir())))
 
 
 def _print_error(error: EmbedkitError) -> NoReturn:

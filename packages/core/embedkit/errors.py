@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 from embedkit.messages import tr
 
+_FULL = (
+    errno.ENOSPC,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+    errno.EFBIG,
+)  # EFBIG: `ulimit -f`, a FAT32 stick
+# Writers in Rust and C++ lose the number of the error and keep its text, or only that a write failed.
+_FULL_SAYINGS = (
+    "No space left on device",
+    "os error 28",
+    "Disk quota exceeded",
+    "File too large",
+    "os error 27",
+    "PytorchStreamWriter failed",
+    "iostream error",
+    "unexpected pos",
+)
 EXIT_NO = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -80,3 +97,14 @@ class TerminatedError(EmbedkitError):
 
 class ReportedInterrupt(KeyboardInterrupt):
     """Ctrl-C after a message that said what is kept and how to go on: no second message is needed."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether the error, or one that led to it, means that the disk has no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if any(saying in str(error) for saying in _FULL_SAYINGS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -6,7 +6,6 @@ killed run left, and the next run that writes the same file removes it.
 
 from __future__ import annotations
 
-import errno
 import glob
 import hashlib
 import os
@@ -18,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from embedkit.errors import UserError
+from embedkit.errors import UserError, is_full
 from embedkit.text import writable
 
 try:
@@ -27,7 +26,6 @@ except ImportError:  # Windows, where a file that is open cannot be removed: tha
     fcntl = None  # type: ignore[assignment]
 
 STDIO = "-"
-NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _SOLE: set[int] = set()  # what `sole_use` holds in this process
 
 
@@ -127,7 +125,7 @@ def _room_for(target: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in NO_SPACE:
+        if not is_full(error):
             raise
         if target == "stdout":
             with suppress(OSError):  # the rest of the buffer would be a second error at exit
@@ -135,13 +133,13 @@ def _room_for(target: Path | str) -> Iterator[None]:
         raise no_space(error, place=str(target)) from error
 
 
-def no_space(error: OSError, *, place: str = "") -> UserError:
+def no_space(error: Exception, *, place: str = "") -> UserError:
     """What a person is told when the disk, a quota or a limit is full."""
     return UserError(
         "there is no room to write ({reason})",
         place=place,
         hint="nothing was replaced; free some space or choose another place, then run it again",
-        reason=error.strerror,
+        reason=getattr(error, "strerror", None) or error,
     )
 
 

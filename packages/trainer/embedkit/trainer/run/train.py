@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedkit.console import out_json, say
-from embedkit.errors import ReportedInterrupt, TerminatedError
+from embedkit.errors import ReportedInterrupt, TerminatedError, is_full
 from embedkit.extras import require
 from embedkit.files import STDIO, require_writable, write_text
 from embedkit.models import run_folder
@@ -145,7 +145,7 @@ def run_training(config: RunConfig, *, resume: bool = False, force: bool = False
     run = _prepare(config, resume=resume, force=force)
     from embedkit.trainer.run.messages import print_plan
     from embedkit.trainer.step.checkpoint import last_checkpoint
-    from embedkit.trainer.step.disk import full_error, is_full
+    from embedkit.trainer.step.disk import full_error
 
     print_plan(run.plan)
     checkpoint = last_checkpoint(run.folder) if resume else None
