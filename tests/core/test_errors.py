@@ -101,14 +101,14 @@ def test_a_full_disk_is_a_message_whatever_wrote(
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith("the disk is full, or no file may grow further")
+    assert "there is no room to write" in capsys.readouterr().err
     monkeypatch.setattr(cli, "app", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
 
 
 def test_a_write_that_fails_names_its_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space") as told, atomic(tmp_path / "a.txt"):
+    with pytest.raises(UserError, match="no room to write") as told, atomic(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, "No space left")
-    assert told.value.filename == str(tmp_path / "a.txt")
+    assert str(tmp_path / "a.txt") in str(told.value)
     assert not list(tmp_path.iterdir())
