@@ -54,7 +54,19 @@ _HANGUL = re.compile(r"[가-힣]")
 _LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]+")
 # Of the new tokens, the share from which on a script is named.
 _NAMED_SHARE = 0.15
-_LANGUAGES = {"HANGUL": "Korean", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "CJK": "Chinese"}
+_LANGUAGES = {
+    "HANGUL": "Korean",
+    "HIRAGANA": "Japanese",
+    "KATAKANA": "Japanese",
+    "CJK": "Chinese",
+    "ARABIC": "Arabic",
+    "CYRILLIC": "Cyrillic",
+    "DEVANAGARI": "Devanagari",
+    "GREEK": "Greek",
+    "HEBREW": "Hebrew",
+    "LATIN": "Latin",
+    "THAI": "Thai",
+}
 
 Wanted = Literal["auto", "off"] | int
 
