@@ -24,6 +24,8 @@ from embedkit.text import clean, fold, language_of
 AskedKind = Literal["named", "other_name", "described"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
 _TARGETS = ("entry_id", "definition", "term")
+_UNKNOWN = {"entry_id": "unknown entry_id", "definition": "unknown definition", "term": "unknown term"}
+_AMBIGUOUS = {"entry_id": "ambiguous entry_id", "definition": "ambiguous definition", "term": "ambiguous term"}
 _MOST_CHARS = 2000
 TWO_CONCEPTS = "asks for two concepts"
 _WORD = re.compile(r"\w")
@@ -192,10 +194,10 @@ class _Found:
         key = (row.target, row.key)
         found = self._own.get(key) or self._other.get(key)
         if not found:
-            return row.reject(f"unknown {row.target}", row.value)
+            return row.reject(_UNKNOWN[row.target], row.value)
         concepts = {self._concept_of(number) for number in found}
         if len(concepts) > 1:
-            return row.reject(f"ambiguous {row.target}", row.value)
+            return row.reject(_AMBIGUOUS[row.target], row.value)
         members = self._members[concepts.pop()]
         lang = row.lang or language_of(row.question, fallback=self._entries[found[0]].lang)
         if row.target == "term":
