@@ -25,7 +25,11 @@ AskedKind = Literal["named", "other_name", "described"]
 ASKED_KINDS: tuple[AskedKind, ...] = get_args(AskedKind)
 _TARGETS = ("entry_id", "definition", "term")
 _UNKNOWN = {"entry_id": "unknown entry_id", "definition": "unknown definition", "term": "unknown term"}
-_AMBIGUOUS = {"entry_id": "ambiguous entry_id", "definition": "ambiguous definition", "term": "ambiguous term"}
+_AMBIGUOUS = {
+    "entry_id": "ambiguous entry_id",
+    "definition": "ambiguous definition",
+    "term": "ambiguous term",
+}
 _MOST_CHARS = 2000
 TWO_CONCEPTS = "asks for two concepts"
 _WORD = re.compile(r"\w")
