@@ -199,3 +199,12 @@ def test_an_empty_query_is_refused(tiny_model: Path) -> None:
 def test_a_missing_corpus_is_named(tiny_model: Path) -> None:
     with pytest.raises(UserError, match=r"nope\.csv: there is no such file"):
         search("x", model=str(tiny_model), corpus=Path("nope.csv"))
+
+
+def test_a_term_is_found_by_what_its_brackets_hold(tiny_model: Path) -> None:
+    entries = [Entry(term=f"part {n}", definition=f"text of number {n}") for n in range(9)]
+    write_glossary("g.csv", [*entries, Entry(term="blood pressure (BP)", definition="qqqq zzzz")])
+    for query in ("is a high BP bad", "blood pressure?"):
+        assert search(query, model=str(tiny_model), corpus=Path("g.csv"), ranker="lexical").hits[0].term == (
+            "blood pressure (BP)"
+        )

@@ -39,7 +39,9 @@ def compose(
     input_: Annotated[
         list[str],
         typer.Option(
-            "--input", "-i", help="A glossary or two-column table: CSV, TSV or JSONL; - is stdin. Repeatable."
+            "--input",
+            "-i",
+            help="A glossary or two-column table: CSV, TSV, JSONL, xlsx or ods; - is stdin. Repeatable.",
         ),
     ],
     output: Annotated[
@@ -72,7 +74,7 @@ def compose(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Questions of your own, which only measure: CSV, TSV or JSONL with the columns question and "
+            help="Questions of your own, which only measure: CSV, TSV, JSONL or xlsx with the columns question and "
             "term, entry_id or definition. Those with a style, as ask writes them, are split by it: some styles of "
             "each concept train. Repeatable.",
         ),

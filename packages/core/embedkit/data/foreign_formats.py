@@ -35,6 +35,7 @@ _SUFFIXES = {
     **dict.fromkeys((".tbx", ".tbxm"), _crawled("is TBX")),
     **dict.fromkeys((".nt", ".ttl", ".n3", ".nq", ".trig"), _crawled("is RDF")),
     **dict.fromkeys((".rdf", ".skos", ".owl"), _crawled("is RDF")),
+    ".jsonld": _crawled("is JSON-LD"),
     **dict.fromkeys((".mht", ".mhtml"), _crawled("is a saved web page (MHTML)")),
     ".po": (Phrase("is a gettext catalogue"), Phrase("po2csv of translate-toolkit makes a table of it")),
     ".pot": (Phrase("is a gettext catalogue"), Phrase("po2csv of translate-toolkit makes a table of it")),
@@ -73,6 +74,7 @@ _OPENINGS: tuple[tuple[re.Pattern[str], tuple[Phrase, Phrase]], ...] = tuple(
 )
 # What is told by keys that only it has, the surest first.
 _KEYS: tuple[tuple[set[str], tuple[Phrase, Phrase]], ...] = (
+    ({"@context"}, _crawled("is JSON-LD")),
     ({"query", "pos"}, _other("flagembedding")),
     ({"query", "positive_passages"}, _other("tevatron")),
     ({"messages", "positive_messages"}, _other("ms-swift")),

@@ -39,14 +39,14 @@ def open_corpus(path: Path | None, encoder: Encoder) -> Corpus:
     return Corpus(items=items, name=name)
 
 
-def open_encoder(model: str | None) -> Encoder:
-    """The encoder of a run, a folder or a hub id; where none is named, what was taken is said.
+def open_encoder(model: str | None, *, quiet: bool = False) -> Encoder:
+    """The encoder of a run, a folder or a hub id; where none is named, what was taken is said unless `quiet`.
 
     Raises:
         UserError: there is no such model.
     """
     source = resolve_model(model or newest_run())
-    if model is None:
+    if model is None and not quiet:
         say("model: {model}", model=source)
     return Encoder(source)
 

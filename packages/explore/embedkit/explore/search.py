@@ -100,9 +100,11 @@ def search_all(queries: Sequence[str], options: SearchOptions) -> tuple[SearchRe
     if not all(queries):
         raise UserError("the query is empty")
     reranker = find_cross_encoder(options.cross_encoder) if options.cross_encoder else None
-    encoder = open_encoder(options.model)
+    words_alone = options.ranker == "lexical"
+    encoder = open_encoder(options.model, quiet=words_alone)
     corpus = open_corpus(options.corpus, encoder)
-    warn_if_unreadable(encoder.source, queries)
+    if not words_alone:
+        warn_if_unreadable(encoder.source, queries)
     learnt = shares_of(encoder.source)
     shares = learnt.shares(queries, options.ranker).tolist()
     scores = scored(EntryIndex(corpus.items), encoder, queries, ranker=options.ranker, learnt=learnt)
