@@ -52,7 +52,7 @@ BAD = {
     ),
     "train where nothing can be written": (
         ["train", "--set", "data.pairs_path=good.jsonl", "--set", "output.save_dir=good.jsonl/below"],
-        "good.jsonl/below",
+        "is a file, not a folder",
     ),
     "evaluate an unknown model": (["evaluate", "--model", "nowhere"], "nowhere"),
     "search without a model": (["search", "PWM", "--model", "nowhere"], "nowhere"),

@@ -131,7 +131,11 @@ def test_compose_reads_what_ask_wrote(server: LlmServer) -> None:
     result = compose(
         ComposeOptions(inputs=["g.csv"], questions=["data/questions.jsonl"], hard_k=0, split="1/0/0")
     )
-    assert (result.questions.given_out, result.questions.rejected.total()) == (72, 0)
+    rejected = result.questions.rejected
+    assert result.questions.given_out + rejected.total() == 72
+    # The scripted questions are made to one pattern: some are nearly a question that is trained on.
+    assert set(rejected) <= {"nearly stands in a training row"}
+    assert rejected.total() < 8
     texts = {row["question"] for row in rows_of(Path("data/questions.jsonl"))}
     taught = {row["anchor"] for row in rows_of(Path("data/pairs.jsonl")) if row["anchor"] in texts}
     known = {

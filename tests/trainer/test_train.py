@@ -469,7 +469,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"model_id": "."}, "holds no model"),
     ({"data": {"pairs_path": "missing.jsonl"}}, "no such file"),
     ({"data": {"dev_path": "missing.jsonl"}}, "no such file"),
-    ({"output": {"save_dir": "pairs.jsonl"}}, "cannot write here"),
+    ({"output": {"save_dir": "pairs.jsonl"}}, "is a file, not a folder"),
     ({"train": {"max_length": 65}}, "reads 64 tokens at most"),
     ({"train": {"freeze_layers": 3}}, "has 2 layers"),
     ({"optim": {"name": "adamw_8bit"}}, "bitsandbytes"),

@@ -141,7 +141,7 @@ def test_eval_steps_evaluate_between_epochs_and_at_the_end(workplace: Path, conf
 def test_a_metric_that_is_not_there_is_an_error_before_training(
     workplace: Path, config_values: Values
 ) -> None:
-    (workplace / "cfg.json").write_text(json.dumps(config_values(train={"best_metric": "ndcg@10"})))
+    (workplace / "cfg.json").write_text(json.dumps(config_values(train={"best_metric": "ndcg@7"})))
     from embedkit.config import ConfigError
     from embedkit.trainer.run.train import train
 
