@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from embedkit.console import LINE_SECONDS, QUIET_SECONDS, say, shows_bars
+from embedkit.messages import tr
 from embedkit.trainer.step.loop import StepResult
 from embedkit.trainer.step.processes import is_first
 
@@ -56,7 +57,7 @@ def duration(seconds: float) -> str:
     """`47 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return tr("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return tr("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return tr("{hours} h {minutes} min", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
