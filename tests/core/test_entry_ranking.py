@@ -15,7 +15,8 @@ from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, combine, meaning, scored, words
 from embedkit.ranking.hybrid import stored
 from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
-from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex, name_ngrams
+from embedkit.ranking.names import NameDictionary
+from embedkit.ranking.words import NameFinder, NgramIndex, name_ngrams
 
 ENTRIES = (
     Entry(term="capacitor", definition="a part that stores charge", aliases=(Alias("condenser", "synonym"),)),
@@ -81,6 +82,69 @@ def test_a_name_that_definitions_have_weighs_less_and_so_does_one_that_comes_lat
     assert rare == 1
     assert 0 < common < first < 0.25
     assert late < rare
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("what is a capactior", ["capacitor"]),
+        ("which apacitor", ["capacitor"]),
+        ("two capacitors", ["capacitor"]),
+        ("my capacicator", []),
+        ("low noise amplifer", ["low-noise amplifier"]),
+        ("low niose amplifer", ["low-noise amplifier"]),
+        ("noise, low", ["noise"]),
+        ("a class D amplifier", []),
+        ("class A amplifer", ["class A amplifier"]),
+        ("the tuve", []),
+        ("around it", []),
+        ("인덕타가 뭐예요", ["인덕터"]),
+        ("인덕터가 뭐예요", ["인덕터"]),
+        ("인덕 타", ["인덕터"]),
+        ("저헝계는", ["저항계"]),
+        ("반으중 통신", ["반이중 통신"]),
+    ],
+)
+def test_names_are_found_with_a_slip_but_no_other_word_is_taken_for_one(
+    question: str, found: list[str]
+) -> None:
+    names = [
+        "capacitor", "low-noise amplifier", "noise", "class A amplifier", "tube", "ground", "인덕터", "저항계",
+        "반이중 통신",
+    ]  # fmt: skip
+    weights = NameDictionary(names, ["a coil wound around iron"]).find([question])[0]
+    assert [name for name, weight in zip(names, weights, strict=True) if weight] == found
+
+
+def test_a_name_with_a_slip_counts_less_than_one_without() -> None:
+    dictionary = NameDictionary(["capacitor"], ["a part"])
+    (whole,), (with_slip,) = dictionary.find(["capacitor", "capactior"])
+    assert with_slip == pytest.approx(0.8 * whole)
+
+
+def test_the_nearest_name_is_meant() -> None:
+    dictionary = NameDictionary(
+        ["full-wave rectifier", "half-wave rectifier", "half-wave rectifiers"], ["a part"]
+    )
+    assert dictionary.find(["half-wave rectifierss"])[0].nonzero()[0].tolist() == [2]
+
+
+def test_of_entries_with_the_same_name_the_one_in_the_questions_script_comes_first() -> None:
+    entries = [
+        Entry(
+            term="analog-to-digital converter",
+            definition="turns a voltage into a number",
+            aliases=(Alias("ADC", "abbreviation"),),
+        ),
+        Entry(
+            term="아날로그-디지털 변환기",
+            definition="전압을 수로 바꾸는 회로",
+            aliases=(Alias("ADC", "abbreviation"),),
+        ),
+    ]
+    index = EntryIndex(entries)
+    scores = words(index, ["ADC 값이 튀어요", "my ADC jumps"])
+    assert scores.argmax(axis=1).tolist() == [1, 0]
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5), st.lists(st.text(max_size=12), max_size=3))

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker
 from embedkit.ranking.hybrid.stored import WordIndex, word_index
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats, Places
+from embedkit.text import language_of
 
 # What the definition's and the nearest text's cosine weigh, by meaning and by words. Words of a definition are rarely
 # met by chance; a short name is near many questions.
@@ -29,6 +31,9 @@ WHOLE_NAME = 0.8
 # A name counts by the eighth power of the share that is there: one of which a quarter is missing counts a tenth.
 # N-grams that weigh 480 together count 1, and no name counts more.
 FULL_WEIGHT, MOST_WEIGHT = 480.0, 0.375
+# What an entry's words count where its script is another than the question's: "ADC 값이 튀어요" asks for the entry in
+# Korean, though the one in English has the same name.
+OTHER_SCRIPT = 0.9
 _WORDS_SCALE = np.float32(1 / (sum(WORDS) + MOST_WEIGHT + WHOLE_NAME))
 _MEANING_SCALE = np.float32(1 / sum(MEANING))
 
@@ -74,6 +79,15 @@ class EntryIndex:
         names = [self.texts[place] for place in np.flatnonzero(is_name).tolist()]
         return word_index(self.texts, names, definitions)
 
+    @cached_property
+    def _languages(self) -> NDArray[np.str_]:
+        return np.array([language_of(entry.definition) for entry in self.entries])
+
+    def in_other_script(self, queries: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each entry is in another script than each query `(Q, E)`."""
+        found: NDArray[np.bool_] = np.array(list(map(language_of, queries)))[:, None] != self._languages
+        return found
+
     def nearness(self, cosines: Floats) -> Nearness:
         """From cosines with every text `(Q, T)`."""
         definitions = cosines[:, self.starts]
@@ -113,7 +127,9 @@ def meaning(index: EntryIndex, encoder: Encoder, queries: Sequence[str]) -> Near
 def words(index: EntryIndex, queries: Sequence[str]) -> Floats:
     """By words alone: scores `(Q, E)`, 0 to 1. No model."""
     alike = index.nearness(index.words.ngrams.similarities(queries))
-    return (alike.weighed(WORDS) + index.named(queries)) * _WORDS_SCALE
+    scores: Floats = (alike.weighed(WORDS) + index.named(queries)) * _WORDS_SCALE
+    scores[index.in_other_script(queries)] *= OTHER_SCRIPT
+    return scores
 
 
 def combine(by_meaning: Nearness, by_words: Floats, shares: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""How alike texts are by their letters, and which names stand in a question. No model, no torch.
+"""How alike texts are by their letters, and how much of a name stands in a question. No model, no torch.
 
 Texts are compared by the cosines of tf-idf weights of character n-grams.
 
@@ -6,9 +6,7 @@ Texts are compared by the cosines of tf-idf weights of character n-grams.
 fingers cost little. Some 200 µs a text to index, which `hybrid.stored` keeps where there are many; 100,000 entries are
 compared with a query in some 15 ms.
 
-Names are found whole, by a dictionary, and in part, by their n-grams: `누설 전류가 3uA` holds all of 누설전류, and
-`PCB` stands in `which PCB finish`, not in `pc bus`. The rarer a name is in the definitions, the more it says that it is
-asked for: most questions about a fuse name current too.
+Which names stand whole in a question, `names` finds.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import math
 import re
 import unicodedata
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -27,10 +25,8 @@ from scipy import sparse
 
 LEAST, MOST = 2, 4
 NAME_MOST = 5
-_SCRIPT_WORD = re.compile(r"[가-힣]+|[^\W가-힣]+")
+SCRIPT_WORD = re.compile(r"[가-힣]+|[^\W가-힣]+")
 _HANGUL_SPACE = re.compile(r"(?<=[가-힣])\s+(?=[가-힣])")
-# A name of one letter or syllable is met by chance.
-_SHORTEST = 2
 _WORD = re.compile(r"\w+")
 # Up to so many queries are compared one by one: only the rows of their n-grams are read then.
 _FEW_QUERIES = 4
@@ -64,7 +60,7 @@ class NgramIndex:
     def state(self) -> State:
         """See above."""
         return {
-            "place": _packed(self._place),
+            "place": packed(self._place),
             "idf": self._idf,
             "unknown": np.array(self._unknown_idf),
             **_parts(self._texts),
@@ -74,7 +70,7 @@ class NgramIndex:
     def restored(cls, state: State) -> NgramIndex:
         """See above."""
         made = cls.__new__(cls)
-        made._place = _unpacked(state["place"])
+        made._place = unpacked(state["place"])
         made._idf, made._unknown_idf = np.asarray(state["idf"]), float(state["unknown"])
         made._texts = _matrix(state)
         return made
@@ -122,114 +118,13 @@ def _lengths(weights: sparse.csr_array) -> NDArray[np.float64]:
     return np.where(lengths > 0, lengths, 1.0)
 
 
-class NameDictionary:
-    """Names to be found whole in questions, each weighed by how rare it is in the definitions, 0 to 1.
-
-    `_keys` are the distinct names; `_places[_ends[k] : _ends[k + 1]]` are the places of the key `k` among `names`.
-    """
-
-    def __init__(self, names: Sequence[str], definitions: Sequence[str]) -> None:
-        places = defaultdict[str, list[int]](list)
-        for place, name in enumerate(names):
-            key = _joined(name)[0]
-            if len(key) >= _SHORTEST:
-                places[key].append(place)
-        self._keys = {key: number for number, key in enumerate(places)}
-        self._ends = np.cumsum([0, *map(len, places.values())])
-        self._places = np.array([place for own in places.values() for place in own], dtype=np.int64)
-        self._names = len(names)
-        self._begin()
-        held = Counter(key for text in definitions for key in self.names_in(text))
-        most = np.log(1 + len(definitions))
-        self._weights = np.array([float(1 - np.log(1 + held[key]) / most) ** 2 for key in places])
-
-    def _begin(self) -> None:
-        self._longest = max(map(len, self._keys), default=0)
-        self._heads = {key[:_SHORTEST] for key in self._keys}
-
-    def state(self) -> State:
-        """All that it knows, as arrays."""
-        keys, names = _packed(self._keys), np.array(self._names)
-        return {
-            "keys": keys,
-            "ends": self._ends,
-            "places": self._places,
-            "weights": self._weights,
-            "names": names,
-        }
-
-    @classmethod
-    def restored(cls, state: State) -> NameDictionary:
-        """What `state` was taken of."""
-        made = cls.__new__(cls)
-        made._keys, made._names = _unpacked(state["keys"]), int(state["names"])
-        made._ends, made._places, made._weights = state["ends"], state["places"], state["weights"]
-        made._begin()
-        return made
-
-    def find(self, queries: Sequence[str]) -> NDArray[np.float32]:
-        """The weight of each name that stands in each query, 0 for others; `(queries, names)`.
-
-        A name at the end counts half: a question begins with what it is about.
-        """
-        found = np.zeros((len(queries), self._names), dtype=np.float32)
-        for row, query in zip(found, queries, strict=True):
-            for key, place in self.names_in(query).items():
-                number = self._keys[key]
-                places = self._places[self._ends[number] : self._ends[number + 1]]
-                row[places] = self._weights[number] * (1 - place / 2)
-        return found
-
-    def names_in(self, text: str) -> dict[str, float]:
-        """The keys of the names in a text and where each begins first, from 0 to below 1; a name that is part of a
-        longer one there is left out.
-        """
-        found = list(self._spans(text))
-        return {
-            key: start / len(_joined(text)[0])
-            for key, start, stop in reversed(found)
-            if not any(
-                other <= start and stop <= end and stop - start < end - other for _, other, end in found
-            )
-        }
-
-    def _spans(self, text: str) -> Iterator[tuple[str, int, int]]:
-        """A name begins where a word begins; it ends where one ends, or within Hangul, where a particle may follow."""
-        joined, starts, stops = _joined(text)
-        for start in starts:
-            if joined[start : start + _SHORTEST] not in self._heads:
-                continue
-            for stop in range(start + _SHORTEST, min(len(joined), start + self._longest) + 1):
-                ends = stop in stops or all(map(_is_hangul, joined[stop - 1 : stop + 1]))
-                if ends and (key := joined[start:stop]) in self._keys:
-                    yield key, start, stop
-
-
-def _joined(text: str) -> tuple[str, list[int], set[int]]:
-    """The words in one string, where they begin in it and where they end. Only between words of other scripts than
-    Hangul is there a space.
-    """
-    joined, starts, stops = "", list[int](), set[int]()
-    for word in _SCRIPT_WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if joined and not _is_hangul(joined[-1]) and not _is_hangul(word[0]):
-            joined += " "
-        starts.append(len(joined))
-        joined += word
-        stops.add(len(joined))
-    return joined, starts, stops
-
-
-def _is_hangul(letter: str) -> bool:
-    return "가" <= letter <= "힣"
-
-
 def name_ngrams(text: str) -> Iterator[str]:
     """The n-grams by which a name is looked for in a question, however Hangul is spaced and whatever follows it.
 
     Hangul runs through its spaces and has no end: 펄스 폭 변조가 holds all of 펄스폭변조. Other words have both ends.
     """
     folded = _HANGUL_SPACE.sub("", unicodedata.normalize("NFKC", text).casefold())
-    for word in _SCRIPT_WORD.findall(folded):
+    for word in SCRIPT_WORD.findall(folded):
         hangul = "가" <= word[0] <= "힣"
         if hangul and len(word) == 1:
             yield word
@@ -254,14 +149,14 @@ class NameFinder:
 
     def state(self) -> State:
         """All that it knows, as arrays."""
-        return {"place": _packed(self._place), "total": self._total, **_parts(self._names)}
+        return {"place": packed(self._place), "total": self._total, **_parts(self._names)}
 
     @classmethod
     def restored(cls, state: State) -> NameFinder:
         """What `state` was taken of."""
         made = cls.__new__(cls)
         made._place, made._total, made._names = (
-            _unpacked(state["place"]),
+            unpacked(state["place"]),
             np.asarray(state["total"]),
             _matrix(state),
         )
@@ -284,12 +179,12 @@ def dense_product(left: sparse.csr_array, right: sparse.csr_array) -> NDArray[np
     return found
 
 
-def _packed(strings: Iterable[str]) -> NDArray[np.uint8]:
+def packed(strings: Iterable[str]) -> NDArray[np.uint8]:
     """Strings without line breaks as bytes."""
     return np.frombuffer("\n".join(strings).encode(), dtype=np.uint8)
 
 
-def _unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
+def unpacked(packed: NDArray[np.uint8]) -> dict[str, int]:
     """The strings and their places."""
     text = packed.tobytes().decode()
     return {string: place for place, string in enumerate(text.split("\n"))} if text else {}

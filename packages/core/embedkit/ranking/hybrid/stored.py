@@ -15,10 +15,11 @@ import numpy as np
 
 from embedkit.cache import cache_dir
 from embedkit.files import atomic_folder
-from embedkit.ranking.words import NameDictionary, NameFinder, NgramIndex, State
+from embedkit.ranking.names import NameDictionary
+from embedkit.ranking.words import NameFinder, NgramIndex, State
 
 LEAST_TEXTS = 5000  # fewer are indexed as fast as they are read
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
