@@ -310,7 +310,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _metrics(found: Any) -> Iterator[MetricChange]:
     measured: list[tuple[Any, Any]] = [("unseen", one) for one in found.metrics]
     if found.known is not None:
-        measured = [*(("known", one) for one in found.known.overall.fused), *measured]
+        measured = [*(("known", one) for one in found.known.deciding.fused), *measured]
     if found.forgetting is not None:
         measured.append(("everyday", found.forgetting.metric))
     for aspect, one in measured:

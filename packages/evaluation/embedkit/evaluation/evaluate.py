@@ -9,7 +9,6 @@ from pathlib import Path
 
 from embedkit.console import out, out_json, say, warn
 from embedkit.evaluation.gates import require_passed
-from embedkit.evaluation.known.decision import FEW_CONCEPTS
 from embedkit.evaluation.known.ranking import known_findings
 from embedkit.evaluation.measure.everyday import measure_forgetting
 from embedkit.evaluation.measure.per_query import FILE_NAME as QUERIES_FILE
@@ -20,6 +19,7 @@ from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.systems import ModelPair
 from embedkit.evaluation.plan import EvaluateOptions, EvaluationPlan, plan_evaluation, print_plan
 from embedkit.evaluation.records import (
+    FEW_CONCEPTS,
     FILE_NAME,
     Evaluation,
     Findings,

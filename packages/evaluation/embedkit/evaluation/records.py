@@ -22,6 +22,10 @@ Kept = Literal["kept", "forgotten", "cannot tell"]
 # What decided a verdict besides the first metric's interval.
 Reason = Literal["", "forgotten", "slice", "unseen", "floor", "few"]
 SCHEMA_VERSION = 3
+# A verdict on fewer concepts is not certain enough to ship.
+FEW_CONCEPTS = 20
+# The slice of the known questions that a person wrote.
+OWN = "own"
 FILE_NAME = "metrics.json"
 
 
@@ -201,9 +205,13 @@ class KnownFindings:
     rankers: tuple[LanguageShare, ...] = ()
 
     @property
-    def overall(self) -> KnownSlice:
-        """All questions."""
-        return self.slices[0]
+    def deciding(self) -> KnownSlice:
+        """A person's own questions, where they ask for `FEW_CONCEPTS` or more; else all.
+
+        Names and typos of the glossary, which compose makes into questions, plain words find as well as any model.
+        """
+        own = next((part for part in self.slices if part.dimension == OWN), self.slices[0])
+        return own if own.concepts >= FEW_CONCEPTS else self.slices[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

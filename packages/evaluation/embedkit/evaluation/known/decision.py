@@ -2,7 +2,8 @@
 
 SHIP: known terms are found better for certain (`compare.judge`) over `FEW_CONCEPTS` or more, no slice worse, the floor
 is reached, terms outside the glossary do not lose more than `UNSEEN_TOLERANCE`, everyday language is not forgotten.
-Without known questions the test rows decide.
+A person's own questions decide where there are enough (`KnownFindings.deciding`); without known questions the test rows
+do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from embedkit.evaluation.measure.compare import judge, signs_agree
 from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS, LEVEL
 from embedkit.evaluation.records import (
+    FEW_CONCEPTS,
     Findings,
     Forgetting,
     KnownFindings,
@@ -22,7 +24,6 @@ from embedkit.evaluation.records import (
     Word,
 )
 
-FEW_CONCEPTS = 20
 UNSEEN_TOLERANCE = 0.02
 SLICES = "kind, lang"
 
@@ -39,8 +40,9 @@ def decide(
     found: Findings, known: KnownFindings | None, forgetting: Forgetting, *, floor: Mapping[str, float]
 ) -> Decision:
     """Judge what was measured."""
-    metrics = known.overall.fused if known else found.metrics
-    concepts = known.concepts if known else found.concepts
+    deciding = known.deciding if known else None
+    metrics = deciding.fused if deciding else found.metrics
+    concepts = deciding.concepts if deciding else found.concepts
     judged = judge(metrics, concepts=concepts)
     searched = known is not None or found.task == "retrieval"
     if forgetting.word == "forgotten":

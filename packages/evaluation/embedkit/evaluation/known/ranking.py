@@ -17,7 +17,7 @@ from embedkit.data.entries import Entry
 from embedkit.evaluation.measure.compare import PerQuery, compare_all
 from embedkit.evaluation.measure.statistics import Resampling
 from embedkit.evaluation.measure.systems import ModelPair
-from embedkit.evaluation.records import Change, KnownFindings, KnownSlice, RankedAnswer
+from embedkit.evaluation.records import OWN, Change, KnownFindings, KnownSlice, RankedAnswer
 from embedkit.ranking.entries import EntryIndex, combine, meaning, words
 from embedkit.ranking.hybrid.questions import KnownQuestion, KnownSet
 from embedkit.ranking.hybrid.shares import LearntShares, shares_of
@@ -28,6 +28,7 @@ from embedkit.text import hash64
 KNOWN_METRICS = ("recall@1", "recall@10", "mrr@10")
 SHOWN_EXAMPLES = 10
 NAMED, DESCRIBED = "named", "described"
+OWN_QUESTIONS = "your own"
 System = Literal["meaning before", "meaning after", "words", "fused before", "fused after", "hybrid after"]
 _Places = NDArray[np.int64]
 
@@ -126,8 +127,11 @@ class _Part:
 
 
 def _parts(questions: Sequence[KnownQuestion]) -> Iterator[_Part]:
-    """All questions; named and described, of a person's own where there are some; languages, kinds and both."""
+    """All questions and a person's own; named and described, of those where there are some; languages, kinds, both."""
     yield _Part("all", "all", np.arange(len(questions)))
+    own = np.array([place for place, question in enumerate(questions) if question.is_own], dtype=np.int64)
+    if 0 < len(own) < len(questions):
+        yield _Part(OWN, OWN_QUESTIONS, own)
     has_own = {question.is_described for question in questions if question.is_own}
     asked = [
         ""

@@ -23,7 +23,7 @@ from embedkit.evaluation.records import (
     shared_fields,
 )
 from embedkit.evaluation.report.terminal import range_text
-from embedkit.evaluation.report.verdict import KNOWN_METRIC, run_sentence
+from embedkit.evaluation.report.verdict import known_recall, run_sentence
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -100,7 +100,7 @@ def compare_runs(folders: Sequence[Path], evaluations: Sequence[Evaluation]) -> 
         runs=tuple(
             ComparedRun(
                 name=name,
-                known_recall=evaluation.known.overall.fused[0] if evaluation.known else None,
+                known_recall=known_recall(evaluation.known) if evaluation.known else None,
                 **shared_fields(evaluation, ComparedRun),
             )
             for name, evaluation in zip(names, evaluations, strict=True)
@@ -149,10 +149,13 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
     head = ["", *(run.name for run in runs), *([tr("baseline"), "BM25"] if shared else [])]
     blank = [""] * (2 if shared else 0)
     rows = [[tr("verdict against its baseline"), *(run.word for run in runs), *blank]]
-    if any(run.known_recall for run in runs):
-        recalls = [run.known_recall for run in runs]
-        cells = [_cell(recall.after, recall.after_interval) if recall else "" for recall in recalls]
-        rows.append([tr(KNOWN_METRIC), *cells, *blank])
+    recalls = [run.known_recall for run in runs]
+    for name in sorted({recall.name for recall in recalls if recall}):
+        cells = [
+            _cell(recall.after, recall.after_interval) if recall and recall.name == name else ""
+            for recall in recalls
+        ]
+        rows.append([tr(name), *cells, *blank])
     for name in comparison.metric_names:
         found = [_named(run, name) for run in runs]
         cells = [_cell(m.after, m.after_interval) if m else "" for m in found]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from embedkit.evaluation.known.decision import FEW_CONCEPTS, is_worse, known_slices, worse_slices
+from embedkit.evaluation.known.decision import is_worse, known_slices, worse_slices
 from embedkit.evaluation.known.ranking import DESCRIBED, NAMED
-from embedkit.evaluation.records import Evaluation, KnownFindings, KnownSlice, MetricResult
+from embedkit.evaluation.records import FEW_CONCEPTS, Evaluation, KnownFindings, KnownSlice, MetricResult
 from embedkit.messages import tr
 
 ENOUGH = 0.95
@@ -44,8 +44,8 @@ _UNSEEN_LEVEL = "Terms outside the glossary: {after} of 100."
 _EVERYDAY = "Everyday language: {word}."
 _EVERYDAY_LEVEL = "Everyday language: {metric:.3f} (Spearman)."
 _NO_OWN = (
-    "These questions were made from the glossary, none is a person's: give your own to embedkit compose --questions "
-    "FILE."
+    "These questions were made from the glossary, and plain words find most of what it names: give questions of people "
+    "to embedkit compose --questions FILE, and they decide."
 )
 _WORDS_WIN = (
     "PLAIN WORDS BEAT THIS MODEL: {slices}. Search with --ranker lexical, add questions to training (embedkit compose "
@@ -157,10 +157,10 @@ def loud_lines(evaluation: Evaluation) -> Iterator[str]:
     alone = _listed(parts, lambda part: part.meaning_from_words, len(parts))
     if alone:
         yield tr(_ALONE, slices=alone)
-    overall = known.overall.fused[0]
-    enough = overall.before >= ENOUGH and known.concepts >= FEW_CONCEPTS
+    decides = known.deciding
+    enough = decides.fused[0].before >= ENOUGH and decides.concepts >= FEW_CONCEPTS
     if evaluation.word == "NO DIFFERENCE" and enough:
-        yield tr(_NO_NEED, before=of_100(overall.before), base=evaluation.baseline.name)
+        yield tr(_NO_NEED, before=of_100(decides.fused[0].before), base=evaluation.baseline.name)
 
 
 def ranker_lines(known: KnownFindings) -> Iterator[str]:

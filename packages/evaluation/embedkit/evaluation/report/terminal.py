@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embedkit.evaluation.records import Evaluation, Interval, KnownFindings, KnownSlice, MetricResult
+from embedkit.evaluation.records import OWN, Evaluation, Interval, KnownFindings, KnownSlice, MetricResult
 from embedkit.evaluation.report.plain import (
     advice_lines,
     hybrid_recall,
@@ -23,7 +23,9 @@ _KNOWN_HEAD = ("questions", "queries", "concepts", "before", "after", "differenc
 _KNOWN_LEVEL_HEAD = ("questions", "queries", "concepts", "value")
 _LEARNT_HEAD = ("language", "ranker", "meaning", "dev questions", "plain words", "chosen", "model alone")
 KNOWN_TITLE = "questions for your terms, recall@1 of the search over {entries} entries (model and words):"
-_FURTHER_HEAD = ("recall@10", "model alone", "plain words")
+_FURTHER_HEAD = ("recall@10", "model alone", "words")
+# What a terminal has no room for.
+_WIDE = ("concepts", "difference", "recall@10")
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -58,12 +60,18 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def _known_tables(known: KnownFindings, *, compared: bool) -> Iterator[str]:
     yield tr(KNOWN_TITLE, entries=known.entries)
-    yield from align(known_rows(known.slices, compared=compared))
+    yield from align(_narrow(known_rows(known.slices, compared=compared)))
     yield from (f"  {line}" for line in ranker_lines(known))
     yield tr("recall@1 of the same search by ranker:")
     yield from align(ranker_rows(known))
     yield tr("the same over definitions alone:")
-    yield from align(known_rows(known.definitions, compared=compared))
+    yield from align(_narrow(known_rows(known.definitions, compared=compared)))
+
+
+def _narrow(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The columns that fit into 80 characters; `report.html` and `report.md` have all."""
+    kept = [place for place, name in enumerate(rows[0]) if name not in map(tr, _WIDE)]
+    return [tuple(row[place] for place in kept) for row in rows]
 
 
 def ranker_rows(known: KnownFindings) -> list[tuple[str, ...]]:
@@ -103,7 +111,7 @@ def known_rows(slices: Sequence[KnownSlice], *, compared: bool) -> list[tuple[st
 
 def _known_cells(part: KnownSlice, compared: bool) -> tuple[str, ...]:
     recall, alone = part.fused[0], part.meaning[0]
-    name = tr(part.value) if part.dimension == "all" else part.value
+    name = tr(part.value) if part.dimension in ("all", OWN) else part.value
     sizes = (str(part.queries), str(part.concepts))
     further = (f"{part.fused[1].after:.3f}", f"{alone.after:.3f}", f"{recall.bm25 or 0:.3f}")
     if not compared:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from embedkit.evaluation.known.decision import FEW_CONCEPTS, UNSEEN_TOLERANCE, missed_floor, worse_slices
+from embedkit.evaluation.known.decision import UNSEEN_TOLERANCE, missed_floor, worse_slices
 from embedkit.evaluation.measure.compare import signs_agree, word_of
 from embedkit.evaluation.measure.everyday import fell
 from embedkit.evaluation.measure.statistics import FEWEST_CONCEPTS
-from embedkit.evaluation.records import Evaluation, Forgetting, Interval, MetricResult, Slice, Task, Word
+from embedkit.evaluation.records import (
+    FEW_CONCEPTS,
+    OWN,
+    Evaluation,
+    Forgetting,
+    Interval,
+    KnownFindings,
+    MetricResult,
+    Slice,
+    Task,
+    Word,
+)
 from embedkit.messages import tr
 from embedkit.ranking.metrics import TITLES
 
@@ -37,7 +48,7 @@ _FORGOT = (
     "{general_after} ({general_difference}, 95 % interval {general_low} to {general_high}, all below -{tolerance}); "
     "{metric} goes from {before} to {after} ({difference}, 95 % interval {low} to {high})."
 )
-KNOWN_METRIC = "recall@1 on your terms"
+_KNOWN_METRIC, _OWN_METRIC = "recall@1 on your terms", "recall@1 on your own questions"
 _WORSE_SLICE = (
     "DO NOT SHIP: the search gets worse for {slices}; {metric} goes from {before} to {after} "
     "({difference}, 95 % interval {low} to {high})."
@@ -141,8 +152,8 @@ def evaluation_sentence(evaluation: Evaluation) -> str:
 
 def _decided_sentence(evaluation: Evaluation, word: Word) -> str:
     known = evaluation.known
-    decided = known or evaluation
-    primary = replace(known.overall.fused[0], name=KNOWN_METRIC) if known else evaluation.primary
+    decided = known.deciding if known else evaluation
+    primary = known_recall(known) if known else evaluation.primary
     fields = _fields(primary, queries=decided.queries, concepts=decided.concepts)
     if known and evaluation.reason == "slice":
         return tr(_WORSE_SLICE, slices=", ".join(part.value for part in worse_slices(known)), **fields)
@@ -151,7 +162,7 @@ def _decided_sentence(evaluation: Evaluation, word: Word) -> str:
             _WORSE_UNSEEN, tolerance=f"{UNSEEN_TOLERANCE:g}", **fields, **_general_fields(evaluation.primary)
         )
     if evaluation.reason == "floor":
-        missed = missed_floor(known.overall.fused if known else evaluation.metrics, evaluation.floor)
+        missed = missed_floor(known.deciding.fused if known else evaluation.metrics, evaluation.floor)
         listed = ", ".join(f"{m.name} {m.after:.3f} < {evaluation.floor[m.name]:g}" for m in missed)
         return tr(_UNDER_FLOOR, missed=listed, **fields)
     if evaluation.reason == "few" and (known or evaluation.task == "retrieval"):
@@ -169,6 +180,12 @@ def _decided_sentence(evaluation: Evaluation, word: Word) -> str:
         task="retrieval" if known else evaluation.task,
         forgetting=evaluation.forgetting,
     )
+
+
+def known_recall(known: KnownFindings) -> MetricResult:
+    """The recall@1 that decides, under the name that says of which questions."""
+    part = known.deciding
+    return replace(part.fused[0], name=_OWN_METRIC if part.dimension == OWN else _KNOWN_METRIC)
 
 
 def verdict_sentence(
