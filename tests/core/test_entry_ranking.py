@@ -13,10 +13,10 @@ from embedkit.data.entries import Alias, Entry
 from embedkit.models.resolve import resolve_model
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.entries import EntryIndex, combine, meaning, scored, words
-from embedkit.ranking.hybrid import stored
 from embedkit.ranking.hybrid.shares import DEFAULT_SHARE
-from embedkit.ranking.names import NameDictionary
-from embedkit.ranking.words import NameFinder, NgramIndex, name_ngrams
+from embedkit.ranking.lexical import stored
+from embedkit.ranking.lexical.names import NameDictionary
+from embedkit.ranking.lexical.words import NameFinder, NgramIndex, name_ngrams
 
 ENTRIES = (
     Entry(term="capacitor", definition="a part that stores charge", aliases=(Alias("condenser", "synonym"),)),

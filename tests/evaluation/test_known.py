@@ -169,7 +169,7 @@ def test_known_questions_are_ranked_and_written(run: Path, capsys: pytest.Captur
     assert first in page
     assert second.startswith("Terms outside the glossary: ")
     assert third == "Everyday language: kept."
-    assert "none is a person's" in printed.out
+    assert "give questions of people" in printed.out
     assert "leak check, known questions: of 64 test rows, 0 are identical" in printed.err
     assert "64 questions for known terms over 48 entries (g.csv)" in printed.err
 
@@ -230,7 +230,7 @@ def test_a_worse_model_is_not_shipped_for_the_known_terms(run: Path, tiny_model:
         EvaluateOptions(model=_blank(tiny_model), baseline=str(tiny_model), resamples=500, output=Path("o"))
     )
     assert worse.known is not None
-    meaning = worse.known.overall.meaning[0]
+    meaning = worse.known.slices[0].meaning[0]
     assert meaning.difference < 0
     assert meaning.difference_interval is not None
     assert meaning.difference_interval.high < 0
@@ -263,7 +263,12 @@ def _metric(
 
 
 def _slice(
-    difference: float, *, dimension: str = "all", value: str = "all", before: float = 0.5
+    difference: float,
+    *,
+    dimension: str = "all",
+    value: str = "all",
+    before: float = 0.5,
+    concepts: int = 40,
 ) -> KnownSlice:
     metrics = (
         _metric(difference, before=before),
@@ -273,7 +278,7 @@ def _slice(
         dimension=dimension,
         value=value,
         queries=90,
-        concepts=40,
+        concepts=concepts,
         fused=metrics,
         meaning=metrics,
         fused_from_words=_metric(difference, before=before),
@@ -283,16 +288,18 @@ def _slice(
 
 def _findings(difference: float, **more: Any) -> KnownFindings:
     before = more.pop("before", 0.5)
-    part = more.pop("part", difference)
+    part, concepts = more.pop("part", difference), more.pop("concepts", 40)
+    own = more.pop("own", ())
     slices = (
-        _slice(difference, before=before),
+        _slice(difference, before=before, concepts=concepts),
+        *([_slice(own[0], dimension="own", value="your own", concepts=own[1])] if own else []),
         _slice(difference, dimension="asked", value="named", before=before),
         _slice(part, dimension="kind, lang", value="question, ko", before=before),
     )
     return KnownFindings(
         queries=90,
-        concepts=more.pop("concepts", 40),
-        own=more.pop("own", 0),
+        concepts=concepts,
+        own=90 if own else 0,
         entries=50,
         corpus="g.csv",
         files=("pairs.known.jsonl",),
@@ -327,6 +334,9 @@ FLOOR = {"recall@10": 0.5, "recall@1": 0.3}
     ("known", "unseen", "lost", "word", "reason"),
     [
         (_findings(0.1), _unseen(0), False, "SHIP", ""),
+        (_findings(0, own=(0.1, 20)), _unseen(0), False, "SHIP", ""),  # a person's own questions decide
+        (_findings(0.1, own=(0, 20)), _unseen(0), False, "NO DIFFERENCE", ""),
+        (_findings(0.1, own=(0, 19)), _unseen(0), False, "SHIP", ""),  # unless they are few
         (_findings(0.1), _unseen(-0.025), False, "SHIP", ""),  # the interval reaches above -0.02
         (_findings(0.1), _unseen(-0.1), False, "DO NOT SHIP", "unseen"),
         (_findings(0.1), _unseen(0), True, "DO NOT SHIP", "forgotten"),
@@ -397,7 +407,7 @@ def test_what_beats_the_model_is_said_loud(measured: Evaluation) -> None:
 
 def test_a_persons_own_questions_are_not_asked_for_again(measured: Evaluation) -> None:
     assert any("--questions" in line for line in advice_lines(replace(measured, known=_findings(0.1))))
-    assert not list(advice_lines(replace(measured, known=_findings(0.1, own=20))))
+    assert not list(advice_lines(replace(measured, known=_findings(0.1, own=(0.1, 20)))))
 
 
 def test_korean_says_the_same(measured: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,7 +435,8 @@ def test_own_questions_give_the_headline(run: Path) -> None:
     assert result.known is not None
     named, described = [part for part in result.known.slices if part.dimension == "asked"][::-1]
     assert (named.queries, described.queries, result.known.own) == (32, 32, 32)
-    assert np.isclose(result.known.overall.queries, 96)
+    assert [part.queries for part in result.known.slices[:2]] == [96, 32]
+    assert result.known.deciding.value == "all"  # 16 concepts are too few
 
 
 def test_the_page_opens_with_the_questions_and_links_its_parts(measured: Evaluation) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from embedkit.data.entries import Entry
 from embedkit.models.vectors import Encoder
 from embedkit.ranking.hybrid.shares import DENSE, LEXICAL, LearntShares, Ranker
-from embedkit.ranking.hybrid.stored import WordIndex, word_index
+from embedkit.ranking.lexical.stored import WordIndex, word_index
 from embedkit.ranking.retrieval import QUERY_BLOCK, Floats, Places
 from embedkit.text import language_of
 

@@ -3,7 +3,7 @@
 Texts are compared by the cosines of tf-idf weights of character n-grams.
 
 `capacitors` and `capacitor`, 저항기는 and 저항기 share most of their n-grams: endings, particles and slips of the
-fingers cost little. Some 200 µs a text to index, which `hybrid.stored` keeps where there are many; 100,000 entries are
+fingers cost little. Some 200 µs a text to index, which `stored` keeps where there are many; 100,000 entries are
 compared with a query in some 15 ms.
 
 Which names stand whole in a question, `names` finds.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embedkit.ranking.slips import MOST_SLIPS, SlipFinder
-from embedkit.ranking.words import SCRIPT_WORD, State, packed, unpacked
+from embedkit.ranking.lexical.slips import MOST_SLIPS, SlipFinder
+from embedkit.ranking.lexical.words import SCRIPT_WORD, State, packed, unpacked
 from embedkit.text import hash64
 
 # A name of one letter or syllable is met by chance.

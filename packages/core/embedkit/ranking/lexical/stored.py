@@ -15,8 +15,8 @@ import numpy as np
 
 from embedkit.cache import cache_dir
 from embedkit.files import atomic_folder
-from embedkit.ranking.names import NameDictionary
-from embedkit.ranking.words import NameFinder, NgramIndex, State
+from embedkit.ranking.lexical.names import NameDictionary
+from embedkit.ranking.lexical.words import NameFinder, NgramIndex, State
 
 LEAST_TEXTS = 5000  # fewer are indexed as fast as they are read
 _VERSION = "2"

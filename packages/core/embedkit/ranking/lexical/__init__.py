@@ -1,0 +1,1 @@
+"""Ranking by words alone: n-grams, and names that stand in a question."""
