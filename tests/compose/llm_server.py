@@ -124,7 +124,7 @@ def _handler(server: LlmServer) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
                 return
             if reply.drip:
-                self._drip(reply.drip)
+                self._drip(reply)
                 return
             body = reply.body
             if body is None and reply.status == 200:
@@ -140,11 +140,11 @@ def _handler(server: LlmServer) -> type[BaseHTTPRequestHandler]:
             with server.lock:
                 server.answered.append(key)
 
-        def _drip(self, seconds: float) -> None:
-            self.send_response(200)
+        def _drip(self, reply: Reply) -> None:
+            self.send_response(reply.status)
             self.send_header("content-length", "1000000")
             self.end_headers()
-            end = time.monotonic() + seconds
+            end = time.monotonic() + reply.drip
             while time.monotonic() < end:
                 self.wfile.write(b" ")
                 time.sleep(0.05)

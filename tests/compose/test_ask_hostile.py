@@ -248,10 +248,14 @@ def test_a_stream_that_breaks_off_is_asked_for_again(here: Path) -> None:
     assert 0 < result.tally.given_out < 6
 
 
-def test_bytes_that_drip_for_ever_end_with_the_time_of_a_call(here: Path) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(200, r"no answer within 0\.5 s"), (500, r"the connection failed \(an error of more than 0\.5 s\)")],
+)
+def test_bytes_that_drip_for_ever_end_with_the_time_of_a_call(here: Path, status: int, reason: str) -> None:
     start = time.monotonic()
-    told = pytest.raises(UserError, match=r"no call got an answer: no answer within 0\.5 s")
-    with serve(lambda request: Reply(drip=15.0)) as server, told:
+    told = pytest.raises(UserError, match=f"no call got an answer: {reason}")
+    with serve(lambda request: Reply(status=status, drip=15.0)) as server, told:
         asked(server, limit=1, timeout=0.5, retries=0)
     assert time.monotonic() - start < 12
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from random import Random
 from types import ModuleType
 from typing import Any, Literal
@@ -310,11 +311,15 @@ def open_endpoint(address: Address, options: EndpointOptions) -> Iterator[Endpoi
         base_url=address.url,
         max_retries=0,
         timeout=options.timeout or None,
-        http_client=_http_client(openai, address),
+        http_client=_http_client(openai, address, options.timeout),
         default_headers={"OpenAI-Organization": nothing, "OpenAI-Project": nothing},
     ) as client:
-        library = sys.modules[openai.DefaultHttpxClient.__base__.__module__]
-        yield Endpoint(address, options, openai, client, library.HTTPError)
+        yield Endpoint(address, options, openai, client, _httpx(openai).HTTPError)
+
+
+def _httpx(openai: ModuleType) -> Any:
+    """The HTTP library of the client."""
+    return sys.modules[openai.DefaultHttpxClient.__base__.__module__]
 
 
 def _key() -> str:
@@ -329,15 +334,20 @@ def _key() -> str:
     return key
 
 
-def _http_client(openai: ModuleType, address: Address) -> Any:
-    """A client that follows nothing, and goes through a proxy to public hosts only."""
+def _http_client(openai: ModuleType, address: Address, timeout: float) -> Any:
+    """A client that follows nothing, goes through a proxy to public hosts only, and reads errors as long as a call may take."""
     trusted = os.environ.get("SSL_CERT_FILE")
     try:
         more = {"verify": ssl.create_default_context(cafile=trusted)} if trusted else {}
     except OSError as error:
         raise UserError("SSL_CERT_FILE is no certificate", place=str(trusted)) from error
     try:
-        return openai.DefaultHttpxClient(follow_redirects=False, trust_env=address.reach == "public", **more)
+        return openai.DefaultHttpxClient(
+            follow_redirects=False,
+            trust_env=address.reach == "public",
+            event_hooks={"response": [partial(_bound_error, _httpx(openai), timeout=timeout)]},
+            **more,
+        )
     except (ImportError, ValueError) as error:
         raise UserError(
             "the proxy of the environment cannot be used ({reason})",
@@ -346,6 +356,27 @@ def _http_client(openai: ModuleType, address: Address) -> Any:
             reason=shorten(clean(str(error)), 120),
             host=urlsplit(address.url).hostname,
         ) from None
+
+
+def _bound_error(httpx: Any, response: Any, *, timeout: float) -> None:
+    """Let an error's text, which the client reads whole, end with the time and room of a call."""
+
+    class Bound(httpx.SyncByteStream):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            start, size = time.monotonic(), 0
+            for part in whole:
+                size += len(part)
+                if size > MOST_MB * 1_000_000:
+                    raise httpx.ReadError(f"an error of more than {MOST_MB} MB", request=response.request)
+                if timeout and time.monotonic() - start > timeout:
+                    raise httpx.ReadTimeout(f"an error of more than {timeout:g} s", request=response.request)
+                yield part
+
+        def close(self) -> None:
+            whole.close()
+
+    if response.is_error:
+        whole, response.stream = response.stream, Bound()
 
 
 def proxy_to(address: Address) -> str:
