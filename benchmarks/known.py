@@ -25,6 +25,7 @@ from typing import Any
 
 from recipes import ENTRIES, SOURCES, embedkit
 
+from embedkit.compose.rows.drafts import DEFAULT_KINDS
 from embedkit.data.records import write_pairs
 from embedkit.data.shapes import read_pairs
 from embedkit.models.resolve import DEFAULT_MODEL
@@ -39,11 +40,12 @@ SEARCHED, ALONE, OVER_DEFINITIONS = ("named", "described"), ("described",), ("qu
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What an arm changes: settings, kinds of rows left out, options of compose."""
+    """What an arm changes: settings, kinds of rows left out, options of compose, the kinds of rows that it writes."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     compose: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 ARMS = {
@@ -56,9 +58,9 @@ ARMS = {
             "train.rows_per_visit": "1",
             "train.extend_vocabulary": "off",
         },
-        without=("question-definition", "typo-definition", "description-definition"),
+        without=("question-definition", "typo-definition"),
     ),
-    "no description rows": Arm(without=("description-definition",)),
+    "description rows too": Arm(kinds=(*DEFAULT_KINDS, "description-definition")),
     "no question rows": Arm(without=("question-definition",)),
     "no typo rows": Arm(without=("typo-definition",)),
     "a person's questions too": Arm(compose=("--train-questions",)),
@@ -161,7 +163,9 @@ def compose(work: Path, source: str, arm: Arm, slug: str) -> Path:
         for part in (option, str(questions(option, lang)))
     ]
     every = [part for name in inputs for part in ("--input", name)]
-    embedkit(["compose", *every, *asked, "--hard-k", "3", "--output", "pairs.jsonl", "--force"], cwd=folder)
+    kinds = ["--kinds", ",".join(arm.kinds)] if arm.kinds else []
+    command = ["compose", *every, *asked, *kinds, "--hard-k", "3", "--output", "pairs.jsonl", "--force"]
+    embedkit(command, cwd=folder)
     if arm.without:
         rows = [row for row in read_pairs(folder / "pairs.jsonl") if row.kind not in arm.without]
         write_pairs(folder / "pairs.jsonl", rows)

@@ -59,7 +59,7 @@ def compose(
         typer.Option(
             help="Kinds of rows, comma-separated: term-definition, alias-definition, abbreviation-full_form, "
             "term-translation, pair, definition-term, question-definition, typo-definition, description-definition; "
-            "or all. Default: all but definition-term."
+            "or all. Default: all but definition-term and description-definition."
         ),
     ] = "",
     forms: Annotated[

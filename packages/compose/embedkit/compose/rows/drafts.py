@@ -25,7 +25,9 @@ Kind = Literal[
 Role = Literal["definition", "name", "abbreviation", "question"]
 # Rows that ask as people do are made for training alone: dev and test rows stay what a person wrote.
 KINDS: tuple[str, ...] = (*get_args(Kind), *ASKING_KINDS)
-DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "definition-term")
+# Rows that turn a definition round, or ask for it with a clause of itself, cost more than they teach.
+_ON_REQUEST = ("definition-term", "description-definition")
+DEFAULT_KINDS = tuple(kind for kind in KINDS if kind not in _ON_REQUEST)
 DEFINITION_WORDS = 9
 DEFINITION_CHARS = 60
 

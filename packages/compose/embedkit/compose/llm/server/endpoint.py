@@ -335,7 +335,7 @@ def _key() -> str:
 
 
 def _http_client(openai: ModuleType, address: Address, timeout: float) -> Any:
-    """A client that follows nothing, goes through a proxy to public hosts only, and reads errors as long as a call may take."""
+    """A client that follows nothing, takes a proxy to public hosts only, and reads errors as long as a call lasts."""
     trusted = os.environ.get("SSL_CERT_FILE")
     try:
         more = {"verify": ssl.create_default_context(cafile=trusted)} if trusted else {}
